@@ -1,0 +1,31 @@
+"""What can be wrong with a setting, told in words for the person who set it."""
+
+
+class ConfigError(Exception):
+    """A setting is missing, malformed or refused. Its text says what and what to do."""
+
+
+class SettingsError(ConfigError):
+    """The process cannot start with this environment. `problems` has one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class SecretError(ConfigError):
+    """A stored credential cannot be encrypted or read with the keys given."""
+
+
+class AccountError(ConfigError):
+    """An account, a number or a permission refuses what was asked of it."""
+
+
+class UnknownAccount(AccountError):
+    """There is no account of this id."""
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(
+            f"There is no account {account_id!r}: 'courier accounts list' shows those there are."
+        )
+        self.account_id = account_id

@@ -1,0 +1,205 @@
+"""The settings of the process, from the environment: read once, frozen, checked at the start.
+
+Each `COURIER_NAME` can also be given as `COURIER_NAME_FILE`, a file that holds the value (the
+way container platforms hand out secrets), and in a `.env` file of the working folder. The
+environment wins over the file.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.accounts import EmailAddress
+from config.errors import SettingsError
+
+PREFIX = "COURIER_"
+
+CLOUD_METADATA = "169.254.0.0/16,fe80::/10,fd00:ec2::254/128,100.100.100.200/32,168.63.129.16/32"
+"""Link-local addresses, and those at which clouds hand out credentials to whoever asks."""
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if not _is_url(value.get_secret_value(), schemes):
+            raise ValueError(f"must be a URL that begins with {' or '.join(schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        port = None if "," in parts.netloc else parts.port
+    except ValueError:
+        return False
+    return f"{parts.scheme}://" in schemes and bool(parts.hostname) and port != 0
+
+
+def _fernet_key(value: SecretStr) -> SecretStr:
+    try:
+        Fernet(value.get_secret_value())
+    except ValueError:
+        raise ValueError(
+            "must be Fernet keys (32 bytes, URL-safe base64); 'courier secrets generate' makes one"
+        ) from None
+    return value
+
+
+def _address(value: str) -> str:
+    host, separator, port = value.rpartition(":")
+    if not separator or not host or not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535:  # noqa: PLR2004
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:9108")
+    return value
+
+
+def _seconds(value: list[float]) -> list[float]:
+    if not value:
+        raise ValueError("must name at least one delay in seconds, such as 0,5,20,60")
+    return value
+
+
+def _network(value: object) -> object:
+    return ip_network(value) if isinstance(value, str) else value
+
+
+type_list = BeforeValidator(_split)
+Key = Annotated[SecretStr, AfterValidator(_fernet_key)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Bind = Annotated[str, AfterValidator(_address)]
+Delay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator sets. See the README for what each is for."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_file=None
+    )
+
+    amqp_url: Annotated[SecretStr, _url("amqp://", "amqps://")] = SecretStr(
+        "amqp://guest:guest@127.0.0.1:5672/"
+    )
+    mongodb_url: Annotated[SecretStr, _url("mongodb://", "mongodb+srv://")] = SecretStr(
+        "mongodb://127.0.0.1:27017/courier"
+    )
+    smtp_url: Annotated[SecretStr, _url("smtp://", "smtps://", "smtp+starttls://")] = SecretStr(
+        "smtp://127.0.0.1:25"
+    )
+    secret_keys: Annotated[tuple[Key, ...], NoDecode, type_list] = ()
+    alert_from: EmailAddress = "courier@localhost"
+    oncall_emails: Annotated[tuple[EmailAddress, ...], NoDecode, type_list] = ()
+    platform_name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")] = (
+        "Advanced Services Platform"
+    )
+    max_tries: Annotated[int, Field(ge=1)] = 5
+    suspend_after: Annotated[int, Field(ge=1)] = 10
+    suspend_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 900
+    retry_delays: Annotated[tuple[Delay, ...], NoDecode, type_list, AfterValidator(_seconds)] = (
+        0,
+        5,
+        20,
+        60,
+    )
+    replay_after_outage: bool = True
+    upload_slots: Annotated[int, Field(ge=1, le=1024)] = 32
+    source_dirs: Annotated[tuple[Path, ...], NoDecode, type_list] = ()
+    egress_deny: Annotated[tuple[Network, ...], NoDecode, type_list] = Field(
+        default=tuple(ip_network(part) for part in CLOUD_METADATA.split(","))
+    )
+    metrics_bind: Bind = "127.0.0.1:9108"
+    console_bind: Bind = "127.0.0.1:8080"
+    log_format: Literal["json", "console"] | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what `load_settings` hands over: it has resolved the files already."""
+        return (init_settings,)
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
+) -> Settings:
+    """The settings of this process.
+
+    Raises SettingsError with one sentence for each value that cannot be used and for each
+    unknown name that begins with `COURIER_`.
+    """
+    given = _given(os.environ if environ is None else environ, dotenv)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in sorted(given.items()):
+        _take(name, value, values, problems)
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems += _explain(error)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _given(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
+    stored = dotenv_values(dotenv) if dotenv.is_file() else {}
+    merged = {**{name: value or "" for name, value in stored.items()}, **environ}
+    for name in [name for name in environ if name in stored]:
+        merged[name] = environ[name]
+    for name in environ:  # an own value in the environment wins over a `_FILE` in the file
+        if not name.endswith("_FILE") and f"{name}_FILE" not in environ:
+            merged.pop(f"{name}_FILE", None)
+        elif name.endswith("_FILE") and name.removesuffix("_FILE") not in environ:
+            merged.pop(name.removesuffix("_FILE"), None)
+    return {name: value for name, value in merged.items() if name.startswith(PREFIX)}
+
+
+def _take(name: str, value: str, values: dict[str, Any], problems: list[str]) -> None:
+    field = name.removeprefix(PREFIX).lower()
+    if field in Settings.model_fields and name == name.upper():
+        if field in values:
+            problems.append(f"{name} and {name}_FILE are both set: keep one of them.")
+        values[field] = value
+        return
+    base = field.removesuffix("_file")
+    if base == field or base not in Settings.model_fields or name != name.upper():
+        problems.append(f"{name} is not a setting of Courier: correct its name or remove it.")
+        return
+    if base in values:
+        problems.append(f"{PREFIX}{base.upper()} and {name} are both set: keep one of them.")
+        return
+    try:
+        values[base] = Path(value).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problems.append(f"{name} names {value}, which cannot be read: {reason}.")
+
+
+def _explain(error: ValidationError) -> list[str]:
+    """One sentence a setting, without the value: it may be a secret."""
+    seen: dict[str, str] = {}
+    for item in error.errors(include_url=False, include_input=False):
+        name = f"{PREFIX}{str(item['loc'][0]).upper()}"
+        message = item["msg"].removeprefix("Value error, ")
+        seen.setdefault(name, f"{name} is not valid: {message[0].lower()}{message[1:]}.")
+    return list(seen.values())

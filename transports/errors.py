@@ -1,0 +1,164 @@
+"""What can go wrong between a recording and its place at the customer.
+
+    TransferError                 every error that leaves this package; has a kind
+      AccountFailure              account: the server, the login, the path
+        ResolveFailed             the name has no address
+        EgressDenied              the address is not one we may connect to
+        ConnectFailed             no TCP connection
+        TlsFailed                 no TLS session
+        ProtocolFailed            it does not speak the protocol, or no algorithm in common
+        HostKeyChanged            not the key that was pinned
+        LoginRefused              the credentials, or the logon type
+        PathRefused               no such folder, or no right to write there
+        QuotaExceeded             no space left
+        Stalled                   no byte moved for the stall limit, or no reply in time
+        ConnectionLost            cut in the middle
+      FileFailure                 file: this name, this content
+        NameRefused               the server does not take the name
+        VerificationFailed        what arrived is not what was sent
+      SourceFailure               source: the recording itself
+        SourceMissing
+        SourceUnreadable
+        SourceMismatch            size or hash is not what the event says
+        SourceChanged             replaced while it was read
+      ServerBusy                  busy: too many connections
+      OurFailure                  ours: nothing the customer could mend
+        NotPermitted              the lease is over: change nothing more
+        Interrupted               the worker is stopping
+
+The kind is decided where the error is raised, never by matching its text later. `words` are the
+server's own last words, or the operating system's where it said none; `advice` is for the person
+who has to mend it.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Kind(StrEnum):
+    """Who has to mend a failure: decides whether it counts, and for what."""
+
+    ACCOUNT = "account"
+    FILE = "file"
+    SOURCE = "source"
+    BUSY = "busy"
+    OURS = "ours"
+
+
+class TransferError(Exception):
+    """A try of a file failed.
+
+    `part_left` is true where a temporary file of this try may still stand at the customer.
+    """
+
+    kind: ClassVar[Kind]
+    advice: ClassVar[str]
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+        self.part_left = False
+
+
+class AccountFailure(TransferError):
+    kind = Kind.ACCOUNT
+    advice = "Check the server and the account's FTP settings."
+
+
+class ResolveFailed(AccountFailure):
+    advice = "Check the server's address: its name could not be resolved."
+
+
+class EgressDenied(AccountFailure):
+    advice = "The platform does not connect to this address: use one that is public."
+
+
+class ConnectFailed(AccountFailure):
+    advice = "Check that the server is running and that its firewall lets the platform in."
+
+
+class TlsFailed(AccountFailure):
+    advice = "Check the server's certificate and TLS settings."
+
+
+class ProtocolFailed(AccountFailure):
+    advice = "Check protocol and port: the server and the platform have no common language."
+
+
+class HostKeyChanged(AccountFailure):
+    advice = (
+        "If the server was replaced on purpose, save the new fingerprint as the account's host "
+        "key; if not, somebody may be standing in its place. No password was sent."
+    )
+
+
+class LoginRefused(AccountFailure):
+    advice = "Check username, password and logon type, and that the user is not locked."
+
+
+class PathRefused(AccountFailure):
+    advice = "Check that the path exists and that the user may write there."
+
+
+class QuotaExceeded(AccountFailure):
+    advice = "Make room on the server, or raise the user's quota."
+
+
+class Stalled(AccountFailure):
+    advice = "Check the server and the network: it accepted the connection and then went silent."
+
+
+class ConnectionLost(AccountFailure):
+    advice = "Check the server's log and the network: the connection was cut."
+
+
+class FileFailure(TransferError):
+    kind = Kind.FILE
+    advice = "The server does not take this file; others are not affected."
+
+
+class NameRefused(FileFailure):
+    advice = "The server does not accept this file name."
+
+
+class VerificationFailed(FileFailure):
+    advice = "What the server stored differs from what was sent: check its disk and antivirus."
+
+
+class SourceFailure(TransferError):
+    kind = Kind.SOURCE
+    advice = "The recording could not be read; the customer's server is not concerned."
+
+
+class SourceMissing(SourceFailure):
+    advice = "The recording is not where the event says: check the recording pipeline."
+
+
+class SourceUnreadable(SourceFailure):
+    pass
+
+
+class SourceMismatch(SourceFailure):
+    advice = "The recording differs from what its event says: check the recording pipeline."
+
+
+class SourceChanged(SourceFailure):
+    advice = "The recording was replaced while it was read: check the recording pipeline."
+
+
+class ServerBusy(TransferError):
+    kind = Kind.BUSY
+    advice = "The server takes no more connections at this moment."
+
+
+class OurFailure(TransferError):
+    kind = Kind.OURS
+    advice = "Nothing to do: the file is tried again by itself."
+
+
+class NotPermitted(OurFailure):
+    pass
+
+
+class Interrupted(OurFailure):
+    pass

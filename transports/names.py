@@ -1,0 +1,52 @@
+"""Names at the customer's server: made safe, numbered, temporary. Pure."""
+
+import hashlib
+import posixpath
+import re
+from pathlib import PurePosixPath
+
+MAX_BYTES = 255
+_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
+
+
+def safe_name(name: str) -> str:
+    """The name as it may stand in the customer's folder: never a path, at most 255 bytes.
+
+    `/`, `\\` and control characters become `_`; a longer name is shortened, its extension kept.
+    Raises ValueError for `.`, `..`, the empty name and text that is not Unicode.
+    """
+    cleaned = _UNSAFE.sub("_", name)
+    if cleaned in {"", ".", ".."}:
+        raise ValueError(f"{name!r} is not a file name")
+    try:
+        cleaned.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not valid Unicode text") from None
+    return _shortened(cleaned, "")
+
+
+def numbered(name: str, copy: int) -> str:
+    """`call (2).wav` for the second recording named `call.wav`; the first keeps its name."""
+    return name if copy == 1 else _shortened(name, f" ({copy})")
+
+
+def part_name(recording_id: str, attempt: int) -> str:
+    """The temporary name of one attempt: of fixed length, and never that of another attempt."""
+    digest = hashlib.sha256(recording_id.encode()).hexdigest()[:20]
+    return f"courier-{digest}-{attempt & 0xFFFFFFFF:08x}.part"
+
+
+def join(folder: str, name: str) -> str:
+    """`folder/name`; a folder that is empty or `.` is the login folder itself."""
+    if folder in {"", "."}:
+        return name
+    return posixpath.join(folder, name)
+
+
+def _shortened(name: str, mark: str) -> str:
+    suffix = PurePosixPath(name).suffix
+    if len(suffix.encode()) > MAX_BYTES // 2:
+        suffix = ""
+    stem = name.removesuffix(suffix)
+    room = MAX_BYTES - len((mark + suffix).encode())
+    return stem.encode()[:room].decode(errors="ignore") + mark + suffix
