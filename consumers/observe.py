@@ -1,0 +1,72 @@
+"""What happened, as frozen records: one stream feeds the log and the metrics."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from config.accounts import Protocol
+from transports.errors import Kind
+
+
+@dataclass(frozen=True)
+class EventTaken:
+    """An event left the intake queue."""
+
+    outcome: Literal["routed", "duplicate", "invalid", "skipped"]
+    account_id: str | None
+    recording_id: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class TryEnded:
+    """A try of a file ended; `kind`, `words` and `advice` are of its failure, if any."""
+
+    account_id: str
+    recording_id: str
+    protocol: Protocol
+    number: int
+    seconds: float
+    size: int = 0
+    remote_path: str | None = None
+    verified: str | None = None
+    kind: Kind | None = None
+    words: str | None = None
+    advice: str | None = None
+
+
+@dataclass(frozen=True)
+class FileEnded:
+    """A file reached its place, its dead letter, or came back from there.
+
+    `delivery_seconds` is the time from the event's arrival, for delivered files.
+    """
+
+    outcome: Literal["delivered", "dead_lettered", "replayed"]
+    account_id: str
+    recording_id: str
+    delivery_seconds: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class AccountChanged:
+    """An account's running state changed; `cause` is the kind of failure of a suspension."""
+
+    account_id: str
+    state: Literal["active", "suspended", "probing"]
+    failures: int
+    cause: Kind | None = None
+    words: str | None = None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something of ours did not work and is tried again: the broker or the database is away."""
+
+    where: str
+    words: str
+
+
+Observation = EventTaken | TryEnded | FileEnded | AccountChanged | Trouble
+Observer = Callable[[Observation], None]
