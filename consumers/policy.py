@@ -1,0 +1,148 @@
+"""What follows from each try: for the file and for its account. Pure: no I/O, no clock.
+
+The rules are those of the product's settings text ("Alerts"): five tries a file, ten consecutive
+failures an account, fifteen minutes of suspension, then the oldest file first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from transports.errors import Kind
+
+JITTER = 0.1
+"""The share of a delay by which retries are spread, so that they do not come in step."""
+
+
+class State(StrEnum):
+    """The running state of an account."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    PROBING = "probing"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The numbers an operator may set; times in seconds."""
+
+    max_tries: int = 5
+    suspend_after: int = 10
+    suspend_seconds: float = 900
+    retry_delays: Sequence[float] = (0, 5, 20, 60)
+    replay_after_outage: bool = True
+
+
+@dataclass(frozen=True)
+class FileView:
+    """What the policy knows of the file that was tried."""
+
+    tries: int
+    """Failed tries counted so far, without this one."""
+    account_tries: int
+    """How many of them failed by the account."""
+    casualty: bool = False
+    """It is dead-lettered by an outage and was tried as a probe."""
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """What the policy knows of the account at the end of the try."""
+
+    state: State
+    failures: int
+    """Consecutive failures so far, without this one."""
+    changed: bool = False
+    """Its state has changed since the try began."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The file waits `delay` seconds; `counted` tells whether this was a try."""
+
+    delay: float
+    counted: bool
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """The file has used up its tries. A casualty comes back when the account delivers again."""
+
+    casualty: bool
+    counted: bool = True
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The account is as it was."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """One more consecutive failure, and the account carries on."""
+
+    failures: int
+
+
+@dataclass(frozen=True)
+class Suspend:
+    """The account is suspended, and the people are told."""
+
+    failures: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Both apply: the file's part is written first, then the account's."""
+
+    file: Retry | DeadLetter
+    account: Nothing | Count | Suspend
+
+
+def decide(
+    kind: Kind, file: FileView, account: AccountView, rules: Rules, *, running: int, jitter: float
+) -> Decision:
+    """The consequence of a failed try.
+
+    `running` is the number of uploads at the account's server while it failed, this one
+    included; `jitter` is a random number from 0 to 1.
+    """
+    if kind is Kind.BUSY and running <= 1:
+        kind = Kind.ACCOUNT
+    return Decision(
+        _for_file(kind, file, account, rules, jitter), _for_account(kind, account, rules)
+    )
+
+
+def _for_file(
+    kind: Kind, file: FileView, account: AccountView, rules: Rules, jitter: float
+) -> Retry | DeadLetter:
+    probe = account.state is State.PROBING or file.casualty
+    counted = kind in {Kind.FILE, Kind.SOURCE} or (kind is Kind.ACCOUNT and not probe)
+    if not counted:
+        return (
+            DeadLetter(casualty=True, counted=False) if file.casualty else Retry(0, counted=False)
+        )
+    tries = file.tries + 1
+    if file.casualty or tries >= rules.max_tries:
+        only_account = kind is Kind.ACCOUNT and file.account_tries == file.tries
+        return DeadLetter(casualty=only_account and rules.replay_after_outage)
+    return Retry(retry_delay(tries, rules, jitter), counted=True)
+
+
+def _for_account(kind: Kind, account: AccountView, rules: Rules) -> Nothing | Count | Suspend:
+    if kind not in {Kind.ACCOUNT, Kind.FILE} or account.state is State.SUSPENDED:
+        return Nothing()
+    if kind is Kind.ACCOUNT and account.changed:
+        return Nothing()
+    failures = account.failures + 1
+    if account.state is State.PROBING or failures >= rules.suspend_after:
+        return Suspend(failures, rules.suspend_seconds)
+    return Count(failures)
+
+
+def retry_delay(tries: int, rules: Rules, jitter: float) -> float:
+    """Seconds before the next try of a file that failed `tries` times; the last delay repeats."""
+    delay = rules.retry_delays[min(tries, len(rules.retry_delays)) - 1]
+    return delay * (1 + JITTER * jitter)

@@ -1,0 +1,67 @@
+"""Exchanges and queues as data, and the one place that declares them.
+
+Every queue is a quorum queue with an explicit, very high delivery limit: without one RabbitMQ 3.10
+puts a returned message at the tail, and 4.x drops it after twenty returns (quorum queue guide,
+"Poison message handling"). Tries are counted in the ledger, never by the broker.
+"""
+
+from typing import Any
+
+from kombu import Connection, Exchange, Queue
+
+DELIVERY_LIMIT = 1_000_000_000
+_QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+_SINGLE = {**_QUORUM, "x-single-active-consumer": True}
+
+RECORDINGS = Exchange("recordings", type="topic", durable=True)
+DELIVERIES = Exchange("deliveries", type="direct", durable=True)
+
+READY_KEY = "recording.ready"
+INTAKE = Queue(
+    "recordings.ready", RECORDINGS, routing_key=f"{READY_KEY}.#", queue_arguments=_QUORUM
+)
+INVALID = Queue("recordings.invalid", queue_arguments=_QUORUM)
+
+REASON_HEADER = "x-courier-reason"
+TRIES_HEADER = "x-courier-tries"
+TURN_HEADER = "x-courier-turn"
+
+
+def account_queue(account_id: str) -> Queue:
+    """The queue of an account's files: one consumer at a time, so that their order holds."""
+    return Queue(
+        account_queue_name(account_id),
+        DELIVERIES,
+        routing_key=account_id,
+        queue_arguments=_SINGLE,
+    )
+
+
+def account_queue_name(account_id: str) -> str:
+    return f"deliveries.{account_id}"
+
+
+def dead_letter_queue(account_id: str) -> Queue:
+    """The queue of an account's dead letters, filled through the default exchange."""
+    return Queue(dead_letter_queue_name(account_id), queue_arguments=_QUORUM)
+
+
+def dead_letter_queue_name(account_id: str) -> str:
+    return f"dead-letters.{account_id}"
+
+
+def declare(channel: Any, *entities: Exchange | Queue) -> None:
+    """Declare on a kombu channel; what stands already is left as it is."""
+    for entity in entities:
+        entity(channel).declare()
+
+
+def declare_once(amqp_url: str, *entities: Exchange | Queue) -> None:
+    """Declare over a connection of its own: for what is needed once in an account's life."""
+    with Connection(amqp_url, connect_timeout=10) as connection:
+        declare(connection.default_channel, *entities)
+
+
+def declare_base(channel: Any) -> None:
+    """Everything that must stand before the first event."""
+    declare(channel, RECORDINGS, DELIVERIES, INTAKE, INVALID)
