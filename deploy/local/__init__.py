@@ -1,0 +1,1 @@
+"""Everything Courier needs around it on one machine: a broker, a database, customers' servers."""

@@ -1,0 +1,36 @@
+# As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests run test lint lock
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install the program, RabbitMQ and MongoDB
+	@$(BIN)/python -m deploy.local.install
+
+run: setup ## start the whole service with a demonstration (ONCE=1: end by itself)
+	@$(BIN)/python -m deploy.local.demo $(if $(ONCE),--once)
+
+test: setup-tests ## run the whole test suite, on real servers
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## formatter, linter, strict types
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+lock: ## write requirements.txt anew, with hashes
+	@deploy/lock
+
+setup-tests: $(STAMP)
+	@$(BIN)/python -m deploy.local.install --tests
+
+$(STAMP): requirements.txt pyproject.toml deploy/venv
+	@PYTHON=$(PYTHON) deploy/venv $(VENV)
+	@touch $@

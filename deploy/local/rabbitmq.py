@@ -1,0 +1,237 @@
+"""RabbitMQ: one given by its URL, a private node, or a container."""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pika
+from pika.exceptions import AMQPError
+
+from deploy.local import containers
+from deploy.local.processes import (
+    Child,
+    Elsewhere,
+    Process,
+    ServiceError,
+    free_port,
+    listens,
+    wait_until,
+)
+
+URL_VARIABLE = "COURIER_AMQP_URL"
+IMAGE = "rabbitmq:4-management"
+_READY_SECONDS = 90.0
+_SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+_NODE = "courier@localhost"
+
+_CONFIGURATION = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+num_acceptors.tcp = 2
+vm_memory_high_watermark.absolute = 4GB
+disk_free_limit.absolute = 1MB
+raft.wal_max_size_bytes = 16777216
+log.console = true
+log.console.level = warning
+log.file = false
+"""
+
+_ADD_VHOSTS = """
+[begin
+   rabbit_vhost:add(Name, <<"tests">>),
+   rabbit_auth_backend_internal:set_permissions(
+     <<"guest">>, Name, <<".*">>, <<".*">>, <<".*">>, <<"tests">>)
+ end || Name <- [{names}]], ok.
+"""
+_DELETE_VHOSTS = '[rabbit_vhost:delete(Name, <<"tests">>) || Name <- [{names}]], ok.'
+
+
+@dataclass(frozen=True)
+class RabbitMQ:
+    """A broker. Its data and its port survive `stop`, `kill` and `restart`."""
+
+    url: str
+    process: Process
+    control: Callable[[list[str]], str] | None
+    """Runs rabbitmqctl with these arguments; None where only the URL is known."""
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections. Raises `ServiceError` after 90 s."""
+        self.process.start()
+        self.wait_ready()
+
+    def stop(self) -> None:
+        """Stop it as an operator would."""
+        self.process.stop()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self.process.kill()
+
+    def restart(self) -> None:
+        """Stop it, start it and wait until it takes connections."""
+        self.stop()
+        self.start()
+
+    def wait_ready(self, seconds: float = _READY_SECONDS) -> None:
+        """Wait until an AMQP connection opens. Raises `ServiceError` after `seconds`."""
+        wait_until(
+            self._opens, seconds, f"RabbitMQ did not open a connection within {seconds:.0f} s."
+        )
+
+    def evaluate(self, erlang: str) -> str:
+        """Evaluate an Erlang expression in the node, for example to raise an alarm.
+
+        Raises `ServiceError` where the node refuses it or only its URL is known.
+        """
+        if self.control is None:
+            raise ServiceError(
+                f"RabbitMQ was given by {URL_VARIABLE} and cannot be administered: "
+                f"unset {URL_VARIABLE} to have one of our own."
+            )
+        return self.control(["eval", erlang])
+
+    def add_vhosts(self, names: list[str]) -> None:
+        """Make virtual hosts for the guest user."""
+        self.evaluate(_ADD_VHOSTS.format(names=_binaries(names)))
+
+    def delete_vhosts(self, names: list[str]) -> None:
+        """Delete virtual hosts with all that is in them."""
+        self.evaluate(_DELETE_VHOSTS.format(names=_binaries(names)))
+
+    def vhost_url(self, name: str) -> str:
+        """The URL of one of its virtual hosts."""
+        return urlsplit(self.url)._replace(path=f"/{quote(name, safe='')}").geturl()
+
+    def _opens(self) -> bool:
+        self.process.check()
+        address = pika.URLParameters(self.url)
+        if not listens(address.port, address.host):
+            return False
+        address.blocked_connection_timeout = address.socket_timeout = 5
+        try:
+            pika.BlockingConnection(address).close()
+        except (AMQPError, OSError):
+            return False
+        return True
+
+
+def _binaries(names: list[str]) -> str:
+    return ",".join(f'<<"{name}">>' for name in names)
+
+
+def installed() -> Path | None:
+    """The server's start script, or None when RabbitMQ is not installed."""
+    # Debian's own wrapper in PATH insists on root and the rabbitmq user.
+    if (_SCRIPTS / "rabbitmq-server").exists():
+        return _SCRIPTS / "rabbitmq-server"
+    found = shutil.which("rabbitmq-server")
+    return Path(found) if found else None
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[RabbitMQ]:
+    """A RabbitMQ that was started, but may not be ready yet; ended on exit.
+
+    By order: the one at `COURIER_AMQP_URL`, a private node with its data in `folder`,
+    a container. Raises `ServiceError` where none of them is to be had.
+    """
+    script = installed()
+    if url := os.environ.get(URL_VARIABLE):
+        yield RabbitMQ(url, Elsewhere("RabbitMQ", URL_VARIABLE), control=None)
+    elif script is not None:
+        with _private_node(folder, script) as node:
+            yield node
+    elif containers.has_image(IMAGE):
+        with _container() as contained:
+            yield contained
+    else:
+        raise ServiceError(
+            f"RabbitMQ is not on this machine: run `make setup`, or set {URL_VARIABLE}."
+        )
+
+
+@contextmanager
+def _private_node(folder: Path, script: Path) -> Iterator[RabbitMQ]:
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    env = _environment(folder, port)
+    names = Child(
+        "epmd",
+        ["epmd", "-port", env["ERL_EPMD_PORT"], "-address", "127.0.0.1"],
+        folder / "epmd.log",
+    )
+    # -noinput: with RABBITMQ_ALLOW_INPUT the script becomes the node itself instead of its
+    # parent, so that signals reach it; input is then closed again.
+    node = Child("RabbitMQ", [str(script), "-noinput"], folder / "rabbitmq.log", env)
+
+    def control(arguments: list[str]) -> str:
+        return _rabbitmqctl(script.with_name("rabbitmqctl"), env, arguments)
+
+    try:
+        names.start()
+        node.start()
+        yield RabbitMQ(f"amqp://guest:guest@127.0.0.1:{port}/", node, control)
+    finally:
+        # Its data goes with the folder, so there is nothing that an orderly stop would save.
+        node.kill()
+        names.kill()
+
+
+def _environment(folder: Path, port: int) -> dict[str, str]:
+    """The settings of a node that shares nothing with any other on this machine."""
+    (folder / "rabbitmq.conf").write_text(_CONFIGURATION.format(port=port))
+    (folder / "enabled_plugins").write_text("[].\n")
+    cookie = folder / ".erlang.cookie"
+    cookie.write_text(secrets.token_hex(16))
+    cookie.chmod(0o400)
+    return {
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(free_port()),
+        "RABBITMQ_ALLOW_INPUT": "true",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_NODENAME": _NODE,
+        "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
+        # Idle schedulers that spin, and more than two of them, only take time from the tests.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+    }
+
+
+def _rabbitmqctl(script: Path, env: dict[str, str], arguments: list[str]) -> str:
+    result = subprocess.run(
+        [script, "--quiet", "-n", _NODE, *arguments],
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise ServiceError(f"rabbitmqctl failed: {(result.stderr or result.stdout).strip()}")
+    return result.stdout.strip()
+
+
+@contextmanager
+def _container() -> Iterator[RabbitMQ]:
+    port = free_port()
+    container = containers.Container("RabbitMQ", IMAGE, port, port_inside=5672)
+
+    def control(arguments: list[str]) -> str:
+        return container.execute(["rabbitmqctl", "--quiet", *arguments])
+
+    try:
+        container.start()
+        yield RabbitMQ(f"amqp://guest:guest@127.0.0.1:{port}/", container, control)
+    finally:
+        container.remove()
