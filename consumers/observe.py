@@ -66,6 +66,8 @@ class Trouble:
 
     where: str
     words: str
+    fault: BaseException | None = None
+    """Set where it is a fault of the program: its traceback belongs in the log."""
 
 
 Observation = EventTaken | TryEnded | FileEnded | AccountChanged | Trouble

@@ -8,6 +8,7 @@ puts a returned message at the tail, and 4.x drops it after twenty returns (quor
 from typing import Any
 
 from kombu import Connection, Exchange, Queue
+from pydantic import SecretStr
 
 DELIVERY_LIMIT = 1_000_000_000
 _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
@@ -56,9 +57,9 @@ def declare(channel: Any, *entities: Exchange | Queue) -> None:
         entity(channel).declare()
 
 
-def declare_once(amqp_url: str, *entities: Exchange | Queue) -> None:
+def declare_once(amqp_url: SecretStr, *entities: Exchange | Queue) -> None:
     """Declare over a connection of its own: for what is needed once in an account's life."""
-    with Connection(amqp_url, connect_timeout=10) as connection:
+    with Connection(amqp_url.get_secret_value(), connect_timeout=10) as connection:
         declare(connection.default_channel, *entities)
 
 

@@ -1,0 +1,557 @@
+"""One due account: its files are tried one after another over one login, until nothing is left
+to do now.
+
+The session decides nothing itself. The ledger says what may be claimed, the policy what follows
+from a try; the session writes it down, the file's part before the account's, and then
+acknowledges.
+"""
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from pymongo.errors import PyMongoError
+
+from config.accounts import Account, FtpSettings
+from config.directory import Directory
+from config.errors import ConfigError
+from consumers import topology
+from consumers.broker import Broker, BrokerAway, NotRouted, Publisher
+from consumers.dead_letters import DeadLetters
+from consumers.ledger import (
+    Blame,
+    Claim,
+    Claimant,
+    LastError,
+    Ledger,
+    RunState,
+    Status,
+)
+from consumers.observe import AccountChanged, FileEnded, Observer, Trouble, TryEnded
+from consumers.ownership import Ownership
+from consumers.policy import (
+    AccountView,
+    Count,
+    DeadLetter,
+    FileView,
+    Rules,
+    State,
+    Suspend,
+    decide,
+)
+from consumers.window import Held, Window
+from transports import server as servers
+from transports.base import Egress, Limits, Server
+from transports.errors import Interrupted, Kind, TransferError
+from transports.sources import open_source
+from transports.upload import Intent, Job, Uploaded, upload
+
+LINGER = 3.0
+"""Seconds a session waits for more before it ends: the login is kept for what comes next."""
+TURN_SECONDS = 30.0
+"""After this time a session makes room, where other accounts wait for a slot."""
+HOLD_LIMIT = 600.0
+"""A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
+(`consumer_timeout`), with everything on it."""
+OURS_DELAY = 1.0
+SETTLE_TRIES = 5
+POLL = 0.5
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Why there is nothing to do now: due again after `wait` seconds, at `until`, or on arrival."""
+
+    wait: float | None = None
+    until: datetime | None = None
+
+
+NOTHING_TO_DO = Rest()
+
+
+@dataclass(frozen=True)
+class Means:
+    """What every session works with; made once, by the composition root."""
+
+    worker: str
+    directory: Directory
+    ledger: Ledger
+    broker: Broker
+    publisher: Publisher
+    dead_letters: DeadLetters
+    ownership: Ownership
+    rules: Rules
+    limits: Limits
+    egress: Egress
+    source_dirs: tuple[Path, ...]
+    observe: Observer
+
+
+@dataclass
+class AccountSession:
+    """`crowded` tells whether other accounts wait for a slot, `stopping` whether to end."""
+
+    account_id: str
+    epoch: int
+    means: Means
+    crowded: Callable[[], bool]
+    stopping: threading.Event
+    _id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _began: float = field(default_factory=time.monotonic)
+    _window: Window | None = None
+    _server: Server | None = None
+    _server_settings: FtpSettings | None = None
+    _busy_at: float = field(default_factory=time.monotonic)
+    _passed: list[str] = field(default_factory=list)
+    _settled_streak: int | None = None
+    _routed: int = 0
+
+    def run(self) -> None:
+        """Work the account; what is ours to mend is observed, and the account is due again."""
+        try:
+            if self.means.ledger.accounts.adopt(self.account_id, self.epoch):
+                rest = self._work()
+                self._close()
+                self._park(rest)
+        except (BrokerAway, NotRouted, PyMongoError, ConfigError, OSError) as error:
+            self.means.observe(Trouble("session", f"{self.account_id}: {error}"))
+            self._close()
+            self._park_after_trouble()
+        finally:
+            self._close()
+
+    def interrupt(self) -> None:
+        """Cut the upload that runs, from another thread: the worker cannot wait for it."""
+        server = self._server
+        if server is not None:
+            server.close()
+
+    # --- what is to be done -----------------------------------------------------------------
+
+    def _work(self) -> Rest:
+        self.means.ledger.files.free_claims(self.account_id, self._id)
+        while not self._must_yield():
+            account = self.means.directory.find(self.account_id)
+            run = self.means.ledger.accounts.read(self.account_id)
+            self._routed = run.routed
+            if account is None or not self._may_work(account, run):
+                return NOTHING_TO_DO
+            self._bring_back_casualties(run)
+            rest = self._step(account, run)
+            if rest is not None:
+                return rest
+        return Rest(wait=0)
+
+    def _must_yield(self) -> bool:
+        if self.stopping.is_set():
+            return True
+        return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
+
+    def _may_work(self, account: Account, run: RunState) -> bool:
+        on = account.settings is not None and account.enabled and not run.paused
+        return on and self.means.directory.may_use_ftp(account)
+
+    def _bring_back_casualties(self, run: RunState) -> None:
+        """What an outage dead-lettered returns once the account has delivered again."""
+        if run.streak == self._settled_streak:
+            return
+        over = self.means.ledger.files.casualties_before(self.account_id, run.streak)
+        for recording_id in over:
+            self.means.dead_letters.replay(recording_id)
+        if over:
+            self.means.dead_letters.sweep(self.account_id)
+        self._settled_streak = run.streak
+
+    def _step(self, account: Account, run: RunState) -> Rest | None:
+        match run.state:
+            case State.SUSPENDED:
+                return self._begin_probe(run)
+            case State.PROBING:
+                return self._probe(account, run)
+            case State.ACTIVE:
+                return self._deliver_next(account, run)
+
+    # --- suspended and probing --------------------------------------------------------------
+
+    def _begin_probe(self, run: RunState) -> Rest | None:
+        self._give_back()
+        accounts, files = self.means.ledger.accounts, self.means.ledger.files
+        if run.seconds_until(run.suspended_until) > 0:
+            return Rest(until=run.suspended_until)
+        if not files.has_candidate(self.account_id, run.streak):
+            return NOTHING_TO_DO
+        if accounts.begin_probe(self.account_id, self.epoch, run):
+            self._changed(State.PROBING, run.failures)
+        return None
+
+    def _probe(self, account: Account, run: RunState) -> Rest | None:
+        """One file alone, the oldest; its message is acknowledged when it is met later."""
+        self._give_back()
+        claim = self.means.ledger.files.claim_probe(
+            self.account_id, run.streak, self._claimant, _folder(account), self._passed
+        )
+        if claim is None:
+            self.means.ledger.accounts.end_probe(self.account_id, self.epoch, run)
+            retry = self.means.ledger.files.next_retry(self.account_id) if self._passed else None
+            return Rest(until=retry)
+        return self._try(account, run, claim)
+
+    # --- active -------------------------------------------------------------------------------
+
+    def _deliver_next(self, account: Account, run: RunState) -> Rest | None:
+        window = self._open_window()
+        self._take_in(window, patience=0)
+        held = window.next_ready()
+        if held is None:
+            return self._idle(account, run, window)
+        claim = self.means.ledger.files.claim(
+            held.recording_id, held.turn, self._claimant, _folder(account)
+        )
+        if claim is None:
+            self._look_at(window, [held])
+            return None
+        rest = self._try(account, run, claim)
+        self._look_at(window, [held])
+        self._busy_at = time.monotonic()
+        return rest
+
+    def _idle(self, account: Account, run: RunState, window: Window) -> Rest | None:
+        """Nothing is ready: wait for more, try a casualty, or end."""
+        if self._casualty_is_due(run, window):
+            return self._try_casualty(account, run)
+        now = time.monotonic()
+        next_at = window.next_at()
+        idle_for = 0.0 if self.crowded() else LINGER
+        if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
+            self._take_in(window, patience=min(POLL, max(0.01, (next_at or now + POLL) - now)))
+            return None
+        if next_at is not None:
+            return Rest(wait=max(0.0, next_at - time.monotonic()))
+        if not window.is_drained():
+            self._take_in(window, patience=POLL)
+            return None
+        if self.means.ledger.files.has_casualty(self.account_id, run.streak):
+            return Rest(until=run.casualties_due)
+        return NOTHING_TO_DO
+
+    def _casualty_is_due(self, run: RunState, window: Window) -> bool:
+        if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
+            return False
+        return window.next_at() is None and window.is_drained()
+
+    def _try_casualty(self, account: Account, run: RunState) -> Rest | None:
+        """An account with too few files to be suspended is tried with those it has lost."""
+        claim = self.means.ledger.files.claim_casualty(
+            self.account_id, run.streak, self._claimant, _folder(account)
+        )
+        if claim is None:
+            return NOTHING_TO_DO
+        return self._try(account, run, claim)
+
+    def _open_window(self) -> Window:
+        window = self._window
+        if window is not None and not window.alive:
+            raise BrokerAway("the channel was closed")
+        if window is not None and _held_too_long(window):
+            self._give_back()
+            window = None
+        if window is None:
+            window = self._window = Window(self.means.broker, self.account_id, uploads=1)
+        return window
+
+    def _take_in(self, window: Window, patience: float) -> None:
+        arrived = window.arrived(patience)
+        if arrived:
+            self._busy_at = time.monotonic()
+            self._look_at(window, arrived)
+
+    def _look_at(self, window: Window, messages: list[Held]) -> None:
+        """Acknowledge what is final or outdated; the rest waits for its next try."""
+        rows = self.means.ledger.files.glance([held.recording_id for held in messages])
+        now = time.monotonic()
+        for held in messages:
+            row = rows.get(held.recording_id)
+            if row is None:
+                self._reject(held)
+                window.ack(held)
+            elif row.turn > held.turn or row.status not in {Status.QUEUED, Status.UPLOADING}:
+                window.ack(held)
+            else:
+                held.tries = row.tries
+                held.ready_at = now + max(row.wait, 0 if row.status is Status.QUEUED else 1)
+
+    def _reject(self, held: Held) -> None:
+        """A message that no event brought here: kept where unusable events are kept."""
+        reason = f"unknown-recording: in {topology.account_queue_name(self.account_id)}"
+        headers = {topology.REASON_HEADER: reason}
+        self.means.publisher.publish("", topology.INVALID.name, held.body, headers)
+
+    # --- one try ------------------------------------------------------------------------------
+
+    def _try(self, account: Account, run: RunState, claim: Claim) -> Rest | None:
+        began = time.monotonic()
+        try:
+            uploaded = self._upload(account, claim)
+        except TransferError as error:
+            failure = Interrupted(error.words) if self.stopping.is_set() else error
+            failure.part_left = error.part_left
+            self._observe_try(account, claim, began, failure=failure)
+            return self._failed(account, run, claim, failure)
+        self._observe_try(account, claim, began, uploaded=uploaded)
+        self._delivered(claim, uploaded)
+        return None
+
+    def _upload(self, account: Account, claim: Claim) -> Uploaded:
+        with open_source(
+            claim.file_url,
+            dirs=self.means.source_dirs,
+            egress=self.means.egress,
+            limits=self.means.limits,
+        ) as source:
+            server = self._logged_in(account)
+            try:
+                return upload(server, source, _job(account, claim), _Journal(self, account, claim))
+            except BaseException:
+                self._log_out()
+                raise
+
+    def _logged_in(self, account: Account) -> Server:
+        """The server session, kept from file to file as long as the settings stay the same."""
+        settings = _settings(account)
+        if self._server is not None and self._server_settings != settings:
+            self._log_out()
+        if self._server is None:
+            password = self.means.directory.password(self.account_id)
+            self._server = servers.connect(settings, password, self.means.limits, self.means.egress)
+            self._server_settings = settings
+        return self._server
+
+    def _delivered(self, claim: Claim, uploaded: Uploaded) -> None:
+        seconds = self.means.ledger.files.delivered(claim, uploaded)
+        if seconds is None:
+            self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
+            return
+        self.means.observe(
+            FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
+        )
+        for _ in range(SETTLE_TRIES):
+            run = self.means.ledger.accounts.read(self.account_id)
+            healthy = run.state is State.ACTIVE and run.failures == 0
+            if healthy or run.state is State.SUSPENDED:
+                return
+            if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run):
+                self._changed(State.ACTIVE, 0)
+                return
+
+    def _failed(
+        self, account: Account, run: RunState, claim: Claim, failure: TransferError
+    ) -> Rest | None:
+        error = LastError.of(failure)
+        if failure.kind is Kind.OURS:
+            self.means.ledger.files.release(claim)
+            return Rest(wait=OURS_DELAY)
+        if failure.kind is Kind.SOURCE:
+            self._passed.append(claim.recording_id)
+        for attempt in range(SETTLE_TRIES):
+            now = self.means.ledger.accounts.read(self.account_id)
+            decision = decide(
+                failure.kind,
+                FileView(claim.tries, claim.account_tries, claim.casualty),
+                AccountView(now.state, now.failures, changed=now.change != run.change),
+                self.means.rules,
+                running=1,
+                jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
+            )
+            casualty = isinstance(decision.file, DeadLetter) and decision.file.casualty
+            if attempt == 0:
+                self._settle_file(claim, decision.file, failure, error, now.streak)
+            if self._settle_account(account, now, decision.account, error, casualty=casualty):
+                break
+        return None
+
+    def _settle_file(
+        self,
+        claim: Claim,
+        outcome: object,
+        failure: TransferError,
+        error: LastError,
+        streak: int,
+    ) -> None:
+        files = self.means.ledger.files
+        by_account = failure.kind in {Kind.ACCOUNT, Kind.BUSY}
+        if not isinstance(outcome, DeadLetter):
+            delay, counted = getattr(outcome, "delay", 0.0), getattr(outcome, "counted", False)
+            files.waits(
+                claim,
+                delay=delay,
+                counted=counted,
+                by_account=by_account,
+                error=error,
+                part_left=failure.part_left,
+            )
+            return
+        if not claim.casualty:
+            self.means.dead_letters.bury(claim, claim.tries + 1, error.kind)
+        files.dead_lettered(
+            claim,
+            counted=outcome.counted,
+            by_account=by_account,
+            casualty_of=streak if outcome.casualty else None,
+            error=error,
+            part_left=failure.part_left,
+        )
+        if not claim.casualty:
+            self.means.observe(
+                FileEnded("dead_lettered", self.account_id, claim.recording_id, reason=error.kind)
+            )
+
+    def _settle_account(
+        self, account: Account, now: RunState, outcome: object, error: LastError, *, casualty: bool
+    ) -> bool:
+        """Write the account's part; False where its state has changed since `now`."""
+        accounts = self.means.ledger.accounts
+        if isinstance(outcome, Count):
+            return accounts.count_failure(
+                self.account_id,
+                self.epoch,
+                now,
+                failures=outcome.failures,
+                error=error,
+                casualties_in=self.means.rules.suspend_seconds if casualty else None,
+            )
+        if not isinstance(outcome, Suspend):
+            return True
+        waiting = self.means.ledger.files.waiting(self.account_id)
+        done = accounts.suspend(
+            self.account_id,
+            self.epoch,
+            now,
+            failures=outcome.failures,
+            seconds=outcome.seconds,
+            blame=Blame(account, error, waiting.files, waiting.oldest),
+        )
+        if done:
+            self._changed(State.SUSPENDED, outcome.failures, error)
+        return done
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def _park(self, rest: Rest) -> None:
+        self.means.ledger.accounts.park(
+            self.account_id, self.epoch, routed=self._routed, wait=rest.wait, until=rest.until
+        )
+
+    def _park_after_trouble(self) -> None:
+        """Where the database is away too, the account simply stays due."""
+        try:
+            self._park(Rest(wait=OURS_DELAY))
+        except PyMongoError as error:
+            self.means.observe(Trouble("mongodb", str(error)))
+
+    def _close(self) -> None:
+        self._give_back()
+        self._log_out()
+
+    def _give_back(self) -> None:
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def _log_out(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    @property
+    def _claimant(self) -> Claimant:
+        return Claimant(self.means.worker, self._id, self.epoch)
+
+    def _changed(self, state: State, failures: int, error: LastError | None = None) -> None:
+        self.means.observe(
+            AccountChanged(
+                self.account_id,
+                state.value,
+                failures,
+                cause=Kind(error.kind) if error else None,
+                words=error.words if error else None,
+            )
+        )
+
+    def _observe_try(
+        self,
+        account: Account,
+        claim: Claim,
+        began: float,
+        *,
+        uploaded: Uploaded | None = None,
+        failure: TransferError | None = None,
+    ) -> None:
+        self.means.observe(
+            TryEnded(
+                account_id=self.account_id,
+                recording_id=claim.recording_id,
+                protocol=_settings(account).protocol,
+                number=claim.tries + 1,
+                seconds=time.monotonic() - began,
+                size=uploaded.size if uploaded and uploaded.sent else 0,
+                remote_path=uploaded.remote_path if uploaded else None,
+                verified=uploaded.verified.value if uploaded else None,
+                kind=failure.kind if failure else None,
+                words=failure.words if failure else None,
+                advice=failure.advice if failure else None,
+            )
+        )
+
+
+@dataclass
+class _Journal:
+    """What the upload asks of the ledger, for one claim."""
+
+    session: AccountSession
+    account: Account
+    claim: Claim
+    _copy: int = 1
+
+    def candidates(self) -> Iterator[str]:
+        for copy, path in self.session.means.ledger.files.copies(self.claim, _folder(self.account)):
+            self._copy = copy
+            yield path
+
+    def intend(self, intent: Intent) -> bool:
+        return self.session.means.ledger.files.intend(
+            self.claim, intent, _folder(self.account), self._copy
+        )
+
+    def permit(self) -> None:
+        self.session.means.ownership.permit(self.claim.account_id, self.session.epoch)
+
+
+def _job(account: Account, claim: Claim) -> Job:
+    return Job(
+        folder=_folder(account),
+        part=claim.part,
+        leftovers=claim.leftovers,
+        intent=claim.intent,
+        expected_size=claim.size,
+        expected_sha256=claim.sha256,
+        rename=_settings(account).capabilities.rename,
+    )
+
+
+def _settings(account: Account) -> FtpSettings:
+    assert account.settings is not None, "an account without settings is never worked"  # noqa: S101
+    return account.settings
+
+
+def _folder(account: Account) -> str:
+    return _settings(account).path
+
+
+def _held_too_long(window: Window) -> bool:
+    since = window.oldest_since()
+    return since is not None and time.monotonic() - since > HOLD_LIMIT

@@ -1,0 +1,216 @@
+"""A pika connection that lives in one thread; the others hand it their calls.
+
+Heartbeats are sent only while the connection's own loop runs, and nothing of pika may be touched
+from another thread (pika, "Connection FAQs"). So an upload never holds the loop: it runs elsewhere
+and hands over its settlements.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, TypeVar
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import AMQPError, NackError, UnroutableError
+from pydantic import SecretStr
+
+from consumers.observe import Observer, Trouble
+
+T = TypeVar("T")
+
+HEARTBEAT = 20
+CALL_LIMIT = 30.0
+_BACKOFF = (0.2, 0.5, 1, 2, 5)
+_AWAY = (AMQPError, OSError)
+
+
+class BrokerAway(Exception):
+    """RabbitMQ is not reachable, or did not answer in time. Nothing may be taken as done."""
+
+
+class NotRouted(Exception):
+    """The broker took the message and had no queue for it, or refused it."""
+
+
+class Broker:
+    """One connection, kept up for as long as the thread runs."""
+
+    def __init__(self, url: SecretStr, name: str, observe: Observer) -> None:
+        self._parameters = pika.URLParameters(url.get_secret_value())
+        self._parameters.heartbeat = HEARTBEAT
+        self._parameters.blocked_connection_timeout = 300
+        self._parameters.socket_timeout = 10
+        self._parameters.stack_timeout = 15
+        self._parameters.client_properties = {"connection_name": f"courier {name}"}
+        self._name = name
+        self._observe = observe
+        self._connection: BlockingConnection | None = None
+        self._calls: queue.SimpleQueue[tuple[Callable[[Any], Any], Future[Any]]] = (
+            queue.SimpleQueue()
+        )
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"broker-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the connection; what is still handed over fails."""
+        self._stopping.set()
+        self._wake()
+        self._thread.join(CALL_LIMIT)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the connection stands."""
+        connection = self._connection
+        return connection is not None and bool(connection.is_open)
+
+    def call(self, work: Callable[[BlockingConnection], T]) -> T:
+        """Run the work in the connection's thread. Raises BrokerAway, or what the work raises."""
+        future = self.post(work)
+        try:
+            return future.result(CALL_LIMIT)
+        except FutureTimeout:
+            future.cancel()
+            raise BrokerAway(f"RabbitMQ did not answer in {CALL_LIMIT:.0f} seconds") from None
+
+    def post(self, work: Callable[[BlockingConnection], T]) -> "Future[T]":
+        """The same without waiting for it."""
+        future: Future[T] = Future()
+        if not self.ready or self._stopping.is_set():
+            future.set_exception(BrokerAway("RabbitMQ is not connected"))
+            return future
+        self._calls.put((work, future))
+        self._wake()
+        return future
+
+    def _wake(self) -> None:
+        connection = self._connection
+        try:
+            if connection is not None:
+                connection.add_callback_threadsafe(lambda: None)
+        except _AWAY:
+            pass  # the loop has seen it too, and fails the calls itself
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self._serve()
+            except _AWAY as error:
+                self._observe(Trouble("rabbitmq", f"{self._name}: {in_words(error)}"))
+            self._connection = None
+            self._fail_calls()
+            failures = 0 if time.monotonic() - began > HEARTBEAT else failures + 1
+            self._stopping.wait(_BACKOFF[min(failures, len(_BACKOFF)) - 1])
+
+    def _serve(self) -> None:
+        connection = BlockingConnection(self._parameters)
+        self._connection = connection
+        try:
+            while not self._stopping.is_set():
+                connection.process_data_events(time_limit=1)
+                self._work_off(connection)
+        finally:
+            self._connection = None
+            _close(connection)
+
+    def _work_off(self, connection: BlockingConnection) -> None:
+        while True:
+            try:
+                work, future = self._calls.get_nowait()
+            except queue.Empty:
+                return
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work(connection))
+            except _AWAY as error:
+                future.set_exception(BrokerAway(in_words(error)))
+                if not connection.is_open:
+                    raise
+            except Exception as error:  # noqa: BLE001 - it belongs to the caller
+                future.set_exception(error)
+
+    def _fail_calls(self) -> None:
+        while True:
+            try:
+                _, future = self._calls.get_nowait()
+            except queue.Empty:
+                return
+            if future.set_running_or_notify_cancel():
+                future.set_exception(BrokerAway("the connection to RabbitMQ was lost"))
+
+
+class Publisher:
+    """Publishes persistent messages, each confirmed and routed, over a connection of its own.
+
+    Consuming stays possible while an alarm of the broker blocks what publishes (RabbitMQ,
+    "Alarms": use separate connections).
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._channel: BlockingChannel | None = None
+
+    def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        headers: dict[str, Any] | None = None,
+        *,
+        message_id: str | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        """Returns once the broker has it durably in a queue. Raises NotRouted, BrokerAway."""
+        properties = pika.BasicProperties(
+            content_type=content_type,
+            delivery_mode=pika.DeliveryMode.Persistent.value,
+            headers=headers,
+            message_id=message_id,
+        )
+
+        def work(connection: BlockingConnection) -> None:
+            channel = self._confirming(connection)
+            try:
+                channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
+            except (UnroutableError, NackError):
+                raise NotRouted(f"{exchange or 'the default exchange'}: {routing_key}") from None
+
+        self._broker.call(work)
+
+    def _confirming(self, connection: BlockingConnection) -> BlockingChannel:
+        channel = self._channel
+        if channel is None or not channel.is_open or channel.connection is not connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            self._channel = channel
+        return channel
+
+
+def in_words(error: BaseException) -> str:
+    """The last words of a broker's error; pika wraps the operating system's."""
+    while not isinstance(error, OSError):
+        inner = next(
+            (part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)),
+            getattr(error.args[0], "exception", None) if error.args else None,
+        )
+        if inner is None:
+            break
+        error = inner
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _close(connection: BlockingConnection) -> None:
+    try:
+        if connection.is_open:
+            connection.close()
+    except _AWAY:
+        pass  # it is gone already

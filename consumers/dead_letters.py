@@ -1,0 +1,71 @@
+"""Dead letters: buried with the broker's confirmation, brought back, given up.
+
+The ledger is the list of them; the messages in `dead-letters.<account>` are for those who watch
+the broker, and those that the ledger has outdated are swept.
+"""
+
+from pydantic import SecretStr
+
+from consumers import topology
+from consumers.broker import Publisher
+from consumers.ledger import Claim, Ledger, Status
+from consumers.observe import FileEnded, Observer
+from consumers.queue_browser import Message, browse
+from consumers.routing import Router
+
+
+class DeadLetters:
+    """Raises BrokerAway and pymongo's errors; every method may be repeated."""
+
+    def __init__(
+        self,
+        amqp_url: SecretStr,
+        publisher: Publisher,
+        router: Router,
+        ledger: Ledger,
+        observe: Observer,
+    ) -> None:
+        self._amqp_url = amqp_url
+        self._publisher = publisher
+        self._router = router
+        self._ledger = ledger
+        self._observe = observe
+
+    def bury(self, claim: Claim, tries: int, reason: str) -> None:
+        """Publish the dead letter; returns once the broker has it. The ledger's row comes after."""
+        queue = topology.dead_letter_queue(claim.account_id)
+        topology.declare_once(self._amqp_url, queue)
+        headers = {
+            topology.TRIES_HEADER: tries,
+            topology.REASON_HEADER: reason,
+            topology.TURN_HEADER: claim.turn,
+        }
+        self._publisher.publish("", queue.name, claim.body, headers, message_id=claim.recording_id)
+
+    def replay(self, recording_id: str) -> bool:
+        """Put a dead letter back on its route, tries at 0. False where it is not one (any more)."""
+        routing = self._ledger.files.revive(recording_id)
+        if routing is None:
+            return False
+        self._router.route(routing)
+        self._observe(FileEnded("replayed", routing.account_id, recording_id))
+        return True
+
+    def discard(self, recording_id: str) -> bool:
+        """Give a dead letter up for good. False where it is not one (any more)."""
+        return self._ledger.files.discard(recording_id)
+
+    def sweep(self, account_id: str) -> int:
+        """Take the messages out of the account's queue whose rows are no dead letters any more."""
+        return browse(
+            self._amqp_url, topology.dead_letter_queue_name(account_id), self._is_outdated
+        )
+
+    def _is_outdated(self, message: Message) -> bool:
+        if message.message_id is None:
+            return False
+        glance = self._ledger.files.glance([message.message_id]).get(message.message_id)
+        if glance is None:
+            return False
+        dead = glance.status in {Status.DEAD_LETTERED, Status.UPLOADING}
+        return not dead or glance.turn != message.headers.get(topology.TURN_HEADER)

@@ -1,0 +1,70 @@
+"""The only module that knows `deliveries` documents and the accounts' running state."""
+
+from collections import Counter
+
+from pymongo.database import Database
+
+from config.accounts import may_use_ftp
+from config.directory import Directory
+from consumers.ledger.accounts import AccountStates, Blame
+from consumers.ledger.deliveries import Deliveries, Opened, Selection
+from consumers.ledger.records import (
+    Claim,
+    Claimant,
+    Document,
+    Glance,
+    LastError,
+    Routing,
+    RunState,
+    Status,
+    Totals,
+    Waiting,
+    shown_state,
+)
+
+__all__ = [
+    "Blame",
+    "Claim",
+    "Claimant",
+    "Document",
+    "Glance",
+    "LastError",
+    "Ledger",
+    "Opened",
+    "Routing",
+    "RunState",
+    "Selection",
+    "Status",
+    "Totals",
+    "Waiting",
+    "shown_state",
+]
+
+ACCOUNT_STATES = ("active", "suspended", "probing", "paused", "disabled")
+
+
+class Ledger:
+    """The rows of the recordings (`files`) and the running state of the accounts (`accounts`)."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self.files = Deliveries(database)
+        self.accounts = AccountStates(database)
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes; those that stand are left as they are."""
+        self.files.ensure_indexes()
+        self.accounts.ensure_indexes()
+
+    def totals(self, directory: Directory) -> Totals:
+        """The gauges, by one look at the accounts and a few counts."""
+        accounts = {account.account_id: account for account in directory.list()}
+        permitted = {name for name, each in accounts.items() if may_use_ftp(each, accounts.get)}
+        states = self.accounts.shown_states(list(accounts.values()), permitted)
+        counted = Counter(states.values())
+        waiting = self.files.waiting()
+        return Totals(
+            accounts={state: counted[state] for state in ACCOUNT_STATES},
+            queued=waiting.files,
+            dead_letters=self.files.dead_letters(),
+            oldest_queued_seconds=waiting.oldest_seconds,
+        )

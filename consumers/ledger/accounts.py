@@ -1,0 +1,303 @@
+"""The accounts' running state: the part `run` of their documents, and its transitions.
+
+Every update names the state it was decided on (`change`) and the epoch of its owner: a decision
+that the world has overtaken, or a worker that has lost the account, changes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from alerts.suspension import Suspension
+from config.accounts import Account
+from consumers.ledger.records import Document, LastError, RunState, shown_state
+from consumers.policy import State
+
+_FRESH: Document = {
+    "state": State.ACTIVE.value,
+    "paused": False,
+    "failures": 0,
+    "streak": 0,
+    "suspensions": 0,
+    "suspended_until": None,
+    "casualties_due": None,
+    "last_error": None,
+    "change": 0,
+    "routed": 0,
+    "next_due": None,
+    "epoch": 0,
+    "alerts": [],
+}
+_WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
+_CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
+_STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
+"""Counted like an arrival, so that a session that is about to end does not sleep over it."""
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Whose server failed with what, for the alert that a suspension sends."""
+
+    account: Account
+    error: LastError
+    queued: int
+    oldest: datetime | None
+
+
+class AccountStates:
+    """The running states. Raises pymongo's errors where MongoDB is away."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._accounts = database["accounts"]
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes; those that stand are left as they are."""
+        dated = {"run.next_due": {"$type": "date"}}
+        self._accounts.create_index("run.next_due", partialFilterExpression=dated)
+        self._accounts.create_index("run.alerts.number", sparse=True)
+        self._accounts.create_index("parent", sparse=True)
+
+    def read(self, account_id: str) -> RunState:
+        """The account's running state; a fresh one where it has never run."""
+        projection = {"run": 1, "now": "$$NOW"}
+        return _run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
+
+    def due(self, limit: int, without: Sequence[str]) -> list[str]:
+        """Accounts whose time has come, the longest due first."""
+        query = {
+            "run.next_due": {"$type": "date"},
+            "_id": {"$nin": list(without)},
+            "$expr": {"$lte": ["$run.next_due", "$$NOW"]},
+        }
+        rows = self._accounts.find(query, {"_id": 1}).sort("run.next_due").limit(limit)
+        return [row["_id"] for row in rows]
+
+    # --- work arrives, a session works ------------------------------------------------------
+
+    def arrived(self, account_id: str) -> None:
+        """A file was published to the account's queue: it is due, unless it may not work."""
+        timer_over = {
+            "$and": [
+                {"$eq": ["$run.state", State.SUSPENDED.value]},
+                {"$lte": ["$run.suspended_until", "$$NOW"]},
+            ]
+        }
+        may_work = {"$or": [{"$eq": ["$run.state", State.ACTIVE.value]}, timer_over]}
+        earliest = {"$min": [{"$ifNull": ["$run.next_due", "$$NOW"]}, "$$NOW"]}
+        due = {
+            "$cond": [
+                {"$and": [may_work, {"$not": "$run.paused"}]},
+                earliest,
+                "$run.next_due",
+            ]
+        }
+        self._update({"_id": account_id}, {"run.next_due": due, **_STIRRED})
+
+    def adopt(self, account_id: str, epoch: int) -> bool:
+        """Take the account for this epoch, which only rises. False where a later one has it."""
+        return self._update(_fenced(account_id, epoch), {"run.epoch": epoch}) is not None
+
+    def park(
+        self, account_id: str, epoch: int, *, routed: int, wait: float | None, until: Any = None
+    ) -> None:
+        """The session ends; due again after `wait` seconds, or at `until`, or at the next arrival.
+
+        Files that were published since the session saw `routed` make it due at once.
+        """
+        later = _later(wait) if wait is not None else until
+        due = {"$cond": [{"$eq": ["$run.routed", routed]}, later, "$$NOW"]}
+        self._update(_fenced(account_id, epoch), {"run.next_due": due})
+
+    def begin_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
+        """The timer is over: one file alone is tried next."""
+        return self._change(
+            account_id,
+            epoch,
+            seen,
+            {"run.state": State.PROBING.value, "run.next_due": "$$NOW"},
+        )
+
+    def end_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
+        """Nothing is left to probe with: suspended as before, the next arrival is the probe."""
+        return self._change(account_id, epoch, seen, {"run.state": State.SUSPENDED.value})
+
+    def recovered(self, account_id: str, epoch: int, seen: RunState) -> bool:
+        """The account delivers: failures are forgotten, and the outage's casualties may return."""
+        values: Document = {
+            "run.state": State.ACTIVE.value,
+            "run.failures": 0,
+            "run.streak": {"$add": ["$run.streak", 1]},
+            "run.suspended_until": None,
+            "run.casualties_due": None,
+            "run.last_error": None,
+            "run.next_due": "$$NOW",
+        }
+        return self._change(account_id, epoch, seen, values)
+
+    def count_failure(
+        self,
+        account_id: str,
+        epoch: int,
+        seen: RunState,
+        *,
+        failures: int,
+        error: LastError,
+        casualties_in: float | None,
+    ) -> bool:
+        """One more consecutive failure; `casualties_in` seconds a casualty is tried again."""
+        values = {"run.failures": failures, "run.last_error": _error(error)}
+        if casualties_in is not None:
+            values["run.casualties_due"] = _later(casualties_in)
+        query = {**_fenced(account_id, epoch), "run.change": seen.change}
+        return self._update(query, values) is not None
+
+    def suspend(
+        self,
+        account_id: str,
+        epoch: int,
+        seen: RunState,
+        *,
+        failures: int,
+        seconds: float,
+        blame: Blame,
+    ) -> bool:
+        """State, timer, count, last error and the pending alert: one update (DESIGN 3, rule 5)."""
+        number = {"$add": ["$run.suspensions", 1]}
+        until = _later(seconds)
+        facts = _alert_facts(blame, failures, seconds)
+        moments = {"number": number, "at": "$$NOW", "until": until}
+        alert = {"$mergeObjects": [{"$literal": facts}, moments]}
+        values: Document = {
+            "run.state": State.SUSPENDED.value,
+            "run.failures": failures,
+            "run.suspensions": number,
+            "run.suspended_until": until,
+            "run.next_due": until,
+            "run.last_error": _error(blame.error),
+            "run.alerts": {"$concatArrays": ["$run.alerts", [alert]]},
+        }
+        return self._change(account_id, epoch, seen, values)
+
+    # --- people's decisions -------------------------------------------------------------------
+
+    def pause(self, account_id: str) -> bool:
+        """Stop claiming files until somebody resumes. False where it is paused already."""
+        query = {"_id": account_id, "run.paused": {"$ne": True}}
+        return self._update(query, {"run.paused": True, **_CHANGED}) is not None
+
+    def resume(self, account_id: str) -> bool:
+        """End a pause and nothing else. False where there is none."""
+        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
+        due = {"$cond": [suspended, "$run.suspended_until", "$$NOW"]}
+        query = {"_id": account_id, "run.paused": True}
+        values = {"run.paused": False, "run.next_due": due, **_CHANGED, **_STIRRED}
+        return self._update(query, values) is not None
+
+    def try_now(self, account_id: str) -> bool:
+        """Probe a suspended account at once, its count kept. False where it is not suspended."""
+        query = {"_id": account_id, "run.state": State.SUSPENDED.value}
+        values = {"run.suspended_until": "$$NOW", "run.next_due": "$$NOW", **_STIRRED}
+        return self._update(query, values) is not None
+
+    def settings_saved(self, account_id: str) -> None:
+        """New settings: what failed with the old ones counts no more, and work is due at once."""
+        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
+        values: Document = {
+            "run.suspended_until": {"$cond": [suspended, "$$NOW", "$run.suspended_until"]},
+            "run.next_due": "$$NOW",
+            **_CHANGED,
+            **_STIRRED,
+        }
+        self._update({"_id": account_id}, values)
+
+    def wake(self, account_id: str) -> None:
+        """Have the account looked at: it was switched on, or files came back to its queue."""
+        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
+        due = {"$cond": [suspended, "$run.suspended_until", "$$NOW"]}
+        self._update({"_id": account_id}, {"run.next_due": due, **_STIRRED})
+
+    # --- alerts -------------------------------------------------------------------------------
+
+    def pending_alerts(self) -> Iterator[Suspension]:
+        """Suspensions whose alert is not in the outbox yet."""
+        rows = self._accounts.find({"run.alerts.number": {"$exists": True}}, {"run.alerts": 1})
+        for row in rows:
+            for alert in row["run"]["alerts"]:
+                yield Suspension(**{**alert, "recipients": tuple(alert["recipients"])})
+
+    def alert_stored(self, suspension: Suspension) -> None:
+        """The outbox has it now."""
+        self._accounts.update_one(
+            {"_id": suspension.account_id},
+            {"$pull": {"run.alerts": {"number": suspension.number}}},
+        )
+
+    def shown_states(self, accounts: Sequence[Account], permitted: set[str]) -> dict[str, str]:
+        """The state of each account as people see it."""
+        rows = {row["_id"]: row for row in self._accounts.find({}, {"run": 1, "now": "$$NOW"})}
+        return {
+            account.account_id: shown_state(
+                account,
+                _run_state(rows.get(account.account_id, {})),
+                permitted=account.account_id in permitted,
+            )
+            for account in accounts
+        }
+
+    # --- one way for each thing ---------------------------------------------------------------
+
+    def _change(self, account_id: str, epoch: int, seen: RunState, values: Document) -> bool:
+        """A change of state, from the state that was seen."""
+        query = {**_fenced(account_id, epoch), "run.change": seen.change}
+        return self._update(query, {**values, **_CHANGED}) is not None
+
+    def _update(self, query: Document, values: Document) -> Document | None:
+        document: Document | None = self._accounts.find_one_and_update(
+            query,
+            [_WITH_DEFAULTS, {"$set": values}],
+            projection={"_id": 1},
+            return_document=ReturnDocument.AFTER,
+        )
+        return document
+
+
+def _fenced(account_id: str, epoch: int) -> Document:
+    return {"_id": account_id, "run.epoch": {"$not": {"$gt": epoch}}}
+
+
+def _error(error: LastError) -> Document:
+    return {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
+
+
+def _alert_facts(blame: Blame, failures: int, seconds: float) -> Document:
+    settings = blame.account.settings
+    assert settings is not None, "only an account with settings is ever tried"  # noqa: S101
+    return {
+        "account_id": blame.account.account_id,
+        "failures": failures,
+        "host": settings.host,
+        "username": settings.username,
+        "protocol": settings.protocol.value,
+        "seconds": seconds,
+        "words": blame.error.words,
+        "advice": blame.error.advice,
+        "recipients": list(settings.email_alerts),
+        "queued": blame.queued,
+        "oldest": blame.oldest,
+    }
+
+
+def _run_state(document: Document) -> RunState:
+    run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
+    error = run["last_error"]
+    run["state"] = State(run["state"])
+    run["last_error"] = error and LastError(error["kind"], error["words"], error["advice"])
+    return RunState(**{field.name: run[field.name] for field in fields(RunState)})
+
+
+def _later(seconds: float) -> Document:
+    return {"$add": ["$$NOW", round(seconds * 1000)]}

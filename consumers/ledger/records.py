@@ -1,0 +1,175 @@
+"""What the ledger hands out: frozen views of its documents."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from config.accounts import Account
+from consumers.policy import State
+from transports.errors import TransferError
+from transports.names import join, part_name
+from transports.upload import Intent
+
+Document = dict[str, Any]
+
+
+class Status(StrEnum):
+    """Where a recording is on its route (CONTRACT, `deliveries.status`)."""
+
+    QUEUED = "queued"
+    UPLOADING = "uploading"
+    DELIVERED = "delivered"
+    DEAD_LETTERED = "dead_lettered"
+    SKIPPED = "skipped"
+    DISCARDED = "discarded"
+
+
+WAITING = (Status.QUEUED.value, Status.UPLOADING.value)
+"""Statuses of files that are on their way; all others are final."""
+
+
+@dataclass(frozen=True)
+class LastError:
+    """The last failure, in the server's words, with advice for whoever has to mend it."""
+
+    kind: str
+    words: str
+    advice: str
+
+    @classmethod
+    def of(cls, failure: TransferError) -> "LastError":
+        return cls(failure.kind.value, failure.words, failure.advice)
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who claims: a worker, one of its account sessions, and the epoch of its ownership."""
+
+    worker: str
+    session: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What it takes to publish a recording to its account's queue."""
+
+    recording_id: str
+    account_id: str
+    turn: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One start of one recording, exclusively this session's until it is settled."""
+
+    recording_id: str
+    account_id: str
+    session: str
+    start: int
+    turn: int
+    tries: int
+    account_tries: int
+    casualty: bool
+    file_url: str
+    file_name: str
+    size: int | None
+    sha256: str | None
+    part: str
+    leftovers: tuple[str, ...]
+    intent: Intent | None
+    copy: int | None
+    """Which `name (copy).ext` the intent reserved."""
+    created_at: datetime
+    body: bytes
+
+    @classmethod
+    def of(cls, row: Document, claimant: Claimant) -> "Claim":
+        recording_id, start = row["_id"], row["starts"]
+        return cls(
+            recording_id=recording_id,
+            account_id=row["account_id"],
+            session=claimant.session,
+            start=start,
+            turn=row["turn"],
+            tries=row["tries"],
+            account_tries=row["account_tries"],
+            casualty=row["claim"]["was"] == Status.DEAD_LETTERED,
+            file_url=row["file_url"],
+            file_name=row["file_name"],
+            size=row["size"] if row["size_given"] else None,
+            sha256=row["sha256"] if row["sha256_given"] else None,
+            part=part_name(recording_id, start),
+            leftovers=tuple(
+                join(part["folder"], part_name(recording_id, part["start"]))
+                for part in row["parts"]
+                if part["start"] != start
+            ),
+            intent=Intent(**row["intent"]) if row.get("intent") else None,
+            copy=row.get("copy"),
+            created_at=row["created_at"],
+            body=row["event"].encode(),
+        )
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a session needs to know of a row before it claims it."""
+
+    status: Status
+    turn: int
+    tries: int
+    wait: float
+    """Seconds until its next try may begin; 0 or less: now."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The files on their way: how many, since when the oldest, and its age in seconds."""
+
+    files: int
+    oldest: datetime | None
+    oldest_seconds: float
+
+
+@dataclass(frozen=True)
+class RunState:
+    """An account's running state. `now` is the database's time of the reading."""
+
+    state: State
+    paused: bool
+    failures: int
+    streak: int
+    """Counts the account's recoveries: what died since the last one, died in this outage."""
+    suspensions: int
+    suspended_until: datetime | None
+    casualties_due: datetime | None
+    last_error: LastError | None
+    change: int
+    """Rises with each change of state: a failure from before it is told by it."""
+    routed: int
+    """Rises with each file that is published to the account's queue."""
+    now: datetime
+
+    def seconds_until(self, moment: datetime | None) -> float:
+        """From the reading until the moment; 0 where it has passed or there is none."""
+        return max(0.0, (moment - self.now).total_seconds()) if moment else 0.0
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The gauges: accounts by state, files waiting, dead letters, the oldest one's age."""
+
+    accounts: dict[str, int]
+    queued: int
+    dead_letters: int
+    oldest_queued_seconds: float
+
+
+def shown_state(account: Account, run: RunState, *, permitted: bool) -> str:
+    """The state as people see it: a switch that is off hides the running state."""
+    if account.settings is None or not account.enabled or not permitted:
+        return "disabled"
+    return "paused" if run.paused else run.state.value

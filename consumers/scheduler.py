@@ -1,0 +1,104 @@
+"""Which account is due, and whether this worker may work it: gives slots to account sessions."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from pymongo.errors import PyMongoError
+
+from consumers.account import AccountSession, Means
+from consumers.observe import Trouble
+
+POLL = 0.2
+"""Seconds between looks at what is due; an arrival in this process is told at once."""
+
+
+class Scheduler:
+    """Opens a session for each due account, the longest due first, as far as slots go."""
+
+    def __init__(self, means: Means, slots: int) -> None:
+        self._means = means
+        self._slots = slots
+        self._running: dict[str, AccountSession] = {}
+        self._lock = threading.Lock()
+        self._crowded = False
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="session")
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+        self.looked = threading.Event()
+        """Set once the accounts that were due at the start have been looked at."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something has become due: look now."""
+        self._woken.set()
+
+    def stop(self, grace: float) -> None:
+        """Begin nothing more; uploads may end within `grace` seconds and are cut then."""
+        self._stopping.set()
+        self.wake()
+        self._thread.join()
+        if not self._wait_for_sessions(grace):
+            self._each(AccountSession.interrupt)
+        self._pool.shutdown(wait=True)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.clear()
+            try:
+                self._open_sessions()
+            except PyMongoError as error:
+                self._means.observe(Trouble("mongodb", str(error)))
+            self._woken.wait(POLL)
+
+    def _open_sessions(self) -> None:
+        if not self._means.broker.ready:
+            return
+        with self._lock:
+            running = list(self._running)
+        free = self._slots - len(running)
+        due = self._means.ledger.accounts.due(free + 1, running)
+        self._crowded = len(due) > free
+        for account_id in due[:free]:
+            epoch = self._means.ownership.epoch(account_id)
+            if epoch is not None:
+                self._open(account_id, epoch)
+        self.looked.set()
+
+    def _open(self, account_id: str, epoch: int) -> None:
+        session = AccountSession(
+            account_id, epoch, self._means, lambda: self._crowded, self._stopping
+        )
+        with self._lock:
+            self._running[account_id] = session
+        self._pool.submit(self._work, session)
+
+    def _work(self, session: AccountSession) -> None:
+        try:
+            session.run()
+        except Exception as error:  # noqa: BLE001 - a fault of one session must not end the others
+            self._means.observe(Trouble("session", f"{session.account_id}: {error!r}", error))
+            self._stopping.wait(POLL)
+        finally:
+            with self._lock:
+                del self._running[session.account_id]
+            self.wake()
+
+    def _wait_for_sessions(self, grace: float) -> bool:
+        """Whether all sessions ended within the grace time."""
+        waiting = threading.Event()
+        for _ in range(int(grace / 0.1)):
+            with self._lock:
+                if not self._running:
+                    return True
+            waiting.wait(0.1)
+        return False
+
+    def _each(self, act: Callable[[AccountSession], None]) -> None:
+        with self._lock:
+            sessions = list(self._running.values())
+        for session in sessions:
+            act(session)

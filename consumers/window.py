@@ -1,0 +1,127 @@
+"""An account's queue as one session sees it: what it has taken, and what waits for its next try."""
+
+import contextlib
+import queue
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+
+from consumers import topology
+from consumers.broker import Broker, BrokerAway
+
+EXTRA_PREFETCH = 16
+CLOSE_LIMIT = 5
+
+
+@dataclass
+class Held:
+    """A message that is not acknowledged yet."""
+
+    tag: int
+    recording_id: str
+    turn: int
+    body: bytes
+    since: float
+    tries: int = 0
+    ready_at: float = 0.0
+    """Local monotonic time from which it may be tried."""
+
+
+class Window:
+    """One channel, one consumer. Closing it returns what is held to the queue, in order."""
+
+    def __init__(self, broker: Broker, account_id: str, uploads: int) -> None:
+        self._broker = broker
+        self._queue_name = topology.account_queue_name(account_id)
+        self._inbox: queue.SimpleQueue[Held] = queue.SimpleQueue()
+        self._held: dict[int, Held] = {}
+        self._cancelled = False
+        self._channel = broker.call(lambda connection: self._open(connection, uploads))
+
+    def _open(self, connection: BlockingConnection, uploads: int) -> BlockingChannel:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=uploads + EXTRA_PREFETCH)
+        channel.add_on_cancel_callback(self._on_cancel)
+        channel.basic_consume(self._queue_name, self._on_message)
+        return channel
+
+    def _on_message(self, _: BlockingChannel, method: Any, properties: Any, body: bytes) -> None:
+        headers = properties.headers or {}
+        turn = headers.get(topology.TURN_HEADER)
+        self._inbox.put(
+            Held(
+                method.delivery_tag,
+                properties.message_id or "",
+                turn if isinstance(turn, int) else 0,
+                body,
+                time.monotonic(),
+            )
+        )
+
+    def _on_cancel(self, _: Any) -> None:
+        self._cancelled = True
+
+    @property
+    def alive(self) -> bool:
+        """False once the channel or its consumer is gone: acknowledgements reach nobody then."""
+        return bool(self._channel.is_open) and not self._cancelled
+
+    def arrived(self, patience: float) -> list[Held]:
+        """What has come in since the last call; waits up to `patience` seconds for the first."""
+        new = []
+        try:
+            new.append(
+                self._inbox.get(timeout=patience) if patience > 0 else self._inbox.get_nowait()
+            )
+            while True:
+                new.append(self._inbox.get_nowait())
+        except queue.Empty:
+            pass
+        self._held.update((held.tag, held) for held in new)
+        return new
+
+    def next_ready(self) -> Held | None:
+        """The message to try next: fewest tries first, then the queue's order."""
+        now = time.monotonic()
+        ready = [held for held in self if held.ready_at <= now]
+        return min(ready, key=lambda held: (held.tries, held.tag), default=None)
+
+    def next_at(self) -> float | None:
+        """Local monotonic time at which the first waiting message is ready; None without any."""
+        return min((held.ready_at for held in self), default=None)
+
+    def oldest_since(self) -> float | None:
+        """Local monotonic time since which the longest-held message is held."""
+        return min((held.since for held in self), default=None)
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(self._held.values())
+
+    def ack(self, held: Held) -> None:
+        """Acknowledge; where the channel is gone the message comes back and the row tells."""
+        self._held.pop(held.tag, None)
+        channel = self._channel
+        self._broker.post(lambda _: channel.basic_ack(held.tag) if channel.is_open else None)
+
+    def is_drained(self) -> bool:
+        """Whether the queue holds nothing more for this session. Raises BrokerAway."""
+        name, channel = self._queue_name, self._channel
+
+        def ready(_: BlockingConnection) -> int:
+            count: int = channel.queue_declare(name, passive=True).method.message_count
+            return count
+
+        if not self.alive:
+            raise BrokerAway("the consumer was cancelled")
+        return self._broker.call(ready) == 0 and self._inbox.empty()
+
+    def close(self) -> None:
+        """Give back what is held, in order. Never raises."""
+        channel = self._channel
+        self._held.clear()
+        closed = self._broker.post(lambda _: channel.close() if channel.is_open else None)
+        with contextlib.suppress(Exception):  # the broker returns the messages itself then
+            closed.result(CLOSE_LIMIT)
