@@ -55,8 +55,8 @@ class Child:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start it. Raises `ServiceError` when its program cannot be run."""
-        if self._process is None:
+        """Start it unless it runs. Raises `ServiceError` when its program cannot be run."""
+        if self._process is None or self._process.poll() is not None:
             self._process = _spawner().submit(self._spawn).result()
 
     def stop(self) -> None:

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +41,14 @@ log.console.level = warning
 log.file = false
 """
 
-_ADD_VHOSTS = """
+_REPLACE_VHOSTS = """
+[rabbit_vhost:delete(Name, <<"tests">>) || Name <- [{old}]],
 [begin
    rabbit_vhost:add(Name, <<"tests">>),
    rabbit_auth_backend_internal:set_permissions(
      <<"guest">>, Name, <<".*">>, <<".*">>, <<".*">>, <<"tests">>)
- end || Name <- [{names}]], ok.
+ end || Name <- [{new}]], ok.
 """
-_DELETE_VHOSTS = '[rabbit_vhost:delete(Name, <<"tests">>) || Name <- [{names}]], ok.'
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,12 @@ class RabbitMQ:
             )
         return self.control(["eval", erlang])
 
-    def add_vhosts(self, names: list[str]) -> None:
-        """Make virtual hosts for the guest user."""
-        self.evaluate(_ADD_VHOSTS.format(names=_binaries(names)))
+    def replace_vhosts(self, old: Sequence[str], new: Sequence[str]) -> None:
+        """Delete virtual hosts with all that is in them, and make new ones for the guest user.
 
-    def delete_vhosts(self, names: list[str]) -> None:
-        """Delete virtual hosts with all that is in them."""
-        self.evaluate(_DELETE_VHOSTS.format(names=_binaries(names)))
+        One call for many: 20 ms for each of them, half a second for the call.
+        """
+        self.evaluate(_REPLACE_VHOSTS.format(old=_binaries(old), new=_binaries(new)))
 
     def vhost_url(self, name: str) -> str:
         """The URL of one of its virtual hosts."""
@@ -121,7 +120,7 @@ class RabbitMQ:
         return True
 
 
-def _binaries(names: list[str]) -> str:
+def _binaries(names: Sequence[str]) -> str:
     return ",".join(f'<<"{name}">>' for name in names)
 
 

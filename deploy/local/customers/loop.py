@@ -1,0 +1,77 @@
+"""A server on an event loop in a thread of its own."""
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Self
+
+from deploy.local.processes import ServiceError
+
+_SECONDS = 15.0
+
+
+class ThreadedServer(ABC):
+    """Starts and stops in any thread; `stop` cuts the connections that are open."""
+
+    _thread: threading.Thread | None = None
+    _ended: asyncio.Event
+    _loop: asyncio.AbstractEventLoop
+
+    @abstractmethod
+    def _serving(self) -> AbstractAsyncContextManager[None]:
+        """Listens inside the block; after it, every connection is closed."""
+
+    def start(self) -> None:
+        """Listen. Raises `ServiceError` where the port cannot be had."""
+        if self._thread is not None:
+            return
+        started: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=_run, args=(self._serve(started),), name=type(self).__name__, daemon=True
+        )
+        self._thread.start()
+        try:
+            started.result(_SECONDS)
+        except (OSError, TimeoutError) as error:
+            self._thread.join(_SECONDS)
+            self._thread = None
+            raise ServiceError(f"{type(self).__name__} could not be started: {error}") from error
+
+    def stop(self) -> None:
+        """Stop listening and cut what is open; the port is free on return."""
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join(_SECONDS)
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def _serve(self, started: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        try:
+            async with self._serving():
+                started.set_result(None)
+                await self._ended.wait()
+        except OSError as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(serving)

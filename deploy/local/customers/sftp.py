@@ -1,0 +1,160 @@
+"""An SFTP server with a real keyboard-interactive logon (asyncssh)."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import asyncssh
+
+from deploy.local.customers.facts import LOOPBACK, CustomerServer, new_password
+from deploy.local.customers.loop import ThreadedServer
+from deploy.local.processes import free_port
+
+Logon = Literal["password", "keyboard-interactive"]
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One round of keyboard-interactive questions."""
+
+    prompts: tuple[tuple[str, bool], ...]
+    """Each question, and whether its answer is echoed."""
+    instruction: str = ""
+    answers: tuple[str, ...] | None = None
+    """What is right; None: the username where echoed, else the password."""
+
+
+PASSWORD = Challenge((("Password: ", False),))
+
+
+class AsyncSshServer(ThreadedServer):
+    """Listens on loopback; its port and host key survive `stop` and `start`.
+
+    `logon`: the methods it offers. `challenges`: the rounds of the interactive one.
+    `sftp`: the class that answers requests; override a method to make a server misbehave.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        username: str = "customer",
+        password: str | None = None,
+        logon: Sequence[Logon] = ("password",),
+        challenges: Sequence[Challenge] = (PASSWORD,),
+        sftp: type[asyncssh.SFTPServer] = asyncssh.SFTPServer,
+    ) -> None:
+        self.root = root
+        self.username = username
+        self.password = password or new_password()
+        self.logon = tuple(logon)
+        self.challenges = tuple(challenges)
+        self.logins = 0
+        """Credentials that were checked so far, right or wrong."""
+        self._sftp = sftp
+        self._port = free_port()
+        self._key = asyncssh.generate_private_key("ssh-ed25519")
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+
+    @property
+    def customer(self) -> CustomerServer:
+        """What the customer tells of it."""
+        return CustomerServer(
+            host=LOOPBACK,
+            port=self._port,
+            username=self.username,
+            password=self.password,
+            root=self.root,
+            host_key=self._key.get_fingerprint("sha256"),
+        )
+
+    def regenerate_host_key(self) -> None:
+        """Take a new host key; it counts from the next `start` on."""
+        self._key = asyncssh.generate_private_key("ssh-ed25519")
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        acceptor = await asyncssh.listen(
+            LOOPBACK,
+            self._port,
+            server_factory=lambda: _Session(self, self._connections),
+            server_host_keys=[self._key],
+            sftp_factory=self._answering,
+            reuse_address=True,
+        )
+        try:
+            yield
+        finally:
+            acceptor.close()
+            for connection in tuple(self._connections):
+                connection.abort()
+                await connection.wait_closed()
+            await acceptor.wait_closed()
+
+    def _answering(self, channel: "asyncssh.SSHServerChannel[bytes]") -> asyncssh.SFTPServer:
+        return self._sftp(channel, chroot=bytes(self.root))
+
+
+class _Session(asyncssh.SSHServer):
+    """The logon of one connection."""
+
+    def __init__(
+        self, server: AsyncSshServer, connections: set[asyncssh.SSHServerConnection]
+    ) -> None:
+        self._server = server
+        self._connections = connections
+        self._rounds = iter(server.challenges)
+        self._asked = PASSWORD
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - not kept
+        self._connections.discard(self._connection)
+
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - checked with the password
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return "password" in self._server.logon
+
+    def validate_password(self, username: str, password: str) -> bool:
+        self._server.logins += 1
+        return (username, password) == (self._server.username, self._server.password)
+
+    def kbdint_auth_supported(self) -> bool:
+        return "keyboard-interactive" in self._server.logon
+
+    def get_kbdint_challenge(
+        self,
+        username: str,  # noqa: ARG002 - checked with the answers
+        lang: str,  # noqa: ARG002 - one language
+        submethods: str,  # noqa: ARG002 - one method
+    ) -> asyncssh.auth.KbdIntChallenge:
+        self._rounds = iter(self._server.challenges)
+        return self._next_round()
+
+    def validate_kbdint_response(
+        self, username: str, responses: Sequence[str]
+    ) -> asyncssh.auth.KbdIntChallenge:
+        self._server.logins += 1
+        right = tuple(responses) == self._right_answers()
+        return right and username == self._server.username and self._next_round()
+
+    def _next_round(self) -> asyncssh.auth.KbdIntChallenge:
+        challenge = next(self._rounds, None)
+        if challenge is None:
+            return True
+        self._asked = challenge
+        return "", challenge.instruction, "", challenge.prompts
+
+    def _right_answers(self) -> tuple[str, ...]:
+        if self._asked.answers is not None:
+            return self._asked.answers
+        return tuple(
+            self._server.username if echoed else self._server.password
+            for _, echoed in self._asked.prompts
+        )

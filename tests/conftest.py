@@ -1,0 +1,148 @@
+"""What every test may ask for: real services, and customers' servers on loopback.
+
+A service that is missing fails the run with one sentence; nothing is ever skipped for it.
+"""
+
+import secrets
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import hypothesis
+import pika
+import pytest
+from pymongo import MongoClient
+
+from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
+from deploy.local.processes import ServiceError
+from deploy.local.services import Services
+from deploy.local.services import services as local_services
+from tests.servers import Sshd, Vsftpd
+
+# A virtual host costs 20 ms, the program that makes them half a second.
+_VHOSTS_AT_ONCE = 25
+
+# Two busy cores make any deadline for one example fail now and then.
+hypothesis.settings.register_profile("courier", deadline=None)
+hypothesis.settings.load_profile("courier")
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Services]:
+    """One broker and one replica set for the whole run, or those of the environment."""
+    try:
+        with local_services() as running:
+            yield running
+    except ServiceError as error:
+        pytest.exit(str(error), returncode=1)
+
+
+@pytest.fixture(scope="session")
+def _mongo(services: Services) -> Iterator[MongoClient[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](services.mongodb_url, tz_aware=True) as client:
+        yield client
+
+
+@pytest.fixture
+def mongodb_url(services: Services, _mongo: MongoClient[dict[str, Any]]) -> Iterator[str]:
+    """A database of the test's own, dropped afterwards."""
+    services.mongodb.start()  # a test of faults may have left it stopped
+    name = f"test_{secrets.token_hex(6)}"
+    yield urlsplit(services.mongodb_url)._replace(path=f"/{name}").geturl()
+    services.mongodb.start()
+    _mongo.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def _vhosts(services: Services) -> Iterator[str]:
+    """Empty virtual hosts, one for each `next`."""
+
+    def endless() -> Iterator[str]:
+        used: list[str] = []
+        for batch in count():
+            names = [f"test-{batch}-{number}" for number in range(_VHOSTS_AT_ONCE)]
+            services.rabbitmq.replace_vhosts(used, names)
+            yield from names
+            used = names
+
+    return endless()
+
+
+@pytest.fixture
+def amqp_url(services: Services, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A virtual host of the test's own.
+
+    On a broker given by its URL, where none can be made: that one, and afterwards the queues
+    of the accounts in the test's database are deleted.
+    """
+    services.rabbitmq.start()  # a test of faults may have left it stopped
+    if services.rabbitmq.control is not None:
+        vhosts: Iterator[str] = request.getfixturevalue("_vhosts")
+        yield services.rabbitmq.vhost_url(next(vhosts))
+    else:
+        database: str = request.getfixturevalue("mongodb_url")
+        yield services.amqp_url
+        _empty(services.amqp_url, database)
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """OpenSSH with password logon. For other settings: `with Sshd(tmp_path, ...) as server`."""
+    with Sshd(tmp_path / "sshd") as server:
+        yield server
+
+
+@pytest.fixture
+def vsftpd(tmp_path: Path) -> Iterator[Vsftpd]:
+    """vsftpd. For other settings: `with Vsftpd(tmp_path, extra=[...]) as server`."""
+    with Vsftpd(tmp_path / "vsftpd") as server:
+        yield server
+
+
+@pytest.fixture
+def asyncssh_server(tmp_path: Path) -> Iterator[AsyncSshServer]:
+    """An SFTP server in this process that offers both logon methods."""
+    with AsyncSshServer(
+        _folder(tmp_path / "asyncssh"), logon=("password", "keyboard-interactive")
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def pyftpd_server(tmp_path: Path) -> Iterator[PyFtpServer]:
+    """An FTP server in this process."""
+    with PyFtpServer(_folder(tmp_path / "pyftpd")) as server:
+        yield server
+
+
+@pytest.fixture
+def smtp_sink() -> Iterator[SmtpSink]:
+    """A mail server in this process that keeps what it is sent."""
+    with SmtpSink() as server:
+        yield server
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def _empty(amqp_url: str, mongodb_url: str) -> None:
+    with MongoClient[dict[str, Any]](mongodb_url) as client:
+        database = client.get_default_database()
+        accounts = {*database["accounts"].distinct("_id")}
+        accounts |= {*database["deliveries"].distinct("account_id")}
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    try:
+        channel = connection.channel()
+        for queue in ("recordings.ready", "recordings.invalid"):
+            channel.queue_delete(queue)
+        for account in accounts:
+            channel.queue_delete(f"deliveries.{account}")
+            channel.queue_delete(f"dead-letters.{account}")
+        for exchange in ("recordings", "deliveries"):
+            channel.exchange_delete(exchange)
+    finally:
+        connection.close()
