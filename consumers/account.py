@@ -43,6 +43,7 @@ from consumers.policy import (
     State,
     Suspend,
     decide,
+    recovers,
 )
 from consumers.window import Held, Window
 from transports import server as servers
@@ -341,8 +342,7 @@ class AccountSession:
         )
         for _ in range(SETTLE_TRIES):
             run = self.means.ledger.accounts.read(self.account_id)
-            healthy = run.state is State.ACTIVE and run.failures == 0
-            if healthy or run.state is State.SUSPENDED:
+            if not recovers(AccountView(run.state, run.failures)):
                 return
             if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run):
                 self._changed(State.ACTIVE, 0)

@@ -52,6 +52,8 @@ class Broker:
         self._calls: queue.SimpleQueue[tuple[Callable[[Any], Any], Future[Any]]] = (
             queue.SimpleQueue()
         )
+        self._connected = threading.Event()
+        self._last_words = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"broker-{name}", daemon=True)
 
@@ -63,6 +65,11 @@ class Broker:
         self._stopping.set()
         self._wake()
         self._thread.join(CALL_LIMIT)
+
+    def wait_ready(self, limit: float) -> None:
+        """Wait for the connection. Raises BrokerAway after `limit` seconds without one."""
+        if not self._connected.wait(limit):
+            raise BrokerAway(self._last_words or f"no answer within {limit:.0f} seconds")
 
     @property
     def ready(self) -> bool:
@@ -104,8 +111,8 @@ class Broker:
             try:
                 self._serve()
             except _AWAY as error:
-                self._observe(Trouble("rabbitmq", f"{self._name}: {in_words(error)}"))
-            self._connection = None
+                self._last_words = in_words(error)
+                self._observe(Trouble("rabbitmq", f"{self._name}: {self._last_words}"))
             self._fail_calls()
             failures = 0 if time.monotonic() - began > HEARTBEAT else failures + 1
             self._stopping.wait(_BACKOFF[min(failures, len(_BACKOFF)) - 1])
@@ -113,11 +120,13 @@ class Broker:
     def _serve(self) -> None:
         connection = BlockingConnection(self._parameters)
         self._connection = connection
+        self._connected.set()
         try:
             while not self._stopping.is_set():
                 connection.process_data_events(time_limit=1)
                 self._work_off(connection)
         finally:
+            self._connected.clear()
             self._connection = None
             _close(connection)
 

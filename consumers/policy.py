@@ -115,6 +115,16 @@ def decide(
     )
 
 
+def recovers(account: AccountView) -> bool:
+    """Whether a delivered file changes its account: failures end, a probe reopens it.
+
+    A success that comes late, after the account was suspended, changes nothing.
+    """
+    if account.state is State.SUSPENDED:
+        return False
+    return account.state is State.PROBING or account.failures > 0
+
+
 def _for_file(
     kind: Kind, file: FileView, account: AccountView, rules: Rules, jitter: float
 ) -> Retry | DeadLetter:

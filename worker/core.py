@@ -1,0 +1,80 @@
+"""The parts that every command needs: the database, the directory, the ledger."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from config.directory import Directory
+from config.secrets import Vault
+from config.settings import Settings
+from consumers.broker import Broker, Publisher
+from consumers.dead_letters import DeadLetters
+from consumers.ledger import Document, Ledger
+from consumers.observe import Observer
+from consumers.routing import Router
+
+DATABASE = "courier"
+DATABASE_LIMIT_MS = 20_000
+CONNECT_LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class Core:
+    """Settings, database, and the two modules that know its documents."""
+
+    settings: Settings
+    database: Database[Document]
+    directory: Directory
+    ledger: Ledger
+
+
+@dataclass(frozen=True)
+class Messaging:
+    """What publishes: a connection of its own, and what travels over it."""
+
+    broker: Broker
+    publisher: Publisher
+    router: Router
+    dead_letters: DeadLetters
+
+
+@contextmanager
+def open_core(settings: Settings) -> Iterator[Core]:
+    """Connect to MongoDB, lazily: whoever uses it first is told where it is away."""
+    client: MongoClient[Document] = MongoClient(
+        settings.mongodb_url.get_secret_value(),
+        tz_aware=True,
+        timeoutMS=DATABASE_LIMIT_MS,
+        serverSelectionTimeoutMS=round(CONNECT_LIMIT * 1000),
+        w="majority",
+        appname="courier",
+    )
+    with client:
+        database = client.get_default_database(DATABASE)
+        directory = Directory(database, Vault(settings.secret_keys))
+        yield Core(settings, database, directory, Ledger(database))
+
+
+@contextmanager
+def open_messaging(core: Core, observe: Observer) -> Iterator[Messaging]:
+    """Connect to RabbitMQ for publishing. Raises BrokerAway where it cannot be reached."""
+    messaging = make_messaging(core, observe)
+    messaging.broker.start()
+    try:
+        messaging.broker.wait_ready(CONNECT_LIMIT)
+        yield messaging
+    finally:
+        messaging.broker.stop()
+
+
+def make_messaging(core: Core, observe: Observer) -> Messaging:
+    """The parts that publish; their connection is not started yet."""
+    url = core.settings.amqp_url
+    broker = Broker(url, "publishing", observe)
+    publisher = Publisher(broker)
+    router = Router(url, publisher, core.ledger)
+    dead_letters = DeadLetters(url, publisher, router, core.ledger, observe)
+    return Messaging(broker, publisher, router, dead_letters)

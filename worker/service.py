@@ -1,0 +1,205 @@
+"""`courier run`: the one place where everything is put together, started and stopped."""
+
+import os
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+
+from pymongo.errors import PyMongoError
+
+from alerts.outbox import AlertTried, Outbox
+from config.settings import Settings
+from consumers.account import Means
+from consumers.alerting import send_alerts
+from consumers.broker import Broker
+from consumers.intake import Intake
+from consumers.observe import Observation
+from consumers.ownership import SoleOwner
+from consumers.periodic import Periodic
+from consumers.policy import Rules
+from consumers.reconciler import route_unrouted
+from consumers.scheduler import Scheduler
+from transports.base import Egress, Limits
+from worker.core import Core, make_messaging
+from worker.health import Checks, HealthServer
+from worker.logs import LogObserver
+from worker.metrics import Metrics
+
+GRACE_SECONDS = 30.0
+ALERT_SECONDS = 1.0
+RECONCILE_SECONDS = 10.0
+HEARTBEAT_SECONDS = 10.0
+WORKER_FORGOTTEN = timedelta(minutes=1)
+"""A worker that has not been heard of for so long is not counted among those there are."""
+
+
+class Service:
+    """One worker process. Raises pymongo's errors where MongoDB is away at the start."""
+
+    def __init__(self, core: Core) -> None:
+        settings = core.settings
+        self._core = core
+        self._worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._log = LogObserver()
+        self._outbox = Outbox(
+            core.database,
+            sender=settings.alert_from,
+            platform=settings.platform_name,
+            smtp_url=settings.smtp_url,
+            oncall=settings.oncall_emails,
+            observe=self._observe,
+        )
+        core.ledger.ensure_indexes()
+        self._outbox.ensure_indexes()
+        core.database["workers"].create_index(
+            "seen_at", expireAfterSeconds=round(WORKER_FORGOTTEN.total_seconds())
+        )
+        self._metrics = Metrics(
+            totals=lambda: core.ledger.totals(core.directory), alerts_waiting=self._outbox.waiting
+        )
+        self._publishing = make_messaging(core, self._observe)
+        self._consuming = Broker(settings.amqp_url, "consuming", self._observe)
+        self._scheduler = Scheduler(self._means(), settings.upload_slots)
+        self._intake = Intake(
+            settings.amqp_url,
+            core.directory,
+            core.ledger,
+            self._publishing.publisher,
+            self._publishing.router,
+            self._observe,
+            self._scheduler.wake,
+        )
+        self._rounds = [
+            Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
+            Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
+            Periodic("heartbeat", HEARTBEAT_SECONDS, self._beat, self._observe),
+        ]
+        self._health = HealthServer(
+            settings.metrics_bind,
+            metrics=self._metrics.render,
+            live={},
+            ready=self._readiness(),
+        )
+
+    @property
+    def health_address(self) -> tuple[str, int]:
+        """Where `/metrics`, `/healthz` and `/readyz` are answered."""
+        return self._health.address
+
+    def start(self) -> None:
+        """Begin to take events and to deliver. Raises OSError where the metrics cannot listen."""
+        self._health.start()
+        self._publishing.broker.start()
+        self._consuming.start()
+        self._intake.start()
+        self._scheduler.start()
+        for each in self._rounds:
+            each.start()
+
+    def stop(self) -> None:
+        """Take no more, let uploads end within the grace time, give the rest back."""
+        self._intake.stop()
+        self._scheduler.stop(GRACE_SECONDS)
+        for each in self._rounds:
+            each.stop()
+        self._consuming.stop()
+        self._publishing.broker.stop()
+        self._forget()
+        self._health.stop()
+
+    def _means(self) -> Means:
+        settings = self._core.settings
+        return Means(
+            worker=self._worker,
+            directory=self._core.directory,
+            ledger=self._core.ledger,
+            broker=self._consuming,
+            publisher=self._publishing.publisher,
+            dead_letters=self._publishing.dead_letters,
+            ownership=SoleOwner(self._core.database),
+            rules=_rules(settings),
+            limits=Limits(),
+            egress=Egress(settings.egress_deny),
+            source_dirs=settings.source_dirs,
+            observe=self._observe,
+        )
+
+    def _observe(self, observation: Observation | AlertTried) -> None:
+        self._log(observation)
+        self._metrics.observe(observation)
+
+    def _send_alerts(self) -> None:
+        send_alerts(self._core.ledger, self._outbox)
+
+    def _reconcile(self) -> None:
+        if self._publishing.broker.ready:
+            route_unrouted(self._core.ledger, self._publishing.router)
+
+    def _beat(self) -> None:
+        """Be counted among the workers."""
+        facts = {"host": {"$literal": socket.gethostname()}, "pid": os.getpid()}
+        started = {"$ifNull": ["$started_at", "$$NOW"]}
+        self._core.database["workers"].update_one(
+            {"_id": self._worker},
+            [{"$set": {**facts, "started_at": started, "seen_at": "$$NOW"}}],
+            upsert=True,
+        )
+
+    def _forget(self) -> None:
+        try:
+            self._core.database["workers"].delete_one({"_id": self._worker})
+        except PyMongoError:
+            return  # it is forgotten by itself
+
+    def _readiness(self) -> Checks:
+        def broker() -> str | None:
+            both = self._consuming.ready and self._publishing.broker.ready
+            return None if both else "RabbitMQ is not connected."
+
+        def intake() -> str | None:
+            return None if self._intake.consuming.is_set() else "The intake does not consume yet."
+
+        def accounts() -> str | None:
+            looked = self._scheduler.looked.is_set()
+            return None if looked else "The accounts have not been looked at yet."
+
+        return {"rabbitmq": broker, "intake": intake, "accounts": accounts, "mongodb": self._mongo}
+
+    def _mongo(self) -> str | None:
+        try:
+            self._core.database.command("ping")
+        except PyMongoError:
+            return "MongoDB does not answer."
+        return None
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, for as long as the block runs."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, on_signal) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        max_tries=settings.max_tries,
+        suspend_after=settings.suspend_after,
+        suspend_seconds=settings.suspend_seconds,
+        retry_delays=settings.retry_delays,
+        replay_after_outage=settings.replay_after_outage,
+    )
