@@ -6,48 +6,27 @@ from a try; the session writes it down, the file's part before the account's, an
 acknowledges.
 """
 
-import random
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
 from config.accounts import Account, FtpSettings
-from config.directory import Directory
 from config.errors import ConfigError
 from consumers import topology
-from consumers.broker import Broker, BrokerAway, NotRouted, Publisher
-from consumers.dead_letters import DeadLetters
-from consumers.ledger import (
-    Blame,
-    Claim,
-    Claimant,
-    LastError,
-    Ledger,
-    RunState,
-    Status,
-)
-from consumers.observe import AccountChanged, FileEnded, Observer, Trouble, TryEnded
-from consumers.ownership import Ownership
-from consumers.policy import (
-    AccountView,
-    Count,
-    DeadLetter,
-    FileView,
-    Rules,
-    State,
-    Suspend,
-    decide,
-    recovers,
-)
+from consumers.broker import BrokerAway, NotRouted
+from consumers.ledger import Claim, Claimant, RunState, Status
+from consumers.means import Means
+from consumers.observe import Trouble, TryEnded
+from consumers.policy import State
+from consumers.settlement import Settlement
 from consumers.window import Held, Window
 from transports import server as servers
-from transports.base import Egress, Limits, Server
+from transports.base import Server
 from transports.errors import Interrupted, Kind, TransferError
 from transports.sources import open_source
 from transports.upload import Intent, Job, Uploaded, upload
@@ -60,7 +39,6 @@ HOLD_LIMIT = 600.0
 """A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
 (`consumer_timeout`), with everything on it."""
 OURS_DELAY = 1.0
-SETTLE_TRIES = 5
 POLL = 0.5
 
 
@@ -73,24 +51,6 @@ class Rest:
 
 
 NOTHING_TO_DO = Rest()
-
-
-@dataclass(frozen=True)
-class Means:
-    """What every session works with; made once, by the composition root."""
-
-    worker: str
-    directory: Directory
-    ledger: Ledger
-    broker: Broker
-    publisher: Publisher
-    dead_letters: DeadLetters
-    ownership: Ownership
-    rules: Rules
-    limits: Limits
-    egress: Egress
-    source_dirs: tuple[Path, ...]
-    observe: Observer
 
 
 @dataclass
@@ -187,7 +147,7 @@ class AccountSession:
         if not files.has_candidate(self.account_id, run.streak):
             return NOTHING_TO_DO
         if accounts.begin_probe(self.account_id, self.epoch, run):
-            self._changed(State.PROBING, run.failures)
+            self._settlement.changed(State.PROBING, run.failures)
         return None
 
     def _probe(self, account: Account, run: RunState) -> Rest | None:
@@ -302,9 +262,20 @@ class AccountSession:
             failure = Interrupted(error.words) if self.stopping.is_set() else error
             failure.part_left = error.part_left
             self._observe_try(account, claim, began, failure=failure)
-            return self._failed(account, run, claim, failure)
+            return self._after_failure(account, run, claim, failure)
         self._observe_try(account, claim, began, uploaded=uploaded)
-        self._delivered(claim, uploaded)
+        self._settlement.delivered(claim, uploaded)
+        return None
+
+    def _after_failure(
+        self, account: Account, run: RunState, claim: Claim, failure: TransferError
+    ) -> Rest | None:
+        if failure.kind is Kind.OURS:
+            self.means.ledger.files.release(claim)
+            return Rest(wait=OURS_DELAY)
+        if failure.kind is Kind.SOURCE:
+            self._passed.append(claim.recording_id)
+        self._settlement.failed(account, run, claim, failure)
         return None
 
     def _upload(self, account: Account, claim: Claim) -> Uploaded:
@@ -331,113 +302,6 @@ class AccountSession:
             self._server = servers.connect(settings, password, self.means.limits, self.means.egress)
             self._server_settings = settings
         return self._server
-
-    def _delivered(self, claim: Claim, uploaded: Uploaded) -> None:
-        seconds = self.means.ledger.files.delivered(claim, uploaded)
-        if seconds is None:
-            self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
-            return
-        self.means.observe(
-            FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
-        )
-        for _ in range(SETTLE_TRIES):
-            run = self.means.ledger.accounts.read(self.account_id)
-            if not recovers(AccountView(run.state, run.failures)):
-                return
-            if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run):
-                self._changed(State.ACTIVE, 0)
-                return
-
-    def _failed(
-        self, account: Account, run: RunState, claim: Claim, failure: TransferError
-    ) -> Rest | None:
-        error = LastError.of(failure)
-        if failure.kind is Kind.OURS:
-            self.means.ledger.files.release(claim)
-            return Rest(wait=OURS_DELAY)
-        if failure.kind is Kind.SOURCE:
-            self._passed.append(claim.recording_id)
-        for attempt in range(SETTLE_TRIES):
-            now = self.means.ledger.accounts.read(self.account_id)
-            decision = decide(
-                failure.kind,
-                FileView(claim.tries, claim.account_tries, claim.casualty),
-                AccountView(now.state, now.failures, changed=now.change != run.change),
-                self.means.rules,
-                running=1,
-                jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
-            )
-            casualty = isinstance(decision.file, DeadLetter) and decision.file.casualty
-            if attempt == 0:
-                self._settle_file(claim, decision.file, failure, error, now.streak)
-            if self._settle_account(account, now, decision.account, error, casualty=casualty):
-                break
-        return None
-
-    def _settle_file(
-        self,
-        claim: Claim,
-        outcome: object,
-        failure: TransferError,
-        error: LastError,
-        streak: int,
-    ) -> None:
-        files = self.means.ledger.files
-        by_account = failure.kind in {Kind.ACCOUNT, Kind.BUSY}
-        if not isinstance(outcome, DeadLetter):
-            delay, counted = getattr(outcome, "delay", 0.0), getattr(outcome, "counted", False)
-            files.waits(
-                claim,
-                delay=delay,
-                counted=counted,
-                by_account=by_account,
-                error=error,
-                part_left=failure.part_left,
-            )
-            return
-        if not claim.casualty:
-            self.means.dead_letters.bury(claim, claim.tries + 1, error.kind)
-        files.dead_lettered(
-            claim,
-            counted=outcome.counted,
-            by_account=by_account,
-            casualty_of=streak if outcome.casualty else None,
-            error=error,
-            part_left=failure.part_left,
-        )
-        if not claim.casualty:
-            self.means.observe(
-                FileEnded("dead_lettered", self.account_id, claim.recording_id, reason=error.kind)
-            )
-
-    def _settle_account(
-        self, account: Account, now: RunState, outcome: object, error: LastError, *, casualty: bool
-    ) -> bool:
-        """Write the account's part; False where its state has changed since `now`."""
-        accounts = self.means.ledger.accounts
-        if isinstance(outcome, Count):
-            return accounts.count_failure(
-                self.account_id,
-                self.epoch,
-                now,
-                failures=outcome.failures,
-                error=error,
-                casualties_in=self.means.rules.suspend_seconds if casualty else None,
-            )
-        if not isinstance(outcome, Suspend):
-            return True
-        waiting = self.means.ledger.files.waiting(self.account_id)
-        done = accounts.suspend(
-            self.account_id,
-            self.epoch,
-            now,
-            failures=outcome.failures,
-            seconds=outcome.seconds,
-            blame=Blame(account, error, waiting.files, waiting.oldest),
-        )
-        if done:
-            self._changed(State.SUSPENDED, outcome.failures, error)
-        return done
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -471,16 +335,9 @@ class AccountSession:
     def _claimant(self) -> Claimant:
         return Claimant(self.means.worker, self._id, self.epoch)
 
-    def _changed(self, state: State, failures: int, error: LastError | None = None) -> None:
-        self.means.observe(
-            AccountChanged(
-                self.account_id,
-                state.value,
-                failures,
-                cause=Kind(error.kind) if error else None,
-                words=error.words if error else None,
-            )
-        )
+    @property
+    def _settlement(self) -> Settlement:
+        return Settlement(self.account_id, self.epoch, self.means)
 
     def _observe_try(
         self,

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pymongo.errors import PyMongoError
 
-from consumers.account import AccountSession, Means
+from consumers.account import AccountSession
+from consumers.means import Means
 from consumers.observe import Trouble
 
 POLL = 0.2

@@ -14,10 +14,10 @@ from pymongo.errors import PyMongoError
 
 from alerts.outbox import AlertTried, Outbox
 from config.settings import Settings
-from consumers.account import Means
 from consumers.alerting import send_alerts
 from consumers.broker import Broker
 from consumers.intake import Intake
+from consumers.means import Means
 from consumers.observe import Observation
 from consumers.ownership import SoleOwner
 from consumers.periodic import Periodic

@@ -1,0 +1,31 @@
+"""What every account session works with; made once, by the composition root."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.directory import Directory
+from consumers.broker import Broker, Publisher
+from consumers.dead_letters import DeadLetters
+from consumers.ledger import Ledger
+from consumers.observe import Observer
+from consumers.ownership import Ownership
+from consumers.policy import Rules
+from transports.base import Egress, Limits
+
+
+@dataclass(frozen=True)
+class Means:
+    """The collaborators of a session, none of them its own."""
+
+    worker: str
+    directory: Directory
+    ledger: Ledger
+    broker: Broker
+    publisher: Publisher
+    dead_letters: DeadLetters
+    ownership: Ownership
+    rules: Rules
+    limits: Limits
+    egress: Egress
+    source_dirs: tuple[Path, ...]
+    observe: Observer

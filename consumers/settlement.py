@@ -1,0 +1,162 @@
+"""What a try leaves behind: the file's part is written first, then the account's.
+
+A crash between the two loses one count, never a file (DESIGN 2, step 6).
+"""
+
+import random
+from dataclasses import dataclass
+
+from config.accounts import Account
+from consumers.ledger import Blame, Claim, LastError, RunState
+from consumers.means import Means
+from consumers.observe import AccountChanged, FileEnded, Trouble
+from consumers.policy import (
+    AccountView,
+    Count,
+    DeadLetter,
+    Decision,
+    FileView,
+    Nothing,
+    Retry,
+    State,
+    Suspend,
+    decide,
+    recovers,
+)
+from transports.errors import Kind, TransferError
+from transports.upload import Uploaded
+
+ATTEMPTS = 5
+"""How often a decision is made anew because somebody changed the account in between."""
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """Writes down what became of one account's tries. Raises pymongo's errors and BrokerAway."""
+
+    account_id: str
+    epoch: int
+    means: Means
+
+    def delivered(self, claim: Claim, uploaded: Uploaded) -> None:
+        """The file stands in its place: so says its row, and its account is healthy."""
+        seconds = self.means.ledger.files.delivered(claim, uploaded)
+        if seconds is None:
+            self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
+            return
+        self.means.observe(
+            FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
+        )
+        for _ in range(ATTEMPTS):
+            run = self.means.ledger.accounts.read(self.account_id)
+            if not recovers(AccountView(run.state, run.failures)):
+                return
+            if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run):
+                self.changed(State.ACTIVE, 0)
+                return
+
+    def failed(
+        self, account: Account, begun: RunState, claim: Claim, failure: TransferError
+    ) -> None:
+        """The try failed: by the policy's decision on the state at its end, `begun` its start."""
+        error = LastError.of(failure)
+        run = self.means.ledger.accounts.read(self.account_id)
+        decision = self._decide(begun, run, claim, failure)
+        self._settle_file(claim, decision.file, failure, error, run.streak)
+        for _ in range(ATTEMPTS):
+            if self._settle_account(account, run, decision, error):
+                return
+            run = self.means.ledger.accounts.read(self.account_id)
+            decision = self._decide(begun, run, claim, failure)
+
+    def changed(self, state: State, failures: int, error: LastError | None = None) -> None:
+        """Tell that the account's running state has changed."""
+        self.means.observe(
+            AccountChanged(
+                self.account_id,
+                state.value,
+                failures,
+                cause=Kind(error.kind) if error else None,
+                words=error.words if error else None,
+            )
+        )
+
+    def _decide(
+        self, begun: RunState, run: RunState, claim: Claim, failure: TransferError
+    ) -> Decision:
+        return decide(
+            failure.kind,
+            FileView(claim.tries, claim.account_tries, claim.casualty),
+            AccountView(run.state, run.failures, changed=run.change != begun.change),
+            self.means.rules,
+            running=1,
+            jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
+        )
+
+    def _settle_file(
+        self,
+        claim: Claim,
+        outcome: Retry | DeadLetter,
+        failure: TransferError,
+        error: LastError,
+        streak: int,
+    ) -> None:
+        by_account = failure.kind in {Kind.ACCOUNT, Kind.BUSY}
+        if isinstance(outcome, Retry):
+            self.means.ledger.files.waits(
+                claim,
+                delay=outcome.delay,
+                counted=outcome.counted,
+                by_account=by_account,
+                error=error,
+                part_left=failure.part_left,
+            )
+            return
+        if not claim.casualty:
+            self.means.dead_letters.bury(claim, claim.tries + 1, error.kind)
+        self.means.ledger.files.dead_lettered(
+            claim,
+            counted=outcome.counted,
+            by_account=by_account,
+            casualty_of=streak if outcome.casualty else None,
+            error=error,
+            part_left=failure.part_left,
+        )
+        if not claim.casualty:
+            self.means.observe(
+                FileEnded("dead_lettered", self.account_id, claim.recording_id, reason=error.kind)
+            )
+
+    def _settle_account(
+        self, account: Account, run: RunState, decision: Decision, error: LastError
+    ) -> bool:
+        """False where the account's state has changed since `run` was read."""
+        match decision.account:
+            case Nothing():
+                return True
+            case Count(failures):
+                casualty = isinstance(decision.file, DeadLetter) and decision.file.casualty
+                return self.means.ledger.accounts.count_failure(
+                    self.account_id,
+                    self.epoch,
+                    run,
+                    failures=failures,
+                    error=error,
+                    casualties_in=self.means.rules.suspend_seconds if casualty else None,
+                )
+            case Suspend() as suspend:
+                return self._suspend(account, run, suspend, error)
+
+    def _suspend(self, account: Account, run: RunState, suspend: Suspend, error: LastError) -> bool:
+        waiting = self.means.ledger.files.waiting(self.account_id)
+        done = self.means.ledger.accounts.suspend(
+            self.account_id,
+            self.epoch,
+            run,
+            failures=suspend.failures,
+            seconds=suspend.seconds,
+            blame=Blame(account, error, waiting.files, waiting.oldest),
+        )
+        if done:
+            self.changed(State.SUSPENDED, suspend.failures, error)
+        return done
