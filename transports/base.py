@@ -1,9 +1,15 @@
 """What a backend can do at a customer's server, and the limits all of them keep to."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
+
+BLOCK = 255 * 1024
+"""Bytes a source hands out at once: the largest write request that OpenSSH takes."""
+
+OnStep = Callable[[str, str], None]
+"""Hears of a step on the way to a session: its name, and a detail such as the address."""
 
 
 @dataclass(frozen=True)

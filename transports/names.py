@@ -43,6 +43,12 @@ def join(folder: str, name: str) -> str:
     return posixpath.join(folder, name)
 
 
+def with_parents(folder: str) -> list[str]:
+    """The folders above, outermost first, and the folder itself: `/a`, `/a/b` for `/a/b`."""
+    path = PurePosixPath(folder)
+    return [str(parent) for parent in [*reversed(path.parents), path] if parent.name]
+
+
 def _shortened(name: str, mark: str) -> str:
     suffix = PurePosixPath(name).suffix
     if len(suffix.encode()) > MAX_BYTES // 2:

@@ -1,0 +1,161 @@
+"""Connections to the outside: the name resolved once, each address checked, then connected to.
+
+What is connected to is the address that was checked; a name is never looked up a second time, so
+that its owner cannot answer differently in between (DNS rebinding).
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from time import monotonic
+from typing import Any
+
+from transports.base import Egress, Limits
+from transports.errors import ConnectFailed, EgressDenied, ResolveFailed
+from transports.words import spoken, system_words
+
+MAX_ADDRESSES = 4
+_SEND_BUFFER = 512 * 1024
+_NAT64 = IPv6Network("64:ff9b::/96")
+_lookups = threading.BoundedSemaphore(64)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A checked address, as the socket calls take it."""
+
+    family: socket.AddressFamily
+    sockaddr: tuple[Any, ...]
+
+    @property
+    def host(self) -> str:
+        """The IP address as text."""
+        return str(self.sockaddr[0])
+
+
+def connect(host: str, port: int, limits: Limits, egress: Egress) -> socket.socket:
+    """A TCP connection to the host. Raises ResolveFailed, EgressDenied, ConnectFailed."""
+    return dial(resolve(host, port, limits, egress), limits)
+
+
+def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Address]:
+    """The host's first addresses that may be connected to. Raises ResolveFailed, EgressDenied."""
+    found = _Lookup(host, port).wait(limits.resolve)
+    allowed = [address for address in found if not denied(address.host, egress)]
+    if not allowed:
+        raise EgressDenied(f"{host} is {found[0].host}, where no connection may go")
+    return allowed[:MAX_ADDRESSES]
+
+
+def dial(addresses: list[Address], limits: Limits) -> socket.socket:
+    """A connection to the first address that takes one. Raises ConnectFailed.
+
+    The time limit is for all of them together, each getting an equal share of what is left.
+    """
+    deadline = monotonic() + limits.connect
+    refused = OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        try:
+            return _connected(address, max(0.1, (deadline - monotonic()) / left))
+        except OSError as error:
+            refused = error
+    raise ConnectFailed(system_words(refused)) from refused
+
+
+def denied(host: str, egress: Egress) -> bool:
+    """Whether the address, or an IPv4 address it stands for, is on the deny list."""
+    meant = _meanings(ip_address(host))
+    return any(address in network for address in meant for network in egress.deny)
+
+
+def _meanings(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    meant: list[IPv4Address | IPv6Address] = [address]
+    if isinstance(address, IPv6Address):
+        address = IPv6Address(int(address))  # a scope id would keep it out of every network
+        embedded = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            embedded = IPv4Address(int(address) & 0xFFFFFFFF)
+        meant = [address, embedded] if embedded else [address]
+    if any(one.is_unspecified for one in meant):  # Linux connects to the machine itself
+        meant += [IPv4Address("127.0.0.1"), IPv6Address("::1")]
+    return meant
+
+
+def _connected(address: Address, seconds: float) -> socket.socket:
+    connection = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        # A small buffer, so that what is sent has also left: the stall limit could not see
+        # several megabytes creep out of the kernel over a slow line.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.connect(address.sockaddr)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class _Lookup:
+    """A lookup in a thread of its own: getaddrinfo cannot be interrupted, but left behind.
+
+    The number of those left behind is bounded; they end with the resolver's own time limit.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._done = threading.Event()
+        self._found: list[Address] = []
+        self._error: Exception | None = None
+
+    def wait(self, seconds: float) -> list[Address]:
+        if _is_literal(self._host):
+            self._look()
+        else:
+            self._look_aside(seconds)
+        if self._error is not None:
+            raise ResolveFailed(_lookup_words(self._error)) from self._error
+        if not self._found:
+            raise ResolveFailed(f"{self._host} has no address")
+        return self._found
+
+    def _look_aside(self, seconds: float) -> None:
+        started = monotonic()
+        if not _lookups.acquire(timeout=seconds):
+            raise ResolveFailed("The resolver does not answer")
+        threading.Thread(target=self._look_and_leave, name="lookup", daemon=True).start()
+        if not self._done.wait(seconds - (monotonic() - started)):
+            raise ResolveFailed(f"No answer of the resolver in {seconds:g} seconds")
+
+    def _look_and_leave(self) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(_lookups.release)
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._found = [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label too long or empty
+            self._error = error
+        finally:
+            self._done.set()
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _lookup_words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return system_words(error)
+    return spoken(f"It is not a host name: {error}")

@@ -1,0 +1,40 @@
+"""Opens a session at a customer's server: resolved, checked, connected, trusted, logged in."""
+
+from functools import partial
+
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings, Protocol
+from transports import egress as outside
+from transports.base import Egress, Limits, OnStep, Server
+
+
+def connect(
+    settings: FtpSettings,
+    password: SecretStr,
+    limits: Limits,
+    egress: Egress,
+    *,
+    on_step: OnStep | None = None,
+) -> Server:
+    """A session, logged in and ready for uploads. `on_step` hears each step that was taken.
+
+    A host key that the settings pin is compared before any credential is sent; where they pin
+    none, every key is taken (only the test on save does that) and told in `host_key`.
+    Raises ResolveFailed, EgressDenied, ConnectFailed, ProtocolFailed, HostKeyChanged,
+    LoginRefused, ServerBusy, Stalled, ConnectionLost.
+    """
+    step = on_step or _unheard
+    addresses = outside.resolve(settings.host, settings.port, limits, egress)
+    step("resolved", ", ".join(address.host for address in addresses))
+    dial = partial(outside.dial, addresses, limits)
+    if settings.protocol is Protocol.SFTP:
+        from transports.sftp import SftpServer  # noqa: PLC0415 - paramiko only where it is used
+
+        return SftpServer.open(settings, password, dial, limits, step)
+    from transports.ftp import FtpServer  # noqa: PLC0415
+
+    return FtpServer.open(settings, password, dial, limits, step)
+
+
+def _unheard(_name: str, _detail: str) -> None: ...

@@ -1,0 +1,184 @@
+"""SFTP requests on one SSH channel (draft-ietf-secsh-filexfer-02), after paramiko's client.
+
+paramiko drops the status of a pipelined write when it comes late, turns status codes into texts
+and sends 32 KB at once to everybody; here every write's status is checked, codes stay codes, and
+the request is as large as the server says it may be.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from paramiko import Channel, SFTPAttributes, SFTPClient
+from paramiko.message import Message
+from paramiko.sftp import (
+    CMD_CLOSE,
+    CMD_EXTENDED,
+    CMD_EXTENDED_REPLY,
+    CMD_HANDLE,
+    CMD_INIT,
+    CMD_OPEN,
+    CMD_STATUS,
+    CMD_VERSION,
+    CMD_WRITE,
+    SFTP_DESC,
+    SFTP_FLAG_CREATE,
+    SFTP_FLAG_TRUNC,
+    SFTP_FLAG_WRITE,
+    SFTP_OK,
+    SFTPError,
+    int64,
+)
+
+from transports.base import BLOCK
+from transports.watchdog import Watch
+from transports.words import spoken
+
+_VERSION = 3
+_REQUEST = 32 * 1024
+"""Bytes of a write that every server takes (section 3 of the draft)."""
+_IN_FLIGHT = 4 * 1024 * 1024
+"""Bytes of writes on their way unanswered: twice OpenSSH's channel window."""
+
+
+class Refused(Exception):
+    """The server answered with an error status."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(code, words)
+        self.code = code
+        self.words = words or _described(code)
+
+
+class SftpClient(SFTPClient):
+    """Raises Refused for every status that is not OK; tells the watch what goes forward."""
+
+    if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
+
+        def _request(self, kind: int, *args: Any) -> tuple[int, Message]: ...
+        def _async_request(self, waiting: Any, kind: int, *args: Any) -> int: ...
+        def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]: ...
+        def _send_packet(self, kind: int, message: Message) -> None: ...
+        def _read_packet(self) -> tuple[int, bytes]: ...
+
+    def __init__(self, channel: Channel, watch: Watch) -> None:
+        self._watch = watch
+        self._extensions: set[bytes] = set()
+        super().__init__(channel)
+        self.request_size = self._asked_request_size()
+
+    def create(self, path: str) -> bytes:
+        """A handle to write a new, empty file."""
+        flags = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | SFTP_FLAG_TRUNC
+        kind, message = self._request(CMD_OPEN, path, flags, SFTPAttributes())
+        if kind != CMD_HANDLE:
+            raise SFTPError("Expected a handle")
+        return message.get_binary()
+
+    def close_handle(self, handle: bytes) -> None:
+        """Close the file; paramiko's own close swallows what the server says to it."""
+        self._request(CMD_CLOSE, handle)
+
+    def write(self, answered: "Writes", handle: bytes, offset: int, data: bytes) -> None:
+        """Send a write request; its answer goes to `answered`."""
+        self._async_request(answered, CMD_WRITE, handle, int64(offset), data)
+
+    def read_answer(self) -> None:
+        """Wait for one answer to whatever is on its way."""
+        self._read_response()
+
+    def check_status(self, kind: int, message: Message) -> None:
+        """Raises Refused where the answer is not OK."""
+        if kind != CMD_STATUS:
+            raise SFTPError("Expected a status")
+        self._convert_status(message)
+
+    def is_full(self, path: str) -> bool:
+        """Whether the file system has no room for this user, as far as the server tells."""
+        if b"statvfs@openssh.com" not in self._extensions:
+            return False
+        try:
+            kind, message = self._request(CMD_EXTENDED, "statvfs@openssh.com", path)
+        except Refused:
+            return False
+        block_size, _, _, _, available = (message.get_int64() for _ in range(5))
+        return kind == CMD_EXTENDED_REPLY and available == 0 and block_size > 0
+
+    def _asked_request_size(self) -> int:
+        if b"limits@openssh.com" not in self._extensions:
+            return _REQUEST
+        try:
+            kind, message = self._request(CMD_EXTENDED, "limits@openssh.com")
+        except Refused:
+            return _REQUEST
+        _, _, write = (message.get_int64() for _ in range(3))
+        return min(write, BLOCK) if kind == CMD_EXTENDED_REPLY and write else _REQUEST
+
+    def _send_version(self) -> int:
+        hello = Message()
+        hello.add_int(_VERSION)
+        self._send_packet(CMD_INIT, hello)
+        kind, data = self._read_packet()
+        if kind != CMD_VERSION:
+            raise SFTPError("It does not speak SFTP")
+        answer = Message(data)
+        version = answer.get_int()
+        while answer.get_remainder():
+            self._extensions.add(answer.get_binary())
+            answer.get_binary()
+        return version
+
+    def _write_all(self, out: bytes) -> None:
+        sent = 0
+        while sent < len(out):
+            piece = self.sock.send(out[sent : sent + self.sock.out_max_packet_size])
+            if not piece:
+                raise EOFError
+            sent += piece
+            self._watch.moved()
+
+    def _convert_status(self, message: Message) -> None:
+        code = message.get_int()
+        if code != SFTP_OK:
+            raise Refused(code, spoken(message.get_binary()))
+
+
+class Writes:
+    """The writes of one file: many on their way at once, each one's status checked."""
+
+    def __init__(self, client: SftpClient, handle: bytes, watch: Watch) -> None:
+        self._client = client
+        self._handle = handle
+        self._watch = watch
+        self._offset = 0
+        self._unanswered = 0
+        self._most = max(2, _IN_FLIGHT // client.request_size)
+
+    def send(self, block: bytes) -> None:
+        """Send the block behind the ones before. Raises Refused, also for an earlier block."""
+        size = self._client.request_size
+        for start in range(0, len(block), size):
+            self._send_piece(block[start : start + size])
+
+    def finish(self) -> None:
+        """Wait for what is unanswered and close the file. Raises Refused."""
+        self._wait_down_to(0)
+        self._client.close_handle(self._handle)
+
+    def _send_piece(self, piece: bytes) -> None:
+        self._client.write(self, self._handle, self._offset, piece)
+        self._offset += len(piece)
+        self._unanswered += 1
+        self._wait_down_to(self._most)
+
+    def _wait_down_to(self, most: int) -> None:
+        while self._unanswered > most:
+            self._client.read_answer()
+
+    def _async_response(self, kind: int, message: Message, _number: int) -> None:
+        """Called by paramiko for each answer, in whatever order they come."""
+        self._unanswered -= 1
+        self._watch.moved()
+        self._client.check_status(kind, message)
+
+
+def _described(code: int) -> str:
+    return SFTP_DESC[code] if 0 <= code < len(SFTP_DESC) else f"SFTP status {code}"

@@ -1,0 +1,144 @@
+"""Opens a recording, wherever it lies, as a stream of blocks."""
+
+import contextlib
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, Self
+from urllib.parse import unquote_to_bytes
+
+from transports.base import BLOCK, Egress, Limits
+from transports.errors import SourceChanged, SourceMissing, SourceUnreadable, TransferError
+from transports.words import system_words
+
+_FILE_URL = re.compile(r"file://(?:localhost)?(/.*)", re.IGNORECASE | re.DOTALL)
+
+
+class Source(Protocol):
+    """A recording that can be read, again from its beginning each time it is iterated."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, None where it is not known before the end."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The content. Raises SourceChanged where it was replaced while it was read."""
+
+
+@contextlib.contextmanager
+def open_source(
+    url: str, *, dirs: tuple[Path, ...], egress: Egress, limits: Limits
+) -> Iterator[Source]:
+    """The recording at a `file://` or `https://` URL.
+
+    Files must be regular and, where `dirs` names folders, lie in one of them after all symbolic
+    links are resolved; connections go only where `egress` lets them.
+    Raises SourceMissing, SourceUnreadable.
+    """
+    if url.lower().startswith("https://"):
+        from transports.https import HttpsSource  # noqa: PLC0415 - only where it is used
+
+        with HttpsSource(url, egress, limits) as source:
+            yield source
+        return
+    with FileSource(_allowed(_path_of(url), dirs)) as file:
+        yield file
+
+
+class FileSource:
+    """A regular file, held open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = _opened(path)
+        self._before = os.fstat(self._file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @property
+    def size(self) -> int:
+        """Bytes when it was opened."""
+        return self._before.st_size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The content in blocks. Raises SourceChanged, SourceUnreadable."""
+        with _readable():
+            self._file.seek(0)
+        read = 0
+        while block := self._next_block():
+            read += len(block)
+            yield block
+        self._check_unchanged(read)
+
+    def _next_block(self) -> bytes:
+        with _readable():
+            return self._file.read(BLOCK) or b""
+
+    def _check_unchanged(self, read: int) -> None:
+        with _readable():
+            after = os.fstat(self._file.fileno())
+        if read != self.size or _version(after) != _version(self._before):
+            raise SourceChanged("The recording was written to while it was read")
+        # One that is gone by now was read whole all the same.
+        with _readable(), contextlib.suppress(FileNotFoundError):
+            if _identity(self._path.stat()) != _identity(after):
+                raise SourceChanged("The recording was replaced while it was read")
+
+
+def _path_of(url: str) -> Path:
+    match = _FILE_URL.fullmatch(url)
+    path = unquote_to_bytes(match[1]) if match else b"\0"
+    if b"\0" in path:
+        raise SourceUnreadable("It is not the URL of a file on this machine")
+    return Path(os.fsdecode(path))
+
+
+def _allowed(path: Path, dirs: tuple[Path, ...]) -> Path:
+    with _readable():
+        resolved = path.resolve(strict=True)
+        folders = [folder.resolve() for folder in dirs]
+    if folders and not any(resolved.is_relative_to(folder) for folder in folders):
+        raise SourceUnreadable("It lies outside of the folders that recordings may come from")
+    return resolved
+
+
+def _opened(path: Path) -> io.FileIO:
+    """The file, opened only where that cannot hang: a pipe or a device could."""
+    with _readable():
+        before = path.stat(follow_symlinks=False)
+        if not stat.S_ISREG(before.st_mode):
+            raise SourceUnreadable("It is not a regular file")
+        file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
+    if _identity(os.fstat(file.fileno())) != _identity(before):
+        file.close()
+        raise SourceChanged("The recording was replaced while it was opened")
+    return file
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _version(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except TransferError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceMissing(system_words(error)) from error
+    except OSError as error:
+        raise SourceUnreadable(system_words(error)) from error
+    except RuntimeError as error:  # pathlib, for a loop of symbolic links
+        raise SourceUnreadable("Too many levels of symbolic links") from error

@@ -1,0 +1,135 @@
+"""The SSH connection under SFTP: paramiko's Transport, bounded and made to tell what it heard."""
+
+import logging
+import re
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from paramiko import Transport
+from paramiko.message import Message
+from paramiko.ssh_exception import SSHException
+from pydantic import SecretStr
+
+from transports.errors import LoginRefused
+from transports.words import spoken
+
+_GREETING = 256
+_ALLOWANCE = 1024 * 1024
+_ROUNDS = 5
+_MORE_THAN_A_PASSWORD = re.compile(
+    r"one[- ]?time|\botp\b|pass ?code|authenticator|(verification|authentication|security) code"
+    r"|new password|has expired|must be changed",
+    re.IGNORECASE,
+)
+
+
+class Flooded(SSHException):
+    """The server sends far more than it was asked for."""
+
+
+class Wire(socket.socket):
+    """A socket that bounds what the server may send.
+
+    paramiko collects greeting lines and channel data without limit; an upload, though, only ever
+    receives small answers to what it sends.
+    """
+
+    received = 0
+    sent = 0
+    ended = False
+    greeting = b""
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """As of a socket. Raises Flooded."""
+        data = super().recv(size, flags)
+        self.ended = not data
+        self.received += len(data)
+        if len(self.greeting) < _GREETING:
+            self.greeting += data[: _GREETING - len(self.greeting)]
+        if self.received > _ALLOWANCE + 16 * self.sent:
+            raise Flooded("The server sent more than it was asked for")
+        return data
+
+    def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
+        """As of a socket."""
+        sent = super().send(data, flags)
+        self.sent += sent
+        return sent
+
+
+class SshTransport(Transport):
+    """A client connection. AES-GCM first: one pass where CTR and HMAC take two."""
+
+    if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
+
+        def _really_parse_kex_init(self, message: Message) -> dict[str, list[str]]: ...
+
+    def __init__(self, wire: Wire, seconds: float) -> None:
+        super().__init__(wire)
+        self.goodbye: tuple[int, str] | None = None
+        """Reason code and words of the server's disconnect message (RFC 4253 section 11.1)."""
+        self._offers: dict[str, list[str]] = {}
+        options = self.get_security_options()
+        options.ciphers = sorted(options.ciphers, key=lambda name: "gcm" not in name)
+        # The watchdog keeps these limits; paramiko's own are only there to come later.
+        late = seconds + 5
+        self.banner_timeout = self.handshake_timeout = late
+        self.auth_timeout = self.channel_timeout = late
+
+    def no_common_algorithm(self) -> str:
+        """Which kind of algorithm has none in common, and what the server offers of it."""
+        for kind, offered, taken in (
+            ("key exchange", "kex_algo_list", self.preferred_kex),
+            ("host key", "server_key_algo_list", self.preferred_keys),
+            ("cipher", "server_encrypt_algo_list", self.preferred_ciphers),
+            ("MAC", "server_mac_algo_list", self.preferred_macs),
+        ):
+            names = self._offers.get(offered, [])
+            if names and not set(names) & set(taken):
+                return spoken(
+                    f"No {kind} in common: the server offers {', '.join(names)}; "
+                    f"the platform takes {', '.join(taken)}"
+                )
+        return ""
+
+    def _parse_kex_init(self, message: Message) -> None:
+        self._offers = self._really_parse_kex_init(Message(message.asbytes()))
+        super()._parse_kex_init(message)  # type: ignore[misc]
+
+    def _parse_disconnect(self, message: Message) -> None:
+        code, text = message.get_int(), message.get_binary()
+        self.goodbye = code, spoken(text)
+
+    def _log(self, level: int, message: str | list[str], *args: object) -> None:  # noqa: ARG002
+        """For debugging only: what fails is raised, and told by who knows the account."""
+        super()._log(logging.DEBUG, message, *args)  # type: ignore[misc]
+
+
+class Answers:
+    """Answers a keyboard-interactive logon (RFC 4256): password where hidden, else username.
+
+    The password is given in one round only: who asks again has refused it, or wants what the
+    platform does not have. Raises LoginRefused with what was asked.
+    """
+
+    def __init__(self, username: str, password: SecretStr) -> None:
+        self._username = username
+        self._password = password
+        self._rounds = 0
+        self._given = False
+
+    def __call__(
+        self, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str]:
+        """The answers to one round."""
+        self._rounds += 1
+        asked = spoken(" ".join([title, instructions, *(text for text, _ in prompts)]))
+        hidden = any(not echo for _, echo in prompts)
+        if _MORE_THAN_A_PASSWORD.search(asked) or self._rounds > _ROUNDS:
+            raise LoginRefused(f"The server asks for more than the password: {asked}")
+        if hidden and self._given:
+            raise LoginRefused(f"The server did not accept the password and asks again: {asked}")
+        self._given = self._given or hidden
+        secret = self._password.get_secret_value()
+        return [self._username if echo else secret for _, echo in prompts]

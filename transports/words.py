@@ -1,0 +1,37 @@
+"""What a server said, as it may be shown to a person."""
+
+import errno
+import os
+import re
+
+from pydantic import SecretStr
+
+MAX_WORDS = 500
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+def spoken(text: str | bytes, secret: SecretStr | None = None) -> str:
+    """The server's words on one line, of bounded length, never with the secret in them.
+
+    Bytes are UTF-8 (RFC 2640, RFC 4251) or, where they are not, Latin-1.
+    """
+    line = _UNPRINTABLE.sub(" ", _decoded(text))
+    line = " ".join(line.split())
+    if secret is not None and secret.get_secret_value():
+        line = line.replace(secret.get_secret_value(), "***")
+    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
+
+
+def system_words(error: OSError) -> str:
+    """The operating system's words for an error: `Connection refused`."""
+    if isinstance(error, TimeoutError):
+        return os.strerror(errno.ETIMEDOUT)
+    return spoken(error.strerror or str(error)) or "The connection failed"
+
+
+def _decoded(text: str | bytes) -> str:
+    raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
