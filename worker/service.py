@@ -91,6 +91,10 @@ class Service:
         """Where `/metrics`, `/healthz` and `/readyz` are answered."""
         return self._health.address
 
+    def is_ready(self) -> bool:
+        """What `/readyz` tells: the topology stands, events are taken, accounts are worked."""
+        return all(check() is None for check in self._readiness().values())
+
     def start(self) -> None:
         """Begin to take events and to deliver. Raises OSError where the metrics cannot listen."""
         self._health.start()
