@@ -21,8 +21,8 @@ test: setup-tests ## run the whole test suite, on real servers
 	@$(BIN)/python -m pytest
 
 lint: $(STAMP) ## formatter, linter, strict types
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
 lock: ## write requirements.txt anew, with hashes

@@ -17,6 +17,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from deploy.local import containers
 from deploy.local.folders import LIBRARIES
 from deploy.local.processes import (
+    ELSEWHERE_SECONDS,
     Child,
     Elsewhere,
     Process,
@@ -78,14 +79,22 @@ class MongoDB:
         self.stop()
         self.start()
 
-    def wait_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Wait until it takes writes. Raises `ServiceError` after `seconds`."""
-        with self._client() as client:
-            wait_until(
-                lambda: self._is_primary(client),
-                seconds,
-                f"MongoDB had no primary within {seconds:.0f} s.",
+    def wait_ready(self) -> None:
+        """Wait until it takes writes. Raises `ServiceError` after 60 s, 10 s elsewhere."""
+        if self.member is None:
+            seconds = ELSEWHERE_SECONDS
+            otherwise = (
+                f"The MongoDB that {URL_VARIABLE} names has no primary that answers: "
+                f"start it, or unset {URL_VARIABLE} to have one of our own."
             )
+        else:
+            seconds = _READY_SECONDS
+            otherwise = (
+                f"MongoDB had no primary within {seconds:.0f} s: try again, "
+                f"or set {URL_VARIABLE} to one that runs."
+            )
+        with self._client() as client:
+            wait_until(lambda: self._is_primary(client), seconds, otherwise)
 
     def _client(self) -> MongoClient[dict[str, Any]]:
         options: dict[str, Any] = {"serverSelectionTimeoutMS": 1000, "connectTimeoutMS": 1000}

@@ -15,6 +15,7 @@ _APT_SECONDS = 900
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _SOURCES = Path("/etc/apt")
 _RELEASES = {"bookworm", "trixie", "oldstable", "stable"}
+_UNITS = {"rabbitmq-server": "rabbitmq-server", "openssh-server": "ssh", "vsftpd": "vsftpd"}
 _QUIET = ("-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300")
 
 
@@ -31,12 +32,14 @@ def install(*packages: str) -> None:
     # --no-remove: a server that conflicts with one of ours stays, and apt says so.
     command = ["apt-get", "install", *_QUIET, "--no-install-recommends", "--no-remove", *packages]
     with _services_not_started():
-        if _run(command) is None:
-            return
-        # The package lists are missing or out of date.
-        _run(["apt-get", "update", "-qq"])
-        if complaint := _run(command):
-            raise ServiceError(f"apt-get could not install the packages ({complaint}); {by_hand}.")
+        complaint = _run(command)
+        if complaint:
+            # The package lists may be missing or out of date.
+            _run(["apt-get", "update", "-qq"])
+            complaint = _run(command)
+    if complaint:
+        raise ServiceError(f"apt-get could not install the packages ({complaint}); {by_hand}.")
+    _not_at_boot([_UNITS[package] for package in packages if package in _UNITS])
 
 
 def fetch_openssl_1_1() -> None:
@@ -115,9 +118,9 @@ def _is_debian(suites: Sequence[str], components: Sequence[str]) -> bool:
 
 @contextmanager
 def _services_not_started() -> Iterator[None]:
-    """Keep the packages' own services from being started, now and at the next boot.
+    """Keep the packages' own services from being started while they are installed.
 
-    Debian's policy-rc.d decides whether an installation may start services.
+    Debian asks policy-rc.d whether an installation may start services.
     """
     aside = _POLICY.with_suffix(".courier-aside")
     if _POLICY.exists():
@@ -131,6 +134,11 @@ def _services_not_started() -> Iterator[None]:
             aside.rename(_POLICY)
         else:
             _POLICY.unlink(missing_ok=True)
+
+
+def _not_at_boot(units: Sequence[str]) -> None:
+    if units and shutil.which("systemctl"):
+        _run(["systemctl", "--quiet", "disable", *units])
 
 
 def _must(command: Sequence[str], folder: Path | None = None) -> None:

@@ -95,6 +95,7 @@ def test_broker_keeps_its_messages(services: Services, amqp_url: str, ending: st
     if ending == "restart":
         services.rabbitmq.restart()
     else:
+        services.rabbitmq.save_queue_list()
         services.rabbitmq.kill()
         services.rabbitmq.start()
 
@@ -252,6 +253,28 @@ def test_smtp_sink_receives_refuses_and_comes_back(smtp_sink: SmtpSink) -> None:
     mails = smtp_sink.wait_for(2)
     assert [mail.message["Subject"] for mail in mails] == ["hello", "hello"]
     assert mails[0].recipients == ("ops@acme.example",)
+
+
+def test_a_missing_service_fails_the_run_with_one_sentence() -> None:
+    dead = {"COURIER_AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            f"{__file__}::test_each_test_has_a_broker_of_its_own",
+        ],
+        cwd=CHECKOUT,
+        env={**os.environ, **dead},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "COURIER_AMQP_URL names opens no connection: start it" in result.stdout
+    assert "Traceback" not in result.stdout
 
 
 PROGRAM = """

@@ -38,7 +38,9 @@ done
 mount -t tmpfs tmpfs /etc/pam.d
 cp "$etc/pam" /etc/pam.d/sshd
 cp "$etc/pam" /etc/pam.d/vsftpd
-exec "$@"
+# Not exec: vsftpd's sessions end when their parent is process 1, taking themselves for orphans.
+"$@"
+exit $?
 """
 
 _PAM = """\
