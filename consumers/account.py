@@ -146,6 +146,7 @@ class AccountSession:
             return Rest(until=run.suspended_until)
         if not files.has_candidate(self.account_id, run.streak):
             return NOTHING_TO_DO
+        self._passed.clear()
         if accounts.begin_probe(self.account_id, self.epoch, run):
             self._settlement.changed(State.PROBING, run.failures)
         return None

@@ -142,7 +142,7 @@ def _courier(cast: Cast) -> Iterator[Path]:
 def _is_ready(process: Child, cast: Cast) -> bool:
     process.check()
     try:
-        with urlopen(f"http://{_metrics(cast)}/readyz", timeout=5):  # noqa: S310 - our own address
+        with urlopen(f"http://{_metrics(cast)}/readyz", timeout=5):
             return True
     except OSError:
         return False
