@@ -6,6 +6,7 @@ The fields and the permission rule are those of the product's settings text ("FT
 import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -13,15 +14,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from config.errors import AccountError
 
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_EMAIL = re.compile(
-    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?"
-)
-_HOST = re.compile(
-    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}(%\w+)?\]?"
-)
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@[^@]{{1,253}}\Z){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*")
+_HOST_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_HOST_LABEL}(\.{_HOST_LABEL})*")
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]{1,64})?")
 _HOST_KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 MAX_PASSWORD = 1024
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Protocol(StrEnum):
@@ -57,15 +58,23 @@ def _no_control(value: str) -> str:
 
 
 def _email(value: str) -> str:
-    if not _EMAIL.fullmatch(value) or ".." in value:
+    if not _EMAIL.fullmatch(value):
         raise ValueError("must be an e-mail address, such as it@customer.example")
     return value
 
 
 def _host(value: str) -> str:
-    if not _HOST.fullmatch(value):
-        raise ValueError("must be a host name or an IP address, without protocol or path")
-    return value.strip("[]")
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if not _is_ipv6(bare) and not _HOST.fullmatch(value):
+        raise ValueError("must be a host name or an IP address, without protocol, port or path")
+    return bare
+
+
+def _is_ipv6(value: str) -> bool:
+    try:
+        return _IPV6.fullmatch(value) is not None and ip_address(value).version == 6  # noqa: PLR2004
+    except ValueError:
+        return False
 
 
 def _host_key(value: str) -> str:
@@ -121,7 +130,7 @@ class Account(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     account_id: str
-    name: str = ""
+    name: Text = ""
     parent: str | None = None
     ftp_access: bool = False
     enabled: bool = False
@@ -132,10 +141,12 @@ class Account(BaseModel):
 def check_password(password: SecretStr) -> SecretStr:
     """The password itself; raises AccountError where no server could take it."""
     text = password.get_secret_value()
-    if not text or len(text) > MAX_PASSWORD or _CONTROL.search(text):
-        raise AccountError(
-            f"The password must have 1 to {MAX_PASSWORD} characters and no line breaks."
-        )
+    try:
+        _no_control(text)
+    except ValueError as error:
+        raise AccountError(f"The password {error}.") from None
+    if not text or len(text) > MAX_PASSWORD:
+        raise AccountError(f"The password must have 1 to {MAX_PASSWORD} characters.")
     return password
 
 

@@ -96,7 +96,7 @@ class Directory:
         return may_use_ftp(account, self.find)
 
     def password(self, account_id: str) -> SecretStr:
-        """The stored password. Raises AccountError where there is none, SecretError without a key."""
+        """The stored password. Raises AccountError where there is none, SecretError without key."""
         document = self._accounts.find_one({"_id": account_id}, {"password": 1})
         if document is None:
             raise UnknownAccount(account_id)
@@ -170,8 +170,12 @@ def _account(document: Document) -> Account:
             **{key: document[key] for key in Account.model_fields if key in document},
         )
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]["msg"]
-        raise AccountError(f"The account {document['_id']!r} cannot be used: {problem}.") from None
+        problem = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        words = problem["msg"].removeprefix("Value error, ")
+        raise AccountError(
+            f"The account {document['_id']!r} cannot be used: its {field}: {words}."
+        ) from None
 
 
 def _document(account: Account) -> Document:

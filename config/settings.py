@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from config.accounts import EmailAddress
+from config.accounts import EmailAddress, Text
 from config.errors import SettingsError
 
 PREFIX = "COURIER_"
@@ -74,6 +74,12 @@ def _seconds(value: list[float]) -> list[float]:
     return value
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
 def _network(value: object) -> object:
     return ip_network(value) if isinstance(value, str) else value
 
@@ -104,7 +110,7 @@ class Settings(BaseSettings):
     secret_keys: Annotated[tuple[Key, ...], NoDecode, type_list] = ()
     alert_from: EmailAddress = "courier@localhost"
     oncall_emails: Annotated[tuple[EmailAddress, ...], NoDecode, type_list] = ()
-    platform_name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")] = (
+    platform_name: Annotated[Text, Field(max_length=100), AfterValidator(_not_blank)] = (
         "Advanced Services Platform"
     )
     max_tries: Annotated[int, Field(ge=1)] = 5
@@ -162,10 +168,7 @@ def load_settings(
 
 
 def _given(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
-    stored = dotenv_values(dotenv) if dotenv.is_file() else {}
-    merged = {**{name: value or "" for name, value in stored.items()}, **environ}
-    for name in [name for name in environ if name in stored]:
-        merged[name] = environ[name]
+    merged = {**_stored(dotenv), **environ}
     for name in environ:  # an own value in the environment wins over a `_FILE` in the file
         if not name.endswith("_FILE") and f"{name}_FILE" not in environ:
             merged.pop(f"{name}_FILE", None)
@@ -174,11 +177,17 @@ def _given(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
     return {name: value for name, value in merged.items() if name.startswith(PREFIX)}
 
 
+def _stored(dotenv: Path) -> dict[str, str]:
+    try:
+        values = dotenv_values(dotenv) if dotenv.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{dotenv} cannot be read: {_reason(error)}."]) from None
+    return {name: value or "" for name, value in values.items()}
+
+
 def _take(name: str, value: str, values: dict[str, Any], problems: list[str]) -> None:
     field = name.removeprefix(PREFIX).lower()
     if field in Settings.model_fields and name == name.upper():
-        if field in values:
-            problems.append(f"{name} and {name}_FILE are both set: keep one of them.")
         values[field] = value
         return
     base = field.removesuffix("_file")
@@ -190,9 +199,14 @@ def _take(name: str, value: str, values: dict[str, Any], problems: list[str]) ->
         return
     try:
         values[base] = Path(value).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        problems.append(f"{name} names {value}, which cannot be read: {reason}.")
+    except (OSError, ValueError) as error:
+        problems.append(f"{name} names {value!r}, which cannot be read: {_reason(error)}.")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _explain(error: ValidationError) -> list[str]:
