@@ -93,6 +93,7 @@ class _Session(smtplib.SMTP):
 
     def close(self) -> None:
         self._alarm.cancel()
+        self._alarm.join(1)
         super().close()
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:

@@ -94,9 +94,7 @@ def test_an_account_without_waiting_files_has_no_oldest() -> None:
 
 def test_times_are_told_in_utc_wherever_they_come_from() -> None:
     there = timezone(timedelta(hours=5, minutes=30))
-    moved = suspension(
-        until=EXAMPLE.until.astimezone(there), at=EXAMPLE.at.replace(tzinfo=None)
-    )
+    moved = suspension(until=EXAMPLE.until.astimezone(there), at=EXAMPLE.at.replace(tzinfo=None))
     assert text(composed(moved)) == text(composed())
     assert composed(moved)["Date"] == composed()["Date"]
 
