@@ -1,0 +1,268 @@
+"""The log's events, levels and fields; what never gets into it."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from alerts.outbox import AlertTried
+from config.accounts import Protocol
+from consumers.observe import (
+    AccountChanged,
+    EventTaken,
+    FileEnded,
+    Observation,
+    Trouble,
+    TryEnded,
+)
+from transports.errors import Kind
+from worker.logs import LogObserver, configure, mask_secrets
+
+DELIVERED = TryEnded("acme", "r1", Protocol.SFTP, 2, 1.5, 480_044, "/in/a.wav", "size")
+FAILED = TryEnded(
+    "acme", "r1", Protocol.FTP, 1, 0.2, kind=Kind.ACCOUNT, words="530 No.", advice="Check."
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root, transport = logging.getLogger(), logging.getLogger("paramiko.transport")
+    handlers, level, transport_level = list(root.handlers), root.level, transport.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    transport.setLevel(transport_level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    stream = io.StringIO()
+    configure("json", stream)
+    return stream
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def events(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("observation", "level", "expected"),
+    [
+        (
+            EventTaken("routed", "acme", "r1"),
+            "info",
+            {"event": "event_taken", "outcome": "routed", "account_id": "acme"},
+        ),
+        (
+            EventTaken("invalid", None, None, "not JSON"),
+            "warning",
+            {"event": "event_taken", "outcome": "invalid", "reason": "not JSON"},
+        ),
+        (
+            DELIVERED,
+            "info",
+            {
+                "event": "try_ended",
+                "account_id": "acme",
+                "recording_id": "r1",
+                "try": 2,
+                "protocol": "sftp",
+                "seconds": 1.5,
+                "size": 480_044,
+                "remote_path": "/in/a.wav",
+                "verified": "size",
+            },
+        ),
+        (
+            FAILED,
+            "warning",
+            {"event": "try_ended", "try": 1, "kind": "account", "words": "530 No."},
+        ),
+        (
+            FileEnded("delivered", "acme", "r1", 3.5),
+            "info",
+            {"event": "file_ended", "outcome": "delivered", "delivery_seconds": 3.5},
+        ),
+        (
+            FileEnded("dead_lettered", "acme", "r1", reason="account"),
+            "warning",
+            {"event": "file_ended", "outcome": "dead_lettered", "reason": "account"},
+        ),
+        (
+            AccountChanged("acme", "suspended", 10, Kind.ACCOUNT, "530 No."),
+            "warning",
+            {"event": "account_changed", "state": "suspended", "failures": 10, "cause": "account"},
+        ),
+        (
+            AccountChanged("acme", "active", 0),
+            "info",
+            {"event": "account_changed", "state": "active", "failures": 0},
+        ),
+        (
+            Trouble("rabbitmq", "Connection refused"),
+            "warning",
+            {"event": "trouble", "where": "rabbitmq", "words": "Connection refused"},
+        ),
+        (AlertTried("sent", "acme:3"), "info", {"event": "alert_tried", "alert_id": "acme:3"}),
+        (
+            AlertTried("failed", "acme:3", "451 later"),
+            "warning",
+            {"event": "alert_tried", "outcome": "failed", "words": "451 later"},
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str | dict) else "",
+)
+def test_each_observation_is_one_event_at_the_level_of_its_meaning(
+    stream: io.StringIO,
+    observation: Observation | AlertTried,
+    level: str,
+    expected: dict[str, Any],
+) -> None:
+    LogObserver()(observation)
+    [event] = events(stream)
+    assert expected.items() <= event.items()
+    assert event["level"] == level
+
+
+def test_an_event_has_a_time_in_utc_and_no_empty_fields(stream: io.StringIO) -> None:
+    LogObserver()(EventTaken("routed", "acme", "r1"))
+    [event] = events(stream)
+    assert set(event) == {"event", "level", "timestamp", "outcome", "account_id", "recording_id"}
+    assert event["timestamp"].endswith("Z")
+    offset = datetime.fromisoformat(event["timestamp"]).utcoffset()
+    assert offset is not None
+    assert not offset
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.text(st.characters(codec=None)) | st.just("a\r\nb\x1b[2J\u2028\x85\x9b"))
+def test_a_servers_words_cannot_break_a_line(log_format: Any, words: str) -> None:
+    stream = io.StringIO()
+    configure(log_format, stream)
+    LogObserver()(TryEnded("acme", "r1", Protocol.FTP, 1, 0.2, kind=Kind.ACCOUNT, words=words))
+    written = stream.getvalue()
+    assert len(written.splitlines()) == 1
+    assert "\x1b" not in written
+    assert "\x9b" not in written
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_secrets_are_masked_wherever_they_are(log_format: Any) -> None:
+    stream = io.StringIO()
+    configure(log_format, stream)
+    url = "amqp://courier:hunter2@host:5672/v"
+    structlog.stdlib.get_logger("courier").info(
+        f"connecting to {url}",
+        password="hunter2",
+        smtp_password="hunter2",
+        Authorization="Basic hunter2",
+        api_token="hunter2",
+        secret=SecretStr("hunter2"),
+        value=SecretStr("hunter2"),
+        nested={"password": "hunter2", "urls": [url, (url,)], "deep": [{"token": "hunter2"}]},
+        error=OSError(f"no route to {url}"),
+        tricky="sftp://us@er:hunter2@host/path",
+    )
+    logging.getLogger("pika").warning("lost %s", url)
+    try:
+        fail(OSError(url))
+    except OSError:
+        structlog.stdlib.get_logger("courier").exception("unexpected", password="hunter2")
+        logging.getLogger("pymongo").exception("unexpected")
+    written = stream.getvalue()
+    assert "hunter2" not in written
+    assert "amqp://***@host:5672/v" in written
+    assert "sftp://***@host/path" in written
+
+
+def test_what_is_no_secret_stays() -> None:
+    told = {"account_id": "acme", "words": "530 a@b: no", "try": 1, "ok": True, "none": None}
+    assert mask_secrets(None, "info", dict(told)) == told
+    mail = "see https://host/path?to=a@b"
+    assert mask_secrets(None, "info", {"event": mail}) == {"event": mail}
+
+
+def test_libraries_are_heard_from_warning_on(stream: io.StringIO) -> None:
+    for name in ("pika", "kombu", "pymongo", "paramiko"):
+        logging.getLogger(name).info("chatter")
+        logging.getLogger(name).warning("attention %s", name)
+    told = [(event["logger"], event["event"], event["level"]) for event in events(stream)]
+    assert told == [
+        (name, f"attention {name}", "warning") for name in ("pika", "kombu", "pymongo", "paramiko")
+    ]
+
+
+def test_paramikos_tracebacks_of_failed_logins_are_not_repeated(stream: io.StringIO) -> None:
+    logging.getLogger("paramiko.transport").error("Traceback (most recent call last):")
+    assert events(stream) == []
+
+
+def test_an_unexpected_error_is_a_structured_field_without_local_values(
+    stream: io.StringIO,
+) -> None:
+    local_value = "a recording's name"
+    try:
+        fail(ValueError(f"{len(local_value)} is odd"))
+    except ValueError:
+        structlog.stdlib.get_logger("courier").exception("unexpected")
+    [event] = events(stream)
+    assert event["exception"][0]["exc_type"] == "ValueError"
+    assert event["exception"][0]["exc_value"] == "18 is odd"
+    assert local_value not in stream.getvalue()
+
+
+def test_an_unexpected_error_on_a_terminal_is_a_plain_traceback() -> None:
+    stream = io.StringIO()
+    configure("console", stream)
+    try:
+        fail(ValueError("a\x1b[2J"))
+    except ValueError:
+        structlog.stdlib.get_logger("courier").exception("unexpected")
+    assert "Traceback (most recent call last):\n" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_without_a_format_it_is_for_eyes_on_a_terminal_and_json_elsewhere() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    configure(None, terminal)
+    LogObserver()(Trouble("mongodb", "away"))
+    configure(None, file)
+    LogObserver()(Trouble("mongodb", "away"))
+    assert not terminal.getvalue().startswith("{")
+    assert "trouble" in terminal.getvalue()
+    assert len(events(file)) == 1
+
+
+def test_configuring_again_writes_each_event_once() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    configure("json", first)
+    configure("json", second)
+    LogObserver()(Trouble("mongodb", "away"))
+    assert first.getvalue() == ""
+    assert len(events(second)) == 1
+
+
+def test_what_was_bound_to_the_thread_is_in_every_event(stream: io.StringIO) -> None:
+    with structlog.contextvars.bound_contextvars(worker="w1"):
+        LogObserver()(Trouble("mongodb", "away"))
+    [event] = events(stream)
+    assert event["worker"] == "w1"
