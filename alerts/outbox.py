@@ -38,7 +38,7 @@ from alerts.suspension import (
 )
 
 DIGEST_SECONDS = 300
-"""Least time between two digests, counted from the moment the last one was sent."""
+"""Least time between two digests, counted from the moment the last one reached somebody."""
 DIGEST_SUSPENSIONS = 5000
 """Most suspensions in one digest; the others follow in the next."""
 CLAIM_SECONDS = 300
@@ -54,6 +54,7 @@ KEPT_SECONDS = 90 * DAY
 _BOOK = ":digests"
 _SERVER = ":server"
 _MAX_WORDS = 500
+_REACHED = {"$ifNull": ["$reached", "$$NOW"]}
 
 Document = dict[str, Any]
 
@@ -168,7 +169,7 @@ class Outbox:
         words = one_line("; ".join(f"{one.address}: {one.words}" for one in refused), _MAX_WORDS)
         later = [one.address for one in refused if not one.permanent]
         if later:
-            self._postpone(document, later, DeliveryFailed(words))
+            self._postpone(document, later, DeliveryFailed(words), is_reached=True)
         else:
             self._finish(document, words)
         self._observe(AlertTried("sent", document["_id"], words or None))
@@ -184,13 +185,21 @@ class Outbox:
             {
                 "state": "sent",
                 "finished": "$$NOW",
+                "reached": _REACHED,
                 "due": "$$REMOVE",
                 "remaining": [],
                 "last_error": {"$literal": words} if words else "$$REMOVE",
             },
         )
 
-    def _postpone(self, document: Document, remaining: list[str], failure: DeliveryFailed) -> None:
+    def _postpone(
+        self,
+        document: Document,
+        remaining: list[str],
+        failure: DeliveryFailed,
+        *,
+        is_reached: bool = False,
+    ) -> None:
         delay, patience = _patience(document["refusals"], permanent=failure.permanent)
         since = {"$ifNull": ["$refused_at", "$$NOW"]}
         is_over = {"$gte": [{"$subtract": ["$$NOW", since]}, patience * 1000]}
@@ -200,6 +209,7 @@ class Outbox:
                 "state": {"$cond": [is_over, "failed", "waiting"]},
                 "finished": {"$cond": [is_over, "$$NOW", "$$REMOVE"]},
                 "due": {"$cond": [is_over, "$$REMOVE", _after(delay)]},
+                "reached": _REACHED if is_reached else "$reached",
                 "refused_at": since,
                 "refusals": {"$add": ["$refusals", 1]},
                 "remaining": {"$literal": remaining},
@@ -257,9 +267,10 @@ class Outbox:
         return [document["_id"] for document in found.limit(DIGEST_SUSPENSIONS)]
 
     def _is_digest_recent(self, batch: int) -> bool:
-        """Whether the last digest is still waiting, or was over less than the interval ago."""
-        recent = {"$gt": ["$finished", _after(-DIGEST_SECONDS)]}
-        query = {"_id": _digest_id(batch), "$or": [{"state": "waiting"}, {"$expr": recent}]}
+        """Whether the last digest reached somebody lately, or waits for those there are now."""
+        recent = {"$expr": {"$gt": ["$reached", _after(-DIGEST_SECONDS)]}}
+        unread = {"state": "waiting", "to": self._oncall, "remaining": self._oncall}
+        query = {"_id": _digest_id(batch), "$or": [recent, unread]}
         return self._alerts.find_one(query, {"_id": 1}) is not None
 
     def _turn_page(self, batch: int, members: list[str]) -> Document:

@@ -16,6 +16,7 @@ from pymongo.database import Database
 from alerts import outbox as outbox_module
 from alerts import smtp
 from alerts.outbox import CLAIM_SECONDS, DAY, DIGEST_SECONDS, AlertTried, Outbox
+from alerts.smtp import Refusal
 from alerts.suspension import Suspension, compose
 from deploy.local.customers import SmtpSink
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER, suspension
@@ -346,9 +347,9 @@ def test_the_oncall_is_told_at_once_and_then_at_most_every_interval(
     for account_id in ("globex", "initech"):
         desk.outbox.store(suspension(account_id=account_id, recipients=()))
         assert desk.outbox.send_due() == 0
-    desk.age("finished", DIGEST_SECONDS - 30)
+    desk.age("reached", DIGEST_SECONDS - 30)
     assert desk.outbox.send_due() == 0
-    desk.age("finished", 30)
+    desk.age("reached", 30)
     assert desk.outbox.send_due() == 1
     assert desk.send_again() == 0
     first, second = smtp_sink.messages
@@ -371,8 +372,40 @@ def test_an_outage_of_the_mail_server_ends_with_one_digest(
     smtp_sink.start()
     desk.age("until", 60)
     assert desk.outbox.send_due() == 1
-    desk.age("finished", DIGEST_SECONDS)
+    desk.age("reached", DIGEST_SECONDS)
     assert desk.outbox.send_due() == 1
+
+
+def test_an_oncall_that_is_refused_does_not_keep_digests_from_the_others(
+    open_desk: Open, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send_to_first(message: Any, url: SecretStr, recipients: list[str]) -> Any:
+        smtp.send(message, url, recipients[:1])
+        return tuple(Refusal(one, "450 later", permanent=False) for one in recipients[1:])
+
+    monkeypatch.setattr(outbox_module, "send", send_to_first)
+    desk = open_desk(*ONCALL, "away@platform.example")
+    desk.outbox.store(suspension(recipients=()))
+    assert desk.outbox.send_due() == 1
+    assert desk.document(":digest:1")["remaining"] == ["away@platform.example"]
+    desk.outbox.store(suspension(account_id="globex", recipients=()))
+    assert desk.outbox.send_due() == 0
+    desk.age("reached", DIGEST_SECONDS)
+    assert desk.outbox.send_due() == 1
+    assert [mail.recipients for mail in smtp_sink.messages] == [ONCALL, ONCALL]
+
+
+def test_a_new_oncall_does_not_wait_for_one_that_is_refused(
+    open_desk: Open, smtp_sink: SmtpSink
+) -> None:
+    desk = open_desk("gone@platform.example")
+    desk.outbox.store(suspension(recipients=()))
+    smtp_sink.refuse("550 5.1.1 no such user")
+    assert desk.outbox.send_due() == 0
+    smtp_sink.accept()
+    desk.outbox.store(suspension(account_id="globex", recipients=()))
+    assert desk.outbox.send_due() == 0
+    assert open_desk(*ONCALL).outbox.send_due() == 1
 
 
 @pytest.mark.parametrize("step", ["_turn_page", "_write_digest", "_insert"])
@@ -392,7 +425,7 @@ def test_a_crash_while_a_digest_is_written_neither_loses_nor_repeats_anything(
             desk.outbox.send_due()
     next_one = open_desk(*ONCALL)
     next_one.outbox.send_due()
-    next_one.age("finished", DIGEST_SECONDS)
+    next_one.age("reached", DIGEST_SECONDS)
     next_one.send_again()
     [mail] = smtp_sink.messages
     assert mail.message["Subject"] == "FTP Suspension Digest: 1 account"
