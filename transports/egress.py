@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from transports.base import Egress, Limits
 from transports.errors import ConnectFailed, EgressDenied, ResolveFailed
@@ -36,8 +36,19 @@ class Address:
         """The IP address as text."""
         return str(self.sockaddr[0])
 
+    def at(self, port: int) -> "Address":
+        """The same address with another port."""
+        return Address(self.family, (self.host, port, *self.sockaddr[2:]))
 
-def connect(host: str, port: int, limits: Limits, egress: Egress) -> socket.socket:
+
+class Connection(NamedTuple):
+    """A TCP connection, and where it goes."""
+
+    socket: socket.socket
+    address: Address
+
+
+def connect(host: str, port: int, limits: Limits, egress: Egress) -> Connection:
     """A TCP connection to the host. Raises ResolveFailed, EgressDenied, ConnectFailed."""
     return dial(resolve(host, port, limits, egress), limits)
 
@@ -51,7 +62,7 @@ def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Addres
     return allowed[:MAX_ADDRESSES]
 
 
-def dial(addresses: list[Address], limits: Limits) -> socket.socket:
+def dial(addresses: list[Address], limits: Limits) -> Connection:
     """A connection to the first address that takes one. Raises ConnectFailed.
 
     The time limit is for all of them together, each getting an equal share of what is left.
@@ -60,7 +71,8 @@ def dial(addresses: list[Address], limits: Limits) -> socket.socket:
     refused = OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            return _connected(address, max(0.1, (deadline - monotonic()) / left))
+            share = max(0.1, (deadline - monotonic()) / left)
+            return Connection(_connected(address, share), address)
         except OSError as error:
             refused = error
     raise ConnectFailed(system_words(refused)) from refused

@@ -6,7 +6,7 @@ A raw Transport, so that the host key is compared before any credential is sent.
 import contextlib
 import socket
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 from paramiko import SFTPAttributes
@@ -28,6 +28,7 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, LogonType
 from transports.base import Limits, OnStep, TargetExists, Unsupported
+from transports.egress import Connection
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -45,45 +46,46 @@ from transports.names import with_parents
 from transports.sftp_client import Refused, SftpClient, Writes
 from transports.ssh import Answers, SshTransport, Wire
 from transports.watchdog import Watch
-from transports.words import spoken, system_words
+from transports.words import lost, spoken
 
 _TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
 _RESOURCE_SHORTAGE = 4  # RFC 4254 section 5.1
 _NO_SUCH_PATH, _WRITE_PROTECT, _NO_SPACE, _QUOTA = 10, 12, 14, 15  # of later drafts, seen in 3
 _MISSING = {SFTP_NO_SUCH_FILE, _NO_SUCH_PATH}
-_CLASSES: tuple[tuple[type[Exception], type[TransferError]], ...] = (
-    (AuthenticationException, LoginRefused),
-    (TimeoutError, Stalled),
-    (EOFError, ConnectionLost),
-    (OSError, ConnectionLost),
-    (Exception, ProtocolFailed),
-)
 Judge = Callable[[Refused], type[TransferError]]
 
 
 def translate(error: Exception, password: SecretStr | None = None) -> TransferError:
     """What an error of paramiko or of the operating system means, in their own words."""
-    failure = next(to for of, to in _CLASSES if isinstance(error, of))
+    if isinstance(error, OSError | EOFError):
+        return lost(error)
     if isinstance(error, BadAuthenticationType):
         return LoginRefused(f"The server only takes: {spoken(', '.join(error.allowed_types))}")
-    if isinstance(error, OSError):
-        return failure(system_words(error))
-    if isinstance(error, EOFError):
-        return failure("The server closed the connection")
-    return failure(spoken(str(error), password) or "The server broke the protocol")
+    words = spoken(str(error), password) if isinstance(error, SSHException | SFTPError) else ""
+    if isinstance(error, AuthenticationException):
+        return LoginRefused(words or "Authentication failed")
+    return ProtocolFailed(words or "The server broke the protocol")
 
 
 class SftpServer:
     """A session at an SFTP server. See `transports.base.Server`."""
 
-    def __init__(self, connection: socket.socket, limits: Limits, password: SecretStr) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        settings: FtpSettings,
+        password: SecretStr,
+        limits: Limits,
+        without: Sequence[str] = (),
+    ) -> None:
         self.host_key: str | None = None
-        self._wire = Wire(fileno=connection.detach())
+        self._wire = Wire(fileno=connection.socket.detach())
+        self._settings = settings
         self._limits = limits
         self._password = password
         self._watch = Watch()
         self._watch.guard(self._wire)
-        self._transport = SshTransport(self._wire, limits.login)
+        self._transport = SshTransport(self._wire, limits.login, without)
         self._client: SftpClient | None = None
         self._folders: set[str] = {"", "."}
         self._closed = False
@@ -93,22 +95,69 @@ class SftpServer:
         cls,
         settings: FtpSettings,
         password: SecretStr,
-        dial: Callable[[], socket.socket],
+        dial: Callable[[], Connection],
         limits: Limits,
         step: OnStep,
     ) -> Self:
         """A session with the server that holds the pinned key, logged in."""
-        session = cls(dial(), limits, password)
-        try:
-            step("connected", session._peer())
-            step("host key", session._shake_hands(settings.host_key))
-            session._log_in(settings.username, settings.logon_type)
-            session._start_sftp()
-            step("logged in", settings.username)
-        except BaseException:
-            session.close()
-            raise
+        session = cls._trusted(settings, password, dial, limits, step)
+        session.log_in()
+        step("logged in", settings.username)
         return session
+
+    @classmethod
+    def _trusted(
+        cls,
+        settings: FtpSettings,
+        password: SecretStr,
+        dial: Callable[[], Connection],
+        limits: Limits,
+        step: OnStep,
+    ) -> Self:
+        """A connection that showed the pinned key, before any credential was sent.
+
+        A server has a key of each type and shows the one that both sides prefer. A type added on
+        one side changes that choice, not the key that was pinned: so all of them are looked at.
+        """
+        seen: list[str] = []
+        without: list[str] = []
+        while True:
+            try:
+                connection = dial()
+                if not seen:
+                    step("connected", connection.address.host)
+                session = cls(connection, settings, password, limits, without)
+                key = session.shake_hands()
+            except TransferError:
+                if not seen:
+                    raise
+                raise _changed(seen[0], settings) from None
+            if settings.host_key in {None, key}:
+                step("host key", key)
+                return session
+            session.close()
+            seen.append(key)
+            without += session._transport.same_key_algorithms()
+
+    def shake_hands(self) -> str:
+        """Agree on keys; the fingerprint of the server's. No credential was sent yet."""
+        try:
+            with self._talk(self._limits.login):
+                self._transport.start_client()
+                self.host_key = self._transport.get_remote_server_key().fingerprint
+        except BaseException:
+            self.close()
+            raise
+        return self.host_key
+
+    def log_in(self) -> None:
+        """Log in and start SFTP. Raises LoginRefused, ProtocolFailed, ServerBusy."""
+        try:
+            self._authenticate()
+            self._start_sftp()
+        except BaseException:
+            self.close()
+            raise
 
     def put(self, blocks: Iterable[bytes], path: str) -> None:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure."""
@@ -127,7 +176,9 @@ class SftpServer:
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes. Raises Unsupported where the server does not tell."""
-        attributes = self._look(self._limits.reply, path)
+        if not self._settings.capabilities.size:
+            raise Unsupported("The server does not tell sizes")
+        attributes = self._look(path)
         if attributes is None:
             return None
         if attributes.st_size is None:
@@ -137,7 +188,7 @@ class SftpServer:
     def exists(self, path: str) -> bool:
         """Whether the name is taken; a server that does not tell refuses the rename instead."""
         try:
-            return self._look(self._limits.reply, path) is not None
+            return self._look(path) is not None
         except Unsupported:
             return False
 
@@ -198,22 +249,11 @@ class SftpServer:
             raise ConnectionLost("The session is over")
         return self._client
 
-    def _peer(self) -> str:
-        return str(self._wire.getpeername()[0])
-
-    def _shake_hands(self, pinned: str | None) -> str:
-        with self._talk(self._limits.login):
-            self._transport.start_client()
-            seen = self._transport.get_remote_server_key().fingerprint
-        if pinned not in {None, seen}:
-            raise HostKeyChanged(f"The server's key is {seen}; the one stored is {pinned}")
-        self.host_key = seen
-        return seen
-
-    def _log_in(self, username: str, logon: LogonType) -> None:
+    def _authenticate(self) -> None:
+        username = self._settings.username
         answers = Answers(username, self._password)
         with self._talk(self._limits.login):
-            if logon is LogonType.INTERACTIVE:
+            if self._settings.logon_type is LogonType.INTERACTIVE:
                 more = self._transport.auth_interactive(username, answers)
             else:
                 more = self._give_password(username, answers)
@@ -230,6 +270,13 @@ class SftpServer:
             if "keyboard-interactive" not in refusal.allowed_types:
                 raise
             return self._transport.auth_interactive(username, answers)
+        except SSHException as error:
+            if type(error) is not SSHException:
+                raise
+            # RFC 4252 section 8: the server may ask for a new password instead; paramiko ends.
+            raise LoginRefused(
+                "The server did not accept the password as it is: it may have expired"
+            ) from error
 
     def _start_sftp(self) -> None:
         with self._talk(self._limits.login):
@@ -244,8 +291,8 @@ class SftpServer:
                     raise
                 raise ProtocolFailed("The login worked, but the server offers no SFTP") from error
 
-    def _look(self, seconds: float, path: str) -> SFTPAttributes | None:
-        with self._talk(seconds):
+    def _look(self, path: str) -> SFTPAttributes | None:
+        with self._talk(self._limits.reply):
             try:
                 return self._sftp.lstat(path)
             except Refused as refusal:
@@ -329,7 +376,7 @@ class SftpServer:
         if self._wire.ended:  # what OpenSSH does beyond MaxStartups, with or without a word
             return ServerBusy(greeting or "The server closed the connection before greeting")
         if isinstance(error, OSError):
-            return ConnectionLost(system_words(error))
+            return lost(error)
         return ProtocolFailed(greeting or "The server does not speak SSH")
 
     def _told_goodbye(self, error: Exception) -> TransferError:
@@ -350,6 +397,10 @@ class SftpServer:
             login is not None and login.is_authenticated()
         )
         return self._transport.get_exception() or (EOFError() if echo else error)
+
+
+def _changed(key: str, settings: FtpSettings) -> HostKeyChanged:
+    return HostKeyChanged(f"The server's key is {key}; the one stored is {settings.host_key}")
 
 
 def _path_refused(refusal: Refused) -> type[TransferError]:

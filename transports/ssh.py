@@ -65,8 +65,9 @@ class SshTransport(Transport):
 
         def _really_parse_kex_init(self, message: Message) -> dict[str, list[str]]: ...
 
-    def __init__(self, wire: Wire, seconds: float) -> None:
-        super().__init__(wire)
+    def __init__(self, wire: Wire, seconds: float, without: Sequence[str] = ()) -> None:
+        """`without`: host key algorithms that are not wanted."""
+        super().__init__(wire, disabled_algorithms={"keys": without})
         self.goodbye: tuple[int, str] | None = None
         """Reason code and words of the server's disconnect message (RFC 4253 section 11.1)."""
         self._offers: dict[str, list[str]] = {}
@@ -76,6 +77,15 @@ class SshTransport(Transport):
         late = seconds + 5
         self.banner_timeout = self.handshake_timeout = late
         self.auth_timeout = self.channel_timeout = late
+
+    def same_key_algorithms(self) -> list[str]:
+        """The algorithms that would have shown the same host key: two are there for RSA."""
+        agreed = self.host_key_type or ""
+        return [
+            name
+            for name in self.preferred_keys
+            if name == agreed or (name.startswith("rsa-") and agreed.startswith("rsa-"))
+        ]
 
     def no_common_algorithm(self) -> str:
         """Which kind of algorithm has none in common, and what the server offers of it."""

@@ -147,7 +147,7 @@ def _put_in_place(server: Server, source: Source, job: Job, journal: Journal) ->
         if not journal.intend(Intent(path, path, size, job.expected_sha256 or "")):
             continue
         journal.permit()
-        with _removed_on_failure(server, path):
+        with _removed_on_failure(server, path), _blamed_on_name(server, job):
             size, sha256 = _send(server, source, job, path)
             verified = _verify(server, path, size, may_be_taken=True)
         return Uploaded(path, size, sha256, verified, sent=True)
@@ -222,6 +222,26 @@ def _verify(server: Server, path: str, size: int, *, may_be_taken: bool = False)
     if arrived != size:
         raise VerificationFailed(f"The server stored {arrived} of the {size} bytes sent")
     return Verified.SIZE
+
+
+@contextlib.contextmanager
+def _blamed_on_name(server: Server, job: Job) -> Iterator[None]:
+    """Where the folder takes a plain name of ours, it is the file's name that was refused."""
+    try:
+        yield
+    except PathRefused as refused:
+        if not _takes(server, join(job.folder, job.part)):
+            raise
+        raise NameRefused(refused.words) from refused
+
+
+def _takes(server: Server, path: str) -> bool:
+    try:
+        server.put([], path)
+        server.remove(path)
+    except TransferError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -3,8 +3,11 @@
 import errno
 import os
 import re
+import ssl
 
 from pydantic import SecretStr
+
+from transports.errors import ConnectionLost, Stalled, TransferError
 
 MAX_WORDS = 500
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -15,7 +18,7 @@ def spoken(text: str | bytes, secret: SecretStr | None = None) -> str:
 
     Bytes are UTF-8 (RFC 2640, RFC 4251) or, where they are not, Latin-1.
     """
-    line = _UNPRINTABLE.sub(" ", _decoded(text))
+    line = _UNPRINTABLE.sub(" ", decoded(text))
     line = " ".join(line.split())
     if secret is not None and secret.get_secret_value():
         line = line.replace(secret.get_secret_value(), "***")
@@ -26,10 +29,23 @@ def system_words(error: OSError) -> str:
     """The operating system's words for an error: `Connection refused`."""
     if isinstance(error, TimeoutError):
         return os.strerror(errno.ETIMEDOUT)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or 'the connection was cut'}"
     return spoken(error.strerror or str(error)) or "The connection failed"
 
 
-def _decoded(text: str | bytes) -> str:
+def lost(error: OSError | EOFError) -> TransferError:
+    """What an error of an open connection means, in the operating system's words."""
+    if isinstance(error, EOFError):
+        return ConnectionLost("The server closed the connection")
+    failure = Stalled if isinstance(error, TimeoutError) else ConnectionLost
+    return failure(system_words(error))
+
+
+def decoded(text: str | bytes) -> str:
+    """Text from bytes, or from a string that holds undecodable bytes as surrogates."""
     raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
     try:
         return raw.decode()

@@ -1,0 +1,401 @@
+"""FTP (RFC 959, 2428, 2640, 3659) on ftplib: I/O only. Passive and binary."""
+
+import contextlib
+import ftplib
+import posixpath
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Self
+
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings
+from transports.base import Limits, OnStep, TargetExists, Unsupported
+from transports.egress import Connection, dial
+from transports.errors import (
+    AccountFailure,
+    ConnectFailed,
+    ConnectionLost,
+    LoginRefused,
+    NameRefused,
+    PathRefused,
+    ProtocolFailed,
+    QuotaExceeded,
+    ServerBusy,
+    Stalled,
+    TransferError,
+)
+from transports.ftp_control import Control, code_of
+from transports.names import with_parents
+from transports.watchdog import Watch
+from transports.words import decoded, lost, spoken
+
+_UNKNOWN_COMMAND = {"500", "502", "504"}
+_BY_CODE: dict[str, type[TransferError]] = {
+    "421": ConnectionLost,
+    "425": ConnectFailed,
+    "426": ConnectionLost,
+    "430": LoginRefused,
+    "452": QuotaExceeded,
+    "530": LoginRefused,
+    "552": QuotaExceeded,
+}
+_REFUSALS = (ftplib.error_temp, ftplib.error_perm)
+_LISTING = 64 * 1024
+Judge = Callable[[str], type[TransferError] | None]
+"""What a refusal's code means for the command that was refused; None: what it always means."""
+
+
+def translate(
+    error: Exception, password: SecretStr | None = None, judge: Judge | None = None
+) -> TransferError:
+    """What an error of ftplib or of the operating system means, in the server's words."""
+    if isinstance(error, OSError | EOFError):
+        return lost(error)
+    words = spoken(str(error), password) if isinstance(error, ftplib.Error) else ""
+    if isinstance(error, _REFUSALS):
+        code = code_of(error)
+        failure = judge(code) if judge is not None else None
+        return (failure or _BY_CODE.get(code, AccountFailure))(words)
+    return ProtocolFailed(words or "The server broke the protocol")
+
+
+class FtpServer:
+    """A session at an FTP server. See `transports.base.Server`."""
+
+    host_key: str | None = None
+
+    def __init__(
+        self,
+        settings: FtpSettings,
+        password: SecretStr,
+        dial_server: Callable[[], Connection],
+        limits: Limits,
+    ) -> None:
+        self._settings = settings
+        self._password = password
+        self._dial_server = dial_server
+        self._limits = limits
+        self._folders: set[str] = {"", "."}
+        self._extended_passive = True
+        self._tells_size: bool | None = None if settings.capabilities.size else False
+        self._home: str | None = None
+        self._closed = True
+
+    @classmethod
+    def open(
+        cls,
+        settings: FtpSettings,
+        password: SecretStr,
+        dial_server: Callable[[], Connection],
+        limits: Limits,
+        step: OnStep,
+    ) -> Self:
+        """A session with the server, logged in."""
+        session = cls(settings, password, dial_server, limits)
+        session._connect(step)
+        return session
+
+    def put(self, blocks: Iterable[bytes], path: str) -> None:
+        """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
+
+        A confirmation that was lost after all data was sent is made good by connecting once more
+        and comparing the size.
+        """
+        data = self._open_data("STOR", path, _store_refused)
+        try:
+            sent = self._stream(data, blocks)
+        except BaseException:
+            self._abandon(data)
+            raise
+        self._close_data(data)
+        try:
+            with self._talk(self._limits.stall, _store_refused):
+                self._control.end_transfer()
+        except (ConnectionLost, Stalled) as error:
+            if not (self._closed and self._arrived(path, sent)):
+                raise error from None
+
+    def size(self, path: str) -> int | None:
+        """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""
+        if self._tells_size is False:
+            raise Unsupported("The server does not tell sizes")
+        with self._talk(self._limits.reply):
+            try:
+                size = self._control.size_of(path)
+            except ftplib.error_perm as error:
+                refused = error
+            else:
+                self._tells_size = True
+                return size
+        if code_of(refused) in _UNKNOWN_COMMAND or not self._is_missing(path):
+            self._tells_size = False
+            raise Unsupported(str(refused))
+        return None
+
+    def exists(self, path: str) -> bool:
+        """Whether the name is taken: by MLST, by SIZE where it has worked, or by a listing."""
+        if self._control.knows("MLST"):
+            return self._accepts("MLST", path)
+        if self._tells_size:
+            return self._accepts("SIZE", path)
+        return self._is_listed(path)
+
+    def rename(self, path: str, to: str) -> None:
+        """Rename; RNTO overwrites on most servers, so it looks first."""
+        if self.exists(to):
+            raise TargetExists(to)
+        with self._talk(self._limits.reply, _rename_refused):
+            try:
+                self._control.command("RNFR", path)
+            except ftplib.error_perm as error:  # the file is there: it is the renaming
+                raise Unsupported(str(error)) from error
+            try:
+                self._control.command("RNTO", to)
+            except ftplib.error_perm as error:
+                if code_of(error) in _UNKNOWN_COMMAND:
+                    raise Unsupported(str(error)) from error
+                raise
+
+    def remove(self, path: str) -> None:
+        """Remove the file. Raises PathRefused where it is there and must stay."""
+        with self._talk(self._limits.reply):
+            try:
+                self._control.command("DELE", path)
+            except ftplib.error_perm as error:
+                refused = error
+            else:
+                return
+        if self.exists(path):
+            raise PathRefused(spoken(str(refused), self._password))
+
+    def make_directory(self, path: str) -> None:
+        """Make sure of the folder. Raises PathRefused."""
+        if path in self._folders:
+            return
+        if not self._enters(path):
+            refused = self._make_all(path)
+            if not self._enters(path):
+                raise PathRefused(spoken(refused, self._password))
+        self._folders.add(path)
+
+    def close(self) -> None:
+        """End the session: with QUIT, where the server answers that within a second."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(Exception), self._watch.within(1):
+            self._control.voidcmd("QUIT")
+        self._drop()
+
+    def _connect(self, step: OnStep) -> None:
+        connection = self._dial_server()
+        step("connected", connection.address.host)
+        self._dial_server = partial(dial, [connection.address], self._limits)
+        self._watch = Watch()
+        self._watch.guard(connection.socket)
+        self._control = Control(connection)
+        self._closed = False
+        try:
+            self._log_in()
+            step("logged in", self._settings.username)
+        except BaseException:
+            self.close()
+            raise
+
+    def _log_in(self) -> None:
+        username, password = self._settings.username, self._password.get_secret_value()
+        with self._talk(self._limits.login, _busy):
+            self._control.greet()
+        with self._talk(self._limits.login, _login_refused):
+            self._control.login(username, password)
+        with self._talk(self._limits.reply):
+            self._control.prepare()
+
+    def _stream(self, data: socket.socket, blocks: Iterable[bytes]) -> int:
+        sent = 0
+        for block in blocks:
+            with self._talk(self._limits.stall, _store_refused):
+                try:
+                    self._send(data, block)
+                except OSError:
+                    self._hear_why(data)
+                    raise
+            sent += len(block)
+        return sent
+
+    def _send(self, data: socket.socket, block: bytes) -> None:
+        left = memoryview(block)
+        while left:
+            left = left[data.send(left) :]
+            self._watch.moved()
+
+    def _hear_why(self, data: socket.socket) -> None:
+        """A server that ends the transfer says why on the control connection (552, 426)."""
+        if not self._watch.expired:
+            self._close_data(data)
+            self._control.end_transfer()
+
+    def _abandon(self, data: socket.socket) -> None:
+        """End a transfer without ABOR, which hangs on many servers; its reply is not ours."""
+        self._close_data(data)
+        with contextlib.suppress(TransferError), self._talk(self._limits.reply):
+            if self._control.awaits_reply:
+                self._control.end_transfer()
+
+    def _arrived(self, path: str, size: int) -> bool:
+        with contextlib.suppress(TransferError, Unsupported):
+            self._connect(_unheard)
+            return self.size(path) == size
+        return False
+
+    def _open_data(self, verb: str, path: str, judge: Judge | None = None) -> socket.socket:
+        data = self._dial_data()
+        self._watch.guard(data)
+        try:
+            # Only with a time limit does a write return with what it took; the watchdog's is first.
+            data.settimeout(2 * self._limits.stall)
+            with self._talk(self._limits.reply, judge):
+                self._control.begin_transfer(verb, path)
+        except BaseException:
+            self._close_data(data)
+            raise
+        return data
+
+    def _dial_data(self) -> socket.socket:
+        """A data connection to the address of the control connection, whatever a reply names."""
+        if self._extended_passive:
+            with contextlib.suppress(ConnectFailed):
+                if (port := self._passive_port("EPSV")) is not None:
+                    return self._dial_port(port)
+            self._extended_passive = False
+        port = self._passive_port("PASV")
+        if port is None:
+            raise AccountFailure("The server offers no passive transfers")
+        return self._dial_port(port)
+
+    def _dial_port(self, port: int) -> socket.socket:
+        return dial([self._control.peer.at(port)], self._limits).socket
+
+    def _passive_port(self, verb: str) -> int | None:
+        with self._talk(self._limits.reply):
+            try:
+                return self._control.passive_port(verb)
+            except ftplib.error_perm:
+                return None
+
+    def _close_data(self, data: socket.socket) -> None:
+        self._watch.release(data)
+        data.close()
+
+    def _is_missing(self, path: str) -> bool:
+        return self._tells_size is True or not self.exists(path)
+
+    def _accepts(self, verb: str, path: str) -> bool:
+        with self._talk(self._limits.reply):
+            try:
+                self._control.command(verb, path)
+            except ftplib.error_perm:
+                return False
+        return True
+
+    def _is_listed(self, path: str) -> bool:
+        lines = decoded(self._listing(path)).splitlines()
+        return posixpath.basename(path) in {posixpath.basename(line) for line in lines}
+
+    def _listing(self, path: str) -> bytes:
+        """What NLST says of the one path; nothing where it is refused, as for a missing file."""
+        try:
+            data = self._open_data("NLST", path, _not_there)
+        except _NotThere:
+            return b""
+        try:
+            with self._talk(self._limits.stall):
+                listing = self._read(data)
+        finally:
+            self._abandon(data)
+        return listing
+
+    def _read(self, data: socket.socket) -> bytes:
+        listing = b""
+        while len(listing) < _LISTING and (piece := data.recv(4096)):
+            listing += piece
+        return listing
+
+    def _enters(self, folder: str) -> bool:
+        """Whether the folder is there; back in the login folder afterwards."""
+        with self._talk(self._limits.reply):
+            self._home = self._home or self._control.pwd()
+            try:
+                self._control.command("CWD", folder)
+            except ftplib.error_perm:
+                return False
+            self._control.command("CWD", self._home)
+        return True
+
+    def _make_all(self, path: str) -> str:
+        refused = "550 The folder cannot be entered"
+        for folder in with_parents(path):
+            with self._talk(self._limits.reply):
+                try:
+                    self._control.command("MKD", folder)
+                except ftplib.error_perm as error:
+                    refused = str(error)
+        return refused
+
+    @contextlib.contextmanager
+    def _talk(self, seconds: float, judge: Judge | None = None) -> Iterator[None]:
+        """The edge: no error of ftplib or of the operating system leaves it untranslated."""
+        if self._closed:
+            raise ConnectionLost("The session is over")
+        try:
+            with self._watch.within(seconds):
+                yield
+        except (TransferError, TargetExists, Unsupported):
+            raise
+        except Exception as error:
+            raise self._told(error, judge) from error
+
+    def _told(self, error: Exception, judge: Judge | None) -> TransferError:
+        if not isinstance(error, _REFUSALS) or code_of(error) == "421":
+            self._drop()
+        if self._watch.expired:
+            return Stalled(self._watch.words)
+        return translate(error, self._password, judge)
+
+    def _drop(self) -> None:
+        self._closed = True
+        self._watch.close()
+        with contextlib.suppress(OSError):
+            self._control.close()
+
+
+class _NotThere(NameRefused):
+    """A listing was refused: so far as anybody can tell, there is no such file."""
+
+
+def _not_there(code: str) -> type[TransferError] | None:
+    return None if code == "421" else _NotThere
+
+
+def _busy(code: str) -> type[TransferError] | None:
+    return ServerBusy if code == "421" else None
+
+
+def _login_refused(code: str) -> type[TransferError] | None:
+    return _busy(code) or (LoginRefused if code.startswith("5") else None)
+
+
+def _store_refused(code: str) -> type[TransferError] | None:
+    """The temporary name is ours and plain: what refuses it refuses the path."""
+    if code in _UNKNOWN_COMMAND or not code.startswith("5") or code == "552":
+        return None
+    return PathRefused
+
+
+def _rename_refused(code: str) -> type[TransferError] | None:
+    return NameRefused if code.startswith("5") and code != "552" else None
+
+
+def _unheard(_name: str, _detail: str) -> None: ...

@@ -1,0 +1,103 @@
+"""The control connection of FTP: ftplib's, on a socket that was checked, and bounded."""
+# ruff: noqa: S321 - plain FTP is what the customer has chosen
+
+import contextlib
+import ftplib
+import re
+import socket
+
+from transports.egress import Connection
+from transports.errors import NameRefused
+
+_MAX_REPLY = 64 * 1024
+_LINE_BREAKS = re.compile(r"[\r\n\0]")
+
+
+def code_of(error: ftplib.Error) -> str:
+    """The reply code (RFC 959 section 4.2) of a refusal."""
+    return str(error)[:3]
+
+
+class Control(ftplib.FTP):
+    """Commands and replies. Raises ftplib's errors; replies that are not UTF-8 are kept as bytes.
+
+    `surrogateescape` cannot fail, and `words.spoken` finds the bytes again.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(encoding="utf-8")
+        self.peer = connection.address
+        self.awaits_reply = False
+        """Whether a transfer was begun whose last reply is still to come."""
+        self.sock: socket.socket = connection.socket
+        self.sock.settimeout(None)  # the watchdog cuts it
+        self.file = self.sock.makefile("r", encoding="utf-8", errors="surrogateescape")
+        self._features: set[str] = set()
+        self._room = _MAX_REPLY
+
+    def greet(self) -> None:
+        """Wait for the server's greeting; 120 announces a delay."""
+        while (welcome := self.getresp()).startswith("1"):
+            pass
+        self.welcome = welcome
+
+    def prepare(self) -> None:
+        """Binary transfers, and UTF-8 names where the server knows them (RFC 2640)."""
+        self.voidcmd("TYPE I")
+        with contextlib.suppress(ftplib.error_perm):
+            lines = self.voidcmd("FEAT").splitlines()[1:-1]
+            self._features = {line.split()[0].upper() for line in lines if line.strip()}
+        if self.knows("UTF8"):
+            with contextlib.suppress(ftplib.error_perm):
+                self.voidcmd("OPTS UTF8 ON")
+
+    def knows(self, feature: str) -> bool:
+        """Whether the server lists the feature (RFC 2389)."""
+        return feature in self._features
+
+    def command(self, verb: str, path: str) -> str:
+        """Send a command about a path; its reply. Raises NameRefused for what cannot be sent."""
+        if _LINE_BREAKS.search(path):
+            raise NameRefused("A name with a line break cannot be sent over FTP")
+        return self.sendcmd(f"{verb} {path}")
+
+    def size_of(self, path: str) -> int:
+        """The reply to SIZE."""
+        reply = self.command("SIZE", path)
+        if not (match := re.fullmatch(r"213[ ](\d{1,18})\s*", reply)):
+            raise ftplib.error_proto(reply)
+        return int(match[1])
+
+    def passive_port(self, verb: str) -> int:
+        """The port that EPSV or PASV names; the address that PASV names is ignored."""
+        reply = self.sendcmd(verb)
+        if verb == "EPSV":
+            return ftplib.parse229(reply, self.peer.sockaddr)[1]
+        return ftplib.parse227(reply)[1]
+
+    def begin_transfer(self, verb: str, path: str) -> None:
+        """Have the server take or give data on the data connection."""
+        reply = self.command(verb, path)
+        if reply.startswith("2"):  # some say 200 before 150
+            reply = self.getresp()
+        if not reply.startswith("1"):
+            raise ftplib.error_reply(reply)
+        self.awaits_reply = True
+
+    def end_transfer(self) -> None:
+        """Wait for the reply that ends a transfer."""
+        self.awaits_reply = False
+        self.voidresp()
+
+    def getresp(self) -> str:
+        """As ftplib's. Raises ftplib.Error where the reply does not end."""
+        self._room = _MAX_REPLY
+        return super().getresp()
+
+    def getline(self) -> str:
+        """As ftplib's."""
+        line = super().getline()
+        self._room -= len(line) + 1
+        if self._room < 0:
+            raise ftplib.Error("The server's reply does not end")
+        return line
