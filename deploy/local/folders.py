@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 STATE = Path(__file__).resolve().parents[2] / ".courier"
@@ -20,14 +20,18 @@ def run_folder() -> Iterator[Path]:
     that still lives is locked and stays.
     """
     _RUNS.mkdir(parents=True, exist_ok=True)
-    _sweep()
-    folder = Path(tempfile.mkdtemp(dir=_RUNS))
-    try:
-        with (folder / "lock").open("w") as lock:
+    with ExitStack() as locks:
+        # One start at a time, so that none takes another's new folder for an abandoned one.
+        with (_RUNS / "starting").open("w") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
+            _sweep()
+            folder = Path(tempfile.mkdtemp(dir=_RUNS))
+            lock = locks.enter_context((folder / "lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
             yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep() -> None:

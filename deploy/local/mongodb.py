@@ -80,7 +80,7 @@ class MongoDB:
         self.start()
 
     def wait_ready(self) -> None:
-        """Wait until it takes writes. Raises `ServiceError` after 60 s, 10 s elsewhere."""
+        """Wait until it takes writes. Raises `ServiceError` after 60 s, 5 s elsewhere."""
         if self.member is None:
             seconds = ELSEWHERE_SECONDS
             otherwise = (

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 STOP_SECONDS = 20.0
-ELSEWHERE_SECONDS = 10.0
+ELSEWHERE_SECONDS = 5.0
 """How long a server that somebody else runs may take to answer."""
 _PORTS_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 

@@ -7,6 +7,15 @@ on the same port, and leave no socket and no thread behind.
 from deploy.local.customers.facts import CustomerServer
 from deploy.local.customers.ftp import PyFtpServer
 from deploy.local.customers.mail import Mail, SmtpSink
-from deploy.local.customers.sftp import AsyncSshServer, Challenge
+from deploy.local.customers.sftp import EXPIRED_PASSWORD, PASSWORD, AsyncSshServer, Challenge
 
-__all__ = ["AsyncSshServer", "Challenge", "CustomerServer", "Mail", "PyFtpServer", "SmtpSink"]
+__all__ = [
+    "EXPIRED_PASSWORD",
+    "PASSWORD",
+    "AsyncSshServer",
+    "Challenge",
+    "CustomerServer",
+    "Mail",
+    "PyFtpServer",
+    "SmtpSink",
+]

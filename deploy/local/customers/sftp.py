@@ -27,6 +27,12 @@ class Challenge:
 
 
 PASSWORD = Challenge((("Password: ", False),))
+EXPIRED_PASSWORD = Challenge(
+    (("New password: ", False), ("Retype new password: ", False)),
+    "Your password has expired, choose a new one now.",
+    answers=("another one", "another one"),
+)
+"""The round after `PASSWORD` on a server that wants a new one."""
 
 
 class AsyncSshServer(ThreadedServer):
