@@ -13,7 +13,6 @@ from deploy.local.processes import ServiceError
 
 _APT_SECONDS = 900
 _POLICY = Path("/usr/sbin/policy-rc.d")
-_SOURCES = Path("/etc/apt")
 _RELEASES = {"bookworm", "trixie", "oldstable", "stable"}
 _UNITS = {"rabbitmq-server": "rabbitmq-server", "openssh-server": "ssh", "vsftpd": "vsftpd"}
 _QUIET = ("-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300")
@@ -61,7 +60,7 @@ def fetch_openssl_1_1() -> None:
 
 def _download_from_debian_11(folder: Path, package: str) -> None:
     sources = folder / "debian-11.list"
-    sources.write_text(_debian_11_source())
+    sources.write_text(debian_11_source())
     for wanted in ("lists/partial", "cache/archives/partial"):
         (folder / wanted).mkdir(parents=True)
     private = [
@@ -77,21 +76,24 @@ def _download_from_debian_11(folder: Path, package: str) -> None:
     _must([*private, "download", package], folder)
 
 
-def _debian_11_source() -> str:
-    """A line for Debian 11 at the mirror that this machine's own sources name."""
-    mirror = next(_mirrors(), None)
+def debian_11_source(apt: Path = Path("/etc/apt")) -> str:
+    """A line of sources.list for Debian 11, at the mirror that this machine's own sources name.
+
+    Raises `ServiceError` where they name none.
+    """
+    mirror = next(_mirrors(apt), None)
     if mirror is None:
-        raise ServiceError(f"No Debian mirror is named in {_SOURCES}; install MongoDB by hand.")
+        raise ServiceError(f"No Debian mirror is named in {apt}: install MongoDB by hand.")
     options, address = mirror
     return f"deb {options}{address} bullseye main\n"
 
 
-def _mirrors() -> Iterator[tuple[str, str]]:
+def _mirrors(apt: Path) -> Iterator[tuple[str, str]]:
     """Options and address of each source of a whole Debian release, in both formats of apt."""
-    for file in sorted((_SOURCES / "sources.list.d").glob("*.sources")):
+    for file in sorted((apt / "sources.list.d").glob("*.sources")):
         for stanza in file.read_text().split("\n\n"):
             yield from _mirror_of_stanza(stanza)
-    for file in [_SOURCES / "sources.list", *sorted((_SOURCES / "sources.list.d").glob("*.list"))]:
+    for file in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))]:
         for line in file.read_text().splitlines() if file.exists() else []:
             yield from _mirror_of_line(line)
 

@@ -26,6 +26,7 @@ from deploy.local.customers import (
     PyFtpServer,
     SmtpSink,
 )
+from deploy.local.packages import debian_11_source
 from deploy.local.processes import wait_until
 from deploy.local.services import Services
 from tests.servers import Sshd, Vsftpd
@@ -264,6 +265,37 @@ def test_smtp_sink_receives_refuses_and_comes_back(smtp_sink: SmtpSink) -> None:
     mails = smtp_sink.wait_for(2)
     assert [mail.message["Subject"] for mail in mails] == ["hello", "hello"]
     assert mails[0].recipients == ("ops@acme.example",)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "source"),
+    [
+        (
+            "sources.list",
+            "# ours\ndeb http://mirror.example/debian bookworm main contrib\n",
+            "deb http://mirror.example/debian bullseye main\n",
+        ),
+        (
+            "sources.list.d/debian.list",
+            "deb [arch=amd64 signed-by=/key.gpg] http://mirror.example/debian bookworm main\n",
+            "deb [arch=amd64 signed-by=/key.gpg] http://mirror.example/debian bullseye main\n",
+        ),
+        (
+            "sources.list.d/debian.sources",
+            "Types: deb\nURIs: http://other.example\nSuites: nodistro\nComponents: main\n\n"
+            "Types: deb\nURIs: http://mirror.example/debian\n"
+            "Suites: bookworm bookworm-updates\nComponents: main\nSigned-By: /key.gpg\n",
+            "deb [signed-by=/key.gpg] http://mirror.example/debian bullseye main\n",
+        ),
+    ],
+)
+def test_debian_11_is_asked_for_at_the_machines_own_mirror(
+    tmp_path: Path, file: str, content: str, source: str
+) -> None:
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / file).write_text(content)
+
+    assert debian_11_source(tmp_path) == source
 
 
 def test_a_missing_service_fails_the_run_with_one_sentence() -> None:
