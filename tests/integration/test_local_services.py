@@ -32,6 +32,18 @@ from deploy.local.services import Services
 from tests.servers import Sshd, Vsftpd
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+DEB822 = """\
+Types: deb
+URIs: http://other.example
+Suites: nodistro
+Components: main
+
+Types: deb
+URIs: http://mirror.example/debian
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By: /key.gpg
+"""
 RECORDING = b"RIFF" + bytes(100_000)
 
 
@@ -282,9 +294,7 @@ def test_smtp_sink_receives_refuses_and_comes_back(smtp_sink: SmtpSink) -> None:
         ),
         (
             "sources.list.d/debian.sources",
-            "Types: deb\nURIs: http://other.example\nSuites: nodistro\nComponents: main\n\n"
-            "Types: deb\nURIs: http://mirror.example/debian\n"
-            "Suites: bookworm bookworm-updates\nComponents: main\nSigned-By: /key.gpg\n",
+            DEB822,
             "deb [signed-by=/key.gpg] http://mirror.example/debian bullseye main\n",
         ),
     ],
