@@ -12,10 +12,12 @@ from amqp.exceptions import AMQPError
 from kombu import Connection, Consumer
 from kombu.exceptions import KombuError
 from pydantic import SecretStr
+from pydantic_core import PydanticSerializationError
 from pymongo.errors import PyMongoError
 
 from config.accounts import DeliveryMethod
 from config.directory import Directory
+from config.errors import AccountError
 from consumers import topology
 from consumers.broker import BrokerAway, NotRouted, Publisher
 from consumers.events import InvalidEvent, RecordingReady, decode
@@ -68,6 +70,8 @@ class Intake:
                 self._observe(Trouble("mongodb", f"intake: {error}"))
             except (BrokerAway, NotRouted, AMQPError, KombuError, OSError) as error:
                 self._observe(Trouble("rabbitmq", f"intake: {error}"))
+            except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
+                self._observe(Trouble("intake", repr(error), error))
             self.consuming.clear()
             self._stopping.wait(RETRY_SECONDS)
 
@@ -97,7 +101,8 @@ class Intake:
 
     def _take(self, message: Any) -> None:
         """One event, to its end. Raises what is ours: the message then comes again."""
-        body = bytes(message.body)
+        body = message.body
+        body = body.encode() if isinstance(body, str) else bytes(body)  # an empty one is a str
         try:
             taken = self._accept(decode(body, message.content_type))
         except InvalidEvent as error:
@@ -107,7 +112,7 @@ class Intake:
 
     def _accept(self, event: RecordingReady) -> EventTaken:
         skipped = self._method(event) is DeliveryMethod.EMAIL
-        body = event.model_dump_json(exclude_unset=True).encode()
+        body = _body(event)
         opened = self._ledger.files.open(event, body, skipped=skipped)
         if opened.outcome == "conflict":
             raise InvalidEvent("conflict")
@@ -124,7 +129,10 @@ class Intake:
 
     def _method(self, event: RecordingReady) -> DeliveryMethod:
         """How the number is to be delivered. Raises InvalidEvent for what is not known."""
-        account = self._directory.find(event.account_id)
+        try:
+            account = self._directory.find(event.account_id)
+        except AccountError as error:
+            raise InvalidEvent("unusable-account", str(error)) from None
         if account is None:
             raise InvalidEvent("unknown-account", f"there is no account {event.account_id!r}")
         number = self._directory.number(event.number) if event.number is not None else None
@@ -146,6 +154,14 @@ class Intake:
             content_type=message.content_type or "application/json",
         )
         return EventTaken("invalid", None, None, error.reason)
+
+
+def _body(event: RecordingReady) -> bytes:
+    """The event as it is kept and sent on. Raises InvalidEvent for what JSON cannot hold."""
+    try:
+        return event.model_dump_json(exclude_unset=True).encode()
+    except PydanticSerializationError as error:
+        raise InvalidEvent("malformed", str(error)) from None
 
 
 def _outcome(opened: Opened, *, skipped: bool) -> Literal["routed", "duplicate", "skipped"]:
