@@ -24,7 +24,7 @@ from consumers.means import Means
 from consumers.observe import Trouble, TryEnded
 from consumers.policy import State
 from consumers.settlement import Settlement
-from consumers.window import Held, Window
+from consumers.window import Held, NoQueue, Window
 from transports import server as servers
 from transports.base import Server
 from transports.errors import Interrupted, Kind, TransferError
@@ -33,11 +33,15 @@ from transports.upload import Intent, Job, Uploaded, upload
 
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
+SETTLE = 0.2
+"""The same where others wait for the slot: the first messages need a moment to arrive."""
 TURN_SECONDS = 30.0
 """After this time a session makes room, where other accounts wait for a slot."""
 HOLD_LIMIT = 600.0
 """A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
 (`consumer_timeout`), with everything on it."""
+RECHECK = 30.0
+"""An account whose files wait, though its queue holds none of them, is looked at again."""
 OURS_DELAY = 1.0
 POLL = 0.5
 
@@ -103,7 +107,10 @@ class AccountSession:
             if account is None or not self._may_work(account, run):
                 return NOTHING_TO_DO
             self._bring_back_casualties(run)
-            rest = self._step(account, run)
+            try:
+                rest = self._step(account, run)
+            except NoQueue:
+                rest = self._at_end(run)
             if rest is not None:
                 return rest
         return Rest(wait=0)
@@ -188,7 +195,7 @@ class AccountSession:
             return self._try_casualty(account, run)
         now = time.monotonic()
         next_at = window.next_at()
-        idle_for = 0.0 if self.crowded() else LINGER
+        idle_for = SETTLE if self.crowded() else LINGER
         if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
             self._take_in(window, patience=min(POLL, max(0.01, (next_at or now + POLL) - now)))
             return None
@@ -197,7 +204,14 @@ class AccountSession:
         if not window.is_drained():
             self._take_in(window, patience=POLL)
             return None
-        if self.means.ledger.files.has_casualty(self.account_id, run.streak):
+        return self._at_end(run)
+
+    def _at_end(self, run: RunState) -> Rest:
+        """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
+        files = self.means.ledger.files
+        if files.waiting(self.account_id).files:
+            return Rest(wait=RECHECK)
+        if files.has_casualty(self.account_id, run.streak):
             return Rest(until=run.casualties_due)
         return NOTHING_TO_DO
 
@@ -224,6 +238,7 @@ class AccountSession:
             window = None
         if window is None:
             window = self._window = Window(self.means.broker, self.account_id, uploads=1)
+            self._busy_at = time.monotonic()
         return window
 
     def _take_in(self, window: Window, patience: float) -> None:

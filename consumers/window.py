@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import ChannelClosedByBroker
 
 from consumers import topology
 from consumers.broker import Broker, BrokerAway
 
 EXTRA_PREFETCH = 16
 CLOSE_LIMIT = 5
+NOT_FOUND = 404
+
+
+class NoQueue(Exception):
+    """The account has no queue: nothing was ever routed to it, or somebody deleted the queue."""
 
 
 @dataclass
@@ -31,7 +37,10 @@ class Held:
 
 
 class Window:
-    """One channel, one consumer. Closing it returns what is held to the queue, in order."""
+    """One channel, one consumer. Closing it returns what is held to the queue, in order.
+
+    Opening it raises NoQueue, BrokerAway.
+    """
 
     def __init__(self, broker: Broker, account_id: str, uploads: int) -> None:
         self._broker = broker
@@ -45,7 +54,12 @@ class Window:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=uploads + EXTRA_PREFETCH)
         channel.add_on_cancel_callback(self._on_cancel)
-        channel.basic_consume(self._queue_name, self._on_message)
+        try:
+            channel.basic_consume(self._queue_name, self._on_message)
+        except ChannelClosedByBroker as error:
+            if error.reply_code == NOT_FOUND:
+                raise NoQueue(self._queue_name) from None
+            raise
         return channel
 
     def _on_message(self, _: BlockingChannel, method: Any, properties: Any, body: bytes) -> None:
@@ -110,8 +124,9 @@ class Window:
         """Whether the queue holds nothing more for this session. Raises BrokerAway."""
         name, channel = self._queue_name, self._channel
 
-        def ready(_: BlockingConnection) -> int:
+        def ready(connection: BlockingConnection) -> int:
             count: int = channel.queue_declare(name, passive=True).method.message_count
+            connection.process_data_events(0)  # what came before the answer is in the inbox then
             return count
 
         if not self.alive:
