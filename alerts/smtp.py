@@ -24,6 +24,7 @@ SESSION_SECONDS = 60.0
 
 _DEFAULT_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _MAX_WORDS = 500
+_REFUSED = 400  # RFC 5321 section 4.2.1
 _CLOSING = 421  # RFC 5321 section 3.8: may be said at any time, and is about the server
 
 
@@ -75,6 +76,17 @@ def send(
         except OSError as error:
             raise DeliveryFailed(_reason(error)) from None
         return _refusals(refused)
+
+
+def check(url: SecretStr) -> None:
+    """Connect, log in where the URL names a user, and say NOOP. Raises ServerAway."""
+    with _session(url) as session:
+        try:
+            code, words = session.noop()
+        except OSError as error:
+            raise ServerAway(_reason(error)) from None
+        if code >= _REFUSED:
+            raise ServerAway(_reply(code, words))
 
 
 class _Session(smtplib.SMTP):

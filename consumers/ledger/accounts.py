@@ -66,6 +66,11 @@ class AccountStates:
         projection = {"run": 1, "now": "$$NOW"}
         return _run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
 
+    def read_all(self) -> dict[str, RunState]:
+        """The running states of all accounts, by id."""
+        rows = self._accounts.find({}, {"run": 1, "now": "$$NOW"})
+        return {row["_id"]: _run_state(row) for row in rows}
+
     def due(self, limit: int, without: Sequence[str]) -> list[str]:
         """Accounts whose time has come, the longest due first."""
         query = {
@@ -238,11 +243,11 @@ class AccountStates:
 
     def shown_states(self, accounts: Sequence[Account], permitted: set[str]) -> dict[str, str]:
         """The state of each account as people see it."""
-        rows = {row["_id"]: row for row in self._accounts.find({}, {"run": 1, "now": "$$NOW"})}
+        runs = self.read_all()
         return {
             account.account_id: shown_state(
                 account,
-                _run_state(rows.get(account.account_id, {})),
+                runs.get(account.account_id) or _run_state({}),
                 permitted=account.account_id in permitted,
             )
             for account in accounts

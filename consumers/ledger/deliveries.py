@@ -377,6 +377,18 @@ class Deliveries:
         found = {Status(row["_id"]): row["n"] for row in self._rows.aggregate(pipeline)}
         return {status: found.get(status, 0) for status in Status}
 
+    def counts_by_account(self) -> dict[str, dict[Status, int]]:
+        """How many rows every account has on their way and dead-lettered; others are left out."""
+        counted = [*WAITING, Status.DEAD_LETTERED.value]
+        pipeline: list[Document] = [
+            {"$match": {"status": {"$in": counted}}},
+            {"$group": {"_id": {"account": "$account_id", "status": "$status"}, "n": {"$sum": 1}}},
+        ]
+        found: dict[str, dict[Status, int]] = {}
+        for row in self._rows.aggregate(pipeline):
+            found.setdefault(row["_id"]["account"], {})[Status(row["_id"]["status"])] = row["n"]
+        return found
+
     def waiting(self, account_id: str | None = None) -> Waiting:
         """The files that wait, of one account or of all."""
         query: Document = {"status": {"$in": WAITING}}

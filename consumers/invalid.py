@@ -1,0 +1,111 @@
+"""What lies in `recordings.invalid`: events that could not be used, kept for whoever mends them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from consumers import topology
+from consumers.broker import Publisher
+from consumers.queue_browser import Message, browse
+
+BEGINNING = 200
+"""Characters of a body that are shown."""
+
+
+@dataclass(frozen=True)
+class InvalidMessage:
+    """An unusable event: why it is one, and what can be read of it."""
+
+    reason: str
+    recording_id: str | None
+    account_id: str | None
+    body: bytes
+
+    @classmethod
+    def of(cls, message: Message) -> "InvalidMessage":
+        content = _content(message.body)
+        return cls(
+            _reason(message),
+            _text(content.get("recording_id")),
+            _text(content.get("account_id")),
+            message.body,
+        )
+
+    @property
+    def beginning(self) -> str:
+        """The first characters of its body."""
+        return self.body[: 4 * BEGINNING].decode(errors="replace")[:BEGINNING]
+
+
+def invalid_messages(amqp_url: SecretStr, reason: str = "") -> list[InvalidMessage]:
+    """Those whose reason begins with `reason`, oldest first. Raises BrokerAway."""
+    found: list[InvalidMessage] = []
+
+    def look(message: Message) -> bool:
+        if _reason(message).startswith(reason):
+            found.append(InvalidMessage.of(message))
+        return False
+
+    browse(amqp_url, topology.INVALID.name, look)
+    return found
+
+
+def replay_invalid(
+    amqp_url: SecretStr, publisher: Publisher, reason: str, done: Callable[[], None]
+) -> int:
+    """Publish them again as they came, and take out each that the broker has confirmed.
+
+    What is still unusable comes back with a new reason. `done` hears of each; returns how many
+    there were. Raises BrokerAway, NotRouted.
+    """
+
+    def again(message: Message) -> None:
+        publisher.publish(
+            topology.RECORDINGS.name,
+            topology.READY_KEY,
+            message.body,
+            message_id=message.message_id,
+            content_type=message.content_type or "application/json",
+        )
+
+    return _take(amqp_url, reason, again, done)
+
+
+def discard_invalid(amqp_url: SecretStr, reason: str, done: Callable[[], None]) -> int:
+    """Take them out for good; returns how many. Raises BrokerAway."""
+    return _take(amqp_url, reason, lambda _message: None, done)
+
+
+def _take(
+    amqp_url: SecretStr, reason: str, act: Callable[[Message], None], done: Callable[[], None]
+) -> int:
+    def take(message: Message) -> bool:
+        if not _reason(message).startswith(reason):
+            return False
+        act(message)
+        done()
+        return True
+
+    return browse(amqp_url, topology.INVALID.name, take)
+
+
+def _reason(message: Message) -> str:
+    return str(message.headers.get(topology.REASON_HEADER, ""))
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    """The event's object as far as there is one, out of its CloudEvents envelope too."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(content, dict) and isinstance(content.get("data"), dict):
+        content = content["data"]
+    return content if isinstance(content, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,57 @@
+"""Takes an account away: its files given up, its queues deleted, then the account itself."""
+
+from pika.adapters.blocking_connection import BlockingConnection
+
+from config.directory import Directory
+from config.errors import AccountError
+from consumers import topology
+from consumers.broker import Broker
+from consumers.ledger import Ledger, Selection, Status
+
+
+def check_removable(directory: Directory, account_id: str) -> None:
+    """Raises AccountError while sub accounts hang on it, UnknownAccount."""
+    directory.get(account_id)
+    child = next((each for each in directory.list() if each.parent == account_id), None)
+    if child is not None:
+        raise AccountError(
+            f"The account {account_id!r} has the sub account {child.account_id!r}: "
+            "remove that first."
+        )
+
+
+def remove_account(directory: Directory, ledger: Ledger, broker: Broker, account_id: str) -> int:
+    """Remove the account with all that waits for it; the number of files that were given up.
+
+    The account goes last, so that a removal that was cut short can be repeated. Raises
+    AccountError, BrokerAway and pymongo's errors.
+    """
+    check_removable(directory, account_id)
+    if directory.get(account_id).settings is not None:
+        directory.set_enabled(account_id, enabled=False)
+    given_up = _give_up(ledger, broker, account_id)
+    directory.remove(account_id)
+    return given_up + _give_up(ledger, broker, account_id)  # what was accepted meanwhile
+
+
+def _give_up(ledger: Ledger, broker: Broker, account_id: str) -> int:
+    given_up = ledger.files.discard_queued(account_id)
+    dead = Selection(account_id=account_id, status=Status.DEAD_LETTERED)
+    given_up += sum(ledger.files.discard(row["_id"]) for row in list(ledger.files.select(dead)))
+    _delete_queues(broker, account_id)
+    return given_up
+
+
+def _delete_queues(broker: Broker, account_id: str) -> None:
+    names = (
+        topology.account_queue_name(account_id),
+        topology.dead_letter_queue_name(account_id),
+    )
+
+    def delete(connection: BlockingConnection) -> None:
+        channel = connection.channel()
+        for name in names:
+            channel.queue_delete(name)
+        channel.close()
+
+    broker.call(delete)

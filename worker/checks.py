@@ -1,0 +1,126 @@
+"""Whether what Courier needs is reachable and usable, each asked for real."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pymongo
+from amqp.exceptions import AMQPError
+from kombu.exceptions import KombuError
+from pydantic import SecretStr
+from pymongo.errors import PyMongoError
+
+from alerts import smtp
+from config.errors import SecretError
+from config.secrets import Vault
+from consumers import topology
+from consumers.broker import BrokerAway
+from consumers.observe import Observation
+from worker import mongodb
+from worker.core import Core, make_messaging
+
+SECONDS = 5.0
+
+
+class Failed(Exception):
+    """The check failed; its text says why."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The outcome of one check; `advice` says what to do where it failed."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str | None = None
+
+
+def run_checks(core: Core) -> Iterator[Checked]:
+    """Each check in turn, as soon as it is done."""
+    for name, (check, advice) in _CHECKS.items():
+        try:
+            yield Checked(name, ok=True, detail=check(core))
+        except Failed as failure:
+            yield Checked(name, ok=False, detail=str(failure), advice=advice)
+
+
+def _rabbitmq(core: Core) -> str:
+    """Declares what every start declares: that shows the rights too."""
+    broker = make_messaging(core, _unheard).broker
+    broker.start()
+    try:
+        broker.wait_ready(SECONDS)
+        topology.declare_once(
+            core.settings.amqp_url,
+            topology.RECORDINGS,
+            topology.DELIVERIES,
+            topology.INTAKE,
+            topology.INVALID,
+        )
+    except (BrokerAway, AMQPError, KombuError, OSError) as error:
+        raise Failed(str(error) or type(error).__name__) from None
+    finally:
+        broker.stop()
+    return f"{_place(core.settings.amqp_url)}, exchanges and queues stand"
+
+
+def _mongodb(core: Core) -> str:
+    """Asks for a write that changes nothing, confirmed by the majority."""
+    try:
+        with pymongo.timeout(SECONDS):
+            hello = core.database.command("hello")
+            if "setName" not in hello and hello.get("msg") != "isdbgrid":
+                raise Failed("it is no replica set, so no write can be confirmed by a majority")
+            core.database["workers"].update_one({"_id": "check"}, {"$unset": {"check": ""}})
+    except PyMongoError as error:
+        raise Failed(mongodb.in_words(error)) from None
+    return f"{_place(core.settings.mongodb_url)}, writes are confirmed by the majority"
+
+
+def _smtp(core: Core) -> str:
+    try:
+        smtp.check(core.settings.smtp_url)
+    except smtp.DeliveryFailed as failure:
+        raise Failed(failure.words) from None
+    return _place(core.settings.smtp_url)
+
+
+def _keys(core: Core) -> str:
+    """Reads every stored password."""
+    unreadable, read = [], 0
+    try:
+        Vault(core.settings.secret_keys).encrypt(SecretStr("a word"))
+        with pymongo.timeout(SECONDS):
+            stored = [each.account_id for each in core.directory.list() if each.settings]
+        for account_id in stored:
+            try:
+                core.directory.password(account_id)
+                read += 1
+            except SecretError:
+                unreadable.append(account_id)
+    except SecretError:
+        raise Failed("COURIER_SECRET_KEYS is not set: no password can be stored") from None
+    except PyMongoError as error:
+        raise Failed(f"MongoDB could not be asked: {mongodb.in_words(error)}") from None
+    if unreadable:
+        raise Failed(f"the passwords of these cannot be read: {', '.join(unreadable)}")
+    return f"{read} stored {'password' if read == 1 else 'passwords'} can be read"
+
+
+def _place(url: SecretStr) -> str:
+    """Where it is, without credentials."""
+    parts = urlsplit(url.get_secret_value())
+    return parts.netloc.rpartition("@")[2]
+
+
+def _unheard(_observation: Observation) -> None:
+    """The last words are in what is raised."""
+
+
+_CHECKS: dict[str, tuple[Callable[[Core], str], str]] = {
+    "RabbitMQ": (_rabbitmq, "start it, or correct COURIER_AMQP_URL or the rights of its user."),
+    "MongoDB": (_mongodb, "start it as a replica set, or correct COURIER_MONGODB_URL."),
+    "SMTP": (_smtp, "start the mail server, or correct COURIER_SMTP_URL."),
+    "keys": (_keys, "put the key they were stored with, or a first one, into COURIER_SECRET_KEYS."),
+}

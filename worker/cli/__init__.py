@@ -1,0 +1,101 @@
+"""The console script `courier`: a module for each group of commands, loaded when it is used."""
+
+import logging
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from worker.cli.apps import MARKUP
+
+GROUPS = {
+    "run": "Deliver recordings until Ctrl-C or SIGTERM.",
+    "check": "Are RabbitMQ, MongoDB, SMTP and the keys reachable and usable?",
+    "status": "The platform in a few numbers.",
+    "accounts": "Customers, their FTP settings and their state.",
+    "numbers": "Telephone numbers and where their recordings go.",
+    "publish": "Publish recordings as the pipeline does.",
+    "deliveries": "What became of each recording.",
+    "dead-letters": "Recordings that used up their tries.",
+    "invalid": "Events that could not be used.",
+    "schema": "Print the JSON Schema of the event.",
+    "secrets": "Keys for the stored passwords.",
+}
+
+
+class Root(TyperGroup):
+    """Knows the commands by name, and answers every error with one sentence."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class's signature
+        return list(GROUPS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """The command as the help lists it."""
+        if cmd_name not in GROUPS:
+            return None
+        return TyperCommand(cmd_name, help=GROUPS[cmd_name], rich_markup_mode=MARKUP)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself, with the modules it needs."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, _load(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
+            from worker.cli.errors import explain  # noqa: PLC0415 - it knows every library
+
+            raise typer.Exit(explain(error)) from None
+
+
+app = typer.Typer(
+    cls=Root,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=MARKUP,
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
+    if wanted:
+        typer.echo(f"courier {version('courier')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Deliver call recordings from RabbitMQ to customers' FTP and SFTP servers.
+
+    Settings come from the environment, **COURIER_...**, or from a file **.env**.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is no answer
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="courier")
+
+
+def _load(name: str) -> Any:
+    commands: typer.Typer = import_module(f"worker.cli.{name.replace('-', '_')}").app
+    command = get_command(commands)
+    command.name = name
+    command.help = command.help or GROUPS[name]
+    return command

@@ -1,0 +1,35 @@
+"""`courier check`."""
+
+from worker.checks import Checked, run_checks
+from worker.cli import context, output
+from worker.cli.apps import single_command
+from worker.cli.output import AsJson
+from worker.cli.refusal import Refused
+
+app = single_command()
+
+
+@app.command()
+def check(*, as_json: AsJson = False) -> None:
+    """Ask RabbitMQ, MongoDB, SMTP and the keys whether they are reachable and usable.
+
+    Declares the exchanges and queues that every start declares; changes nothing else.
+    """
+    with context.core() as core:
+        done = list(run_checks(core))
+    if as_json:
+        output.print_json([vars(each) for each in done])
+    else:
+        _print(done)
+    failed = [each.name for each in done if not each.ok]
+    if failed:
+        verb = "is" if len(failed) == 1 else "are"
+        raise Refused(f"{' and '.join(failed)} {verb} not usable: follow the advice given above.")
+
+
+def _print(done: list[Checked]) -> None:
+    rows = [(output.mark(ok=each.ok), each.name, each.detail) for each in done]
+    output.stdout().print(output.table(("", "", ""), rows))
+    for each in done:
+        if each.advice:
+            output.say(f"{each.name}: {each.advice}")

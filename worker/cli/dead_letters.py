@@ -1,0 +1,137 @@
+"""`courier dead-letters`."""
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from consumers.dead_letters import DeadLetters
+from consumers.ledger import Document, Ledger, Selection, Status
+from worker.cli import context, output
+from worker.cli.apps import command_group
+from worker.cli.deliveries import print_rows
+from worker.cli.options import OfAccount, Since, Until, Yes, require_account
+from worker.cli.output import AsJson
+from worker.cli.refusal import Refused
+from worker.core import Core
+
+app = command_group()
+
+OfRecording = Annotated[
+    str | None, typer.Option("--recording", metavar="ID", help="Only this recording.")
+]
+OfReason = Annotated[
+    str | None,
+    typer.Option(help="Only of this kind of failure: account, file, source or crash-loop."),
+]
+
+
+@app.command("list")
+def list_dead_letters(
+    *,
+    account: OfAccount = None,
+    recording: OfRecording = None,
+    since: Since = None,
+    until: Until = None,
+    reason: OfReason = None,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters, the newest first."""
+    chosen = _selection(account, recording, since, until, reason)
+    with context.core() as core:
+        rows = list(core.ledger.files.select(chosen))
+        if not rows:
+            require_account(core, account)
+    print_rows(rows, as_json=as_json, empty="There are no dead letters.")
+
+
+@app.command("replay")
+def replay(
+    *,
+    account: OfAccount = None,
+    recording: OfRecording = None,
+    since: Since = None,
+    until: Until = None,
+    reason: OfReason = None,
+) -> None:
+    """Put dead letters back on their way, the oldest first, with no tries counted."""
+    chosen = _selection(account, recording, since, until, reason)
+    with context.messaging() as (core, messaging):
+        found = _found(core, chosen)
+        count = _each("Replaying", found, messaging.dead_letters.replay, messaging.dead_letters)
+    output.say(f"{_dead_letters(count)} replayed.")
+
+
+@app.command("discard")
+def discard(
+    *,
+    account: OfAccount = None,
+    recording: OfRecording = None,
+    since: Since = None,
+    until: Until = None,
+    reason: OfReason = None,
+    yes: Yes = False,
+) -> None:
+    """Give dead letters up for good; the ledger keeps their rows as discarded."""
+    chosen = _selection(account, recording, since, until, reason)
+    with context.messaging() as (core, messaging):
+        found = _found(core, chosen)
+        if found and not yes and _is_everything(chosen) and sys.stdin.isatty():
+            question = f"Give up {_dead_letters(len(found))} of all accounts?"
+            typer.confirm(question, abort=True, err=True)
+        count = _each("Discarding", found, messaging.dead_letters.discard, messaging.dead_letters)
+    output.say(f"{_dead_letters(count)} discarded.")
+
+
+def _selection(
+    account: str | None,
+    recording: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    reason: str | None,
+) -> Selection:
+    return Selection(account, recording, Status.DEAD_LETTERED, since, until, reason)
+
+
+def _is_everything(chosen: Selection) -> bool:
+    return chosen == Selection(status=Status.DEAD_LETTERED)
+
+
+def _found(core: Core, chosen: Selection) -> list[Document]:
+    """Those asked for as they are now, oldest first; a named one that is not there is refused."""
+    rows = list(core.ledger.files.select(chosen))
+    if not rows:
+        require_account(core, chosen.account_id)
+    if not rows and chosen.recording_id is not None:
+        raise Refused(_not_dead(core.ledger, chosen.recording_id))
+    return rows[::-1]
+
+
+def _not_dead(ledger: Ledger, recording_id: str) -> str:
+    row = ledger.files.row(recording_id)
+    if row is None:
+        return f"There is no recording {recording_id!r}: 'courier dead-letters list' shows them."
+    if row["status"] != Status.DEAD_LETTERED:
+        return f"The recording {recording_id!r} is {row['status']}: it is no dead letter."
+    return f"The recording {recording_id!r} does not match the other filters: leave them out."
+
+
+def _each(
+    what: str, rows: list[Document], act: Callable[[str], bool], dead_letters: DeadLetters
+) -> int:
+    count = 0
+    try:
+        with output.counting(what, len(rows)) as done:
+            for row in rows:
+                count += act(row["_id"])
+                done()
+    finally:  # what was done so far is not left in the accounts' queues
+        for account_id in {row["account_id"] for row in rows}:
+            dead_letters.sweep(account_id)
+    return count
+
+
+def _dead_letters(count: int) -> str:
+    return "1 dead letter" if count == 1 else f"{count} dead letters"

@@ -1,0 +1,76 @@
+"""`courier invalid`."""
+
+import sys
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from config.settings import load_settings
+from consumers import topology
+from consumers.invalid import discard_invalid, invalid_messages, replay_invalid
+from worker import show
+from worker.cli import context, output
+from worker.cli.apps import command_group
+from worker.cli.options import Yes
+from worker.cli.output import AsJson
+
+SHOWN = 60
+
+app = command_group()
+
+OfReason = Annotated[
+    str, typer.Option(metavar="TEXT", help="Only those whose reason begins with this.")
+]
+
+
+@app.command("list")
+def list_invalid(*, reason: OfReason = "", as_json: AsJson = False) -> None:
+    """List what lies in recordings.invalid, the oldest first."""
+    found = [show.invalid_shape(each) for each in invalid_messages(_amqp_url(), reason)]
+    if as_json:
+        output.print_json(found)
+        return
+    output.print_table(
+        ("REASON", "RECORDING", "ACCOUNT", "SIZE", "BEGINS"),
+        [
+            (
+                each["reason"],
+                each["recording_id"],
+                each["account_id"],
+                each["size"],
+                each["begins"][:SHOWN],
+            )
+            for each in found
+        ],
+        empty="There are no invalid events.",
+    )
+
+
+@app.command("replay")
+def replay(*, reason: OfReason = "") -> None:
+    """Publish them again; those that still cannot be used come back."""
+    with context.messaging() as (core, messaging):
+        url = core.settings.amqp_url
+        topology.declare_once(url, topology.RECORDINGS, topology.INTAKE)
+        with output.counting("Replaying") as done:
+            count = replay_invalid(url, messaging.publisher, reason, done)
+    output.say(f"{_events(count)} published again.")
+
+
+@app.command("discard")
+def discard(*, reason: OfReason = "", yes: Yes = False) -> None:
+    """Take them out for good."""
+    if not reason and not yes and sys.stdin.isatty():
+        typer.confirm("Give up all invalid events?", abort=True, err=True)
+    with output.counting("Discarding") as done:
+        count = discard_invalid(_amqp_url(), reason, done)
+    output.say(f"{_events(count)} discarded.")
+
+
+def _amqp_url() -> SecretStr:
+    return load_settings().amqp_url
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"

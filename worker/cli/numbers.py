@@ -1,0 +1,64 @@
+"""`courier numbers`."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from config.accounts import DeliveryMethod
+from config.directory import Number
+from worker import show
+from worker.cli import context, output
+from worker.cli.apps import command_group
+from worker.cli.output import AsJson
+
+_NUMBER = re.compile(r"[\x20-\x7e]{1,64}")
+
+app = command_group()
+
+
+def _checked(value: str) -> str:
+    if not _NUMBER.fullmatch(value):
+        raise typer.BadParameter("it must have 1 to 64 printable ASCII characters")
+    return value
+
+
+NumberArgument = Annotated[
+    str, typer.Argument(metavar="NUMBER", help="As in the events.", parser=_checked)
+]
+
+
+@app.command("set")
+def set_number(
+    number: NumberArgument,
+    *,
+    account: Annotated[str, typer.Option(metavar="ID", help="Whose number it is.")],
+    method: Annotated[DeliveryMethod, typer.Option(help="Where its recordings go.")],
+) -> None:
+    """Store whose number it is and how its recordings are delivered."""
+    with context.core() as core:
+        core.directory.set_number(Number(number, account, method))
+    output.say(f"Recordings of {number} go to {account} by {method.value}.")
+
+
+@app.command("list")
+def list_numbers(*, as_json: AsJson = False) -> None:
+    """List all numbers."""
+    with context.core() as core:
+        found = [show.number_shape(number) for number in core.directory.numbers()]
+    if as_json:
+        output.print_json(found)
+        return
+    output.print_table(
+        ("NUMBER", "ACCOUNT", "METHOD"),
+        [tuple(each.values()) for each in found],
+        empty="There are no numbers: recordings without a known one go by their account's method.",
+    )
+
+
+@app.command("remove")
+def remove(number: NumberArgument) -> None:
+    """Forget a number; its recordings then go by its account's method."""
+    with context.core() as core:
+        core.directory.remove_number(number)
+    output.say(f"The number {number} was removed.")

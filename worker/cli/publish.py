@@ -1,0 +1,199 @@
+"""`courier publish`."""
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from consumers import topology
+from consumers.events import decode
+from consumers.invalid import invalid_messages
+from consumers.ledger import Document, Status
+from worker.cli import context, output
+from worker.cli.apps import single_command
+from worker.cli.output import AsJson
+from worker.cli.refusal import Refused
+from worker.core import Core
+from worker.presence import count_workers
+
+LOOK_SECONDS = 0.3
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_FINAL = {Status.DELIVERED, Status.DEAD_LETTERED, Status.SKIPPED, Status.DISCARDED}
+_FINE = {Status.DELIVERED.value, Status.SKIPPED.value}
+
+app = single_command()
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event to publish, as the pipeline would."""
+
+    recording_id: str
+    account_id: str
+    file_url: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an event: a final status of its row, or `invalid`."""
+
+    recording_id: str
+    status: str
+    detail: str
+
+
+@app.command()
+def publish(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE|URL...", help="Paths, or file:// or https:// URLs.")
+    ],
+    *,
+    account: Annotated[str, typer.Option(metavar="ID", help="Whose recordings they are.")],
+    number: Annotated[str | None, typer.Option(help="The number that was recorded.")] = None,
+    recording_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="For one file; by default a new one.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until each is delivered or not.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish recordings as the pipeline does.
+
+    The worker reads the files, so it must be able to reach them under these paths.
+    """
+    if recording_id is not None and len(files) > 1:
+        raise typer.BadParameter("it names one recording: give one file with it.")
+    with context.core() as core:
+        core.directory.get(account)
+    events = [_event(each, account, number, recording_id or str(uuid.uuid4())) for each in files]
+    with context.messaging() as (core, messaging):
+        topology.declare_once(core.settings.amqp_url, topology.RECORDINGS, topology.INTAKE)
+        with output.counting("Publishing", len(events)) as done:
+            for event in events:
+                messaging.publisher.publish(
+                    topology.RECORDINGS.name,
+                    topology.READY_KEY,
+                    event.body,
+                    message_id=event.recording_id,
+                )
+                done()
+        if wait:
+            _wait(core, events, as_json=as_json)
+        else:
+            _tell_published(events, as_json=as_json)
+
+
+def _event(given: str, account_id: str, number: str | None, recording_id: str) -> Event:
+    """Raises Refused where there is no such file, InvalidEvent where it would not be taken."""
+    content: dict[str, Any] = {"recording_id": recording_id, "account_id": account_id}
+    if _URL.match(given):
+        content["file_url"] = given
+    else:
+        content |= _local(Path(given))
+    if number is not None:
+        content["number"] = number
+    body = json.dumps(content).encode()
+    decode(body, "application/json")
+    return Event(recording_id, account_id, content["file_url"], body)
+
+
+def _local(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise Refused(f"The file {path} {problem}: nothing was published.")
+    return {"file_url": path.resolve().as_uri(), "size": path.stat().st_size}
+
+
+def _tell_published(events: list[Event], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(
+            [{"recording_id": each.recording_id, "file_url": each.file_url} for each in events]
+        )
+        return
+    for event in events:
+        output.say(f"{event.recording_id} published")
+
+
+def _wait(core: Core, events: list[Event], *, as_json: bool) -> None:
+    outcomes: list[Outcome] = []
+    with _told(len(events), as_json=as_json) as tell:
+        for outcome in _outcomes(core, events):
+            tell(outcome)
+            outcomes.append(outcome)
+    if as_json:
+        output.print_json([vars(each) for each in outcomes])
+    failed = [each for each in outcomes if each.status not in _FINE]
+    if failed:
+        raise Refused(_not_delivered(failed, len(events)))
+
+
+@contextmanager
+def _told(total: int, *, as_json: bool) -> Iterator[Callable[[Outcome], None]]:
+    with output.counting("Waiting", total) as done:
+
+        def tell(outcome: Outcome) -> None:
+            if not as_json:
+                status = outcome.status.replace("_", "-")
+                output.say(
+                    f"{outcome.recording_id} {status} {outcome.detail}".rstrip(),
+                    output.STYLES.get(outcome.status, "red"),
+                )
+            done()
+
+        yield tell
+
+
+def _outcomes(core: Core, events: list[Event]) -> Iterator[Outcome]:
+    """Each event's outcome as soon as it is known."""
+    if not count_workers(core.database):
+        output.note("No worker runs now: it goes on once 'courier run' does.")
+    waiting = {event.recording_id: event for event in events}
+    while waiting:
+        for event in list(waiting.values()):
+            outcome = _outcome(core, event)
+            if outcome is not None:
+                del waiting[event.recording_id]
+                yield outcome
+        if waiting:
+            time.sleep(LOOK_SECONDS)
+
+
+def _outcome(core: Core, event: Event) -> Outcome | None:
+    row = core.ledger.files.row(event.recording_id)
+    if row is None or not _is_of(event, row):
+        return _refused(core, event)
+    if row["status"] not in _FINAL:
+        return None
+    error = row["last_error"]["words"] if row["last_error"] else ""
+    detail = row.get("remote_path", "") if row["status"] == Status.DELIVERED else error
+    return Outcome(event.recording_id, row["status"], detail)
+
+
+def _is_of(event: Event, row: Document) -> bool:
+    """An earlier recording of this id does not tell what becomes of this event."""
+    return (row["account_id"], row["file_url"]) == (event.account_id, event.file_url)
+
+
+def _refused(core: Core, event: Event) -> Outcome | None:
+    """Whether the event lies among the invalid ones."""
+    for message in invalid_messages(core.settings.amqp_url):
+        if message.body == event.body:
+            return Outcome(event.recording_id, "invalid", message.reason)
+    return None
+
+
+def _not_delivered(failed: list[Outcome], total: int) -> str:
+    first = failed[0]
+    why = f"{first.recording_id} is {first.status.replace('_', '-')}"
+    why += f" ({first.detail})" if first.detail else ""
+    return (
+        f"{len(failed)} of {total} not delivered; {why}: mend the cause, then use "
+        f"'courier {'invalid' if first.status == 'invalid' else 'dead-letters'} replay'."
+    )

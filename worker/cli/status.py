@@ -1,0 +1,82 @@
+"""`courier status`."""
+
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from worker import show
+from worker.cli import context, output
+from worker.cli.apps import single_command
+from worker.cli.output import AsJson, Cell
+from worker.core import Core
+from worker.presence import count_workers
+from worker.show import Shape
+
+SECONDS = 1.0
+
+app = single_command()
+
+
+@app.command()
+def status(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh it until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the platform in a few numbers: accounts by state, files waiting, workers."""
+    with context.core() as core:
+        if watch:
+            _watch(core, as_json=as_json)
+        elif as_json:
+            output.print_json(_read(core))
+        else:
+            output.stdout().print(_page(_read(core)))
+
+
+def _watch(core: Core, *, as_json: bool) -> None:
+    try:
+        if as_json:
+            _print_lines(core)
+        else:
+            _refresh(core)
+    except KeyboardInterrupt:
+        return  # it is how watching ends
+
+
+def _print_lines(core: Core) -> None:
+    while True:
+        output.print_json(_read(core))
+        time.sleep(SECONDS)
+
+
+def _refresh(core: Core) -> None:
+    with Live(_page(_read(core)), console=output.stdout(), auto_refresh=False) as live:
+        while True:
+            time.sleep(SECONDS)
+            live.update(_page(_read(core)), refresh=True)
+
+
+def _read(core: Core) -> Shape:
+    return show.status_shape(core.ledger.totals(core.directory), count_workers(core.database))
+
+
+def _page(numbers: Shape) -> Table:
+    return output.page(_lines(numbers))
+
+
+def _lines(numbers: Shape) -> Iterator[tuple[str, Cell]]:
+    for state, count in numbers["accounts"].items():
+        style = output.STYLES[state] if count else "dim"
+        yield f"accounts {state}", Text(str(count), style=style)
+    yield "files queued", numbers["queued"]
+    if numbers["queued"]:
+        yield "oldest queued", f"{output.duration(numbers['oldest_queued_seconds'])} ago"
+    dead = numbers["dead_letters"]
+    yield "dead letters", Text(str(dead), style="red" if dead else "")
+    workers = numbers["workers"]
+    yield "workers", Text(str(workers) if workers else "none: 'courier run' starts one")

@@ -1,0 +1,171 @@
+"""What people and programs are shown of accounts, recordings and numbers: one shape for each.
+
+The keys are those of the contract; values are ready for JSON, times ISO 8601 in UTC.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from config.accounts import Account, FtpSettings, may_use_ftp
+from config.directory import Number
+from consumers.invalid import InvalidMessage
+from consumers.ledger import Document, RunState, Status, Totals, shown_state
+from worker.core import Core
+
+Shape = dict[str, Any]
+
+_SETTINGS = {
+    "protocol",
+    "logon_type",
+    "host",
+    "port",
+    "username",
+    "path",
+    "email_alerts",
+    "host_key",
+}
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
+
+
+@dataclass(frozen=True)
+class AccountFacts:
+    """An account with its running state and its files, read together."""
+
+    account: Account
+    run: RunState
+    permitted: bool
+    counts: Mapping[Status, int]
+
+    @property
+    def state(self) -> str:
+        """The state as people see it."""
+        return shown_state(self.account, self.run, permitted=self.permitted)
+
+    @property
+    def queued(self) -> int:
+        """The files on their way."""
+        return self.counts.get(Status.QUEUED, 0) + self.counts.get(Status.UPLOADING, 0)
+
+    @property
+    def dead_letters(self) -> int:
+        """The files that were given up for now."""
+        return self.counts.get(Status.DEAD_LETTERED, 0)
+
+
+def read_account(core: Core, account_id: str) -> AccountFacts:
+    """One account. Raises UnknownAccount."""
+    account = core.directory.get(account_id)
+    return AccountFacts(
+        account,
+        core.ledger.accounts.read(account_id),
+        core.directory.may_use_ftp(account),
+        core.ledger.files.counts(account_id),
+    )
+
+
+def read_accounts(core: Core) -> Iterator[AccountFacts]:
+    """All accounts by id, with three queries however many there are."""
+    accounts = {account.account_id: account for account in core.directory.list()}
+    runs = core.ledger.accounts.read_all()
+    counts = core.ledger.files.counts_by_account()
+    for account_id, account in accounts.items():
+        if account_id in runs:
+            permitted = may_use_ftp(account, accounts.get)
+            yield AccountFacts(account, runs[account_id], permitted, counts.get(account_id, {}))
+
+
+def account_shape(facts: AccountFacts) -> Shape:
+    """An account, never with its password."""
+    account, run = facts.account, facts.run
+    return {
+        "account_id": account.account_id,
+        "name": account.name,
+        "parent": account.parent,
+        "ftp_access": account.ftp_access,
+        "ftp_permitted": facts.permitted,
+        "enabled": account.enabled,
+        "settings": settings_shape(account.settings),
+        "state": facts.state,
+        "consecutive_failures": run.failures,
+        "suspended_until": iso(run.suspended_until),
+        "last_error": run.last_error.words if run.last_error else None,
+        "queued": facts.queued,
+        "dead_letters": facts.dead_letters,
+    }
+
+
+def settings_shape(settings: FtpSettings | None) -> Shape | None:
+    """The settings as they were given, without what a test found out."""
+    return None if settings is None else settings.model_dump(mode="json", include=_SETTINGS)
+
+
+def delivery_shape(row: Document) -> Shape:
+    """A recording's row of the ledger."""
+    is_delivered = row["status"] == Status.DELIVERED
+    return {
+        "recording_id": row["_id"],
+        "account_id": row["account_id"],
+        "status": row["status"],
+        "tries": row["tries"],
+        "remote_path": row.get("remote_path") if is_delivered else None,
+        "size": row["size"],
+        "last_error": row["last_error"]["words"] if row["last_error"] else None,
+        "created_at": iso(row["created_at"]),
+        "delivered_at": iso(row["delivered_at"]),
+        "reason": row["reason"],
+        "dead_at": iso(row["dead_at"]),
+        "number": row["number"],
+        "file_name": row["file_name"],
+        "file_url": without_credentials(row["file_url"]),
+        "recorded_at": row["recorded_at"],
+        "sha256": row["sha256"],
+        "verified": row["verified"],
+    }
+
+
+def number_shape(number: Number) -> Shape:
+    """A telephone number and where its recordings go."""
+    return {
+        "number": number.number,
+        "account_id": number.account_id,
+        "method": number.method.value,
+    }
+
+
+def invalid_shape(message: InvalidMessage) -> Shape:
+    """An event that could not be used."""
+    return {
+        "reason": message.reason,
+        "recording_id": message.recording_id,
+        "account_id": message.account_id,
+        "size": len(message.body),
+        "begins": message.beginning,
+    }
+
+
+def status_shape(totals: Totals, workers: int) -> Shape:
+    """The whole platform in a few numbers."""
+    return {
+        "accounts": totals.accounts,
+        "queued": totals.queued,
+        "dead_letters": totals.dead_letters,
+        "oldest_queued_seconds": round(totals.oldest_queued_seconds, 3),
+        "workers": workers,
+    }
+
+
+def iso(moment: datetime | None) -> str | None:
+    """`2026-11-23T14:05:00.250Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def without_credentials(url: str) -> str:
+    """The URL without what opens it for whoever reads it: user, password, signed query."""
+    query = urlsplit(url).query
+    return _CREDENTIALS.sub("***@", url.replace(f"?{query}", "?***") if query else url)
