@@ -300,6 +300,8 @@ class AccountSession:
             dirs=self.means.source_dirs,
             egress=self.means.egress,
             limits=self.means.limits,
+        if claim.casualty:
+            self.means.dead_letters.sweep(self.account_id)
         ) as source:
             server = self._logged_in(account)
             try:

@@ -44,6 +44,8 @@ class Settlement:
         if seconds is None:
             self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
             return
+        if claim.casualty:
+            self.means.observe(FileEnded("replayed", self.account_id, claim.recording_id))
         self.means.observe(
             FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
         )

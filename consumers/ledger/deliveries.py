@@ -229,7 +229,11 @@ class Deliveries:
         return bool(result.matched_count)
 
     def delivered(self, claim: Claim, uploaded: Uploaded) -> float | None:
-        """The file stands in its place. Seconds since its arrival; None where it was not ours."""
+        """The file stands in its place. Seconds since its arrival; None where it was not ours.
+
+        A casualty has come back by it, as by a replay: its tries are forgotten.
+        """
+        alive = {"tries": 0, "account_tries": 0, "dead_at": None, "reason": None}
         row = self._rows.find_one_and_update(
             _mine(claim),
             [
@@ -260,6 +264,7 @@ class Deliveries:
         by_account: bool,
         error: LastError,
         part_left: bool,
+                        **(alive if claim.casualty else {}),
     ) -> bool:
         """The try failed; the file may be tried again after `delay` seconds."""
         values = {
