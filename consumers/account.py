@@ -27,7 +27,7 @@ from consumers.settlement import Settlement
 from consumers.window import Held, NoQueue, Window
 from transports import server as servers
 from transports.base import Server
-from transports.errors import Interrupted, Kind, TransferError
+from transports.errors import Interrupted, Kind, NotPermitted, TransferError
 from transports.sources import open_source
 from transports.upload import Intent, Job, Uploaded, upload
 
@@ -398,9 +398,12 @@ class _Journal:
             yield path
 
     def intend(self, intent: Intent) -> bool:
-        return self.session.means.ledger.files.intend(
-            self.claim, intent, _folder(self.account), self._copy
-        )
+        files = self.session.means.ledger.files
+        if files.intend(self.claim, intent, _folder(self.account), self._copy):
+            return True
+        if not files.is_mine(self.claim):
+            raise NotPermitted("Another session has taken the file over")
+        return False
 
     def permit(self) -> None:
         self.session.means.ownership.permit(self.claim.account_id, self.session.epoch)

@@ -241,6 +241,10 @@ class Deliveries:
                     "$set": {
                         "status": Status.DELIVERED.value,
                         "delivered_at": "$$NOW",
+    def is_mine(self, claim: Claim) -> bool:
+        """Whether the claim still holds: another session has not taken it over."""
+        return self._rows.find_one(_mine(claim), {"_id": 1}) is not None
+
                         "remote_path": {"$literal": uploaded.remote_path},
                         "size": uploaded.size,
                         "sha256": uploaded.sha256,
