@@ -6,6 +6,7 @@ from a try; the session writes it down, the file's part before the account's, an
 acknowledges.
 """
 
+import math
 import threading
 import time
 import uuid
@@ -176,6 +177,9 @@ class AccountSession:
         window = self._open_window()
         self._take_in(window, patience=0)
         held = window.next_ready()
+        claim = self._claim_overtaking(account, window, held)
+        if claim is not None:
+            return self._try(account, run, claim)
         if held is None:
             return self._idle(account, run, window)
         claim = self.means.ledger.files.claim(
@@ -189,6 +193,20 @@ class AccountSession:
         self._busy_at = time.monotonic()
         return rest
 
+    def _claim_overtaking(
+        self, account: Account, window: Window, held: Held | None
+    ) -> Claim | None:
+        """A file from behind a window full of failed ones, which yield to it (DESIGN 3, rule 3).
+
+        Like a probe it is uploaded without its message, which is acknowledged when it is met.
+        """
+        tries = held.tries if held is not None else math.inf
+        if not tries or not window.is_full():
+            return None
+        return self.means.ledger.files.claim_overtaking(
+            self.account_id, tries, self._claimant, _folder(account)
+        )
+
     def _idle(self, account: Account, run: RunState, window: Window) -> Rest | None:
         """Nothing is ready: wait for more, try a casualty, or end."""
         if self._casualty_is_due(run, window):
@@ -200,7 +218,8 @@ class AccountSession:
             self._take_in(window, patience=min(POLL, max(0.01, (next_at or now + POLL) - now)))
             return None
         if next_at is not None:
-            return Rest(wait=max(0.0, next_at - time.monotonic()))
+            retry = self.means.ledger.files.next_retry(self.account_id)
+            return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
         if not window.is_drained():
             self._take_in(window, patience=POLL)
             return None

@@ -45,14 +45,15 @@ class Window:
     def __init__(self, broker: Broker, account_id: str, uploads: int) -> None:
         self._broker = broker
         self._queue_name = topology.account_queue_name(account_id)
+        self._prefetch = uploads + EXTRA_PREFETCH
         self._inbox: queue.SimpleQueue[Held] = queue.SimpleQueue()
         self._held: dict[int, Held] = {}
         self._cancelled = False
-        self._channel = broker.call(lambda connection: self._open(connection, uploads))
+        self._channel = broker.call(self._open)
 
-    def _open(self, connection: BlockingConnection, uploads: int) -> BlockingChannel:
+    def _open(self, connection: BlockingConnection) -> BlockingChannel:
         channel = connection.channel()
-        channel.basic_qos(prefetch_count=uploads + EXTRA_PREFETCH)
+        channel.basic_qos(prefetch_count=self._prefetch)
         channel.add_on_cancel_callback(self._on_cancel)
         try:
             channel.basic_consume(self._queue_name, self._on_message)
@@ -102,6 +103,10 @@ class Window:
         now = time.monotonic()
         ready = [held for held in self if held.ready_at <= now]
         return min(ready, key=lambda held: (held.tries, held.tag), default=None)
+
+    def is_full(self) -> bool:
+        """Whether it holds all it may: there can be more behind in the queue."""
+        return len(self._held) >= self._prefetch
 
     def next_at(self) -> float | None:
         """Local monotonic time at which the first waiting message is ready; None without any."""

@@ -32,6 +32,7 @@ from transports.upload import Intent, Uploaded
 OLDEST_FIRST = [("created_at", ASCENDING), ("arrival", ASCENDING)]
 MAX_COPIES = 100_000
 _RESERVATION = ["intent", "remote_path", "wanted", "copy"]
+_READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,7 @@ class Deliveries:
 
     def claim(self, recording_id: str, turn: int, claimant: Claimant, folder: str) -> Claim | None:
         """Start a queued recording; None where it is not to be started now."""
-        ready = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
-        query = {"_id": recording_id, "status": Status.QUEUED, "turn": turn, "$expr": ready}
+        query = {"_id": recording_id, "status": Status.QUEUED, "turn": turn, "$expr": _READY}
         return self._start(query, claimant, folder)
 
     def claim_probe(
@@ -173,6 +173,19 @@ class Deliveries:
         """Start the account's oldest file, delays ignored; `passed` are those just tried."""
         query = self._candidates(account_id, streak, passed)
         return self._start(query, claimant, folder)
+
+    def claim_overtaking(
+        self, account_id: str, tries: float, claimant: Claimant, folder: str
+    ) -> Claim | None:
+        """Start a file that has failed less than `tries` times, the least tried and oldest one."""
+        query = {
+            "account_id": account_id,
+            "status": Status.QUEUED.value,
+            "tries": {"$lt": tries},
+            "routed_at": {"$ne": None},
+            "$expr": _READY,
+        }
+        return self._start(query, claimant, folder, [("tries", ASCENDING), *OLDEST_FIRST])
 
     def claim_casualty(
         self, account_id: str, streak: int, claimant: Claimant, folder: str
@@ -416,7 +429,13 @@ class Deliveries:
 
     # --- one way for each thing ------------------------------------------------------------
 
-    def _start(self, query: Document, claimant: Claimant, folder: str) -> Claim | None:
+    def _start(
+        self,
+        query: Document,
+        claimant: Claimant,
+        folder: str,
+        order: Sequence[tuple[str, int]] = OLDEST_FIRST,
+    ) -> Claim | None:
         """Count the start before the upload, so that a start that never ends is seen."""
         start = {"$add": ["$starts", 1]}
         claim = {
@@ -443,7 +462,7 @@ class Deliveries:
                     }
                 }
             ],
-            sort=OLDEST_FIRST,
+            sort=order,
             return_document=ReturnDocument.AFTER,
         )
         return None if row is None else Claim.of(row, claimant)
