@@ -3,17 +3,19 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pika
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, Protocol
+from config import accounts
+from config.accounts import FtpSettings
 from config.settings import Settings
 from consumers.ledger import Document, RunState, Selection
 from deploy.local.customers import CustomerServer
@@ -33,15 +35,16 @@ def settings_for(amqp_url: str, mongodb_url: str, smtp_url: str, **changes: Any)
     )
 
 
-def until(holds: Callable[[], Any], what: str, limit: float = 20) -> Any:
-    """Wait for something to hold; fail with what was waited for."""
+def until(holds: Callable[[], Any], what: str | Callable[[], str], limit: float = 20) -> Any:
+    """Wait for something to hold; fail with what was waited for, as it then stands."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         value = holds()
         if value:
             return value
         time.sleep(0.05)
-    raise AssertionError(f"waited {limit:.0f} s in vain for {what}")
+    waited_for = what if isinstance(what, str) else what()
+    raise AssertionError(f"waited {limit:.0f} s in vain for {waited_for}")
 
 
 @dataclass
@@ -50,13 +53,14 @@ class Platform:
 
     core: Core
     folder: Path
-    _connections: list[Any] = field(default_factory=list)
+    _published: dict[str, bytes | None] = field(default_factory=dict)
+    """By recording id, what the customer is to have; None where there is no such file."""
 
     def account(
         self,
         account_id: str,
         server: CustomerServer,
-        protocol: Protocol,
+        protocol: accounts.Protocol,
         *,
         path: str = ".",
         email_alerts: tuple[str, ...] = (),
@@ -79,7 +83,7 @@ class Platform:
         self,
         account_id: str,
         server: CustomerServer,
-        protocol: Protocol,
+        protocol: accounts.Protocol,
         *,
         password: str | None = None,
         **changes: Any,
@@ -114,7 +118,13 @@ class Platform:
             **fields,
         }
         self.publish_raw(json.dumps(event).encode())
+        there = isinstance(source, Path) and source.is_file()
+        self._published[recording_id] = Path(source).read_bytes() if there else None
         return recording_id
+
+    def publish_many(self, account_id: str, names: Collection[str]) -> list[str]:
+        """Recordings of these names, published in this order; their ids."""
+        return [self.publish(account_id, self.recording(name)) for name in names]
 
     def publish_raw(self, body: bytes, content_type: str = "application/json") -> None:
         """Any message at all to the pipeline's exchange, confirmed."""
@@ -137,9 +147,17 @@ class Platform:
         except pika.exceptions.ChannelClosedByBroker:
             return 0
 
+    def queued_ids(self, account_id: str) -> list[str]:
+        """What lies ready in the account's queue, in order. Only while no session consumes it."""
+        queue = f"deliveries.{account_id}"
+        ready = self.queue_length(queue)
+        with self._channel() as channel:
+            taken = channel.consume(queue, inactivity_timeout=5)
+            return [properties.message_id for _, properties, _ in islice(taken, ready)]
+
     def messages(self, queue: str) -> list[tuple[dict[str, Any], bytes]]:
         """Headers and bodies of what lies in a queue, which is left as it is."""
-        found = []
+        found: list[tuple[dict[str, Any], bytes]] = []
         with self._channel() as channel:
             while True:
                 method, properties, body = channel.basic_get(queue)
@@ -173,7 +191,7 @@ class Platform:
         """The row, once it has this status."""
         until(
             lambda: self.row(recording_id).get("status") == status,
-            f"{recording_id} to be {status}; it is {self.row(recording_id).get('status')}",
+            lambda: f"{recording_id} to be {status}; its row is {self.row(recording_id)}",
             limit,
         )
         return self.row(recording_id)
@@ -182,10 +200,64 @@ class Platform:
         """The account's running state, once it is this one."""
         until(
             lambda: self.run_state(account_id).state == state,
-            f"{account_id} to be {state}",
+            lambda: f"{account_id} to be {state}; it is {self.run_state(account_id)}",
             limit,
         )
         return self.run_state(account_id)
+
+    def account_for(
+        self,
+        account_id: str,
+        root: Path,
+        *,
+        queued: Collection[str] = (),
+        dead: Collection[str] = (),
+        own: Collection[str] = (),
+    ) -> None:
+        """Count everything: what was published stands at the customer whole, exactly once.
+
+        But for what is still `queued` or `dead`-lettered, by id; `own` names the customer's own
+        files. Nothing else lies in the folder, and the broker's queues hold what they should.
+        """
+        rows = {row["_id"]: row for row in self.rows(account_id)}
+        expected = dict.fromkeys(rows, "delivered")
+        expected |= dict.fromkeys(queued, "queued") | dict.fromkeys(dead, "dead_lettered")
+        assert {name: row["status"] for name, row in rows.items()} == expected
+        assert set(rows) == {
+            name
+            for name in self._published
+            if self.row(name).get("account_id", account_id) == account_id
+        }
+        places = {
+            name: row["remote_path"] for name, row in rows.items() if row["status"] == "delivered"
+        }
+        assert len(set(places.values())) == len(places)
+        there = {
+            path.relative_to(root).as_posix(): path.read_bytes()
+            for path in root.rglob("*")
+            if path.is_file()
+        }
+        for name in own:
+            there.pop(name)
+        assert there == {
+            place.lstrip("/").removeprefix("./"): self._published[name]
+            for name, place in places.items()
+        }
+        self.wait_length(f"deliveries.{account_id}", len(queued))
+        self.wait_length(f"dead-letters.{account_id}", len(dead))
+
+    def wait_length(self, queue: str, ready: int) -> None:
+        """Wait until so many messages are ready in the queue: none of them is unacknowledged."""
+        until(
+            lambda: self.queue_length(queue) == ready,
+            lambda: f"{ready} ready in {queue}; there are {self.queue_length(queue)}",
+        )
+
+
+class MakeCourier(Protocol):
+    """Makes the platform of a test; what is named differs from the default settings."""
+
+    def __call__(self, **changes: Any) -> Platform: ...
 
 
 @contextmanager

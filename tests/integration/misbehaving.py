@@ -1,0 +1,78 @@
+"""Customers' servers that refuse, dawdle and count, as a test tells them while they run."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from posixpath import basename
+from typing import Any
+
+import asyncssh
+
+from deploy.local.customers import AsyncSshServer
+
+
+@dataclass
+class Mood:
+    """What an SFTP server does to its clients, and what it has seen of them."""
+
+    refused_names: set[str] = field(default_factory=set)
+    """Final names that it does not take: a failure of the file."""
+    read_only: bool = False
+    """No file may be made: a failure of the account."""
+    full: bool = False
+    """Every write fails for want of space."""
+    held: bool = False
+    """Writes wait for as long as this is set."""
+    seconds_a_write: float = 0.0
+    uploads: list[str] = field(default_factory=list)
+    """The names that were opened for writing, in order."""
+    renamed: list[str] = field(default_factory=list)
+    """The final names, in order."""
+    open_now: int = 0
+    most_at_once: int = 0
+
+
+@contextmanager
+def moody_server(folder: Path, mood: Mood, **settings: Any) -> Iterator[AsyncSshServer]:
+    """An SFTP server of this mood; uploads land in the folder."""
+    folder.mkdir(exist_ok=True)
+    with AsyncSshServer(folder, sftp=_in(mood), **settings) as server:
+        yield server
+
+
+def _in(mood: Mood) -> type[asyncssh.SFTPServer]:
+    class Moody(asyncssh.SFTPServer):
+        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+            mood.uploads.append(basename(path.decode()))
+            if mood.read_only:
+                raise asyncssh.SFTPPermissionDenied("You may not write here")
+            opened = super().open(path, pflags, attrs)
+            mood.open_now += 1
+            mood.most_at_once = max(mood.most_at_once, mood.open_now)
+            return opened
+
+        def close(self, file_obj: object) -> Any:
+            mood.open_now -= 1
+            return super().close(file_obj)
+
+        async def write(self, file_obj: object, offset: int, data: bytes) -> int:
+            if mood.full:
+                raise asyncssh.SFTPNoSpaceOnFilesystem("The disk is full")
+            while mood.held:  # noqa: ASYNC110 - it is the test's thread that lets go
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(mood.seconds_a_write)
+            written = super().write(file_obj, offset, data)
+            assert isinstance(written, int)
+            return written
+
+        def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+            name = basename(newpath.decode())
+            if name in mood.refused_names:
+                raise asyncssh.SFTPFailure(f"{name} is not welcome here")
+            renamed = super().rename(oldpath, newpath)
+            mood.renamed.append(name)
+            return renamed
+
+    return Moody
