@@ -53,7 +53,7 @@ class AccountView:
     failures: int
     """Consecutive failures so far, without this one."""
     changed: bool = False
-    """Its state has changed since the try began."""
+    """Its state has changed since the try began: an `account` failure then counts for nothing."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def _for_file(
     kind: Kind, file: FileView, account: AccountView, rules: Rules, jitter: float
 ) -> Retry | DeadLetter:
     probe = account.state is State.PROBING or file.casualty
-    counted = kind in {Kind.FILE, Kind.SOURCE} or (kind is Kind.ACCOUNT and not probe)
+    by_account = kind is Kind.ACCOUNT and not probe and not account.changed
+    counted = kind in {Kind.FILE, Kind.SOURCE} or by_account
     if not counted:
         return (
             DeadLetter(casualty=True, counted=False) if file.casualty else Retry(0, counted=False)
