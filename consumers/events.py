@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticSerializationError
 
 from transports.names import safe_name
 
@@ -137,6 +137,7 @@ def decode(body: bytes, content_type: str | None) -> RecordingReady:
         event.target_name  # noqa: B018 - asked for here so that a bad name is told with the event
     except ValueError as error:
         raise InvalidEvent("malformed", f"file_name: {error}") from None
+    _check_kept(event)
     return event
 
 
@@ -170,6 +171,16 @@ def _cloud_event_data(envelope: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidEvent("malformed", "data: must be the event as a JSON object")
     return data
+
+
+def _check_kept(event: RecordingReady) -> None:
+    """Unknown fields are kept, so they too must be something that can be written again."""
+    try:
+        event.model_dump_json()
+    except PydanticSerializationError:
+        raise InvalidEvent(
+            "malformed", "an unknown field is not valid Unicode text or is nested too deeply"
+        ) from None
 
 
 def _invalid(error: ValidationError) -> InvalidEvent:
