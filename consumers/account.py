@@ -300,6 +300,8 @@ class AccountSession:
             return self._after_failure(account, run, claim, failure)
         self._observe_try(account, claim, began, uploaded=uploaded)
         self._settlement.delivered(claim, uploaded)
+        if claim.casualty:
+            self.means.dead_letters.sweep(self.account_id)
         return None
 
     def _after_failure(
@@ -319,8 +321,6 @@ class AccountSession:
             dirs=self.means.source_dirs,
             egress=self.means.egress,
             limits=self.means.limits,
-        if claim.casualty:
-            self.means.dead_letters.sweep(self.account_id)
         ) as source:
             server = self._logged_in(account)
             try:

@@ -241,6 +241,10 @@ class Deliveries:
             return False
         return bool(result.matched_count)
 
+    def is_mine(self, claim: Claim) -> bool:
+        """Whether the claim still holds: another session has not taken it over."""
+        return self._rows.find_one(_mine(claim), {"_id": 1}) is not None
+
     def delivered(self, claim: Claim, uploaded: Uploaded) -> float | None:
         """The file stands in its place. Seconds since its arrival; None where it was not ours.
 
@@ -254,16 +258,13 @@ class Deliveries:
                     "$set": {
                         "status": Status.DELIVERED.value,
                         "delivered_at": "$$NOW",
-    def is_mine(self, claim: Claim) -> bool:
-        """Whether the claim still holds: another session has not taken it over."""
-        return self._rows.find_one(_mine(claim), {"_id": 1}) is not None
-
                         "remote_path": {"$literal": uploaded.remote_path},
                         "size": uploaded.size,
                         "sha256": uploaded.sha256,
                         "verified": uploaded.verified.value,
                         "parts": [],
                         "claim": None,
+                        **(alive if claim.casualty else {}),
                     }
                 },
                 {"$unset": ["casualty", "intent"]},
@@ -281,7 +282,6 @@ class Deliveries:
         by_account: bool,
         error: LastError,
         part_left: bool,
-                        **(alive if claim.casualty else {}),
     ) -> bool:
         """The try failed; the file may be tried again after `delay` seconds."""
         values = {
