@@ -12,7 +12,6 @@ from amqp.exceptions import AMQPError
 from kombu import Connection, Consumer
 from kombu.exceptions import KombuError
 from pydantic import SecretStr
-from pydantic_core import PydanticSerializationError
 from pymongo.errors import PyMongoError
 
 from config.accounts import DeliveryMethod
@@ -112,7 +111,7 @@ class Intake:
 
     def _accept(self, event: RecordingReady) -> EventTaken:
         skipped = self._method(event) is DeliveryMethod.EMAIL
-        body = _body(event)
+        body = event.model_dump_json(exclude_unset=True).encode()
         opened = self._ledger.files.open(event, body, skipped=skipped)
         if opened.outcome == "conflict":
             raise InvalidEvent("conflict")
@@ -154,14 +153,6 @@ class Intake:
             content_type=message.content_type or "application/json",
         )
         return EventTaken("invalid", None, None, error.reason)
-
-
-def _body(event: RecordingReady) -> bytes:
-    """The event as it is kept and sent on. Raises InvalidEvent for what JSON cannot hold."""
-    try:
-        return event.model_dump_json(exclude_unset=True).encode()
-    except PydanticSerializationError as error:
-        raise InvalidEvent("malformed", str(error)) from None
 
 
 def _outcome(opened: Opened, *, skipped: bool) -> Literal["routed", "duplicate", "skipped"]:
