@@ -34,6 +34,7 @@ class Control(ftplib.FTP):
         self.file = self.sock.makefile("r", encoding="utf-8", errors="surrogateescape")
         self._features: set[str] = set()
         self._room = _MAX_REPLY
+        self._begins = True
 
     def greet(self) -> None:
         """Wait for the server's greeting; 120 announces a delay."""
@@ -92,11 +93,15 @@ class Control(ftplib.FTP):
     def getresp(self) -> str:
         """As ftplib's. Raises ftplib.Error where the reply does not end."""
         self._room = _MAX_REPLY
+        self._begins = True
         return super().getresp()
 
     def getline(self) -> str:
         """As ftplib's."""
         line = super().getline()
+        if self._begins and not line[:3].isdigit():
+            raise ftplib.error_proto(line)  # not FTP: `SSH-2.0` would pass for a reply's first line
+        self._begins = False
         self._room -= len(line) + 1
         if self._room < 0:
             raise ftplib.Error("The server's reply does not end")

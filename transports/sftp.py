@@ -222,7 +222,7 @@ class SftpServer:
             return
         if not self._is_folder(path):
             refused = self._make_all(path)
-            if not self._is_folder(path):
+            if self._is_folder(path) is False:
                 raise PathRefused(self._words(refused))
         self._folders.add(path)
 
@@ -300,13 +300,13 @@ class SftpServer:
                     return None
                 raise Unsupported(refusal.words) from refusal
 
-    def _is_folder(self, path: str) -> bool:
+    def _is_folder(self, path: str) -> bool | None:
+        """None where the server refuses to look: then the upload finds out."""
         with self._talk(self._limits.reply):
             try:
                 mode = self._sftp.stat(path).st_mode
             except Refused as refusal:
-                # A server that refuses to look leaves it to the upload to find out.
-                return refusal.code not in {SFTP_NO_SUCH_FILE, _NO_SUCH_PATH}
+                return False if refusal.code in _MISSING else None
         return mode is None or stat.S_ISDIR(mode)
 
     def _make_all(self, path: str) -> str:

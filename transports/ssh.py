@@ -1,9 +1,10 @@
 """The SSH connection under SFTP: paramiko's Transport, bounded and made to tell what it heard."""
 
+import contextlib
 import logging
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from paramiko import Transport
@@ -42,8 +43,9 @@ class Wire(socket.socket):
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """As of a socket. Raises Flooded."""
-        data = super().recv(size, flags)
-        self.ended = not data
+        with self._noticing_the_end():
+            data = super().recv(size, flags)
+        self.ended = self.ended or not data
         self.received += len(data)
         if len(self.greeting) < _GREETING:
             self.greeting += data[: _GREETING - len(self.greeting)]
@@ -53,9 +55,18 @@ class Wire(socket.socket):
 
     def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
         """As of a socket."""
-        sent = super().send(data, flags)
+        with self._noticing_the_end():
+            sent = super().send(data, flags)
         self.sent += sent
         return sent
+
+    @contextlib.contextmanager
+    def _noticing_the_end(self) -> Iterator[None]:
+        try:
+            yield
+        except ConnectionError:
+            self.ended = True
+            raise
 
 
 class SshTransport(Transport):

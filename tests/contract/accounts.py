@@ -1,0 +1,92 @@
+"""An account at a customer's server, and a ledger that is a list."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings, Protocol
+from deploy.local.customers import CustomerServer
+from transports.base import Egress, Limits, Server
+from transports.server import connect
+from transports.sources import Source, open_source
+from transports.upload import Intent, Job
+
+LIMITS = Limits(resolve=5, connect=5, login=10, reply=5, stall=1.5)
+
+
+def settings_of(customer: CustomerServer, **changes: Any) -> FtpSettings:
+    """The settings that the customer would give."""
+    protocol = Protocol.FTP if customer.host_key is None else Protocol.SFTP
+    values: dict[str, Any] = {
+        "protocol": protocol,
+        "host": customer.host,
+        "port": customer.port,
+        "username": customer.username,
+    }
+    return FtpSettings(**(values | changes))
+
+
+def open_session(customer: CustomerServer, limits: Limits = LIMITS, **changes: Any) -> Server:
+    """A session at the customer's server, or at a port in front of it."""
+    password = SecretStr(changes.pop("password", customer.password))
+    return connect(settings_of(customer, **changes), password, limits, Egress())
+
+
+@contextmanager
+def opened(recording: Path) -> Iterator[Source]:
+    """The recording as a source."""
+    with open_source(recording.as_uri(), dirs=(), egress=Egress(), limits=LIMITS) as source:
+        yield source
+
+
+def job(attempt: int = 1, **changes: Any) -> Job:
+    """The delivery of one recording to the login folder."""
+    values: dict[str, Any] = {
+        "folder": ".",
+        "part": f"courier-test-{attempt:08x}.part",
+        "leftovers": (),
+        "intent": None,
+        "expected_size": None,
+        "expected_sha256": None,
+        "rename": True,
+    }
+    return Job(**(values | changes))
+
+
+@dataclass
+class Ledger:
+    """A journal that keeps what it is told."""
+
+    names: tuple[str, ...] = ("call.wav", "call (2).wav", "call (3).wav")
+    taken: frozenset[str] = frozenset()
+    """Paths that another recording has reserved."""
+    refusal: Exception | None = None
+    """Raised where permission is asked for."""
+    intents: list[Intent] = field(default_factory=list)
+
+    def candidates(self) -> Iterator[str]:
+        """The names, the wanted one first."""
+        yield from self.names
+
+    def intend(self, intent: Intent) -> bool:
+        """Keep the intent, unless its path is taken."""
+        self.intents.append(intent)
+        return intent.final not in self.taken
+
+    def permit(self) -> None:
+        """Permit the rename."""
+        if self.refusal is not None:
+            raise self.refusal
+
+
+def files_in(folder: Path) -> dict[str, int]:
+    """Every file below the folder, and its size."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

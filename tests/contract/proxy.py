@@ -1,0 +1,119 @@
+"""A TCP proxy that cuts, freezes or loses what passes; it follows FTP's data connections."""
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from deploy.local.customers import CustomerServer
+
+_PASSIVE = re.compile(rb"229 [^\r\n]*\(\|\|\|(\d+)\|\)")
+
+
+class Proxy:
+    """Stands in front of a customer's server, on `port`.
+
+    `cut_after`: that many bytes to the server, on all connections together, then all are reset.
+    `freeze_after`: the same, but nothing is read any more. `lose`: a reply that begins so is
+    swallowed, once, and its connection closed. `instead`: a reply that begins with the first is
+    replaced by the second.
+    """
+
+    def __init__(
+        self,
+        customer: CustomerServer,
+        *,
+        cut_after: int | None = None,
+        freeze_after: int | None = None,
+        lose: bytes | None = None,
+        instead: tuple[bytes, bytes] = (b"\0", b""),
+    ) -> None:
+        self._host = customer.host
+        self._target = customer.port
+        self._cut_after = cut_after
+        self._freeze_after = freeze_after
+        self._lose = lose
+        self._instead = instead
+        self.passed = 0
+        """Bytes that went to the server."""
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.port = self._listen(self._target)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._cut()
+        for thread in self._threads:
+            thread.join(5)
+        for connection in self._sockets:
+            connection.close()
+
+    def _listen(self, target: int) -> int:
+        listener = socket.create_server((self._host, 0))
+        self._sockets.append(listener)
+        self._start(lambda: self._accept(listener, target))
+        return int(listener.getsockname()[1])
+
+    def _start(self, work: Callable[[], None]) -> None:
+        def quietly() -> None:
+            with contextlib.suppress(OSError):
+                work()
+
+        thread = threading.Thread(target=quietly, name="proxy", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket, target: int) -> None:
+        while not self._ended.is_set():
+            client, _ = listener.accept()
+            self._sockets.append(client)
+            server = socket.create_connection((self._host, target), 5)
+            server.settimeout(None)
+            self._sockets.append(server)
+            self._start(lambda a=client, b=server: self._to_server(a, b))  # type: ignore[misc]
+            self._start(lambda a=server, b=client: self._to_client(a, b))  # type: ignore[misc]
+
+    def _to_server(self, client: socket.socket, server: socket.socket) -> None:
+        while data := client.recv(16 * 1024):
+            if self._cut_after is not None and self.passed + len(data) > self._cut_after:
+                server.sendall(data[: max(0, self._cut_after - self.passed)])
+                self.passed = self._cut_after
+                self._cut()
+                return
+            server.sendall(data)
+            self.passed += len(data)
+            if self._freeze_after is not None and self.passed > self._freeze_after:
+                self._ended.wait()
+                return
+        server.shutdown(socket.SHUT_WR)
+
+    def _to_client(self, server: socket.socket, client: socket.socket) -> None:
+        while data := server.recv(16 * 1024):
+            if self._lose is not None and data.startswith(self._lose):
+                self._lose = None
+                break
+            if data.startswith(self._instead[0]):
+                data = self._instead[1]
+            client.sendall(_PASSIVE.sub(self._follow, data))
+        client.shutdown(socket.SHUT_RDWR)
+
+    def _follow(self, reply: re.Match[bytes]) -> bytes:
+        port = self._listen(int(reply[1]))
+        return b"229 Entering Extended Passive Mode (|||%d|)" % port
+
+    def _cut(self) -> None:
+        for connection in tuple(self._sockets):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)

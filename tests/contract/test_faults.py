@@ -1,0 +1,152 @@
+"""What a network and a server can do to an upload in the middle."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config.accounts import Protocol
+from deploy.local.customers import CustomerServer
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from tests.contract.proxy import Proxy
+from transports.base import Limits
+from transports.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    Kind,
+    PathRefused,
+    Stalled,
+    TransferError,
+)
+from transports.upload import upload
+
+SIZE = 480_044
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cut=st.integers(0, SIZE + 20_000))
+def test_a_connection_cut_anywhere_never_leaves_a_truncated_file(
+    customer: CustomerServer, recording: Path, cut: int
+) -> None:
+    for path in customer.root.iterdir():
+        path.unlink()
+    ledger = Ledger()
+    failure = _try_through(customer, recording, cut, ledger)
+    assert failure is None or failure.kind in {Kind.ACCOUNT, Kind.BUSY}
+    assert files_in(customer.root).get("call.wav", SIZE) == SIZE
+
+    intent = ledger.intents[-1] if ledger.intents else None
+    session = open_session(customer)
+    with opened(recording) as source:
+        done = upload(session, source, job(2, intent=intent, leftovers=(job(1).part,)), Ledger())
+    session.close()
+    assert done.remote_path == "call.wav"
+    assert (customer.root / "call.wav").read_bytes() == recording.read_bytes()
+    assert list(files_in(customer.root)) == ["call.wav"]
+
+
+def _try_through(
+    customer: CustomerServer, recording: Path, cut: int, ledger: Ledger
+) -> TransferError | None:
+    try:
+        with Proxy(customer, cut_after=cut) as proxy, opened(recording) as source:
+            session = open_session(customer, port=proxy.port)
+            try:
+                upload(session, source, job(1), ledger)
+            finally:
+                session.close()
+    except TransferError as error:
+        return error
+    return None
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_server_that_stops_reading_is_left_within_the_limit(
+    customer: CustomerServer, tmp_path: Path
+) -> None:
+    recording = tmp_path / "long.wav"
+    recording.write_bytes(os.urandom(1024) * 30_000)
+    with Proxy(customer, freeze_after=100_000) as proxy, opened(recording) as source:
+        session = open_session(customer, port=proxy.port)
+        started = time.monotonic()
+        with pytest.raises(Stalled) as stalled:
+            upload(session, source, job(), Ledger())
+        took = time.monotonic() - started
+    assert LIMITS.stall <= took < LIMITS.stall + 2
+    assert stalled.value.part_left
+    assert stalled.value.words == "The server was silent for 1.5 seconds"
+    assert "call.wav" not in files_in(customer.root)
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("protocol", Protocol)
+def test_a_server_that_never_greets_is_left_within_the_limit(protocol: Protocol) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        with pytest.raises(Stalled):
+            open_session(
+                CustomerServer("127.0.0.1", silent.getsockname()[1], "a", "b", Path()),
+                Limits(login=0.5),
+                protocol=protocol,
+            )
+    assert time.monotonic() - started < 2
+
+
+def test_a_lost_confirmation_is_made_good_by_the_size(
+    ftp_customer: CustomerServer, recording: Path
+) -> None:
+    ledger = Ledger()
+    with Proxy(ftp_customer, lose=b"226") as proxy, opened(recording) as source:
+        session = open_session(ftp_customer, port=proxy.port)
+        done = upload(session, source, job(), ledger)
+        session.close()
+    assert done.sent
+    assert files_in(ftp_customer.root) == {"call.wav": recording.stat().st_size}
+
+
+def test_a_lost_answer_to_the_rename_is_recognised_by_the_next_try(
+    ftp_customer: CustomerServer, recording: Path
+) -> None:
+    ledger = Ledger()
+    with Proxy(ftp_customer, lose=b"250 Renam") as proxy, opened(recording) as source:
+        session = open_session(ftp_customer, port=proxy.port)
+        with pytest.raises(ConnectionLost) as lost:
+            upload(session, source, job(1), ledger)
+    assert lost.value.part_left
+    session = open_session(ftp_customer)
+    with opened(recording) as source:
+        done = upload(session, source, job(2, intent=ledger.intents[0]), ledger)
+    session.close()
+    assert not done.sent
+    assert files_in(ftp_customer.root) == {"call.wav": recording.stat().st_size}
+
+
+@pytest.mark.parametrize(
+    ("server", "words"), [("sshd", "Permission denied"), ("vsftpd", "553 Could not create file.")]
+)
+def test_a_folder_without_the_right_to_write_is_told_in_the_servers_words(
+    request: pytest.FixtureRequest, server: str, words: str, recording: Path
+) -> None:
+    customer: CustomerServer = request.getfixturevalue(server).customer
+    folder = customer.root / "closed"
+    folder.mkdir(mode=0o555)
+    session = open_session(customer)
+    with pytest.raises(PathRefused) as refused, opened(recording) as source:
+        upload(session, source, job(folder="closed"), Ledger(names=("closed/call.wav",)))
+    assert refused.value.words == words
+    assert not refused.value.part_left
+    assert files_in(customer.root) == {}
+
+
+def test_nobody_listening_is_told_in_the_systems_words(customer: CustomerServer) -> None:
+    with Proxy(customer) as proxy:
+        port = proxy.port
+    with pytest.raises(ConnectFailed) as refused:
+        open_session(customer, port=port)
+    assert refused.value.words == "Connection refused"
