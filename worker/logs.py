@@ -126,6 +126,9 @@ def _install(handler: logging.Handler) -> None:
     # paramiko writes the traceback of every failed login here, a line an event; each of these
     # errors reaches us as an exception too, and is told in words as the try's failure.
     logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
+    # pika tells of every channel that the broker closed, an account's missing queue among them;
+    # what it means is told by whoever opened the channel.
+    logging.getLogger("pika.channel").setLevel(logging.ERROR)
 
 
 def _json() -> list[Processor]:

@@ -199,7 +199,7 @@ def _outage(cast: Cast, samples: list[Path]) -> None:
     )
     console.print(
         f"  [yellow]suspended[/] after {state['consecutive_failures']} failures in a row: "
-        f"{state['last_error']}. {state['queued']} files wait, none is lost."
+        f"{state['last_error']}.\n  {state['queued']} files wait, none is lost."
     )
     mail = cast.mail.wait_for(1)[0].message
     body = mail.get_content().strip()
@@ -308,16 +308,21 @@ def _watch(cast: Cast, total: int, what: str) -> None:
 
 
 def _show_landed(cast: Cast, samples: list[Path], rows: list[dict[str, Any]]) -> None:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for title, side in (("Customer", "left"), ("Where it landed", "left"), ("Size", "right")):
-        table.add_column(title, justify="right" if side == "right" else "left")
-    table.add_column("Whole")
-    for row in sorted(rows, key=lambda row: (row["account_id"], row["remote_path"])):
-        whole = _arrived_whole(cast, row, samples)
-        path = _relative(_root(cast, row) / row["remote_path"])
-        mark = "[green]✓[/]" if whole else "[red]✗[/]"
-        table.add_row(row["account_id"], path, f"{row['size']:,}", mark)
-    console.print(table)
+    for account_id in (SFTP_CUSTOMER, FTP_CUSTOMER):
+        mine = sorted(
+            (row for row in rows if row["account_id"] == account_id),
+            key=lambda row: str(row["remote_path"]),
+        )
+        folder = _relative(_root(cast, mine[0]) / Path(mine[0]["remote_path"]).parent)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right")
+        table.add_column()
+        for row in mine:
+            mark = "[green]✓ whole[/]" if _arrived_whole(cast, row, samples) else "[red]✗[/]"
+            table.add_row(Path(row["remote_path"]).name, f"{row['size']:,} bytes", mark)
+        console.print(f"  [bold]{account_id}[/], in {folder}/")
+        console.print(table)
     console.print()
 
 

@@ -28,14 +28,14 @@ def _sample(folder: Path, number: int) -> Path:
     return path
 
 
-def _melody(chance: random.Random) -> array[int]:
+def _melody(chance: random.Random) -> "array[int]":
     sound = array("h")
     for _ in range(chance.randint(20, 60)):
         sound.extend(_note(chance.choice(_PENTATONIC)))
     return sound
 
 
-def _note(hertz: float) -> array[int]:
+def _note(hertz: float) -> "array[int]":
     length = round(NOTE_SECONDS * SAMPLE_RATE)
     step = 2 * math.pi * hertz / SAMPLE_RATE
     return array(
@@ -43,7 +43,7 @@ def _note(hertz: float) -> array[int]:
     )
 
 
-def _write(path: Path, sound: array[int]) -> None:
+def _write(path: Path, sound: "array[int]") -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

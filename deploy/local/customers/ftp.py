@@ -1,5 +1,6 @@
 """An FTP server whose every command can be overridden (pyftpdlib)."""
 
+import logging
 import threading
 import warnings
 from pathlib import Path
@@ -58,6 +59,8 @@ class PyFtpServer:
         """Listen. Raises `ServiceError` where the port cannot be had."""
         if self._thread is not None:
             return
+        # Without a handler pyftpdlib would write every command to the terminal.
+        logging.getLogger("pyftpdlib").addHandler(logging.NullHandler())
         loop = IOLoop()
         try:
             server = self._listen(loop)
