@@ -29,11 +29,16 @@ def system_words(error: OSError) -> str:
     """The operating system's words for an error: `Connection refused`."""
     if isinstance(error, TimeoutError):
         return os.strerror(errno.ETIMEDOUT)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or 'the connection was cut'}"
+        return _tls_words(error)
     return spoken(error.strerror or str(error)) or "The connection failed"
+
+
+def _tls_words(error: ssl.SSLError) -> str:
+    # Python's own text names its source file; an error that Python made up has no attributes.
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate is not trusted: {getattr(error, 'verify_message', 'unknown')}"
+    return f"TLS failed: {getattr(error, 'reason', None) or 'the connection was cut'}"
 
 
 def lost(error: OSError | EOFError) -> TransferError:

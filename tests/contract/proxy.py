@@ -29,7 +29,7 @@ class Proxy:
         cut_after: int | None = None,
         freeze_after: int | None = None,
         lose: bytes | None = None,
-        instead: tuple[bytes, bytes] = (b"\0", b""),
+        instead: tuple[bytes, bytes] | None = None,
     ) -> None:
         self._host = customer.host
         self._target = customer.port
@@ -104,7 +104,7 @@ class Proxy:
             if self._lose is not None and data.startswith(self._lose):
                 self._lose = None
                 break
-            if data.startswith(self._instead[0]):
+            if self._instead is not None and data.startswith(self._instead[0]):
                 data = self._instead[1]
             client.sendall(_PASSIVE.sub(self._follow, data))
         client.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,166 @@
+"""No error of a library leaves the package untranslated, and each has words for a person."""
+
+import builtins
+import ftplib
+import inspect
+import socket
+import ssl
+import struct
+from collections.abc import Iterator
+
+import paramiko.sftp
+import paramiko.ssh_exception
+import pytest
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from pydantic import SecretStr
+
+from transports import errors, ftp, sftp, ssh, words
+from transports.errors import (
+    AccountFailure,
+    ConnectionLost,
+    Kind,
+    LoginRefused,
+    ProtocolFailed,
+    Stalled,
+    TransferError,
+)
+
+_ARGUMENTS: dict[str, tuple[object, ...]] = {
+    "BadAuthenticationType": ("no", ["publickey"]),
+    "BadHostKeyException": ("host", paramiko.PKey(), paramiko.PKey()),
+    "ChannelException": (4, "resource shortage"),
+    "NoValidConnectionsError": ({("127.0.0.1", 22): OSError("refused")},),
+    "PartialAuthentication": (["publickey"],),
+    "ProxyCommandFailure": ("nc", "failed"),
+    "UnicodeDecodeError": ("utf-8", b"\xff", 0, 1, "bad"),
+    "UnicodeEncodeError": ("utf-8", "\ud800", 0, 1, "bad"),
+    "UnicodeTranslateError": ("\ud800", 0, 1, "bad"),
+}
+
+
+def _exceptions_of(module: object) -> Iterator[type[Exception]]:
+    for _, found in inspect.getmembers(module, inspect.isclass):
+        if issubclass(found, Exception):
+            yield found
+
+
+def _subclasses(of: type[Exception]) -> Iterator[type[Exception]]:
+    yield of
+    for below in of.__subclasses__():
+        if below.__module__ in {"builtins", "socket", "ssl", "shutil", "http.client"}:
+            yield from _subclasses(below)
+
+
+def _made(of: type[Exception]) -> Exception:
+    return of(*_ARGUMENTS.get(of.__name__, ("what the library says",)))
+
+
+SYSTEM = {*_subclasses(OSError), ssl.SSLError, socket.gaierror, socket.herror, TimeoutError}
+OF_PARAMIKO = {
+    *_exceptions_of(paramiko.ssh_exception),
+    *_exceptions_of(paramiko.sftp),
+    paramiko.SFTPError,
+    ssh.Flooded,
+    EOFError,
+}
+OF_FTPLIB = {*_exceptions_of(ftplib), *ftplib.all_errors, EOFError}
+GARBLED = {
+    struct.error,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    InvalidTag,
+    InvalidSignature,
+    *_subclasses(ValueError),
+}
+
+
+@pytest.mark.parametrize("of", sorted(SYSTEM | OF_PARAMIKO | GARBLED, key=str))
+def test_every_error_of_paramiko_is_translated(of: type[Exception]) -> None:
+    _is_told_to_a_person(sftp.translate(_made(of), SecretStr("secret")))
+
+
+@pytest.mark.parametrize("of", sorted(SYSTEM | OF_FTPLIB | GARBLED, key=str))
+def test_every_error_of_ftplib_is_translated(of: type[Exception]) -> None:
+    _is_told_to_a_person(ftp.translate(_made(of), SecretStr("secret")))
+
+
+def _is_told_to_a_person(failure: TransferError) -> None:
+    assert failure.kind is Kind.ACCOUNT
+    assert failure.words
+    assert "Traceback" not in failure.words
+    assert not any(name in failure.words for name in dir(builtins) if name.endswith("Error"))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "told"),
+    [
+        (paramiko.AuthenticationException("Authentication failed."), LoginRefused, "Authen"),
+        (paramiko.SSHException("Garbage"), ProtocolFailed, "Garbage"),
+        (EOFError(), ConnectionLost, "The server closed the connection"),
+        (TimeoutError(), Stalled, "Connection timed out"),
+        (ConnectionResetError(104, "Connection reset by peer"), ConnectionLost, "Connection reset"),
+    ],
+)
+def test_errors_of_paramiko_mean(
+    error: Exception, expected: type[TransferError], told: str
+) -> None:
+    failure = sftp.translate(error)
+    assert type(failure) is expected
+    assert failure.words.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("530 Login incorrect.", LoginRefused),
+        ("552 Quota exceeded.", errors.QuotaExceeded),
+        ("452 No space.", errors.QuotaExceeded),
+        ("426 Aborted.", ConnectionLost),
+        ("425 No data connection.", errors.ConnectFailed),
+        ("550 No.", AccountFailure),
+        ("451 Local error.", AccountFailure),
+    ],
+)
+def test_refusals_of_ftp_are_told_by_their_code(reply: str, expected: type[TransferError]) -> None:
+    refusal = ftplib.error_perm if reply[0] == "5" else ftplib.error_temp
+    failure = ftp.translate(refusal(reply))
+    assert (type(failure), failure.words) == (expected, reply)
+
+
+def test_every_error_of_the_package_has_a_kind_and_advice() -> None:
+    for of in _all_below(TransferError):
+        assert of("x").kind in Kind
+        assert of("x").advice.endswith(".")
+        assert of("x").part_left is False
+
+
+def _all_below(of: type[TransferError]) -> Iterator[type[TransferError]]:
+    for below in of.__subclasses__():
+        yield below
+        yield from _all_below(below)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("550 No\r\nsuch\tfile\x00\x1b[0m", "550 No such file [0m"),
+        ("ungültig".encode("latin-1"), "ungültig"),
+        ("ungültig".encode(), "ungültig"),
+        ("ungültig".encode("latin-1").decode("utf-8", "surrogateescape"), "ungültig"),
+        ("the password is hunter2!", "the password is ***!"),
+        ("x" * 600, "x" * 499 + "…"),
+        ("", ""),
+    ],
+)
+def test_words_are_one_printable_bounded_line_without_the_password(
+    said: str | bytes, told: str
+) -> None:
+    assert words.spoken(said, SecretStr("hunter2")) == told
+
+
+def test_words_of_tls_are_free_of_the_library() -> None:
+    error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
+    assert "_ssl.c" not in words.system_words(error)

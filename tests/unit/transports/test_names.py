@@ -1,0 +1,92 @@
+"""Names at the customer's server."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transports.names import MAX_BYTES, join, numbered, part_name, safe_name, with_parents
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=400)
+
+
+@pytest.mark.parametrize(
+    ("given_name", "safe"),
+    [
+        ("call.wav", "call.wav"),
+        ("../../etc/passwd", ".._.._etc_passwd"),
+        ("C:\\calls\\a.wav", "C:_calls_a.wav"),
+        ("a\r\nDELE b", "a__DELE b"),
+        ("nul\0.wav", "nul_.wav"),
+        ("Grüße 通話 🎧.wav", "Grüße 通話 🎧.wav"),
+        ("x" * 300 + ".wav", "x" * 251 + ".wav"),
+        ("ü" * 200 + ".wav", "ü" * 125 + ".wav"),
+        ("a." + "x" * 300, "a." + "x" * 253),
+    ],
+)
+def test_a_name_is_never_a_path_and_never_too_long(given_name: str, safe: str) -> None:
+    assert safe_name(given_name) == safe
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "\ud800"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not"):
+        safe_name(name)
+
+
+@given(NAMES)
+def test_any_text_becomes_one_name_of_its_own_folder(text: str) -> None:
+    if text in {".", ".."}:
+        return
+    name = safe_name(text)
+    assert len(name.encode()) <= MAX_BYTES
+    assert not set(name) & set("/\\\r\n\0")
+    assert name not in {"", ".", ".."}
+    assert safe_name(name) == name
+
+
+@given(NAMES, st.integers(2, 10_000))
+def test_a_numbered_name_is_another_one_that_is_not_too_long(text: str, copy: int) -> None:
+    if text in {".", ".."}:
+        return
+    name = safe_name(text)
+    assert numbered(name, 1) == name
+    assert numbered(name, copy) != name
+    assert f"({copy})" in numbered(name, copy)
+    assert len(numbered(name, copy).encode()) <= MAX_BYTES
+
+
+def test_a_numbered_name_keeps_its_extension() -> None:
+    assert numbered("call.wav", 2) == "call (2).wav"
+    assert numbered("call", 3) == "call (3)"
+
+
+@given(st.text(min_size=1, max_size=128), st.integers(0, 2**31))
+def test_a_temporary_name_is_of_one_length_and_of_one_attempt(text: str, attempt: int) -> None:
+    recording = text.encode("ascii", "ignore").decode() or "id"
+    name = part_name(recording, attempt)
+    assert len(name) == len(part_name("other", 0))
+    assert name.endswith(".part")
+    assert name != part_name(recording, attempt + 1)
+    assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"),
+    [("", "a"), (".", "a"), ("calls", "calls/a"), ("/calls/", "/calls/a"), ("/", "/a")],
+)
+def test_a_name_is_joined_to_its_folder(folder: str, path: str) -> None:
+    assert join(folder, "a") == path
+
+
+@pytest.mark.parametrize(
+    ("folder", "folders"),
+    [
+        ("a", ["a"]),
+        ("a/b/c", ["a", "a/b", "a/b/c"]),
+        ("/a/b/", ["/a", "/a/b"]),
+        ("./a//b", ["a", "a/b"]),
+        ("/", []),
+    ],
+)
+def test_the_folders_above_come_first(folder: str, folders: list[str]) -> None:
+    assert with_parents(folder) == folders

@@ -1,0 +1,55 @@
+"""The watchdog cuts what stands still, and ends when nobody needs it."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from transports.watchdog import Watch
+
+
+def test_a_socket_is_cut_when_the_limit_is_over() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        watch = Watch()
+        watch.guard(ours)
+        started = time.monotonic()
+        with watch.within(0.3):
+            assert ours.recv(1) == b""
+        watch.close()
+    assert 0.3 <= time.monotonic() - started < 1
+    assert watch.expired
+    assert watch.words == "The server was silent for 0.3 seconds"
+
+
+def test_what_goes_forward_is_left_alone() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        watch = Watch()
+        watch.guard(ours)
+        with watch.within(0.4):
+            for _ in range(6):
+                time.sleep(0.1)
+                watch.moved()
+        time.sleep(0.6)
+        assert not watch.expired
+        ours.send(b"x")
+        watch.close()
+
+
+@pytest.mark.parametrize("sessions", [1, 20])
+def test_one_thread_watches_all_and_ends_with_the_last(sessions: int) -> None:
+    watches = [Watch() for _ in range(sessions)]
+    assert len(_watchdogs()) == 1
+    for watch in watches:
+        watch.close()
+        watch.close()
+    deadline = time.monotonic() + 2
+    while _watchdogs() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _watchdogs()
+
+
+def _watchdogs() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "watchdog"]
