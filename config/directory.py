@@ -4,9 +4,8 @@ The running state of an account lives in the same document, under `run`; only th
 that part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import SecretStr, ValidationError
 from pymongo.database import Database
@@ -20,19 +19,25 @@ from config.accounts import (
     check_password,
     may_use_ftp,
 )
-from config.errors import AccountError, UnknownAccount
+from config.documents import Document, of_accounts
+from config.errors import AccountError, UnknownAccount, UnreadableSecret
+from config.fields import explain
+from config.numbers import Number, check_number
+from config.permissions import check_grant, check_move, descendants
 from config.secrets import Vault
+from config.tokens import Tokens
+from config.users import Users
 
-Document = dict[str, Any]
+__all__ = ["Directory", "Number", "Rotation"]
 
 
 @dataclass(frozen=True)
-class Number:
-    """A telephone number, the account it belongs to, and where its recordings go."""
+class Rotation:
+    """What a change of keys did to the stored passwords."""
 
-    number: str
-    account_id: str
-    method: DeliveryMethod
+    rotated: int
+    unreadable: tuple[str, ...]
+    """Accounts whose password no key given can read."""
 
 
 class Directory:
@@ -41,6 +46,8 @@ class Directory:
     def __init__(self, database: Database[Document], vault: Vault) -> None:
         self._accounts = database["accounts"]
         self._numbers = database["numbers"]
+        self._users = Users(database, self.find)
+        self._tokens = Tokens(database, self.find)
         self._vault = vault
 
     def create(
@@ -52,21 +59,18 @@ class Directory:
         ftp_access: bool = False,
     ) -> Account:
         """Add an account. Raises AccountError where it exists or its parent cannot pass FTP on."""
-        account = _account(
+        account = _checked(
             {
-                "_id": check_account_id(account_id),
+                "account_id": check_account_id(account_id),
                 "name": name,
                 "parent": parent,
                 "ftp_access": ftp_access,
             }
         )
         if parent is not None:
-            above = self.get(parent)
-            if ftp_access and not may_use_ftp(above, self.find):
-                raise AccountError(
-                    f"The parent account {parent!r} has no FTP access to pass on: "
-                    "give it the permission first, or create this account without --ftp-access."
-                )
+            self.get(parent)
+            if ftp_access:
+                check_grant(account, self.find)
         try:
             self._accounts.insert_one(_document(account))
         except DuplicateKeyError:
@@ -90,6 +94,14 @@ class Directory:
         with self._accounts.find().sort("_id") as cursor:
             for document in cursor:
                 yield _account(document)
+
+    def children(self, account_id: str) -> tuple[Account, ...]:
+        """The accounts directly beneath, by id."""
+        return tuple(self._children([account_id]))
+
+    def descendants(self, account_id: str) -> tuple[Account, ...]:
+        """Everything beneath the account, level by level."""
+        return tuple(descendants(account_id, self._children))
 
     def may_use_ftp(self, account: Account) -> bool:
         """Whether the permission reaches the account from the top."""
@@ -121,14 +133,71 @@ class Directory:
             )
         self._set(account_id, {"enabled": enabled})
 
+    def set_ftp_access(self, account_id: str, *, granted: bool) -> Account:
+        """Grant or revoke "FTP Access" (settings text); the account as it is then.
+
+        Revoking takes it from everything beneath; settings stay stored, and come back with it.
+        Whoever calls has asked `Principal.may_grant`. Raises UnknownAccount, and AccountError
+        where the account above has no permission that could be passed on.
+        """
+        account = self.get(account_id)
+        if granted:
+            check_grant(account, self.find)
+        self._set(account_id, {"ftp_access": granted})
+        return account.model_copy(update={"ftp_access": granted})
+
+    def move(self, account_id: str, parent: str | None) -> None:
+        """Hang the account on another parent, None for the top, with everything beneath it.
+
+        Its FTP permission is from then on that of its new place. Raises UnknownAccount, and
+        AccountError where it would hang beneath itself or others moved it meanwhile.
+        """
+        account = self.get(account_id)
+        check_move(account, parent, self.find)
+        seen = {"_id": account_id, "parent": account.parent}
+        moved = self._accounts.update_one(seen, {"$set": {"parent": parent}}).matched_count
+        if not moved:
+            raise _overtaken(account_id)
+        self._check_moved(account, parent)
+
+    def rename(self, account_id: str, name: str) -> None:
+        """Change the name people read. Raises UnknownAccount, AccountError."""
+        account = _checked({"account_id": account_id, "name": name})
+        self._set(account_id, {"name": account.name})
+
+    def set_default_method(self, account_id: str, method: DeliveryMethod) -> None:
+        """Where recordings go that have no number, or one that is not known."""
+        self._set(account_id, {"default_method": method.value})
+
+    def rotate(self, vault: Vault) -> Rotation:
+        """Encrypt every stored password with the vault's first key; safe to repeat.
+
+        A password that is saved meanwhile is left as it was saved. What no key can read is left
+        as it is and named in the answer. Raises SecretError without a key.
+        """
+        rotated, unreadable = 0, []
+        stored = {"password": {"$exists": True}}
+        for document in list(self._accounts.find(stored, {"_id": 1}).sort("_id")):
+            try:
+                rotated += self._rotate_one(document["_id"], vault)
+            except UnreadableSecret:
+                unreadable.append(document["_id"])
+        return Rotation(rotated, tuple(unreadable))
+
     def remove(self, account_id: str) -> None:
-        """Delete the account and its numbers. Raises AccountError while sub accounts hang on it."""
+        """Delete the account, its numbers, users and tokens.
+
+        The account goes last, so that a removal that was cut short can be repeated. Raises
+        UnknownAccount, and AccountError while sub accounts hang on it.
+        """
         child = self._accounts.find_one({"parent": account_id}, {"_id": 1})
         if child is not None:
             raise AccountError(
                 f"The account {account_id!r} has the sub account {child['_id']!r}: "
                 "remove that first."
             )
+        self._users.remove_of(account_id)
+        self._tokens.remove_of(account_id)
         self._numbers.delete_many({"account_id": account_id})
         if not self._accounts.delete_one({"_id": account_id}).deleted_count:
             raise UnknownAccount(account_id)
@@ -138,14 +207,18 @@ class Directory:
         document = self._numbers.find_one({"_id": number})
         return None if document is None else _number(document)
 
-    def numbers(self) -> Iterator[Number]:
-        """All numbers, in order."""
-        with self._numbers.find().sort("_id") as cursor:
+    def numbers(self, account_ids: Collection[str] | None = None) -> Iterator[Number]:
+        """All numbers, or those of the accounts named, in order."""
+        with self._numbers.find(of_accounts(account_ids)).sort("_id") as cursor:
             for document in cursor:
                 yield _number(document)
 
     def set_number(self, number: Number) -> None:
-        """Store a number's account and delivery method. Raises UnknownAccount."""
+        """Store a number's account and delivery method; it may have been another account's.
+
+        Raises UnknownAccount, and AccountError where the number is malformed.
+        """
+        check_number(number.number)
         self.get(number.account_id)
         self._numbers.replace_one(
             {"_id": number.number},
@@ -153,10 +226,50 @@ class Directory:
             upsert=True,
         )
 
+    def set_number_method(self, number: Number) -> None:
+        """Change the delivery method of a number, as long as it is still this account's.
+
+        For those who may not take another account's number. Raises AccountError otherwise.
+        """
+        query = {"_id": number.number, "account_id": number.account_id}
+        change = {"$set": {"method": number.method.value}}
+        if not self._numbers.update_one(query, change).matched_count:
+            raise AccountError(
+                f"The number {number.number!r} is not one of the account {number.account_id!r}."
+            )
+
     def remove_number(self, number: str) -> None:
         """Forget a number. Raises AccountError where it is not known."""
         if not self._numbers.delete_one({"_id": number}).deleted_count:
             raise AccountError(f"The number {number!r} is not known.")
+
+    def _children(self, account_ids: Iterable[str]) -> Iterator[Account]:
+        with self._accounts.find({"parent": {"$in": list(account_ids)}}).sort("_id") as cursor:
+            for document in cursor:
+                yield _account(document)
+
+    def _check_moved(self, account: Account, parent: str | None) -> None:
+        """Take the move back where another one, at the same time, closed a circle with it.
+
+        Each of two such moves looks after it has written, so that the later one sees both.
+        """
+        try:
+            check_move(account, parent, self.find)
+        except AccountError:
+            moved = {"_id": account.account_id, "parent": parent}
+            self._accounts.update_one(moved, {"$set": {"parent": account.parent}})
+            raise _overtaken(account.account_id) from None
+
+    def _rotate_one(self, account_id: str, vault: Vault) -> bool:
+        while True:
+            document = self._accounts.find_one({"_id": account_id}, {"password": 1}) or {}
+            token = document.get("password")
+            if token is None or vault.is_current(token):
+                return False
+            seen = {"_id": account_id, "password": token}
+            change = {"$set": {"password": vault.rotate(token)}}
+            if self._accounts.update_one(seen, change).matched_count:
+                return True
 
     def _set(self, account_id: str, values: Document) -> None:
         if not self._accounts.update_one({"_id": account_id}, {"$set": values}).matched_count:
@@ -165,17 +278,30 @@ class Directory:
 
 def _account(document: Document) -> Account:
     try:
-        return Account(
-            account_id=document["_id"],
-            **{key: document[key] for key in Account.model_fields if key in document},
-        )
+        return _from(document)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in problem["loc"])
-        words = problem["msg"].removeprefix("Value error, ")
-        raise AccountError(
-            f"The account {document['_id']!r} cannot be used: its {field}: {words}."
-        ) from None
+        problems = " ".join(explain(error).values())
+        raise AccountError(f"The account {document['_id']!r} cannot be used: {problems}") from None
+
+
+def _from(document: Document) -> Account:
+    stored = {key: document[key] for key in Account.model_fields if key in document}
+    return Account(account_id=document["_id"], **stored)
+
+
+def _checked(values: Document) -> Account:
+    """An account of what somebody entered; raises AccountError with a sentence for each field."""
+    try:
+        return Account.model_validate(values)
+    except ValidationError as error:
+        raise AccountError(" ".join(explain(error).values())) from None
+
+
+def _overtaken(account_id: str) -> AccountError:
+    return AccountError(
+        f"The account {account_id!r} or one above its new place was moved at the same time: "
+        "look where they are now, and try again."
+    )
 
 
 def _document(account: Account) -> Document:

@@ -17,6 +17,10 @@ class SecretError(ConfigError):
     """A stored credential cannot be encrypted or read with the keys given."""
 
 
+class UnreadableSecret(SecretError):
+    """No key given made the stored credential."""
+
+
 class AccountError(ConfigError):
     """An account, a number or a permission refuses what was asked of it."""
 
@@ -29,3 +33,11 @@ class UnknownAccount(AccountError):
             f"There is no account {account_id!r}: 'courier accounts list' shows those there are."
         )
         self.account_id = account_id
+
+
+class UserError(ConfigError):
+    """A user or a password of the console refuses what was asked of it."""
+
+
+class TokenError(ConfigError):
+    """A token of the API refuses what was asked of it."""

@@ -19,6 +19,7 @@ from config.accounts import (
     may_use_ftp,
 )
 from config.errors import AccountError
+from config.fields import explain
 
 LEAST = {"protocol": "ftp", "host": "ftp.customer.example", "username": "acme"}
 
@@ -30,9 +31,9 @@ def settings(**changes: Any) -> FtpSettings:
 def refused(**changes: Any) -> str:
     with pytest.raises(ValidationError) as caught:
         settings(**changes)
-    [problem] = caught.value.errors()
-    assert problem["loc"][0] == next(iter(changes))
-    return problem["msg"]
+    [(field, sentence)] = explain(caught.value).items()
+    assert field == next(iter(changes))
+    return sentence
 
 
 def test_what_is_not_given_has_its_default() -> None:
@@ -95,7 +96,6 @@ def test_an_ipv6_address_may_stand_in_brackets() -> None:
         "a\r\nb",
         "a\n",
         "::1%a\nb",
-        "läufer.example",
         "a" * 64,
         "a." * 127,
     ],

@@ -1,0 +1,258 @@
+"""The FTP settings of an account: every field declared once, with all that is said of it.
+
+The model, the commands, the API and the page are fed by these declarations; `config.fields`
+reads them. Labels and choices are those of the product's settings text ("FTP Settings").
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
+
+from config.errors import AccountError
+from config.hosts import Host
+from config.text import EmailAddress, Text, one_line
+
+MAX_PASSWORD = 1024
+MAX_UPLOADS = 8
+MAX_EMAIL_ALERTS = 50
+_HOST_KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
+
+class Protocol(StrEnum):
+    """How files travel to the customer's server."""
+
+    FTP = "ftp"
+    SFTP = "sftp"
+
+
+class LogonType(StrEnum):
+    """How an SFTP server asks for the password (RFC 4252 section 8, RFC 4256)."""
+
+    NORMAL = "normal"
+    INTERACTIVE = "interactive"
+
+
+class ExistingFile(StrEnum):
+    """What becomes of a recording whose name the customer's server has already."""
+
+    NUMBER = "number"
+    OVERWRITE = "overwrite"
+
+
+class AlertFrequency(StrEnum):
+    """How often an outage is told of."""
+
+    EVERY = "every"
+    OUTAGE = "outage"
+
+
+class Input(StrEnum):
+    """How a field is entered on a page."""
+
+    TEXT = "text"
+    SELECT = "select"
+    PASSWORD = "password"  # noqa: S105 - the kind of an input
+    NUMBER = "number"
+    LIST = "list"
+    CHECKBOX = "checkbox"
+
+
+DEFAULT_PORTS = {Protocol.FTP: 21, Protocol.SFTP: 22}
+
+
+def _entered(
+    kind: Input,
+    *,
+    options: dict[str, str] | None = None,
+    shown_when: dict[str, str] | None = None,
+    sensitive: bool = False,
+    default_by_protocol: bool = False,
+) -> JsonDict:
+    """What a form must know besides the field's type; JSON, so that OpenAPI carries it too."""
+    ports: JsonDict = {protocol.value: port for protocol, port in DEFAULT_PORTS.items()}
+    return {
+        "x-input": kind.value,
+        "x-options": dict(options or {}),
+        "x-shown-when": dict(shown_when or {}),
+        "x-sensitive": sensitive,
+        "x-default-by-protocol": ports if default_by_protocol else {},
+    }
+
+
+_WITH_SFTP = {"protocol": Protocol.SFTP.value}
+
+
+def _host_key(value: str) -> str:
+    if not _HOST_KEY.fullmatch(value):
+        raise ValueError("must be a fingerprint like SHA256: and 43 characters")
+    return value
+
+
+def _password(value: SecretStr) -> SecretStr:
+    text = one_line(value.get_secret_value())
+    if not 1 <= len(text) <= MAX_PASSWORD:
+        raise ValueError(f"must have 1 to {MAX_PASSWORD} characters")
+    return value
+
+
+Password = Annotated[SecretStr, AfterValidator(_password)]
+HostKey = Annotated[str, AfterValidator(_host_key)]
+
+
+class Capabilities(BaseModel):
+    """What the customer's server let the test on save do; the upload picks the best of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: bool = True
+    rename: bool = True
+
+
+class _Server(BaseModel):
+    """The fields up to the password, in the order of the screen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    protocol: Protocol = Field(
+        title="Protocol",
+        description="How files travel: FTP, or SFTP over an encrypted SSH connection.",
+        json_schema_extra=_entered(Input.SELECT, options={"ftp": "FTP", "sftp": "SFTP"}),
+    )
+    logon_type: LogonType = Field(
+        default=LogonType.NORMAL,
+        title="Logon Type",
+        description="Normal sends the password; Interactive answers the server's question for it.",
+        json_schema_extra=_entered(
+            Input.SELECT,
+            options={"normal": "Normal", "interactive": "Interactive"},
+            shown_when=_WITH_SFTP,
+        ),
+    )
+    host: Host = Field(
+        title="Host",
+        description="The server's name or IP address, without protocol, port or path.",
+        json_schema_extra=_entered(Input.TEXT),
+    )
+    port: int = Field(
+        default=DEFAULT_PORTS[Protocol.FTP],
+        ge=1,
+        le=65535,
+        title="Port",
+        description="Left empty: 21 for FTP, 22 for SFTP.",
+        json_schema_extra=_entered(Input.NUMBER, default_by_protocol=True),
+    )
+    username: Text = Field(
+        min_length=1,
+        max_length=256,
+        title="Username",
+        description="Who logs in to the server.",
+        json_schema_extra=_entered(Input.TEXT),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_port(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("port") is None and data.get("protocol"):
+            is_sftp = data["protocol"] == Protocol.SFTP
+            return {**data, "port": DEFAULT_PORTS[Protocol.SFTP if is_sftp else Protocol.FTP]}
+        return data
+
+
+class _Delivery(BaseModel):
+    """The fields after the password."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Text = Field(
+        default=".",
+        max_length=1024,
+        title="Path",
+        description="The folder for the files; made where it is missing. A dot is the folder that "
+        "the login leads to.",
+        json_schema_extra=_entered(Input.TEXT),
+    )
+    email_alerts: tuple[EmailAddress, ...] = Field(
+        default=(),
+        max_length=MAX_EMAIL_ALERTS,
+        title="Email Alerts",
+        description="Who is told when files cannot be delivered; several addresses by comma.",
+        json_schema_extra=_entered(Input.LIST),
+    )
+    host_key: HostKey | None = Field(
+        default=None,
+        title="Host Key",
+        description="The fingerprint the server must show. Left empty, the one it shows at the "
+        "first save is kept.",
+        json_schema_extra=_entered(Input.TEXT, shown_when=_WITH_SFTP),
+    )
+    uploads: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_UPLOADS,
+        title="Uploads at Once",
+        description=f"1 to {MAX_UPLOADS}. Left empty: as many as make it faster.",
+        json_schema_extra=_entered(Input.NUMBER),
+    )
+    existing_file: ExistingFile = Field(
+        default=ExistingFile.NUMBER,
+        title="Existing File",
+        description="What to do where the server has another file of the same name.",
+        json_schema_extra=_entered(
+            Input.SELECT,
+            options={"number": "Keep it, and add a number: name (2)", "overwrite": "Overwrite it"},
+        ),
+    )
+    alert_frequency: AlertFrequency = Field(
+        default=AlertFrequency.EVERY,
+        title="Alert Frequency",
+        description="An outage suspends the account again and again until the server is back.",
+        json_schema_extra=_entered(
+            Input.SELECT,
+            options={"every": "Every suspension", "outage": "Once an outage, and then daily"},
+        ),
+    )
+    recovery_email: bool = Field(
+        default=False,
+        title="Recovery Email",
+        description="Tell the addresses of Email Alerts also when the server is back.",
+        json_schema_extra=_entered(Input.CHECKBOX),
+    )
+
+
+class FtpSettings(_Delivery, _Server):
+    """One account's way to its server ("FTP Settings" of the product's text).
+
+    The password is not among them: it stays encrypted in the directory until a login needs it.
+    """
+
+    capabilities: Capabilities = Capabilities()
+
+
+class _Password(BaseModel):
+    password: SecretStr | None = Field(
+        None,
+        max_length=MAX_PASSWORD,
+        title="Password",
+        description="Stored encrypted and never shown. Left empty, the stored one is kept.",
+        json_schema_extra=_entered(Input.PASSWORD, sensitive=True),
+    )
+
+
+class FtpSettingsInput(_Delivery, _Password, _Server):
+    """What a person enters: the settings and the password, in the order of the screen.
+
+    A field that is not known is refused, so that a misspelt one is not lost silently.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def check_password(password: SecretStr) -> SecretStr:
+    """The password itself; raises AccountError where no server could take it."""
+    try:
+        return _password(password)
+    except ValueError as error:
+        raise AccountError(f"The password {error}.") from None

@@ -1,0 +1,159 @@
+"""The API's tokens in MongoDB (`tokens`): shown once, stored as a SHA-256 only.
+
+A secret of 256 random bits needs no slow hash. It carries its id, so that it is found without
+being searched for, and a beginning by which scanners for leaked secrets know it.
+"""
+
+import re
+import secrets
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from hmac import compare_digest
+
+from pydantic import SecretStr
+from pymongo.database import Database
+
+from config.accounts import Find
+from config.documents import Document, of_accounts
+from config.errors import TokenError, UnknownAccount
+from config.permissions import Principal
+from config.text import MAX_NAME, one_line
+
+PREFIX = "courier"
+USED_EVERY_MS = 60_000
+"""`last_used_at` is written at most this often: reading must not mean writing."""
+_SECRET = re.compile(rf"{PREFIX}_(?P<id>[0-9a-f]{{16}})_[A-Za-z0-9_-]{{43}}")
+_WITHOUT_HASH = {"hash": 0}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token, never with its secret."""
+
+    token_id: str
+    name: str
+    account_id: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+
+    @property
+    def principal(self) -> Principal:
+        """In whose name the token acts; no login holds a colon."""
+        return Principal(f"token:{self.token_id}", self.account_id)
+
+
+class Tokens:
+    """The tokens. `find` looks accounts up. Raises pymongo's errors where MongoDB is away."""
+
+    def __init__(self, database: Database[Document], find: Find) -> None:
+        self._tokens = database["tokens"]
+        self._find = find
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes; those that stand are left as they are."""
+        self._tokens.create_index("account_id")
+
+    def create(self, name: str, account_id: str | None) -> tuple[str, SecretStr]:
+        """Add a token: its id, and the secret that is never shown again.
+
+        Without an account it is the service provider's. Raises TokenError, UnknownAccount.
+        """
+        if account_id is not None and self._find(account_id) is None:
+            raise UnknownAccount(account_id)
+        token_id = secrets.token_hex(8)
+        secret = f"{PREFIX}_{token_id}_{secrets.token_urlsafe(32)}"
+        self._tokens.insert_one(
+            {
+                "_id": token_id,
+                "name": _name(name),
+                "account_id": account_id,
+                "hash": _hash(secret),
+                "created_at": datetime.now(UTC),
+                "last_used_at": None,
+            }
+        )
+        return token_id, SecretStr(secret)
+
+    def get(self, token_id: str) -> Token:
+        """The token. Raises TokenError where there is none."""
+        document = self._tokens.find_one({"_id": token_id}, _WITHOUT_HASH)
+        if document is None:
+            raise _unknown(token_id)
+        return _token(document)
+
+    def list(self, account_ids: Collection[str] | None = None) -> Iterator[Token]:
+        """All tokens, or those of the accounts named, oldest first."""
+        query = of_accounts(account_ids)
+        with self._tokens.find(query, _WITHOUT_HASH).sort([("created_at", 1), ("_id", 1)]) as found:
+            for document in found:
+                yield _token(document)
+
+    def revoke(self, token_id: str) -> None:
+        """Forget the token: it opens nothing from now on. Raises TokenError where there is none."""
+        if not self._tokens.delete_one({"_id": token_id}).deleted_count:
+            raise _unknown(token_id)
+
+    def remove_of(self, account_id: str) -> None:
+        """Forget the tokens of an account that is removed."""
+        self._tokens.delete_many({"account_id": account_id})
+
+    def verify(self, secret: SecretStr) -> Principal | None:
+        """In whose name the bearer of the secret acts, or None."""
+        text = secret.get_secret_value()
+        found = _SECRET.fullmatch(text)
+        if found is None:
+            return None
+        document = self._tokens.find_one({"_id": found["id"]}, {"is_stale": _IS_STALE, **_ALL})
+        if document is None or not compare_digest(document["hash"], _hash(text)):
+            return None
+        if document["is_stale"]:
+            self._note_use(document["_id"])
+        return _token(document).principal
+
+    def _note_use(self, token_id: str) -> None:
+        query = {"_id": token_id, "$expr": _IS_STALE}
+        self._tokens.update_one(query, [{"$set": {"last_used_at": "$$NOW"}}])
+
+
+_ALL = dict.fromkeys(("name", "account_id", "hash", "created_at", "last_used_at"), 1)
+_IS_STALE: Document = {
+    "$or": [
+        {"$eq": ["$last_used_at", None]},
+        {"$lte": ["$last_used_at", {"$subtract": ["$$NOW", USED_EVERY_MS]}]},
+    ]
+}
+
+
+def _name(name: str) -> str:
+    text = name.strip()
+    try:
+        one_line(text)
+    except ValueError as error:
+        raise TokenError(f"The token's name {error}.") from None
+    if not 1 <= len(text) <= MAX_NAME:
+        raise TokenError(
+            f"The token's name must have 1 to {MAX_NAME} characters: say what it is used for."
+        )
+    return text
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _unknown(token_id: str) -> TokenError:
+    return TokenError(
+        f"There is no token {token_id!r}: 'courier tokens list' shows those there are."
+    )
+
+
+def _token(document: Document) -> Token:
+    return Token(
+        document["_id"],
+        document["name"],
+        document["account_id"],
+        document["created_at"],
+        document["last_used_at"],
+    )

@@ -1,0 +1,179 @@
+"""The console's users in MongoDB (`users`).
+
+A user belongs to an account or, without one, to the service provider. `session_epoch` is part of
+every session: raised with the password and when the user is disabled, it ends those before.
+"""
+
+import re
+import secrets
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import SecretStr
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from config.accounts import Find
+from config.documents import Document, of_accounts
+from config.errors import UnknownAccount, UserError
+from config.passwords import (
+    check_new_password,
+    generate_password,
+    hash_password,
+    is_outdated,
+    is_password,
+)
+from config.permissions import Principal
+from config.text import is_email
+
+__all__ = ["Principal", "User", "Users", "generate_password"]
+
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_EPOCH_BITS = 48
+_WITHOUT_HASH = {"hash": 0}
+
+
+@dataclass(frozen=True)
+class User:
+    """Who may sign in, never with the password's hash."""
+
+    login: str
+    account_id: str | None
+    disabled: bool
+    created_at: datetime
+    session_epoch: int
+
+    @property
+    def principal(self) -> Principal:
+        """In whose name the user acts."""
+        return Principal(self.login, self.account_id)
+
+
+class Users:
+    """The users. `find` looks accounts up. Raises pymongo's errors where MongoDB is away."""
+
+    def __init__(self, database: Database[Document], find: Find) -> None:
+        self._users = database["users"]
+        self._find = find
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes; those that stand are left as they are."""
+        self._users.create_index("account_id")
+
+    def create(self, login: str, account_id: str | None, password: SecretStr) -> User:
+        """Add a user. Raises UserError where it exists or breaks a rule, UnknownAccount."""
+        name = check_login(login)
+        check_new_password(password, name)
+        if account_id is not None and self._find(account_id) is None:
+            raise UnknownAccount(account_id)
+        document: Document = {
+            "_id": name,
+            "account_id": account_id,
+            "hash": hash_password(password),
+            "disabled": False,
+            "created_at": datetime.now(UTC),
+            # No session of an earlier user of this name may fit.
+            "session_epoch": secrets.randbits(_EPOCH_BITS),
+        }
+        try:
+            self._users.insert_one(document)
+        except DuplicateKeyError:
+            raise UserError(f"The user {name!r} exists already.") from None
+        return _user(document)
+
+    def get(self, login: str) -> User:
+        """The user. Raises UserError where there is none."""
+        document = self._users.find_one({"_id": _known_as(login)}, _WITHOUT_HASH)
+        if document is None:
+            raise _unknown(login)
+        return _user(document)
+
+    def list(self, account_ids: Collection[str] | None = None) -> Iterator[User]:
+        """All users, or those of the accounts named, by login."""
+        with self._users.find(of_accounts(account_ids), _WITHOUT_HASH).sort("_id") as cursor:
+            for document in cursor:
+                yield _user(document)
+
+    def reset_password(self, login: str, password: SecretStr) -> None:
+        """Store another password; sessions from before are over. Raises UserError."""
+        name = _known_as(login)
+        check_new_password(password, name or "")
+        self._change(login, {"$set": {"hash": hash_password(password)}, "$inc": _NEXT_EPOCH})
+
+    def set_disabled(self, login: str, *, disabled: bool) -> None:
+        """Lock the user out, sessions included, or let it in again. Raises UserError."""
+        self._change(login, {"$set": {"disabled": disabled}, "$inc": _NEXT_EPOCH})
+
+    def remove(self, login: str) -> None:
+        """Forget the user; its sessions are over. Raises UserError where there is none."""
+        if not self._users.delete_one({"_id": _known_as(login)}).deleted_count:
+            raise _unknown(login)
+
+    def remove_of(self, account_id: str) -> None:
+        """Forget the users of an account that is removed."""
+        self._users.delete_many({"account_id": account_id})
+
+    def verify(self, login: str, password: SecretStr) -> User | None:
+        """The user whose password it is, or None.
+
+        Takes as long for a user that is unknown or disabled, so that the time tells nobody who
+        there is (OWASP Authentication Cheat Sheet). A hash of older parameters is made anew.
+        """
+        document = self._users.find_one({"_id": _known_as(login)})
+        stored = None if document is None or document["disabled"] else str(document["hash"])
+        if not is_password(stored, password) or document is None or stored is None:
+            return None
+        if is_outdated(stored):
+            seen = {"_id": document["_id"], "hash": stored}
+            self._users.update_one(seen, {"$set": {"hash": hash_password(password)}})
+        return _user(document)
+
+    def session(self, login: str, session_epoch: int) -> Principal | None:
+        """In whose name a session acts; None where it is over."""
+        query = {"_id": login, "session_epoch": session_epoch, "disabled": False}
+        document = self._users.find_one(query, _WITHOUT_HASH)
+        return None if document is None else _user(document).principal
+
+    def _change(self, login: str, change: Document) -> None:
+        if not self._users.update_one({"_id": _known_as(login)}, change).matched_count:
+            raise _unknown(login)
+
+
+_NEXT_EPOCH = {"session_epoch": 1}
+
+
+def check_login(login: str) -> str:
+    """The login as it is stored: lower case. Raises UserError where it is none.
+
+    ASCII only, looked at before it is lowered: some letters of others (the Kelvin sign) become
+    ASCII by that.
+    """
+    if not _is_login(login):
+        raise UserError(
+            "A login is an e-mail address, or up to 64 letters, digits, '.', '_' or '-' "
+            "beginning with a letter or a digit."
+        )
+    return login.lower()
+
+
+def _is_login(login: str) -> bool:
+    return _LOGIN.fullmatch(login) is not None or is_email(login)
+
+
+def _known_as(login: str) -> str | None:
+    return login.lower() if _is_login(login) else None
+
+
+def _unknown(login: str) -> UserError:
+    return UserError(f"There is no user {login!r}: 'courier users list' shows those there are.")
+
+
+def _user(document: Document) -> User:
+    return User(
+        document["_id"],
+        document["account_id"],
+        document["disabled"],
+        document["created_at"],
+        document["session_epoch"],
+    )
