@@ -118,17 +118,18 @@ class AccountStates:
         self._update(_fenced(account_id, epoch), {"run.next_due": due})
 
     def begin_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
-        """The timer is over: one file alone is tried next."""
-        return self._change(
-            account_id,
-            epoch,
-            seen,
-            {"run.state": State.PROBING.value, "run.next_due": "$$NOW"},
-        )
+        """One file alone is tried next. False where its timer is not over (any more)."""
+        values = {"run.state": State.PROBING.value, "run.next_due": "$$NOW"}
+        timer_over = {
+            "run.state": State.SUSPENDED.value,
+            "$expr": {"$lte": ["$run.suspended_until", "$$NOW"]},
+        }
+        return self._change(account_id, epoch, seen, values, timer_over)
 
     def end_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
         """Nothing is left to probe with: suspended as before, the next arrival is the probe."""
-        return self._change(account_id, epoch, seen, {"run.state": State.SUSPENDED.value})
+        values = {"run.state": State.SUSPENDED.value}
+        return self._change(account_id, epoch, seen, values, {"run.state": State.PROBING.value})
 
     def recovered(self, account_id: str, epoch: int, seen: RunState) -> bool:
         """The account delivers: failures are forgotten, and the outage's casualties may return."""
@@ -255,9 +256,16 @@ class AccountStates:
 
     # --- one way for each thing ---------------------------------------------------------------
 
-    def _change(self, account_id: str, epoch: int, seen: RunState, values: Document) -> bool:
+    def _change(
+        self,
+        account_id: str,
+        epoch: int,
+        seen: RunState,
+        values: Document,
+        where: Document | None = None,
+    ) -> bool:
         """A change of state, from the state that was seen."""
-        query = {**_fenced(account_id, epoch), "run.change": seen.change}
+        query = {**_fenced(account_id, epoch), "run.change": seen.change, **(where or {})}
         return self._update(query, {**values, **_CHANGED}) is not None
 
     def _update(self, query: Document, values: Document) -> Document | None:
