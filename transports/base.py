@@ -70,4 +70,7 @@ class Server(Protocol):
         """Make sure of the folder, with those above it; one that is there is fine."""
 
     def close(self) -> None:
-        """End the session, politely where that is quick. Never raises; may be repeated."""
+        """End the session, politely where that is quick. Never raises; may be repeated.
+
+        From another thread it cuts what runs, which then raises ConnectionLost.
+        """

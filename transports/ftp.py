@@ -82,6 +82,7 @@ class FtpServer:
         self._tells_size: bool | None = None if settings.capabilities.size else False
         self._home: str | None = None
         self._closed = True
+        self._ended = False
 
     @classmethod
     def open(
@@ -114,7 +115,7 @@ class FtpServer:
             with self._talk(self._limits.stall, _store_refused):
                 self._control.end_transfer()
         except (ConnectionLost, Stalled) as error:
-            if not (self._closed and self._arrived(path, sent)):
+            if self._ended or not (self._closed and self._arrived(path, sent)):
                 raise error from None
 
     def size(self, path: str) -> int | None:
@@ -183,6 +184,10 @@ class FtpServer:
     def close(self) -> None:
         """End the session: with QUIT, where the server answers that within a second."""
         if self._closed:
+            return
+        self._ended = True
+        if self._watch.busy:  # in another thread, which finds its sockets cut and drops them
+            self._watch.cut()
             return
         self._closed = True
         with contextlib.suppress(Exception), self._watch.within(1):

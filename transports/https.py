@@ -6,7 +6,9 @@ the watchdog reaches every connection. Here both do, in the thread of the upload
 """
 
 import contextlib
+import functools
 import http.client
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -38,7 +40,7 @@ class HttpsSource:
         self._url = url
         self._egress = egress
         self._limits = limits
-        self._context = ssl.create_default_context()
+        self._context = _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
         self._answer: _Answer | None = None
 
     def __enter__(self) -> Self:
@@ -195,6 +197,12 @@ def _parts(url: str) -> tuple[str, int, str]:
         raise SourceUnreadable("It is not an https URL, or leads away from https")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return host, port, quote(target, safe=_URL_CHARACTERS)
+
+
+@functools.lru_cache(maxsize=4)
+def _context(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """Made once for the places that certificates come from: reading them takes milliseconds."""
+    return ssl.create_default_context()
 
 
 @contextlib.contextmanager

@@ -230,6 +230,9 @@ class SftpServer:
         """End the session and its thread."""
         if self._closed:
             return
+        if self._watch.busy:  # in another thread, which finds its socket cut and closes
+            self._watch.cut()
+            return
         self._closed = True
         with contextlib.suppress(Exception), self._watch.within(1):
             if self._client is not None and self._transport.is_active():

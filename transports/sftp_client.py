@@ -150,6 +150,7 @@ class Writes:
         self._watch = watch
         self._offset = 0
         self._unanswered = 0
+        self._refused = False
         self._most = max(2, _IN_FLIGHT // client.request_size)
 
     def send(self, block: bytes) -> None:
@@ -177,7 +178,11 @@ class Writes:
         """Called by paramiko for each answer, in whatever order they come."""
         self._unanswered -= 1
         self._watch.moved()
+        if self._refused:
+            return  # the first refusal is being told already
+        self._refused = True
         self._client.check_status(kind, message)
+        self._refused = False
 
 
 def _described(code: int) -> str:

@@ -47,6 +47,17 @@ class Watch:
         """Something went forward: the time begins anew."""
         self._deadline = time.monotonic() + self._limit
 
+    @property
+    def busy(self) -> bool:
+        """Whether some thread is inside `within` at this moment."""
+        return self._limit != math.inf
+
+    def cut(self) -> None:
+        """End whatever waits for the sockets. From any thread."""
+        for connection in tuple(self._sockets):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End the watch; the sockets are the caller's to close. May be repeated."""
         _patrol.discard(self)
@@ -58,9 +69,7 @@ class Watch:
             return
         self.words = f"The server was silent for {self._limit:g} seconds"
         self.expired = True
-        for connection in tuple(self._sockets):
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        self.cut()
 
 
 class _Patrol:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -82,6 +83,23 @@ def test_a_server_that_stops_reading_is_left_within_the_limit(
     assert stalled.value.part_left
     assert stalled.value.words == "The server was silent for 1.5 seconds"
     assert "call.wav" not in files_in(customer.root)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_closing_from_another_thread_cuts_what_runs(
+    customer: CustomerServer, tmp_path: Path
+) -> None:
+    recording = tmp_path / "long.wav"
+    recording.write_bytes(os.urandom(1024) * 30_000)
+    with Proxy(customer, freeze_after=100_000) as proxy, opened(recording) as source:
+        session = open_session(customer, Limits(), port=proxy.port)
+        closing = threading.Timer(0.5, session.close)
+        closing.start()
+        started = time.monotonic()
+        with pytest.raises(ConnectionLost):
+            upload(session, source, job(), Ledger())
+        assert time.monotonic() - started < 3
+        closing.join()
 
 
 @pytest.mark.usefixtures("nothing_left")

@@ -235,7 +235,9 @@ def test_a_refused_write_is_never_taken_for_success(
 
 
 class Full(Refusing):
-    """A server whose disk is full."""
+    """A server whose disk is full: it refuses every write."""
+
+    offset = 0
 
     def statvfs(self, path: bytes) -> asyncssh.SFTPVFSAttrs:  # noqa: ARG002
         """Nothing available."""
