@@ -143,7 +143,7 @@ def _words(name: str, problem: Mapping[str, Any]) -> str:
     field = settings_field(name)
     kind, context = problem["type"], problem.get("ctx", {})
     if kind.startswith("int_") or kind in {"greater_than_equal", "less_than_equal"}:
-        return _number_words(field)
+        return f"must be a whole number{_range(field, context)}"
     if kind in _WORDS:
         return _WORDS[kind](context)
     message = problem["msg"].removeprefix("Value error, ")
@@ -151,10 +151,12 @@ def _words(name: str, problem: Mapping[str, Any]) -> str:
     return f"{message[:1].lower()}{message[1:]}".rstrip(".")
 
 
-def _number_words(field: FieldSpec | None) -> str:
-    if field is None or field.minimum is None or field.maximum is None:
-        return "must be a whole number within its limits"
-    return f"must be a whole number from {field.minimum} to {field.maximum}"
+def _range(field: FieldSpec | None, context: Mapping[str, Any]) -> str:
+    if field is not None and field.minimum is not None:
+        return f" from {field.minimum} to {field.maximum}"
+    if "ge" in context:
+        return f" of at least {context['ge']}"
+    return f" of at most {context['le']}" if "le" in context else ""
 
 
 def _at_least(context: Mapping[str, Any]) -> str:

@@ -232,9 +232,8 @@ class FtpSettings(_Delivery, _Server):
 
 
 class _Password(BaseModel):
-    password: SecretStr | None = Field(
-        None,
-        max_length=MAX_PASSWORD,
+    password: Password | None = Field(
+        default=None,
         title="Password",
         description="Stored encrypted and never shown. Left empty, the stored one is kept.",
         json_schema_extra=_entered(Input.PASSWORD, sensitive=True),

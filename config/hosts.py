@@ -42,6 +42,8 @@ def _is_ipv6(value: str) -> bool:
 def _in_ascii(value: str) -> str:
     name = unicodedata.normalize("NFC", value).lower()
     for label in name.split("."):
+        if label.startswith("-") or label.endswith("-"):
+            raise ValueError(_NO_HOST)
         if len(_scripts(label) & _LOOK_ALIKE_SCRIPTS) > 1:
             raise ValueError(
                 "mixes letters of different alphabets that look alike: type the host name anew, "

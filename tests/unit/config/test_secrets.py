@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from config.errors import SecretError
+from config.errors import SecretError, UnreadableSecret
 from config.secrets import Vault
 
 OLD, NEW = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
@@ -54,3 +54,26 @@ def test_without_a_key_nothing_is_stored_or_read() -> None:
 
 def test_a_vault_does_not_show_its_keys() -> None:
     assert NEW.get_secret_value() not in repr(vars(Vault([NEW])))
+
+
+def test_a_token_is_rotated_to_the_first_key() -> None:
+    vault = Vault([NEW, OLD])
+    token = Vault([OLD]).encrypt(PASSWORD)
+    assert not vault.is_current(token)
+    rotated = vault.rotate(token)
+    assert vault.is_current(rotated)
+    assert Vault([NEW]).decrypt(rotated) == PASSWORD
+
+
+def test_what_no_key_can_read_cannot_be_rotated() -> None:
+    token = Vault([OLD]).encrypt(PASSWORD)
+    assert not Vault([NEW]).is_current(token)
+    with pytest.raises(UnreadableSecret, match="add the key it was stored with"):
+        Vault([NEW]).rotate(token)
+
+
+def test_without_a_key_nothing_is_rotated() -> None:
+    with pytest.raises(SecretError, match="COURIER_SECRET_KEYS is not set"):
+        Vault([]).rotate("x")
+    with pytest.raises(SecretError, match="COURIER_SECRET_KEYS is not set"):
+        Vault([]).is_current("x")
