@@ -73,8 +73,12 @@ class SftpClient(SFTPClient):
             raise SFTPError("Expected a handle")
         return message.get_binary()
 
+    def begin_close(self, answered: "Writes", handle: bytes) -> None:
+        """Send the request to close; its answer, which paramiko would drop, goes to `answered`."""
+        self._async_request(answered, CMD_CLOSE, handle)
+
     def close_handle(self, handle: bytes) -> None:
-        """Close the file; paramiko's own close swallows what the server says to it."""
+        """Close the file of a transfer that was given up."""
         self._request(CMD_CLOSE, handle)
 
     def write(self, answered: "Writes", handle: bytes, offset: int, data: bytes) -> None:
@@ -160,9 +164,10 @@ class Writes:
             self._send_piece(block[start : start + size])
 
     def finish(self) -> None:
-        """Wait for what is unanswered and close the file. Raises Refused."""
+        """Close the file and wait for every answer, in one round trip. Raises Refused."""
+        self._client.begin_close(self, self._handle)
+        self._unanswered += 1
         self._wait_down_to(0)
-        self._client.close_handle(self._handle)
 
     def _send_piece(self, piece: bytes) -> None:
         self._client.write(self, self._handle, self._offset, piece)

@@ -140,6 +140,37 @@ def test_what_asks_for_more_than_the_password_is_refused_in_plain_words(
     assert refused.value.words.endswith(asked)
 
 
+@pytest.mark.usefixtures("nothing_left")
+def test_a_server_that_wants_a_new_password_is_told_so(
+    asyncssh_server: AsyncSshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def expired(*_: object) -> bool:
+        raise asyncssh.PasswordChangeRequired("It has expired")
+
+    monkeypatch.setattr("deploy.local.customers.sftp._Session.validate_password", expired)
+    with pytest.raises(LoginRefused) as refused:
+        open_session(asyncssh_server.customer)
+    assert "may have expired" in refused.value.words
+
+
+class CloseRefused(asyncssh.SFTPServer):
+    """Says only at the close that the content was not kept, as network disks do."""
+
+    def close(self, file_obj: object) -> None:
+        """Close, and refuse."""
+        super().close(file_obj)
+        raise asyncssh.SFTPError(FX_FAILURE, "not kept")
+
+
+def test_a_refusal_at_the_close_is_not_swallowed(tmp_path: Path) -> None:
+    with _serving(tmp_path, sftp=CloseRefused) as server:
+        session = open_session(server.customer)
+        with pytest.raises(AccountFailure) as refused:
+            session.put([b"x"], "a.part")
+        session.close()
+    assert refused.value.words == "not kept"
+
+
 def test_without_a_common_algorithm_the_error_names_them(tmp_path: Path) -> None:
     only = "chacha20-poly1305@openssh.com"
     with (
