@@ -1,16 +1,18 @@
 """Customers' servers that refuse, dawdle and count, as a test tells them while they run."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import basename
-from typing import Any
+from typing import Any, Literal
 
 import asyncssh
 
 from deploy.local.customers import AsyncSshServer
+
+Moment = Literal["opened", "written", "uploaded", "renamed"]
 
 
 @dataclass
@@ -30,8 +32,15 @@ class Mood:
     """The names that were opened for writing, in order."""
     renamed: list[str] = field(default_factory=list)
     """The final names, in order."""
+    when: dict[Moment, Callable[[], None]] = field(default_factory=dict)
+    """Called once, in the server, when an upload comes there; what follows waits for it."""
     open_now: int = 0
     most_at_once: int = 0
+
+    def come_to(self, moment: Moment) -> None:
+        call = self.when.pop(moment, None)
+        if call is not None:
+            call()
 
 
 @contextmanager
@@ -51,11 +60,14 @@ def _in(mood: Mood) -> type[asyncssh.SFTPServer]:
             opened = super().open(path, pflags, attrs)
             mood.open_now += 1
             mood.most_at_once = max(mood.most_at_once, mood.open_now)
+            mood.come_to("opened")
             return opened
 
         def close(self, file_obj: object) -> Any:
             mood.open_now -= 1
-            return super().close(file_obj)
+            closed = super().close(file_obj)
+            mood.come_to("uploaded")
+            return closed
 
         async def write(self, file_obj: object, offset: int, data: bytes) -> int:
             if mood.full:
@@ -65,6 +77,7 @@ def _in(mood: Mood) -> type[asyncssh.SFTPServer]:
             await asyncio.sleep(mood.seconds_a_write)
             written = super().write(file_obj, offset, data)
             assert isinstance(written, int)
+            mood.come_to("written")
             return written
 
         def rename(self, oldpath: bytes, newpath: bytes) -> Any:
@@ -73,6 +86,7 @@ def _in(mood: Mood) -> type[asyncssh.SFTPServer]:
                 raise asyncssh.SFTPFailure(f"{name} is not welcome here")
             renamed = super().rename(oldpath, newpath)
             mood.renamed.append(name)
+            mood.come_to("renamed")
             return renamed
 
     return Moody
