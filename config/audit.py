@@ -166,9 +166,14 @@ def _plain(value: Any) -> Any:
         return CHANGED
     if isinstance(value, Enum):
         return value.value
-    if value is None or isinstance(value, bool | int | float | datetime):
+    if value is None or isinstance(value, bool | float | datetime) or _is_small(value):
         return value
-    return str(value)[:MAX_TEXT]
+    return str(value)[:MAX_TEXT].encode(errors="replace").decode()
+
+
+def _is_small(value: Any) -> bool:
+    """Whether it is an integer that BSON can hold."""
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def _object_id(entry_id: str) -> ObjectId | None:
