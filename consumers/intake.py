@@ -27,6 +27,8 @@ from consumers.routing import Router
 PREFETCH = 100
 HEARTBEAT = 20
 RETRY_SECONDS = 1.0
+POLL_SECONDS = 0.2
+"""Longest wait for an event before the intake looks whether it is to stop."""
 
 
 class Intake:
@@ -94,7 +96,7 @@ class Intake:
     def _drain(self, connection: Connection) -> None:
         connection.heartbeat_check()
         try:
-            connection.drain_events(timeout=1)
+            connection.drain_events(timeout=POLL_SECONDS)
         except socket.timeout:  # noqa: UP041 - kombu's name for "nothing came"
             return
 
