@@ -1,6 +1,8 @@
 """What SFTP servers do that an uploader has to live with, or has to refuse."""
 
+import socket
 import subprocess
+import time
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
@@ -205,6 +207,19 @@ def test_a_server_that_hangs_up_before_its_greeting_is_busy() -> None:
         error = failure(greeting)
         assert isinstance(error, ServerBusy)
         assert error.words == words
+
+
+def test_openssh_beyond_its_limit_of_connections_is_busy(tmp_path: Path) -> None:
+    with Sshd(tmp_path / "sshd", extra=["MaxStartups 1"]) as server:
+        place = server.customer.host, server.customer.port
+        for _ in range(50):  # until the one that looked whether it listens is gone
+            with socket.create_connection(place, 5) as held:
+                if held.recv(64).startswith(b"SSH-"):
+                    with pytest.raises(ServerBusy) as busy:
+                        open_session(server.customer)
+                    break
+            time.sleep(0.1)
+    assert busy.value.words == "Exceeded MaxStartups"
 
 
 @pytest.mark.parametrize("line", [b"x" * 1000, b"welcome\r\n"])
