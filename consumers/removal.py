@@ -12,8 +12,7 @@ from consumers.ledger import Ledger, Selection, Status
 def check_removable(directory: Directory, account_id: str) -> None:
     """Raises AccountError while sub accounts hang on it, UnknownAccount."""
     directory.get(account_id)
-    child = next((each for each in directory.list() if each.parent == account_id), None)
-    if child is not None:
+    for child in directory.children(account_id):
         raise AccountError(
             f"The account {account_id!r} has the sub account {child.account_id!r}: "
             "remove that first."

@@ -6,7 +6,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, LogonType, Protocol, check_password
+from config.ftp_settings import (
+    DEFAULT_PORTS,
+    FtpSettings,
+    LogonType,
+    Protocol,
+    check_password,
+)
 from config.secrets import Vault
 from config.settings import Settings
 from transports.base import Egress, Limits
@@ -14,8 +20,6 @@ from transports.probe import Step, TestReport, test_settings
 from worker.core import Core
 
 OnStep = Callable[[Step], None]
-
-_DEFAULT_PORTS = {Protocol.FTP: 21, Protocol.SFTP: 22}
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ def run_test(
 
 
 def _kept_port(stored: FtpSettings, protocol: Protocol) -> int:
-    is_default = stored.port == _DEFAULT_PORTS[stored.protocol]
-    return _DEFAULT_PORTS[Protocol(protocol)] if is_default else stored.port
+    is_default = stored.port == DEFAULT_PORTS[stored.protocol]
+    return DEFAULT_PORTS[Protocol(protocol)] if is_default else stored.port
 
 
 def _same_server(stored: FtpSettings, settings: FtpSettings) -> bool:

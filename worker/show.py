@@ -11,23 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.accounts import Account, FtpSettings, may_use_ftp
-from config.directory import Number
+from config.numbers import Number
 from consumers.invalid import InvalidMessage
 from consumers.ledger import Document, RunState, Status, Totals, shown_state
 from worker.core import Core
 
 Shape = dict[str, Any]
 
-_SETTINGS = {
-    "protocol",
-    "logon_type",
-    "host",
-    "port",
-    "username",
-    "path",
-    "email_alerts",
-    "host_key",
-}
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 
@@ -100,7 +90,7 @@ def account_shape(facts: AccountFacts) -> Shape:
 
 def settings_shape(settings: FtpSettings | None) -> Shape | None:
     """The settings as they were given, without what a test found out."""
-    return None if settings is None else settings.model_dump(mode="json", include=_SETTINGS)
+    return None if settings is None else settings.model_dump(mode="json", exclude={"capabilities"})
 
 
 def delivery_shape(row: Document) -> Shape:

@@ -42,7 +42,7 @@ class Root(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command itself, with the modules it needs."""
         name, _, rest = super().resolve_command(ctx, args)
-        return name, _load(str(name)), rest
+        return name, load(str(name)), rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -93,7 +93,8 @@ def main() -> None:
     app(prog_name="courier")
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
+    """The command of this name, whole."""
     commands: typer.Typer = import_module(f"worker.cli.{name.replace('-', '_')}").app
     command = get_command(commands)
     command.name = name

@@ -311,7 +311,7 @@ def _page(core: Core, facts: AccountFacts) -> Iterator[tuple[str, Cell]]:
     yield "FTP access", _access(facts)
     yield from _settings_lines(account.settings)
     yield "state", output.coloured(facts.state)
-    if facts.state in {"suspended", "paused"} and run.suspended_until is not None:
+    if facts.state == "suspended":
         left = run.seconds_until(run.suspended_until)
         yield "next try", f"in {output.duration(left)}" if left else "with the next file"
     yield "failures in a row", run.failures or None

@@ -1,10 +1,12 @@
 """`courier check`."""
 
+from config.settings import load_settings
 from worker.checks import Checked, run_checks
-from worker.cli import context, output
+from worker.cli import output
 from worker.cli.apps import single_command
 from worker.cli.output import AsJson
 from worker.cli.refusal import Refused
+from worker.core import open_core
 
 app = single_command()
 
@@ -15,7 +17,7 @@ def check(*, as_json: AsJson = False) -> None:
 
     Declares the exchanges and queues that every start declares; changes nothing else.
     """
-    with context.core() as core:
+    with open_core(load_settings()) as core:
         done = list(run_checks(core))
     if as_json:
         output.print_json([vars(each) for each in done])
@@ -29,7 +31,7 @@ def check(*, as_json: AsJson = False) -> None:
 
 def _print(done: list[Checked]) -> None:
     rows = [(output.mark(ok=each.ok), each.name, each.detail) for each in done]
-    output.stdout().print(output.table(("", "", ""), rows))
+    output.stdout().print(output.aligned(rows))
     for each in done:
         if each.advice:
             output.say(f"{each.name}: {each.advice}")

@@ -3,15 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pymongo
+
 from config.settings import load_settings
 from consumers.observe import Observation
 from worker.core import Core, Messaging, open_core, open_messaging
 
+DATABASE_SECONDS = 5.0
+"""How long a command waits before it says that the database is away."""
+
 
 @contextmanager
 def core() -> Iterator[Core]:
-    """The database, the directory and the ledger, by the settings of the process."""
+    """The database, the directory and the ledger, by the settings of the process.
+
+    Raises SettingsError, and pymongo's errors where MongoDB is away.
+    """
     with open_core(load_settings()) as opened:
+        with pymongo.timeout(DATABASE_SECONDS):
+            opened.database.command("ping")
         yield opened
 
 

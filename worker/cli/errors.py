@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from pymongo.errors import ConfigurationError as MongoUrlError
 from pymongo.errors import InvalidURI, PyMongoError
 
-from config.errors import ConfigError
+from config.errors import ConfigError, SettingsError
+from config.fields import explain as explain_fields
+from config.fields import settings_field
 from consumers.broker import BrokerAway, NotRouted
 from consumers.events import InvalidEvent
 from transports.errors import TransferError
@@ -21,12 +23,11 @@ from worker.cli.output import printable, stop_printing
 from worker.cli.refusal import Refused
 
 FAILED = 1
-_SHOULD = re.compile(r"^(Input|Value|String|Tuple) should ")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
 def explain(error: Exception) -> int:
-    """Tell the error in one sentence on stderr; the exit code.
+    """Tell the error in one sentence on stderr, or one for each unusable setting; the exit code.
 
     Raises it again where it is typer's own: a usage error, or an exit.
     """
@@ -35,13 +36,14 @@ def explain(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         stop_printing()
         return FAILED
-    for line in sentence(error).splitlines():
+    lines = error.problems if isinstance(error, SettingsError) else [sentence(error)]
+    for line in lines:
         print(printable(line), file=sys.stderr)  # noqa: T201 - the one place for it
     return FAILED
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong and what to do; for invalid settings of the process, a line for each."""
+    """What went wrong and what to do."""
     for kinds, tell in _TOLD:
         if isinstance(error, kinds):
             return tell(error)
@@ -80,23 +82,15 @@ def _of_event(error: InvalidEvent) -> str:
 
 
 def _of_options(error: ValidationError) -> str:
-    problems: dict[str, str] = {}
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        option = _option(item["loc"])
-        problems.setdefault(option, f"{option} {_problem(item)}")
-    return f"{'; '.join(problems.values())}."
+    told = [_by_option(field, each) for field, each in explain_fields(error).items()]
+    return f"{'; '.join(told)}."
 
 
-def _option(loc: Iterable[Any]) -> str:
-    name = next((str(part) for part in loc), "settings")
-    return f"--{name.replace('_', '-')}"
-
-
-def _problem(item: Any) -> str:
-    if item["type"] == "missing":
-        return "is required, since nothing is stored yet"
-    message = _SHOULD.sub("must ", item["msg"].removeprefix("Value error, "))
-    return f"{message[0].lower()}{message[1:]}"
+def _by_option(field: str, told: str) -> str:
+    """The sentence about a field, begun with the name of its option instead of its title."""
+    declared = settings_field(field)
+    title = declared.title if declared else field.replace("_", " ").capitalize()
+    return f"--{field.replace('_', '-')}{told.removeprefix(title).rstrip('.')}"
 
 
 def _of_system(error: OSError) -> str:

@@ -1,31 +1,20 @@
 """`courier numbers`."""
 
-import re
 from typing import Annotated
 
 import typer
 
 from config.accounts import DeliveryMethod
-from config.directory import Number
+from config.numbers import Number
 from worker import show
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.output import AsJson
 
-_NUMBER = re.compile(r"[\x20-\x7e]{1,64}")
-
 app = command_group()
 
 
-def _checked(value: str) -> str:
-    if not _NUMBER.fullmatch(value):
-        raise typer.BadParameter("it must have 1 to 64 printable ASCII characters")
-    return value
-
-
-NumberArgument = Annotated[
-    str, typer.Argument(metavar="NUMBER", help="As in the events.", parser=_checked)
-]
+NumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="As in the events.")]
 
 
 @app.command("set")

@@ -87,12 +87,17 @@ def print_page(pairs: Iterable[tuple[str, Cell]]) -> None:
 
 def page(pairs: Iterable[tuple[str, Cell]]) -> Table:
     """The same, to be shown inside something else."""
-    drawn = Table(box=None, pad_edge=False, show_header=False)
-    drawn.add_column(style="dim", no_wrap=True)
-    drawn.add_column(overflow="fold")
-    for name, value in pairs:
-        if value is not None:
-            drawn.add_row(name, _cell(value))
+    lines = [(Text(name, style="dim"), value) for name, value in pairs if value is not None]
+    return aligned(lines)
+
+
+def aligned(lines: Iterable[Sequence[Cell]]) -> Table:
+    """Lines of as many cells each, aligned, without a heading."""
+    drawn = Table.grid(padding=(0, 2))
+    for line in lines:
+        drawn.add_row(*(_cell(value) for value in line))
+    for column in drawn.columns:
+        column.overflow = "fold"
     return drawn
 
 

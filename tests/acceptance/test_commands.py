@@ -1,0 +1,665 @@
+"""The commands, run as a user runs them, on a real broker, database and customers' servers."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pika
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings, Protocol
+from config.settings import Settings
+from consumers import topology
+from consumers.events import RecordingReady
+from consumers.ledger import Blame, Claimant, LastError
+from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer, SmtpSink
+from tests.acceptance.program import Program, ended
+from worker.core import Core, Messaging, open_core, open_messaging
+
+NOWHERE = "127.0.0.1:1"
+ERROR = LastError("account", "530 Login incorrect.", "Check username and password.")
+
+
+class Stage:
+    """Brings the platform into a state, by its own modules, that a command then meets."""
+
+    def __init__(self, core: Core, messaging: Messaging) -> None:
+        self.core = core
+        self.messaging = messaging
+
+    def account(self, server: CustomerServer, account_id: str = "acme") -> None:
+        """An account with settings, as `accounts set` leaves it."""
+        self.core.directory.create(account_id, name="Acme Ltd", ftp_access=True)
+        settings = FtpSettings(
+            protocol=Protocol.SFTP if server.host_key else Protocol.FTP,
+            host=server.host,
+            port=server.port,
+            username=server.username,
+            host_key=server.host_key,
+        )
+        self.core.directory.save_settings(account_id, settings, SecretStr(server.password))
+
+    def queued(self, recording_id: str, account_id: str = "acme") -> None:
+        """A recording on its way, published to its account's queue."""
+        content = {
+            "recording_id": recording_id,
+            "account_id": account_id,
+            "file_url": f"file:///recordings/{recording_id}.wav",
+        }
+        event = RecordingReady.model_validate(content)
+        files = self.core.ledger.files
+        files.open(event, json.dumps(content).encode(), skipped=False)
+        routing = files.next_turn(recording_id)
+        assert routing is not None
+        self.messaging.router.route(routing)
+
+    def dead(self, recording_id: str, account_id: str = "acme", reason: str = "account") -> None:
+        """A recording that has used up its tries."""
+        self.queued(recording_id, account_id)
+        files = self.core.ledger.files
+        claim = files.claim(recording_id, 1, Claimant("w", "s", 1), ".")
+        assert claim is not None
+        self.messaging.dead_letters.bury(claim, 5, reason)
+        error = LastError(reason, ERROR.words, ERROR.advice)
+        files.dead_lettered(
+            claim, counted=True, by_account=True, casualty_of=None, error=error, part_left=False
+        )
+
+    def suspended(self, account_id: str = "acme") -> None:
+        """An account after its tenth failure."""
+        accounts = self.core.ledger.accounts
+        assert accounts.adopt(account_id, 1)
+        blame = Blame(self.core.directory.get(account_id), ERROR, 0, None)
+        seen = accounts.read(account_id)
+        assert accounts.suspend(account_id, 1, seen, failures=10, seconds=900, blame=blame)
+
+    def status(self, recording_id: str) -> str:
+        """Where the recording is."""
+        row = self.core.ledger.files.row(recording_id)
+        assert row is not None
+        return str(row["status"])
+
+
+@pytest.fixture
+def courier(amqp_url: str, mongodb_url: str, smtp_sink: SmtpSink, tmp_path: Path) -> Program:
+    folder = tmp_path / "courier"
+    folder.mkdir()
+    urls = {"AMQP_URL": amqp_url, "MONGODB_URL": mongodb_url, "SMTP_URL": smtp_sink.url}
+    return Program(folder, urls)
+
+
+@pytest.fixture
+def stage(courier: Program) -> Iterator[Stage]:
+    settings = Settings(
+        amqp_url=SecretStr(courier.settings["AMQP_URL"]),
+        mongodb_url=SecretStr(courier.settings["MONGODB_URL"]),
+        secret_keys=(SecretStr(courier.key),),
+    )
+    with open_core(settings) as core, open_messaging(core, lambda _: None) as messaging:
+        yield Stage(core, messaging)
+
+
+def options_of(server: CustomerServer) -> list[str]:
+    return [
+        *("--protocol", "sftp" if server.host_key else "ftp"),
+        *("--host", server.host, "--port", str(server.port), "--username", server.username),
+        "--password-stdin",
+    ]
+
+
+def queue_lengths(courier: Program, *names: str) -> list[int | None]:
+    """Messages in each queue; None where there is no such queue."""
+    connection = pika.BlockingConnection(pika.URLParameters(courier.settings["AMQP_URL"]))
+    try:
+        return [_length(connection, name) for name in names]
+    finally:
+        connection.close()
+
+
+def _length(connection: pika.BlockingConnection, name: str) -> int | None:
+    try:
+        declared = connection.channel().queue_declare(name, passive=True)
+    except pika.exceptions.ChannelClosedByBroker:
+        return None
+    return int(declared.method.message_count)
+
+
+# --- the program ------------------------------------------------------------------------------
+
+
+def test_the_program_tells_its_version_commands_schema_and_a_new_key(courier: Program) -> None:
+    assert courier.ok("--version").out == "courier 0.1.0\n"
+    shown = courier.ok("--help").out
+    for name in ("run", "check", "publish", "accounts", "dead-letters", "invalid", "status"):
+        assert name in shown
+    assert courier.ok("schema").json["title"] == "recording.ready"
+    Fernet(courier.ok("secrets", "generate").out.strip())
+
+
+def test_wrong_usage_ends_with_2(courier: Program) -> None:
+    for arguments in (
+        ["bogus"],
+        ["accounts", "set", "acme", "--port", "many"],
+        ["deliveries", "list", "--since", "yesterday"],
+    ):
+        answer = courier(*arguments)
+        assert answer.code == 2
+        assert "Traceback" not in answer.err
+        assert answer.out == ""
+
+
+def test_each_unusable_setting_is_told_in_a_line(courier: Program) -> None:
+    answer = courier("accounts", "list", MAX_TRIES="many", BOGUS="1")
+    assert answer.code == 1
+    assert [line.split()[0] for line in answer.err.splitlines()] == [
+        "COURIER_BOGUS",
+        "COURIER_MAX_TRIES",
+    ]
+
+
+def test_a_server_that_is_away_is_named_with_its_setting_and_without_its_password(
+    courier: Program,
+) -> None:
+    away = {
+        "MONGODB_URL": f"mongodb://user:hunter2@{NOWHERE}/courier",
+        "AMQP_URL": f"amqp://guest:hunter2@{NOWHERE}/",
+        "SMTP_URL": f"smtp://user:hunter2@{NOWHERE}",
+    }
+    checking = courier.start("check", SECRET_KEYS=None, **away)
+    listing = courier.start("accounts", "list", **away)
+    sentence = courier("invalid", "list", **away).sentence
+    assert sentence.startswith("RabbitMQ cannot be used (")
+    assert sentence.endswith("start it, or correct COURIER_AMQP_URL.")
+    assert "hunter2" not in sentence
+    listed = courier.end(listing)
+    assert listed.sentence == (
+        f"MongoDB is away ({NOWHERE}: Connection refused): start it, or correct "
+        "COURIER_MONGODB_URL."
+    )
+    checked = courier.end(checking)
+    assert checked.sentence == (
+        "RabbitMQ and MongoDB and SMTP and keys are not usable: follow the advice given above."
+    )
+    assert checked.out.count("✗") == 4
+    assert "hunter2" not in checked.out
+
+
+# --- check, status ----------------------------------------------------------------------------
+
+
+def test_check_passes_where_all_is_there(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    shown = courier.ok("check").out
+    assert shown.count("✓") == 4
+    assert "✗" not in shown
+
+
+def test_check_names_what_is_not_usable_and_what_to_do(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.account(pyftpd_server.customer)
+    other_key = Fernet.generate_key().decode()
+    answer = courier("check", "--json", SMTP_URL=f"smtp://{NOWHERE}", SECRET_KEYS=other_key)
+    assert answer.sentence == "SMTP and keys are not usable: follow the advice given above."
+    found = {each["name"]: each for each in answer.json}
+    assert [found[name]["ok"] for name in ("RabbitMQ", "MongoDB", "SMTP", "keys")] == [
+        *(True, True),
+        *(False, False),
+    ]
+    assert found["SMTP"]["detail"] == f"{NOWHERE}: Connection refused"
+    assert "acme" in found["keys"]["detail"]
+    assert "COURIER_SECRET_KEYS" in found["keys"]["advice"]
+
+
+def test_status_counts_accounts_files_and_workers(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.core.directory.create("idle")
+    stage.account(pyftpd_server.customer)
+    stage.queued("waits")
+    stage.dead("died")
+    answer = courier.ok("status", "--json")
+    assert answer.err == ""
+    told = answer.json
+    assert told.pop("oldest_queued_seconds") > 0
+    states = {"active": 1, "suspended": 0, "probing": 0, "paused": 0, "disabled": 1}
+    assert told == {"accounts": states, "queued": 1, "dead_letters": 1, "workers": 0}
+
+
+def test_status_is_watched_until_ctrl_c(courier: Program) -> None:
+    process = courier.start("status", "--watch", "--json")
+    with ended(process):
+        assert process.stdout is not None
+        first, second = process.stdout.readline(), process.stdout.readline()
+        assert json.loads(first) == json.loads(second)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+
+
+# --- accounts ---------------------------------------------------------------------------------
+
+
+def test_an_account_is_created_listed_and_shown(courier: Program) -> None:
+    courier.ok("accounts", "create", "top", "--name", "Top Ltd", "--ftp-access")
+    courier.ok("accounts", "create", "sub", "--parent", "top")
+    assert "exists already" in courier.refuses("accounts", "create", "top")
+    assert "'nobody'" in courier.refuses("accounts", "create", "x", "--parent", "nobody")
+    assert "not an account id" in courier.refuses("accounts", "create", "x/y")
+    listed = courier.ok("accounts", "list", "--json").json
+    assert [each["account_id"] for each in listed] == ["sub", "top"]
+    assert courier.ok("accounts", "show", "top", "--json").json == {
+        "account_id": "top",
+        "name": "Top Ltd",
+        "parent": None,
+        "ftp_access": True,
+        "ftp_permitted": True,
+        "enabled": False,
+        "settings": None,
+        "state": "disabled",
+        "consecutive_failures": 0,
+        "suspended_until": None,
+        "last_error": None,
+        "queued": 0,
+        "dead_letters": 0,
+    }
+    assert "'nobody'" in courier.refuses("accounts", "show", "nobody")
+
+
+def test_settings_are_saved_once_a_file_could_be_uploaded_and_pin_the_host_key(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer
+) -> None:
+    server = asyncssh_server.customer
+    stage.core.directory.create("acme", ftp_access=True)
+    given = [*options_of(server), "--path", "in/calls", "--email-alerts", "a@x.example,b@y.example"]
+    answer = courier.ok("accounts", "set", "acme", *given, stdin=f"{server.password}\n")
+    assert "✓ resolved 127.0.0.1" in answer.out
+    assert f"The host key {server.host_key} is pinned" in answer.out
+    assert server.password not in answer.out + answer.err
+
+    kept = courier.ok("accounts", "set", "acme", "--email-alerts", "", "--json")
+    assert all(step["ok"] for step in kept.json)
+    shown = courier.ok("accounts", "show", "acme", "--json").json
+    assert (shown["state"], shown["enabled"]) == ("active", True)
+    expected = {
+        "protocol": "sftp",
+        "logon_type": "normal",
+        "host": server.host,
+        "port": server.port,
+        "username": server.username,
+        "path": "in/calls",
+        "email_alerts": [],
+        "host_key": server.host_key,
+    }
+    assert expected.items() <= shown["settings"].items()
+    assert "password" not in shown["settings"]
+    assert stage.core.directory.password("acme").get_secret_value() == server.password
+    assert list((server.root / "in/calls").iterdir()) == []
+
+
+def test_nothing_is_saved_where_the_server_refuses(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    server = pyftpd_server.customer
+    stage.core.directory.create("acme", ftp_access=True)
+    answer = courier("accounts", "set", "acme", *options_of(server), stdin="wrong\n")
+    assert answer.sentence.startswith("Nothing was saved: 530 Authentication failed")
+    assert "✗" in answer.out
+    stored = stage.core.directory.get("acme")
+    assert (stored.settings, stored.enabled) == (None, False)
+
+
+def test_a_path_without_the_right_to_write_is_refused(
+    courier: Program, stage: Stage, tmp_path: Path
+) -> None:
+    (tmp_path / "read-only").mkdir()
+    stage.core.directory.create("acme", ftp_access=True)
+    with PyFtpServer(tmp_path / "read-only", permissions="elr") as server:
+        given = options_of(server.customer)
+        password = server.customer.password
+        answer = courier("accounts", "set", "acme", *given, "--json", stdin=password)
+    assert answer.sentence.startswith("Nothing was saved: 550 Not enough privileges")
+    assert answer.json[-1]["ok"] is False
+    assert stage.core.directory.get("acme").settings is None
+
+
+def test_a_changed_host_key_is_refused_until_the_new_one_is_given(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer
+) -> None:
+    stage.account(asyncssh_server.customer)
+    old = asyncssh_server.customer.host_key
+    asyncssh_server.stop()
+    asyncssh_server.regenerate_host_key()
+    asyncssh_server.start()
+    new = asyncssh_server.customer.host_key
+    assert old is not None
+    assert new is not None
+    for command in (["set", "acme", "--path", "x"], ["test", "acme"]):
+        sentence = courier.refuses("accounts", *command)
+        assert old in sentence
+        assert new in sentence
+    assert asyncssh_server.logins == 0
+    courier.ok("accounts", "set", "acme", "--host-key", new)
+    settings = stage.core.directory.get("acme").settings
+    assert settings is not None
+    assert (settings.host_key, settings.path) == (new, ".")
+
+
+def test_the_pin_of_one_server_is_not_kept_for_another(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer, tmp_path: Path
+) -> None:
+    stage.account(asyncssh_server.customer)
+    (tmp_path / "other").mkdir()
+    first = asyncssh_server.customer
+    with AsyncSshServer(tmp_path / "other", password=first.password) as other:
+        moved = other.customer
+        answer = courier.ok("accounts", "set", "acme", "--port", moved.port)
+    assert f"The host key {moved.host_key} is pinned" in answer.out
+    settings = stage.core.directory.get("acme").settings
+    assert settings is not None
+    assert settings.host_key == moved.host_key
+
+
+def test_options_that_cannot_be_are_named(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    bad = ["--protocol", "sftp", "--host", "http://x/", "--port", "99999", "--username", "u"]
+    assert courier.refuses("accounts", "set", "acme", *bad, "--password-stdin", stdin="p\n") == (
+        "--host must be a host name or an IP address, without protocol, port or path; "
+        "--port must be a whole number from 1 to 65535."
+    )
+    few = ["--host", "h", "--password-stdin"]
+    assert courier.refuses("accounts", "set", "acme", *few, stdin="p\n") == (
+        "--protocol is required; --username is required."
+    )
+    assert "--password-stdin" in courier.refuses("accounts", "set", "acme", "--host", "h")
+    assert "no FTP settings" in courier.refuses("accounts", "test", "acme")
+    assert "no FTP settings" in courier.refuses("accounts", "enable", "acme")
+
+
+def test_without_a_key_no_password_is_taken_and_no_server_troubled(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer
+) -> None:
+    stage.core.directory.create("acme", ftp_access=True)
+    server = asyncssh_server.customer
+    given = [*options_of(server), "--json"]
+    sentence = courier.refuses(
+        "accounts", "set", "acme", *given, stdin=server.password, SECRET_KEYS=None
+    )
+    assert "COURIER_SECRET_KEYS is not set" in sentence
+    assert asyncssh_server.logins == 0
+
+
+def test_settings_without_permission_are_stored_and_said_to_be_unused(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.core.directory.create("acme")
+    server = pyftpd_server.customer
+    given = options_of(server)
+    answer = courier.ok("accounts", "set", "acme", *given, stdin=server.password)
+    assert "FTP access is not granted" in answer.err
+    assert "disabled" in courier.ok("accounts", "show", "acme").out
+
+
+def test_an_account_is_switched_off_on_paused_and_resumed(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    def state() -> str:
+        accounts = [stage.core.directory.get("acme")]
+        return stage.core.ledger.accounts.shown_states(accounts, {"acme"})["acme"]
+
+    stage.account(pyftpd_server.customer)
+    courier.ok("accounts", "disable", "acme")
+    assert state() == "disabled"
+    courier.ok("accounts", "enable", "acme")
+    assert state() == "active"
+    courier.ok("accounts", "suspend", "acme")
+    assert state() == "paused"
+    assert "not suspended but paused" in courier.refuses("accounts", "try-now", "acme")
+    courier.ok("accounts", "resume", "acme")
+    assert state() == "active"
+    assert "not paused but active" in courier.refuses("accounts", "resume", "acme")
+    assert "'nobody'" in courier.refuses("accounts", "suspend", "nobody")
+
+
+def test_a_suspended_account_is_shown_and_tried_at_once_but_not_resumed(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.account(pyftpd_server.customer)
+    stage.suspended()
+    page = courier.ok("accounts", "show", "acme").out
+    for told in ("suspended", "in 14 min", "530 Login incorrect.", "Check username and password."):
+        assert told in page
+    shown = courier.ok("accounts", "show", "acme", "--json").json
+    assert shown["suspended_until"].endswith("Z")
+    assert shown["last_error"] == "530 Login incorrect."
+    assert shown["consecutive_failures"] == 10
+    assert "not paused but suspended" in courier.refuses("accounts", "resume", "acme")
+    courier.ok("accounts", "try-now", "acme")
+    run = stage.core.ledger.accounts.read("acme")
+    assert run.seconds_until(run.suspended_until) == 0
+    assert run.failures == 10
+
+
+def test_an_account_is_removed_only_with_nothing_queued_or_with_its_files_given_up(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.account(pyftpd_server.customer)
+    stage.core.directory.create("sub", parent="acme")
+    stage.queued("waits")
+    stage.dead("died")
+    assert "sub account 'sub'" in courier.refuses("accounts", "remove", "acme")
+    courier.ok("accounts", "remove", "sub")
+    assert "1 file queued" in courier.refuses("accounts", "remove", "acme")
+    courier.ok("accounts", "remove", "acme", "--discard-files")
+    assert stage.core.directory.find("acme") is None
+    assert [stage.status(each) for each in ("waits", "died")] == ["discarded", "discarded"]
+    queues = ("deliveries.acme", "dead-letters.acme")
+    assert queue_lengths(courier, *queues) == [None, None]
+    assert "'acme'" in courier.refuses("accounts", "remove", "acme")
+
+
+# --- numbers ----------------------------------------------------------------------------------
+
+
+def test_numbers_are_set_listed_and_removed(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    number = "+441632960001"
+    given = ["--account", "acme", "--method", "ftp-and-email"]
+    courier.ok("numbers", "set", number, *given)
+    assert courier.ok("numbers", "list", "--json").json == [
+        {"number": number, "account_id": "acme", "method": "ftp-and-email"}
+    ]
+    unknown = courier.refuses("numbers", "set", number, "--account", "nobody", "--method", "ftp")
+    assert "'nobody'" in unknown
+    courier.ok("numbers", "remove", number)
+    assert number in courier.refuses("numbers", "remove", number)
+
+
+# --- deliveries, dead letters -----------------------------------------------------------------
+
+
+def test_recordings_are_listed_by_account_status_and_time(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    stage.core.directory.create("other")
+    stage.queued("a1")
+    stage.dead("a2")
+    stage.queued("o1", "other")
+
+    def ids(*filters: str) -> list[str]:
+        listed = courier.ok("deliveries", "list", "--json", *filters).json
+        return [each["recording_id"] for each in listed]
+
+    assert ids() == ["o1", "a2", "a1"]
+    assert ids("--account", "acme", "--limit", "1") == ["a2"]
+    assert ids("--status", "queued", "--since", "1h") == ["o1", "a1"]
+    assert ids("--until", "2020-01-01") == []
+    assert "'nobody'" in courier.refuses("deliveries", "list", "--account", "nobody")
+    shown = courier.ok("deliveries", "show", "a2", "--json").json
+    wanted = {
+        "recording_id": "a2",
+        "account_id": "acme",
+        "status": "dead_lettered",
+        "tries": 1,
+        "remote_path": None,
+        "size": None,
+        "last_error": "530 Login incorrect.",
+        "delivered_at": None,
+    }
+    assert wanted.items() <= shown.items()
+    assert shown["created_at"].endswith("Z")
+    assert "530 Login incorrect." in courier.ok("deliveries", "show", "a2").out
+    assert "no recording 'nope'" in courier.refuses("deliveries", "show", "nope")
+
+
+def test_dead_letters_are_replayed_by_filter_oldest_first(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    for number in range(3):
+        stage.dead(f"r{number}")
+    stage.dead("broken", reason="source")
+    listed = courier.ok("dead-letters", "list", "--reason", "source", "--json").json
+    assert [(each["recording_id"], each["reason"]) for each in listed] == [("broken", "source")]
+    one = courier.ok("dead-letters", "replay", "--recording", "r1")
+    assert one.out == "1 dead letter replayed.\n"
+    again = courier.refuses("dead-letters", "replay", "--recording", "r1")
+    assert again == "The recording 'r1' is queued: it is no dead letter."
+    two = courier.ok("dead-letters", "replay", "--account", "acme", "--reason", "account")
+    assert two.out == "2 dead letters replayed.\n"
+    assert [stage.status(each) for each in ("r0", "r2", "broken")] == [
+        *("queued", "queued"),
+        "dead_lettered",
+    ]
+    assert queue_lengths(courier, "dead-letters.acme") == [1]
+
+
+def test_dead_letters_are_given_up(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    stage.dead("old")
+    assert courier.ok("dead-letters", "discard", "--until", "1h").out == (
+        "0 dead letters discarded.\n"
+    )
+    courier.ok("dead-letters", "discard", "--account", "acme")
+    assert stage.status("old") == "discarded"
+    assert queue_lengths(courier, "dead-letters.acme") == [0]
+
+
+# --- invalid ----------------------------------------------------------------------------------
+
+
+def invalid(stage: Stage, reason: str, body: bytes, message_id: str | None = None) -> None:
+    url = stage.core.settings.amqp_url
+    topology.declare_once(url, topology.RECORDINGS, topology.INTAKE, topology.INVALID)
+    headers = {topology.REASON_HEADER: reason}
+    content_type = "application/cloudevents+json"
+    stage.messaging.publisher.publish(
+        "", "recordings.invalid", body, headers, message_id=message_id, content_type=content_type
+    )
+
+
+def test_invalid_events_are_listed_replayed_and_discarded_by_reason(
+    courier: Program, stage: Stage
+) -> None:
+    body = b'{"data": {"recording_id": "r1", "account_id": "acme"}}'
+    invalid(stage, "unknown-account: there is no account 'acme'", body, "m1")
+    invalid(stage, "malformed: not UTF-8 JSON", b"\xff\x1b[31m")
+    first, second = courier.ok("invalid", "list", "--json").json
+    assert first == {
+        "reason": "unknown-account: there is no account 'acme'",
+        "recording_id": "r1",
+        "account_id": "acme",
+        "size": len(body),
+        "begins": body.decode(),
+    }
+    assert (second["recording_id"], second["size"]) == (None, 6)
+    assert "\x1b" not in courier.ok("invalid", "list").out
+    replayed = courier.ok("invalid", "replay", "--reason", "unknown-account")
+    assert replayed.out == "1 event published again.\n"
+    assert queue_lengths(courier, "recordings.ready", "recordings.invalid") == [1, 1]
+    connection = pika.BlockingConnection(pika.URLParameters(courier.settings["AMQP_URL"]))
+    _, properties, again = connection.channel().basic_get("recordings.ready", auto_ack=True)
+    connection.close()
+    assert (again, properties.message_id) == (body, "m1")
+    assert properties.content_type == "application/cloudevents+json"
+    courier.ok("invalid", "discard")
+    assert queue_lengths(courier, "recordings.invalid") == [0]
+
+
+# --- publish, run -----------------------------------------------------------------------------
+
+
+def test_nothing_is_published_that_could_not_be_delivered(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    there = courier.folder / "call.wav"
+    there.write_bytes(b"x")
+    missing = courier.refuses("publish", there, "missing.wav", "--account", "acme")
+    assert missing == "The file missing.wav does not exist: nothing was published."
+    assert "'nobody'" in courier.refuses("publish", there, "--account", "nobody")
+    assert "s3://" in courier.refuses("publish", "s3://bucket/key", "--account", "acme")
+    two = courier("publish", there, there, "--account", "acme", "--recording-id", "r1")
+    assert two.code == 2
+    assert queue_lengths(courier, "recordings.ready") == [None]
+
+
+def test_a_path_is_published_as_a_url_with_its_size(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    (courier.folder / "a b#é.wav").write_bytes(b"x" * 10)
+    given = ["--account", "acme", "--number", "+44", "--recording-id", "r1"]
+    courier.ok("publish", "a b#é.wav", *given)
+    connection = pika.BlockingConnection(pika.URLParameters(courier.settings["AMQP_URL"]))
+    _, properties, body = connection.channel().basic_get("recordings.ready", auto_ack=True)
+    connection.close()
+    assert json.loads(body) == {
+        "recording_id": "r1",
+        "account_id": "acme",
+        "number": "+44",
+        "size": 10,
+        "file_url": (courier.folder / "a%20b%23%C3%A9.wav").as_uri().replace("%25", "%"),
+    }
+    assert (properties.delivery_mode, properties.content_type) == (2, "application/json")
+
+
+def test_recordings_are_published_and_waited_for_until_each_is_final(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    server = pyftpd_server.customer
+    stage.account(server)
+    (courier.folder / "call.wav").write_bytes(b"x" * 1000)
+    with courier.running(RETRY_DELAYS="0", MAX_TRIES="1"):
+        answer = courier.ok("publish", "call.wav", "--account", "acme", "--wait", "--json")
+        assert [each["status"] for each in answer.json] == ["delivered"]
+        assert (server.root / "call.wav").read_bytes() == b"x" * 1000
+
+        gone = (courier.folder / "gone.wav").as_uri()
+        given = ["--account", "acme", "--recording-id", "g1", "--wait"]
+        dead = courier("publish", gone, *given)
+        assert dead.out.startswith("g1 dead-lettered")
+        assert dead.sentence.startswith("1 of 1 not delivered; g1 is dead-lettered (")
+
+        conflict = courier("publish", "call.wav", *given)
+        assert conflict.out == "g1 invalid conflict\n"
+        assert "'courier invalid replay'" in conflict.sentence
+        assert courier.ok("status", "--json").json["workers"] == 1
+
+
+def test_the_service_waits_for_its_database_and_ends_on_ctrl_c(courier: Program) -> None:
+    away = f"mongodb://{NOWHERE}/courier"
+    process = courier.start("run", METRICS_BIND="127.0.0.1:0", MONGODB_URL=away)
+    with ended(process):
+        assert process.stderr is not None
+        line = json.loads(process.stderr.readline())
+        assert (line["event"], line["where"]) == ("trouble", "mongodb")
+        assert "Connection refused" in line["words"]
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=20)
+    assert (process.returncode, rest) == (0, "")
+
+
+def test_the_service_refuses_a_taken_address_and_more_processes(
+    courier: Program, smtp_sink: SmtpSink
+) -> None:
+    taken = f"127.0.0.1:{smtp_sink.port}"
+    sentence = courier("run", METRICS_BIND=taken).sentence
+    assert sentence.startswith(f"The metrics address {taken} cannot be used (Address already in")
+    assert "--processes" in courier.refuses("run", "--processes", "2")

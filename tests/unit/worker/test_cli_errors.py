@@ -1,0 +1,117 @@
+"""The one map from errors to sentences."""
+
+import pytest
+import typer
+from pydantic import ValidationError
+from pymongo.errors import (
+    AutoReconnect,
+    InvalidURI,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+)
+
+from config.errors import SettingsError, UnknownAccount
+from config.ftp_settings import FtpSettings
+from consumers.broker import BrokerAway, NotRouted
+from consumers.events import InvalidEvent
+from transports.errors import LoginRefused
+from worker.cli.errors import explain, sentence
+from worker.cli.refusal import Refused
+
+SELECTION = ServerSelectionTimeoutError(
+    "db:1: [Errno 111] Connection refused (configured timeouts: socketTimeoutMS: 20000.0ms), "
+    "Timeout: 5.0s, Topology Description: <TopologyDescription id: 1>"
+)
+
+
+def wrong_settings() -> ValidationError:
+    with pytest.raises(ValidationError) as raised:
+        FtpSettings.model_validate({"protocol": "sftp", "host": "a b", "port": 0})
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Refused("It was refused: do that."), "It was refused: do that."),
+        (
+            UnknownAccount("x"),
+            "There is no account 'x': 'courier accounts list' shows those there are.",
+        ),
+        (
+            BrokerAway("Connection refused"),
+            "RabbitMQ cannot be used (Connection refused): start it, or correct COURIER_AMQP_URL.",
+        ),
+        (
+            SELECTION,
+            "MongoDB is away (db:1: Connection refused): start it, or correct COURIER_MONGODB_URL.",
+        ),
+        (
+            AutoReconnect("connection closed"),
+            "MongoDB is away (connection closed): start it, or correct COURIER_MONGODB_URL.",
+        ),
+        (
+            OperationFailure("no", 18, {"errmsg": "Authentication failed."}),
+            (
+                "MongoDB refuses (Authentication failed): check COURIER_MONGODB_URL and the rights "
+                "of its user."
+            ),
+        ),
+        (
+            InvalidURI("in mongodb://user:hunter2@db/x"),
+            "COURIER_MONGODB_URL cannot be used: in mongodb://***@db/x.",
+        ),
+        (
+            InvalidEvent("malformed", "size: wrong"),
+            "The event would not be accepted: malformed: size: wrong.",
+        ),
+        (
+            LoginRefused("530 Login incorrect."),
+            (
+                "530 Login incorrect: check username, password and logon type, and that the user "
+                "is not locked."
+            ),
+        ),
+        (
+            wrong_settings(),
+            (
+                "--host must be a host name or an IP address, without protocol, port or path; "
+                "--port must be a whole number from 1 to 65535; --username is required."
+            ),
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", "call.wav"),
+            "call.wav: No such file or directory: check it and try again.",
+        ),
+    ],
+)
+def test_each_error_is_told_in_a_sentence_with_what_to_do(error: Exception, told: str) -> None:
+    assert sentence(error) == told
+
+
+def test_a_message_without_a_queue_is_told_with_the_service_that_declares_it() -> None:
+    assert "'courier run'" in sentence(NotRouted("recordings: recording.ready"))
+
+
+def test_a_fault_of_the_program_is_one_sentence_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(KeyError("hunter2")) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("This is a fault of the program (KeyError)")
+    assert "hunter2" not in err
+    assert err.count("\n") == 1
+
+
+def test_a_sentence_cannot_speak_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    explain(Refused("the server said \x1b[2J\r"))
+    assert capsys.readouterr().err == "the server said \\x1b[2J\\r\n"
+
+
+def test_each_unusable_setting_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(SettingsError(["One.", "Two."])) == 1
+    assert capsys.readouterr().err == "One.\nTwo.\n"
+
+
+def test_wrong_usage_and_exits_are_left_to_typer() -> None:
+    for error in (typer.BadParameter("no"), typer.Exit(0), typer.Abort()):
+        with pytest.raises(type(error)):
+            explain(error)

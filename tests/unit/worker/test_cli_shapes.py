@@ -1,0 +1,113 @@
+"""The JSON shapes, and how new settings are put together with the stored ones."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from config.ftp_settings import Capabilities, FtpSettings, LogonType, Protocol
+from consumers.ledger import Totals
+from worker import show
+from worker.ftp_settings import merged
+
+KEY, OTHER_KEY = f"SHA256:{'a' * 43}", f"SHA256:{'b' * 43}"
+ARRIVED = datetime(2026, 11, 23, 14, 5, 0, 250_000, tzinfo=UTC)
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {
+        "_id": "r1",
+        "account_id": "acme",
+        "status": "queued",
+        "tries": 2,
+        "remote_path": "in/call.wav",
+        "size": 0,
+        "last_error": {"kind": "account", "words": "530 no", "advice": "Check."},
+        "created_at": ARRIVED,
+        "delivered_at": None,
+        "dead_at": None,
+        "reason": None,
+        "number": None,
+        "file_name": "call.wav",
+        "file_url": "https://user:hunter2@host/call.wav?token=hunter2",
+        "recorded_at": None,
+        "sha256": None,
+        "verified": None,
+        **changes,
+    }
+
+
+def test_a_delivery_names_its_place_only_once_the_file_stands_there() -> None:
+    assert show.delivery_shape(row())["remote_path"] is None
+    delivered = show.delivery_shape(row(status="delivered", delivered_at=ARRIVED))
+    assert delivered["remote_path"] == "in/call.wav"
+    assert delivered["delivered_at"] == "2026-11-23T14:05:00.250Z"
+
+
+def test_a_delivery_shows_the_words_of_its_error_and_no_credentials() -> None:
+    shape = show.delivery_shape(row())
+    assert (shape["tries"], shape["size"], shape["last_error"]) == (2, 0, "530 no")
+    assert shape["created_at"] == "2026-11-23T14:05:00.250Z"
+    assert shape["file_url"] == "https://***@host/call.wav?***"
+    assert show.delivery_shape(row(last_error=None))["last_error"] is None
+
+
+def test_the_status_has_the_keys_of_the_contract() -> None:
+    shape = show.status_shape(Totals({"active": 1}, 2, 3, 4.00049), workers=5)
+    assert shape == {
+        "accounts": {"active": 1},
+        "queued": 2,
+        "dead_letters": 3,
+        "oldest_queued_seconds": 4.0,
+        "workers": 5,
+    }
+
+
+def stored(**changes: Any) -> FtpSettings:
+    values = {
+        "protocol": Protocol.SFTP,
+        "logon_type": LogonType.INTERACTIVE,
+        "host": "sftp.example",
+        "username": "u",
+        "host_key": KEY,
+        "email_alerts": ("a@x.example",),
+        "capabilities": Capabilities(size=False),
+        **changes,
+    }
+    return FtpSettings.model_validate(values)
+
+
+def test_options_left_out_keep_their_stored_value() -> None:
+    settings = merged(stored(), {"path": "in"})
+    assert settings == stored(path="in", capabilities=Capabilities())
+
+
+def test_a_host_key_belongs_to_its_host_and_port() -> None:
+    assert merged(stored(), {"host": "SFTP.example"}).host_key == KEY
+    assert merged(stored(), {"host": "other.example"}).host_key is None
+    assert merged(stored(), {"port": 2222}).host_key is None
+    assert merged(stored(), {"port": 2222, "host_key": OTHER_KEY}).host_key == OTHER_KEY
+    assert merged(stored(), {"host_key": OTHER_KEY}).host_key == OTHER_KEY
+
+
+def test_a_default_port_follows_the_protocol_and_a_chosen_one_stays() -> None:
+    assert merged(stored(), {"protocol": Protocol.FTP}).port == 21
+    assert merged(stored(port=2222), {"protocol": Protocol.FTP}).port == 2222
+    assert merged(stored(), {"protocol": Protocol.FTP, "port": 2121}).port == 2121
+
+
+def test_ftp_has_neither_logon_type_nor_host_key() -> None:
+    settings = merged(stored(), {"protocol": Protocol.FTP, "host_key": OTHER_KEY})
+    assert (settings.logon_type, settings.host_key) == (LogonType.NORMAL, None)
+
+
+def test_addresses_are_cleared_by_an_empty_list() -> None:
+    assert merged(stored(), {"email_alerts": ()}).email_alerts == ()
+
+
+def test_without_stored_settings_the_first_ones_must_be_whole() -> None:
+    with pytest.raises(ValidationError):
+        merged(None, {"host": "sftp.example"})
+    first = {"protocol": Protocol.SFTP, "host": "sftp.example", "username": "u"}
+    assert merged(None, first).port == 22
