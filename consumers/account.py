@@ -100,7 +100,7 @@ class AccountSession:
     # --- what is to be done -----------------------------------------------------------------
 
     def _work(self) -> Rest:
-        self.means.ledger.files.free_claims(self.account_id, self._id)
+        self.means.ledger.files.free_claims(self.account_id, self._claimant)
         while not self._must_yield():
             account = self.means.directory.find(self.account_id)
             run = self.means.ledger.accounts.read(self.account_id)

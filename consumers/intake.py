@@ -85,6 +85,7 @@ class Intake:
                 channel,
                 [topology.INTAKE],
                 on_message=self._take,
+                on_decode_error=self._take_undecoded,
                 prefetch_count=PREFETCH,
                 auto_declare=False,
             )
@@ -110,6 +111,10 @@ class Intake:
             taken = self._refuse(message, body, error)
         message.ack()
         self._observe(taken)
+
+    def _take_undecoded(self, message: Any, _: Exception) -> None:
+        """A message whose headers promise what its body is not: judged by its bare body."""
+        self._take(message)
 
     def _accept(self, event: RecordingReady) -> EventTaken:
         skipped = self._method(event) is DeliveryMethod.EMAIL

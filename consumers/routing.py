@@ -22,7 +22,7 @@ class Router:
         self._declaring = threading.Lock()
 
     def route(self, routing: Routing) -> None:
-        """Publish this turn, note that it is routed, and make its account due.
+        """Publish this turn, make its account due, and note that it is routed.
 
         Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless, because a
         later turn outdates the earlier message.
@@ -36,8 +36,8 @@ class Router:
                 self._declared.discard(routing.account_id)
                 if attempt == DECLARE_TRIES:
                     raise
-        self._ledger.files.routed(routing.recording_id, routing.turn)
         self._ledger.accounts.arrived(routing.account_id)
+        self._ledger.files.routed(routing.recording_id, routing.turn)
 
     def _declare(self, account_id: str) -> None:
         with self._declaring:

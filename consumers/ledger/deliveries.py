@@ -80,6 +80,13 @@ class Deliveries:
         self._rows.create_index([("status", ASCENDING), *OLDEST_FIRST])
         self._rows.create_index([("created_at", DESCENDING)])
         self._rows.create_index(
+            [("account_id", ASCENDING), ("status", ASCENDING), ("not_before", ASCENDING)]
+        )
+        self._rows.create_index(
+            "unrouted_at",
+            partialFilterExpression={"status": Status.QUEUED.value, "routed_at": None},
+        )
+        self._rows.create_index(
             [("account_id", ASCENDING), ("remote_path", ASCENDING)],
             unique=True,
             partialFilterExpression={"remote_path": {"$exists": True}},
@@ -315,13 +322,18 @@ class Deliveries:
         """Give the start back: nothing is counted, the file is as it was."""
         return self._settle(claim, {"status": "$claim.was"}, error, part_left=True)
 
-    def free_claims(self, account_id: str, session: str) -> int:
-        """Free the account's claims whose session has ended without settling them."""
+    def free_claims(self, account_id: str, claimant: Claimant) -> int:
+        """Free the account's claims whose session has ended without settling them.
+
+        Only one session at a time works an account in an epoch: any other claim of this epoch
+        or an earlier one is of a session that is gone.
+        """
         result = self._rows.update_many(
             {
                 "account_id": account_id,
                 "status": Status.UPLOADING,
-                "claim.session": {"$ne": session},
+                "claim.session": {"$ne": claimant.session},
+                "epoch": {"$lte": claimant.epoch},
             },
             [{"$set": {"status": "$claim.was", "claim": None}}],
         )

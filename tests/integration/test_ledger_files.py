@@ -325,7 +325,7 @@ def settlements(files: Deliveries) -> dict[str, Callable[[Claim], object]]:
 @pytest.mark.parametrize("name", ["intend", "delivered", "waits", "dead_lettered", "release"])
 def test_a_claim_that_was_taken_over_settles_nothing(files: Deliveries, name: str) -> None:
     stale = claimed(files)
-    files.free_claims("acme", "session-2")
+    files.free_claims("acme", OTHER)
     free = row(files)
     assert settlements(files)[name](stale) is False
     assert row(files) == free
@@ -363,7 +363,7 @@ def test_claims_whose_session_has_ended_are_freed_as_they_were(files: Deliveries
     assert casualty is not None
     assert row(files, "dead")["status"] == "uploading"
 
-    assert files.free_claims("acme", LATER.session) == 2
+    assert files.free_claims("acme", LATER) == 2
     statuses = {name: row(files, name)["status"] for name in ("queued", "dead", "mine")}
     assert statuses == {"queued": "queued", "dead": "dead_lettered", "mine": "uploading"}
     assert row(files, "queued")["claim"] is None
@@ -374,13 +374,20 @@ def test_claims_whose_session_has_ended_are_freed_as_they_were(files: Deliveries
     assert files.delivered(elsewhere, uploaded()) is not None
 
 
+def test_an_owner_of_the_past_frees_no_claim_of_its_successor(files: Deliveries) -> None:
+    claimed(files, claimant=LATER)
+
+    assert files.free_claims("acme", ME) == 0
+    assert row(files)["status"] == "uploading"
+
+
 # --- the place at the customer -------------------------------------------------------------
 
 
 def test_an_intent_is_found_by_the_next_start(files: Deliveries) -> None:
     first = claimed(files)
     assert files.intend(first, intent(first), FOLDER, 1)
-    files.free_claims("acme", "another")
+    files.free_claims("acme", OTHER)
 
     second = claimed(files)
     assert (second.intent, second.copy) == (intent(first), 1)
@@ -445,7 +452,7 @@ def test_a_reservation_stays_where_the_file_may_stand_there(files: Deliveries, e
     elif end == "release":
         files.release(first)
     else:
-        files.free_claims("acme", OTHER.session)
+        files.free_claims("acme", OTHER)
 
     assert not files.intend(second, intent(second), FOLDER, 1)
     assert claimed(files, "first").intent == intent(first)
@@ -468,7 +475,7 @@ def test_a_delivered_file_is_final(files: Deliveries) -> None:
     assert (stored["verified"], stored["claim"], stored["parts"]) == ("size", None, [])
     assert stored["delivered_at"] >= stored["created_at"]
     assert "intent" not in stored
-    assert files.free_claims("acme", "another") == 0
+    assert files.free_claims("acme", OTHER) == 0
     assert files.claim("one", 0, ME, FOLDER) is None
 
 
