@@ -62,8 +62,8 @@ class Program:
         assert answer.code == 0, answer
         return answer
 
-    def refuses(self, *arguments: object, stdin: str = "", **changes: str | None) -> str:
-        """Run a command that must be refused, in this process to save its start: the sentence."""
+    def inside(self, *arguments: object, stdin: str = "", **changes: str | None) -> Answer:
+        """The same in this process, which saves the second that its start takes."""
         out, err = io.StringIO(), io.StringIO()
         with (
             patch.dict(os.environ, self._environment(changes), clear=True),
@@ -73,7 +73,11 @@ class Program:
             pytest.raises(SystemExit) as ending,
         ):
             app([*map(str, arguments)], prog_name="courier")
-        return Answer(int(ending.value.code or 0), out.getvalue(), err.getvalue()).sentence
+        return Answer(int(ending.value.code or 0), out.getvalue(), err.getvalue())
+
+    def refuses(self, *arguments: object, stdin: str = "", **changes: str | None) -> str:
+        """A command that must be refused: its sentence."""
+        return self.inside(*arguments, stdin=stdin, **changes).sentence
 
     def start(self, *arguments: object, **changes: str | None) -> subprocess.Popen[str]:
         """Start a command; the caller ends it."""

@@ -144,9 +144,14 @@ def counting(what: str, total: int | None = None) -> Iterator[Any]:
     """A bar on stderr for work on many things; yields what is called after each."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = stderr()
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    bar = Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # an answer that is piped must not go to the bar
+    )
+    with bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 
