@@ -23,8 +23,8 @@ def courier(make_courier: MakeCourier) -> Platform:
 
 @pytest.fixture
 def quick(make_courier: MakeCourier) -> Platform:
-    """Suspends for a second."""
-    return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_seconds=1)
+    """Suspends for half a second."""
+    return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_seconds=0.5)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_when_the_time_is_over_the_oldest_file_is_the_probe_and_the_rest_follow_
         before = starts(quick, ids)
         quick.wait_status(ids[0], "uploading")
         assert quick.run_state("acme").state is State.PROBING
-        assert mood.open_now == 1
+        until(lambda: mood.open_now == 1, "the probe's upload")
         quick.wait_length("deliveries.acme", len(ids))
         assert starts(quick, ids) == [before[0] + 1, *before[1:]]
         mood.held = False
