@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from pymongo.errors import PyMongoError
 
@@ -30,6 +31,9 @@ from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
 
+if TYPE_CHECKING:
+    from worker.console.server import ConsoleServer
+
 GRACE_SECONDS = 30.0
 ALERT_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
@@ -41,7 +45,7 @@ WORKER_FORGOTTEN = timedelta(minutes=1)
 class Service:
     """One worker process. Raises pymongo's errors where MongoDB is away at the start."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, *, console: bool = False) -> None:
         settings = core.settings
         self._core = core
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -85,6 +89,12 @@ class Service:
             live={},
             ready=self._readiness(),
         )
+        self._console = self._make_console() if console else None
+
+    @property
+    def console_address(self) -> tuple[str, int] | None:
+        """Where the console is served; None where it is left out."""
+        return self._console.address if self._console else None
 
     @property
     def health_address(self) -> tuple[str, int]:
@@ -96,7 +106,9 @@ class Service:
         return all(check() is None for check in self._readiness().values())
 
     def start(self) -> None:
-        """Begin to take events and to deliver. Raises OSError where the metrics cannot listen."""
+        """Begin to take events and to deliver. Raises OSError where an address cannot be had."""
+        if self._console is not None:
+            self._console.start()
         self._health.start()
         self._publishing.broker.start()
         self._consuming.start()
@@ -107,6 +119,8 @@ class Service:
 
     def stop(self) -> None:
         """Take no more, let uploads end within the grace time, give the rest back."""
+        if self._console is not None:
+            self._console.stop()
         self._intake.stop()
         self._scheduler.stop(GRACE_SECONDS)
         for each in self._rounds:
@@ -115,6 +129,11 @@ class Service:
         self._publishing.broker.stop()
         self._forget()
         self._health.stop()
+
+    def _make_console(self) -> "ConsoleServer":
+        from worker.console.server import ConsoleServer  # noqa: PLC0415 - only where it is served
+
+        return ConsoleServer(self._core.settings.console_bind, self._core, self._publishing)
 
     def _means(self) -> Means:
         settings = self._core.settings

@@ -1,0 +1,207 @@
+"""Who may do what: the one place where a request's principal and account are checked.
+
+Every route declares an `Access`: which right, and of which account. A test walks the route table
+and fails for a route without one.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from fastapi import Depends, HTTPException, Request, status
+from pydantic import SecretStr
+from starlette.formparsers import MultiPartException
+
+from config.errors import TokenError, UserError
+from config.permissions import Principal
+from worker.console.guards import SAFE
+from worker.console.services import Services, services_of
+
+SESSION_COOKIE = "courier_session"
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "X-CSRF-Token"
+MAX_FIELDS = 60
+
+Form = Mapping[str, str]
+
+
+class Right(StrEnum):
+    """What a route asks of whoever calls it."""
+
+    PUBLIC = "public"
+    """Nothing: signing in."""
+    SIGNED_IN = "signed in"
+    """To be somebody; the route itself shows no more than the principal may see."""
+    SEE = "see"
+    CHANGE = "change"
+    """Its FTP settings, numbers and deliveries: `Principal.may_change`."""
+    GRANT = "grant"
+    """Its "FTP Access": `Principal.may_grant`."""
+    ADMINISTER = "administer"
+    """Its users and tokens: whoever may see the account."""
+    PROVIDER = "provider"
+    """To be the service provider."""
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or the session is over."""
+
+
+class NotFound(Exception):
+    """There is no such thing, or it is not for this principal to know."""
+
+
+class Forbidden(Exception):
+    """The principal may see it, and not do this. Its text says why."""
+
+
+Owner = Callable[[Request, Principal], str | None]
+"""The account that a request is about; None: the service provider's own."""
+
+
+def in_path(request: Request, _principal: Principal) -> str | None:
+    """The account that the path names."""
+    return str(request.path_params["account_id"])
+
+
+def in_query(request: Request, principal: Principal) -> str | None:
+    """The account that the query names; by default the principal's own."""
+    return request.query_params.get("account_id") or principal.account_id
+
+
+def of_recording(request: Request, _principal: Principal) -> str | None:
+    """The account whose recording the path names."""
+    row = services_of(request).ledger.files.row(str(request.path_params["recording_id"]))
+    if row is None:
+        raise NotFound
+    return str(row["account_id"])
+
+
+def of_user(request: Request, _principal: Principal) -> str | None:
+    """The account whose user the path names."""
+    try:
+        return services_of(request).users.get(str(request.path_params["login"])).account_id
+    except UserError:
+        raise NotFound from None
+
+
+def of_token(request: Request, _principal: Principal) -> str | None:
+    """The account whose token the path names."""
+    try:
+        return services_of(request).tokens.get(str(request.path_params["token_id"])).account_id
+    except TokenError:
+        raise NotFound from None
+
+
+def of_nobody(_request: Request, _principal: Principal) -> str | None:
+    """No account: the service provider's."""
+    return None
+
+
+async def form_of(request: Request) -> Form:
+    """The submitted form's texts; empty where none was sent."""
+    kind = request.headers.get("content-type", "")
+    if request.method in SAFE or not kind.startswith("application/x-www-form-urlencoded"):
+        return {}
+    try:
+        form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+    except MultiPartException as error:
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, error.message) from None
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+FormData = Annotated[Form, Depends(form_of)]
+
+
+class Access:
+    """The check that a route declares: `right` on the account that `of` finds.
+
+    As a dependency it gives the principal. Raises NotSignedIn, NotFound, Forbidden.
+    """
+
+    door: ClassVar[str]
+
+    def __init__(self, right: Right, of: Owner = in_path) -> None:
+        self.right = right
+        self.of = of
+
+    def check(self, services: Services, request: Request, principal: Principal) -> None:
+        """Raises NotFound for what it may not see, Forbidden for what it may not do."""
+        if self.right is Right.SIGNED_IN:
+            return
+        account_id = self.of(request, principal)
+        _check(services, self.right, principal, account_id)
+
+
+class PageAccess(Access):
+    """For pages: by the session's cookie, every change with the session's token."""
+
+    door = "page"
+
+    def __call__(self, request: Request, form: FormData) -> Principal | None:
+        if self.right is Right.PUBLIC:
+            return None
+        services = services_of(request)
+        principal = signed_in(services, request)
+        if principal is None:
+            raise NotSignedIn
+        if request.method not in SAFE:
+            _check_csrf(request, form)
+        request.state.principal = principal
+        self.check(services, request, principal)
+        return principal
+
+
+class ApiAccess(Access):
+    """For the API: by a bearer token (RFC 6750) and never by a cookie."""
+
+    door = "api"
+
+    def __call__(self, request: Request) -> Principal:
+        services = services_of(request)
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotSignedIn
+        principal = services.tokens.verify(SecretStr(secret.strip()))
+        if principal is None:
+            raise NotSignedIn
+        self.check(services, request, principal)
+        return principal
+
+
+def signed_in(services: Services, request: Request) -> Principal | None:
+    """In whose name the request's session acts; None where there is none."""
+    session = services.sessions.read(request.cookies.get(SESSION_COOKIE, ""))
+    if session is None:
+        return None
+    request.state.session = session
+    return services.users.session(session.login, session.epoch)
+
+
+def _check_csrf(request: Request, form: Form) -> None:
+    given = request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD, "")
+    if not secrets.compare_digest(given.encode(), request.state.session.csrf.encode()):
+        raise Forbidden("This form is not of your session any more: reload the page and try again.")
+
+
+def _check(services: Services, right: Right, principal: Principal, account_id: str | None) -> None:
+    find = services.directory.find
+    if principal.is_provider:
+        if account_id is not None and find(account_id) is None:
+            raise NotFound
+        return
+    if right is Right.PROVIDER:
+        raise Forbidden("Only the service provider may do this.")
+    if account_id is None or not principal.may_see(account_id, find):
+        raise NotFound
+    if right is Right.CHANGE and not principal.may_change(account_id, find):
+        raise Forbidden(
+            "This account has no FTP access: it is granted by the account above it or by your "
+            "service provider."
+        )
+    if right is Right.GRANT and not principal.may_grant(account_id, find):
+        raise Forbidden(
+            "FTP access can be passed on only to accounts beneath yours, and only while your own "
+            "account has it."
+        )

@@ -1,0 +1,58 @@
+"""The application: routes of the pages and of the API, and how each error is answered."""
+
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import Response
+
+from worker.console import api, assets, pages
+from worker.console.access import Forbidden, NotFound, NotSignedIn
+from worker.console.errors import KINDS
+from worker.console.guards import API, LimitedBody, SameOrigin, SecurityHeaders
+from worker.console.services import Services
+
+DESCRIPTION = """
+Delivers call recordings to customers' FTP and SFTP servers. Everything that the console shows
+and does, as JSON.
+
+**Authorization**: `Authorization: Bearer courier_...`; the service provider or an account's
+administrator makes tokens. A token of an account sees it and what is beneath it, nothing else.
+**Times** are ISO 8601 in UTC. **Errors** have one shape: `{"error": {"message": "...", "field":
+"..."}}`, with `field` where one is to blame.
+"""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over its collaborators."""
+    app = FastAPI(
+        title="Courier",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    for prefix, folder in assets.FOLDERS.items():
+        app.mount(prefix, StaticFiles(directory=folder))
+    for kind in (*KINDS, NotSignedIn, RequestValidationError, StarletteHTTPException, Exception):
+        app.add_exception_handler(kind, _answer)
+    for guard in (SameOrigin, LimitedBody, SecurityHeaders):  # the last is the outermost
+        app.add_middleware(guard)
+    return app
+
+
+def _answer(request: Request, error: Exception) -> Response:
+    is_api = request.url.path.startswith(API)
+    door: Any = api if is_api else pages
+    answered: Response = door.answer_error(request, error)
+    return answered
+
+
+__all__ = ["Forbidden", "HTTPException", "NotFound", "create_app"]

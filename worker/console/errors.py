@@ -1,0 +1,109 @@
+"""The one map from errors to a status and the sentence that people and programs read."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from amqp.exceptions import AMQPError
+from fastapi.exceptions import RequestValidationError
+from kombu.exceptions import KombuError
+from pydantic import ValidationError
+from pymongo.errors import PyMongoError
+from starlette.exceptions import HTTPException
+
+from config.errors import (
+    AccountError,
+    ConfigError,
+    SecretError,
+    TokenError,
+    UnknownAccount,
+    UserError,
+)
+from config.fields import explain, explain_problems
+from consumers.broker import BrokerAway, NotRouted
+from worker.console.access import Forbidden, NotFound, NotSignedIn
+from worker.console.validation import TooManyTests
+
+AWAY = "is away: nothing was changed that is not shown as changed. Try again in a minute."
+
+
+class Conflict(Exception):
+    """The thing is in another state than the request takes for granted. Its text says which."""
+
+
+KINDS: dict[type[Exception], HTTPStatus] = {
+    NotFound: HTTPStatus.NOT_FOUND,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    Conflict: HTTPStatus.CONFLICT,
+    TooManyTests: HTTPStatus.TOO_MANY_REQUESTS,
+    UnknownAccount: HTTPStatus.NOT_FOUND,
+    AccountError: HTTPStatus.CONFLICT,
+    UserError: HTTPStatus.CONFLICT,
+    TokenError: HTTPStatus.CONFLICT,
+    SecretError: HTTPStatus.SERVICE_UNAVAILABLE,
+    ConfigError: HTTPStatus.CONFLICT,
+    BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotRouted: HTTPStatus.SERVICE_UNAVAILABLE,
+    AMQPError: HTTPStatus.SERVICE_UNAVAILABLE,
+    KombuError: HTTPStatus.SERVICE_UNAVAILABLE,
+    PyMongoError: HTTPStatus.SERVICE_UNAVAILABLE,
+    ValidationError: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+"""Our own errors; the first that fits counts."""
+
+
+def _http_words(error: HTTPException) -> str:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return "There is nothing at this address."
+    return error.detail if error.detail.endswith(".") else f"{error.detail}."
+
+
+_WORDS: dict[type[Exception], Callable[[Any], str]] = {
+    NotFound: lambda _: "There is no such thing here, or it is not for you to see.",
+    NotSignedIn: lambda _: "Sign in first.",
+    UnknownAccount: lambda _: "There is no such account.",
+    BrokerAway: lambda _: f"RabbitMQ {AWAY}",
+    NotRouted: lambda _: f"RabbitMQ {AWAY}",
+    AMQPError: lambda _: f"RabbitMQ {AWAY}",
+    KombuError: lambda _: f"RabbitMQ {AWAY}",
+    PyMongoError: lambda _: f"MongoDB {AWAY}",
+    HTTPException: _http_words,
+}
+
+
+def told(error: Exception) -> tuple[HTTPStatus, str, dict[str, str]]:
+    """Status, sentence, and for each field that is wrong a sentence of its own."""
+    if isinstance(error, ValidationError | RequestValidationError):
+        fields = fields_of(error)
+        return HTTPStatus.UNPROCESSABLE_ENTITY, next(iter(fields.values())), fields
+    if isinstance(error, NotSignedIn):
+        return HTTPStatus.UNAUTHORIZED, _in_words(error), {}
+    if isinstance(error, HTTPException):
+        return HTTPStatus(error.status_code), _in_words(error), {}
+    for kind, status in KINDS.items():
+        if isinstance(error, kind):
+            return status, _in_words(error), {}
+    structlog.stdlib.get_logger("courier").error("console_failed", exc_info=error)
+    words = "This is a fault of the program: it was logged, and nothing more is known here."
+    return HTTPStatus.INTERNAL_SERVER_ERROR, words, {}
+
+
+def fields_of(error: ValidationError | RequestValidationError) -> dict[str, str]:
+    """A sentence for each field that is wrong; never with the value."""
+    if isinstance(error, ValidationError):
+        return explain(error)
+    problems = [{**each, "loc": _in_body(each["loc"])} for each in error.errors()]
+    return explain_problems(problems)
+
+
+def _in_body(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Without the part of the request (body, query, path); a syntax error has a position only."""
+    rest = tuple(loc[1:])
+    return () if rest and isinstance(rest[0], int) else rest
+
+
+def _in_words(error: Exception) -> str:
+    return next(
+        (tell(error) for kind, tell in _WORDS.items() if isinstance(error, kind)), str(error)
+    )

@@ -1,0 +1,157 @@
+"""What every request meets before any route: limits on its body, its origin, headers on the answer.
+
+Plain ASGI, so that a request that is refused here costs nothing more.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 64 * 1024
+BODY_SECONDS = 10.0
+"""Longest time a client may take to send its body."""
+SAFE = {"GET", "HEAD", "OPTIONS"}
+API = "/api/"
+STATIC = "/static/"
+
+_POLICY = (
+    "default-src 'none'; "
+    "style-src 'self'; "
+    "script-src 'self'; "
+    "img-src 'self'; "
+    "connect-src 'self'; "
+    "form-action 'self'; "
+    "base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class SecurityHeaders:
+    """Puts the security headers on every answer; nothing but the static files may be stored."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                if scope.get("scheme") == "https":
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
+                if not scope["path"].startswith(STATIC):
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class SameOrigin:
+    """Refuses a change that another site's page asked the browser for.
+
+    The API is left out: it takes no cookie. A browser names the origin of every unsafe request
+    (Fetch standard, "append a request Origin header").
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in SAFE or scope["path"].startswith(API):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if is_same_origin(headers.get("origin"), headers.get("host")):
+            await self._app(scope, receive, send)
+            return
+        await refuse(send, HTTPStatus.FORBIDDEN, "The request came from another site's page.")
+
+
+class LimitedBody:
+    """Bounds the size of a request's body, and the time it may take to arrive."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await asyncio.wait_for(_body(scope, receive), BODY_SECONDS)
+        except TimeoutError:
+            await refuse(send, HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
+            return
+        if body is None:
+            words = f"The request is larger than {MAX_BODY // 1024} KiB."
+            await refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+            return
+        await self._app(scope, _replayed(body, receive), send)
+
+
+def is_same_origin(origin: str | None, host: str | None) -> bool:
+    """Whether a browser's request came from a page of the host it is sent to."""
+    return bool(host) and origin is not None and urlsplit_netloc(origin) == host
+
+
+def urlsplit_netloc(origin: str) -> str | None:
+    """Host and port of an origin; None where it is none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
+
+
+async def refuse(send: Send, status: HTTPStatus, message: str) -> None:
+    """Answer with the one shape of errors, and close."""
+    body = json.dumps({"error": {"message": message}}).encode()
+    headers: Iterable[tuple[bytes, bytes]] = (
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    )
+    await send({"type": "http.response.start", "status": status.value, "headers": list(headers)})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body; None where it is too large."""
+    announced = Headers(scope=scope).get("content-length", "0")
+    if announced.isdigit() and int(announced) > MAX_BODY:
+        return None
+    body = b""
+    while True:
+        message = await receive()
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > MAX_BODY:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return body
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

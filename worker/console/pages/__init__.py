@@ -1,0 +1,37 @@
+"""The pages, and how an error looks to somebody who reads."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from worker.console.access import NotSignedIn
+from worker.console.errors import told
+from worker.console.pages import (
+    account,
+    audit,
+    numbers,
+    overview,
+    people,
+    permissions,
+    settings,
+    signin,
+)
+from worker.console.pages.render import page, to_sign_in
+
+router = APIRouter(include_in_schema=False)
+for each in (signin, overview, account, settings, permissions, numbers, people, audit):
+    router.include_router(each.router)
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """A page with the sentence, or the way to sign in."""
+    if isinstance(error, NotSignedIn):
+        return to_sign_in(request)
+    status, sentence, fields = told(error)
+    return page(
+        request,
+        "problem.html",
+        status=status.value,
+        title=status.phrase,
+        sentence=sentence,
+        others=list(fields.values())[1:],
+    )

@@ -1,0 +1,142 @@
+"""Renders templates; every value is escaped, and an unknown one is an error."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from config.errors import ConfigError
+from config.permissions import Principal
+from worker.cli.output import duration
+from worker.console import assets
+from worker.console.access import SESSION_COOKIE, signed_in
+from worker.console.errors import Conflict
+from worker.console.services import services_of
+from worker.console.sessions import Notice
+from worker.show import without_credentials
+
+NOTICE_COOKIE = "courier_notice"
+HX_REQUEST = "HX-Request"
+_MEGA = 1024 * 1024
+
+REFUSALS = (ConfigError, Conflict)
+"""What a page answers with a sentence above itself."""
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """The whole page, or the fragment that a template stands for."""
+    session = getattr(request.state, "session", None)
+    notice = services_of(request).sessions.noted(request.cookies.get(NOTICE_COOKIE, ""))
+    common = {
+        "principal": principal_of(request),
+        "csrf": session.csrf if session else "",
+        "platform": services_of(request).core.settings.platform_name,
+        "version": assets.VERSION,
+        "path": request.url.path,
+        "notice": notice,
+    }
+    ui = _TEMPLATES.get_template("ui.html").make_module(common)
+    body = _TEMPLATES.get_template(template).render(common, ui=ui, **values)
+    response = HTMLResponse(body, status)
+    if NOTICE_COOKIE in request.cookies and HX_REQUEST not in request.headers:
+        response.delete_cookie(NOTICE_COOKIE, path="/")
+    return response
+
+
+def principal_of(request: Request) -> Principal | None:
+    """Who is signed in, as the route's access found; on an error page it is looked up."""
+    principal: Principal | None = getattr(request.state, "principal", None)
+    if principal is None and SESSION_COOKIE in request.cookies:
+        try:
+            principal = signed_in(services_of(request), request)
+        except Exception:  # noqa: BLE001 - the page that tells of an error must not fail itself
+            return None
+    return principal
+
+
+def go(request: Request, path: str, sentence: str, *, ok: bool = True) -> Response:
+    """To another page, which tells how it ended."""
+    response = RedirectResponse(path, HTTPStatus.SEE_OTHER)
+    note = services_of(request).sessions.note(Notice(ok, sentence))
+    set_cookie(request, response, NOTICE_COOKIE, note, seconds=60)
+    return response
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, *, seconds: int
+) -> None:
+    """A cookie that no script reads, no other site sends, and https keeps to https."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def to_sign_in(request: Request) -> Response:
+    """To the sign-in, and back to where one wanted to go."""
+    wanted = request.url.path if request.method == "GET" else "/"
+    where = f"/sign-in?{urlencode({'to': wanted})}" if wanted != "/" else "/sign-in"
+    if HX_REQUEST in request.headers:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
+    response = RedirectResponse(where, HTTPStatus.SEE_OTHER)
+    response.delete_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
+def _time(moment: datetime | None) -> Markup:
+    """`23 Nov 2026, 14:05:07 UTC`, for people and for programs."""
+    if moment is None:
+        return Markup('<span class="none">&ndash;</span>')
+    utc = moment.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(
+        utc.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        f"{utc.day} {utc:%b %Y, %H:%M:%S} UTC",
+    )
+
+
+def _size(size: int | None) -> str:
+    if size is None:
+        return ""
+    if size < _MEGA:
+        return f"{size / 1024:,.0f} KB" if size >= 1024 else f"{size} B"  # noqa: PLR2004
+    return f"{size / _MEGA:,.1f} MB"
+
+
+def _countdown(seconds: float) -> str:
+    """`14 min 32 s`, exact enough to wait for."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else duration(seconds)  # noqa: PLR2004
+
+
+def _environment() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("worker.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(
+        time=_time,
+        duration=duration,
+        countdown=_countdown,
+        size=_size,
+        public_url=without_credentials,
+        segment=lambda text: quote(str(text), safe=""),
+    )
+    return templates
+
+
+_TEMPLATES = _environment()

@@ -1,0 +1,144 @@
+"""The FTP Settings of an account, tested live before they are saved."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import SecretStr, ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from config.fields import explain, read_form, settings_fields
+from config.ftp_settings import FtpSettings, FtpSettingsInput
+from config.permissions import Principal
+from worker.console.access import Form, FormData, NotFound, PageAccess, Right
+from worker.console.acts import Acts
+from worker.console.pages.frame import framed
+from worker.console.pages.render import HX_REQUEST, go, page
+from worker.console.services import Services, services_of
+from worker.console.validation import Run, TooManyTests
+from worker.show import read_account
+
+router = APIRouter(prefix="/accounts/{account_id}/ftp")
+Viewer = Annotated[Principal, Depends(PageAccess(Right.SEE))]
+Changer = Annotated[Principal, Depends(PageAccess(Right.CHANGE))]
+
+
+@router.get("")
+def settings(principal: Viewer, request: Request, account_id: str, run: str = "") -> Response:
+    """The form, with what is stored."""
+    services = services_of(request)
+    facts = read_account(services.core, account_id)
+    stored = facts.account.settings
+    return framed(
+        request,
+        principal,
+        "settings.html",
+        facts,
+        fields=settings_fields(),
+        values=_shown(stored),
+        stored=stored,
+        may_change=principal.may_change(account_id, services.directory.find),
+        run=services.validations.find(account_id, run) if run else None,
+    )
+
+
+@router.post("")
+def save(principal: Changer, request: Request, account_id: str, form: FormData) -> Response:
+    """Begin the test that saves; without the box ticked, switch the settings off."""
+    services = services_of(request)
+    if "enabled" not in form:
+        return _switch_off(request, services, principal, account_id)
+    try:
+        entered = FtpSettingsInput.model_validate(read_form(form))
+        changes, password = changes_of(entered, services.directory.get(account_id).settings)
+        if password is None and services.directory.get(account_id).settings is None:
+            return _refused(request, {"password": "Password is required."})
+        run = services.validations.start(principal, account_id, changes, password)
+    except ValidationError as error:
+        return _refused(request, explain(error))
+    except TooManyTests as error:
+        return _refused(request, {"": str(error)})
+    return _begun(request, account_id, run)
+
+
+@router.get("/tests/{run_id}")
+def progress(_: Changer, request: Request, account_id: str, run_id: str) -> Response:
+    """How far the test is."""
+    run = services_of(request).validations.find(account_id, run_id)
+    if run is None:
+        raise NotFound
+    return page(request, "test.html", run=run, account_id=account_id)
+
+
+@router.post("/tests/{run_id}/approve")
+def approve(principal: Changer, request: Request, account_id: str, run_id: str) -> Response:
+    """Trust the key that the server showed, and test again with it."""
+    services = services_of(request)
+    run = services.validations.find(account_id, run_id)
+    if run is None:
+        raise NotFound
+    try:
+        again = services.validations.approve(principal, run)
+    except TooManyTests as error:
+        return _refused(request, {"": str(error)})
+    return _begun(request, account_id, again)
+
+
+def changes_of(
+    entered: FtpSettingsInput, stored: FtpSettings | None
+) -> tuple[dict[str, Any], SecretStr | None]:
+    """What a whole form changes, and the password, None where the stored one is kept.
+
+    A pinned host key is not taken for one that was entered: with another server it is not kept.
+    """
+    changes = entered.model_dump(exclude={"password"})
+    if entered.host_key is None or (stored is not None and entered.host_key == stored.host_key):
+        del changes["host_key"]
+    return changes, entered.password
+
+
+def _shown(stored: FtpSettings | None) -> Form:
+    """The fields' texts; a password is never among them."""
+    values: dict[str, Any] = {field.name: field.default for field in settings_fields()}
+    if stored is None:
+        return {**{name: _text(value) for name, value in values.items()}, "protocol": "sftp"}
+    values |= {name: value for name, value in stored.model_dump().items() if name in values}
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _text(value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _switch_off(
+    request: Request, services: Services, principal: Principal, account_id: str
+) -> Response:
+    account = services.directory.get(account_id)
+    if account.settings is None or not account.enabled:
+        words = "Nothing was saved: tick 'Enable FTP Settings' and fill in the form."
+        return _refused(request, {"": words})
+    Acts(services, principal).set_enabled(account_id, enabled=False)
+    words = "The FTP settings are switched off and stay stored; files stay queued."
+    response = go(request, f"/accounts/{account_id}/ftp", words)
+    if HX_REQUEST in request.headers:
+        response.headers["HX-Redirect"] = response.headers["location"]
+        response.status_code = HTTPStatus.OK
+    return response
+
+
+def _begun(request: Request, account_id: str, run: Run) -> Response:
+    if HX_REQUEST in request.headers:
+        return page(request, "test.html", run=run, account_id=account_id)
+    where = f"/accounts/{account_id}/ftp?run={run.run_id}"
+    return RedirectResponse(where, HTTPStatus.SEE_OTHER)
+
+
+def _refused(request: Request, problems: dict[str, str]) -> Response:
+    if HX_REQUEST in request.headers:
+        return page(request, "refused.html", status=422, problems=problems)
+    sentence = " ".join(problems.values())
+    return page(
+        request, "problem.html", status=422, title="Nothing was saved", sentence=sentence, others=[]
+    )

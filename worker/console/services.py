@@ -1,0 +1,58 @@
+"""What the console's routes work with; made once, when the console starts."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from config.audit import Audit
+from config.directory import Directory
+from config.signins import SignIns
+from config.tokens import Tokens
+from config.users import Users
+from consumers.ledger import Ledger
+from worker.console.sessions import Sessions
+from worker.console.validation import Validations
+from worker.core import Core, Messaging
+
+
+@dataclass(frozen=True)
+class Services:
+    """The collaborators of the routes, none of them their own."""
+
+    core: Core
+    messaging: Messaging
+    users: Users
+    tokens: Tokens
+    audit: Audit
+    signins: SignIns
+    sessions: Sessions
+    validations: Validations
+
+    @property
+    def directory(self) -> Directory:
+        """Accounts' settings and numbers."""
+        return self.core.directory
+
+    @property
+    def ledger(self) -> Ledger:
+        """Recordings and running states."""
+        return self.core.ledger
+
+
+def make_services(core: Core, messaging: Messaging) -> Services:
+    """The collaborators, with their indexes. Raises pymongo's errors where MongoDB is away."""
+    users = Users(core.database, core.directory.find)
+    tokens = Tokens(core.database, core.directory.find)
+    audit, signins = Audit(core.database), SignIns(core.database)
+    for each in (users, tokens, audit, signins):
+        each.ensure_indexes()
+    sessions = Sessions(core.settings.secret_keys)
+    return Services(
+        core, messaging, users, tokens, audit, signins, sessions, Validations(core, audit)
+    )
+
+
+def services_of(request: Request) -> Services:
+    """The collaborators of the application that answers the request."""
+    return cast("Services", request.app.state.services)

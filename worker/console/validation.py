@@ -1,0 +1,219 @@
+"""The live test on save: runs beside the request that asked for it, and is looked at meanwhile.
+
+A few run at once, one an account, each with a time limit: nobody can hold the worker. What was
+entered, password included, stays in memory only, and only for as long as it may be approved.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pymongo.errors import PyMongoError
+
+from config.accounts import FtpSettings
+from config.audit import Action, Audit
+from config.errors import ConfigError
+from config.fields import explain
+from config.permissions import Principal
+from transports.errors import (
+    AccountFailure,
+    ConnectFailed,
+    EgressDenied,
+    HostKeyChanged,
+    LoginRefused,
+    PathRefused,
+    ProtocolFailed,
+    QuotaExceeded,
+    ResolveFailed,
+    TransferError,
+)
+from transports.probe import Step
+from worker.console.fingerprints import shown_in
+from worker.core import Core
+from worker.ftp_settings import Saved, change
+from worker.show import settings_shape
+
+AT_ONCE = 4
+LIMIT_SECONDS = 90.0
+"""After this time no further step is begun; the step itself has the transports' limits."""
+KEPT_SECONDS = 900.0
+MAX_KEPT = 200
+
+_FIELDS: tuple[tuple[type[TransferError], str], ...] = (
+    (ResolveFailed, "host"),
+    (EgressDenied, "host"),
+    (ConnectFailed, "host"),
+    (ProtocolFailed, "port"),
+    (HostKeyChanged, "host_key"),
+    (LoginRefused, "password"),
+    (PathRefused, "path"),
+    (QuotaExceeded, "path"),
+    (AccountFailure, "host"),
+)
+"""Beside which field a failure is told; the first that fits."""
+
+
+class TooManyTests(Exception):
+    """No further test can begin now. Its text says why, and what to do."""
+
+
+class _GivenUp(Exception):
+    """The test took too long, or the console stops."""
+
+
+@dataclass
+class Run:
+    """One test: what it was asked to test, and what has become of it so far."""
+
+    run_id: str
+    account_id: str
+    principal: Principal
+    changes: Mapping[str, Any]
+    password: SecretStr | None = field(repr=False)
+    began: float = field(default_factory=time.monotonic)
+    steps: list[Step] = field(default_factory=list)
+    saved: Saved | None = None
+    problem: str | None = None
+    """Why it ended, where that is not the server's doing."""
+    fields: dict[str, str] = field(default_factory=dict)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def failure(self) -> TransferError | None:
+        """What went wrong at the server."""
+        return self.saved.report.failure if self.saved else None
+
+    @property
+    def settings(self) -> FtpSettings | None:
+        """What was saved; None where nothing was."""
+        return self.saved.settings if self.saved else None
+
+    @property
+    def failed_field(self) -> str | None:
+        """The field that the failure points at."""
+        failure = self.failure
+        return next((name for kind, name in _FIELDS if isinstance(failure, kind)), None)
+
+    @property
+    def shown_key(self) -> str | None:
+        """The fingerprint that the server showed in place of the one it should have."""
+        failure = self.failure
+        return shown_in(failure) if isinstance(failure, HostKeyChanged) else None
+
+
+class Validations:
+    """The tests that run, and those that ended lately."""
+
+    def __init__(self, core: Core, audit: Audit) -> None:
+        self._core = core
+        self._audit = audit
+        self._lock = threading.Lock()
+        self._runs: dict[str, Run] = {}
+        self._stopping = False
+
+    def start(
+        self,
+        principal: Principal,
+        account_id: str,
+        changes: Mapping[str, Any],
+        password: SecretStr | None,
+    ) -> Run:
+        """Begin to test the changes. Raises TooManyTests."""
+        run = Run(secrets.token_urlsafe(16), account_id, principal, changes, password)
+        with self._lock:
+            self._forget_old()
+            self._check_room(account_id)
+            self._runs[run.run_id] = run
+        threading.Thread(target=self._work, args=(run,), name="settings-test", daemon=True).start()
+        return run
+
+    def find(self, account_id: str, run_id: str) -> Run | None:
+        """The test of this id, of this account."""
+        with self._lock:
+            run = self._runs.get(run_id)
+        return run if run is not None and run.account_id == account_id else None
+
+    def approve(self, principal: Principal, run: Run) -> Run:
+        """Test again what was refused for its host key, with the key that was shown then.
+
+        Raises TooManyTests, and ConfigError where there is nothing to approve.
+        """
+        key = run.shown_key
+        if key is None or run.principal != principal:
+            raise ConfigError("There is no host key to approve: save the settings again.")
+        stored = self._core.directory.get(run.account_id).settings
+        again = self.start(
+            principal, run.account_id, {**run.changes, "host_key": key}, run.password
+        )
+        self._audit.record(
+            principal.login,
+            Action.HOST_KEY_APPROVED,
+            run.account_id,
+            {"host_key": stored and stored.host_key},
+            {"host_key": key},
+        )
+        return again
+
+    def stop(self) -> None:
+        """Let no test go on to its next step."""
+        self._stopping = True
+
+    def _check_room(self, account_id: str) -> None:
+        running = [run for run in self._runs.values() if not run.ended.is_set()]
+        if any(run.account_id == account_id for run in running):
+            raise TooManyTests("These settings are being tested already: wait for the result.")
+        if len(running) >= AT_ONCE:
+            raise TooManyTests("Other settings are being tested now: try again in a minute.")
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        ended = [run for run in self._runs.values() if run.ended.is_set()]
+        surplus = ended[: max(0, len(ended) - MAX_KEPT)]
+        for run in ended:
+            if now - run.began > KEPT_SECONDS or run in surplus:
+                del self._runs[run.run_id]
+
+    def _work(self, run: Run) -> None:
+        try:
+            self._test(run)
+        except ValidationError as error:
+            run.fields = explain(error)
+        except ConfigError as error:
+            run.problem = str(error)
+        except _GivenUp:
+            run.problem = (
+                f"The test was given up after {LIMIT_SECONDS:.0f} seconds, and nothing was saved: "
+                "check the server, and try again."
+            )
+        except PyMongoError:
+            run.problem = "The database is away, and nothing was saved: try again in a minute."
+        except Exception:
+            run.problem = "The test failed by a fault of the program, and nothing was saved."
+            raise
+        finally:
+            run.ended.set()
+
+    def _test(self, run: Run) -> None:
+        def took(step: Step) -> None:
+            if self._stopping or time.monotonic() - run.began > LIMIT_SECONDS:
+                raise _GivenUp
+            run.steps.append(step)
+
+        before = self._core.directory.get(run.account_id)
+        saved = change(self._core, run.account_id, run.changes, run.password, took)
+        if saved.settings is not None:
+            after = settings_shape(saved.settings) or {}
+            if run.password is not None:
+                after["password"] = run.password
+            self._audit.record(
+                run.principal.login,
+                Action.SETTINGS_SAVED,
+                run.account_id,
+                {"enabled": before.enabled, **(settings_shape(before.settings) or {})},
+                {"enabled": True, **after},
+            )
+        run.saved = saved
