@@ -140,8 +140,19 @@ class Window:
 
     def close(self) -> None:
         """Give back what is held, in order. Never raises."""
-        channel = self._channel
         self._held.clear()
-        closed = self._broker.post(lambda _: channel.close() if channel.is_open else None)
+        closed = self._broker.post(self._close_channel)
         with contextlib.suppress(Exception):  # the broker returns the messages itself then
             closed.result(CLOSE_LIMIT)
+
+    def _close_channel(self, connection: BlockingConnection) -> None:
+        """pika's own close rejects what it has not handed out yet, one message after another.
+
+        They would stand before those that are held. RabbitMQ returns all of a closed channel in
+        order, so the channel underneath is closed.
+        """
+        channel = self._channel
+        if channel.is_open:
+            channel._impl.close()  # noqa: SLF001 - see above
+        while not channel.is_closed:
+            connection.process_data_events(1)
