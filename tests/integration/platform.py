@@ -219,15 +219,17 @@ class Platform:
         But for what is still `queued` or `dead`-lettered, by id; `own` names the customer's own
         files. Nothing else lies in the folder, and the broker's queues hold what they should.
         """
-        rows = {row["_id"]: row for row in self.rows(account_id)}
-        expected = dict.fromkeys(rows, "delivered")
-        expected |= dict.fromkeys(queued, "queued") | dict.fromkeys(dead, "dead_lettered")
-        assert {name: row["status"] for name, row in rows.items()} == expected
-        assert set(rows) == {
+        published = [
             name
             for name in self._published
             if self.row(name).get("account_id", account_id) == account_id
-        }
+        ]
+        self.wait_routed(published)
+        rows = {row["_id"]: row for row in self.rows(account_id)}
+        assert set(rows) == set(published)
+        expected = dict.fromkeys(rows, "delivered")
+        expected |= dict.fromkeys(queued, "queued") | dict.fromkeys(dead, "dead_lettered")
+        assert {name: row["status"] for name, row in rows.items()} == expected
         places = {
             name: row["remote_path"] for name, row in rows.items() if row["status"] == "delivered"
         }
@@ -245,6 +247,10 @@ class Platform:
         }
         self.wait_length(f"deliveries.{account_id}", len(queued))
         self.wait_length(f"dead-letters.{account_id}", len(dead))
+
+    def wait_routed(self, ids: Collection[str]) -> None:
+        """Wait until all these events are taken and their messages in the account's queue."""
+        until(lambda: all(self.row(name).get("routed_at") for name in ids), "all to be routed")
 
     def wait_length(self, queue: str, ready: int) -> None:
         """Wait until so many messages are ready in the queue: none of them is unacknowledged."""

@@ -85,7 +85,7 @@ def test_a_pause_lets_the_running_upload_end_and_returns_the_rest_in_order(
     with running(courier):
         ids = courier.publish_many("acme", NAMES)
         courier.wait_status(ids[0], "uploading")
-        courier.wait_length("recordings.ready", 0)
+        courier.wait_routed(ids)
         courier.core.ledger.accounts.pause("acme")
         mood.held = False
         courier.wait_status(ids[0], "delivered")
@@ -182,6 +182,30 @@ def test_a_dead_customer_does_not_slow_another(
     assert beside < 2 * alone + 1
 
 
+def test_one_slot_serves_all_accounts_in_turn(
+    make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood
+) -> None:
+    courier = make_courier(upload_slots=1)
+    names = [f"account-{number}" for number in range(6)]
+    for name in names:
+        courier.account(name, customer.customer, Protocol.SFTP, path=name)
+    with running(courier):
+        ids = [
+            recording_id
+            for each in range(4)
+            for name in names
+            for recording_id in courier.publish_many(name, [f"{name}-{each}.wav"])
+        ]
+        for recording_id in ids:
+            courier.wait_status(recording_id, "delivered")
+        for name in names:
+            courier.wait_length(f"deliveries.{name}", 0)
+    assert sorted(mood.renamed) == sorted(
+        f"{name}-{each}.wav" for name in names for each in range(4)
+    )
+    assert mood.most_at_once == 1
+
+
 def _seconds_for(courier: Platform, prefix: str) -> float:
     """How long twenty recordings take from the first's publication to the last's place."""
     began = time.monotonic()
@@ -199,7 +223,7 @@ def test_a_graceful_stop_lets_the_upload_end(
     with running(courier) as service:
         ids = courier.publish_many("acme", NAMES)
         courier.wait_status(ids[0], "uploading")
-        courier.wait_length("recordings.ready", 0)
+        courier.wait_routed(ids)
         stopping = threading.Thread(target=service.stop)
         stopping.start()
         until(lambda: not service._intake._thread.is_alive(), "the service to begin to stop")
@@ -227,7 +251,7 @@ def test_an_upload_that_outlasts_the_grace_time_is_given_back_and_counts_for_not
     with running(courier):
         ids = courier.publish_many("acme", NAMES)
         courier.wait_status(ids[0], "uploading")
-        courier.wait_length("recordings.ready", 0)
+        courier.wait_routed(ids)
     row = courier.row(ids[0])
     assert (row["status"], row["tries"]) == ("queued", 0)
     assert courier.run_state("acme").failures == 0

@@ -9,6 +9,7 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Protocol
 from consumers.policy import State
+from consumers.window import Window
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, Platform, running, until
@@ -34,6 +35,15 @@ def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
         yield server
 
 
+def publish_together(courier: Platform, account_id: str, names: list[str]) -> list[str]:
+    """All of them in the queue before the first is tried."""
+    courier.core.ledger.accounts.pause(account_id)
+    ids = courier.publish_many(account_id, names)
+    courier.wait_routed(ids)
+    courier.core.ledger.accounts.resume(account_id)
+    return ids
+
+
 def alert_text(failures: int, username: str, duration: str, words: str) -> str:
     """How the alert's body begins, to the letter (CONTRACT, "The alert e-mail")."""
     return (
@@ -54,7 +64,7 @@ def test_ten_wrong_logins_suspend_and_the_customer_is_told_in_the_servers_words(
     server = ftp.customer
     courier.account("acme", server, Protocol.FTP, password="wrong", email_alerts=IT)
     with ftp, running(courier):
-        ids = courier.publish_many("acme", NAMES)
+        ids = publish_together(courier, "acme", NAMES)
         run = courier.wait_state("acme", State.SUSPENDED)
         (mail,) = smtp_sink.wait_for(1)
         courier.account_for("acme", server.root, queued=ids)
@@ -137,7 +147,7 @@ def test_the_count_goes_on_across_a_restart_and_a_delivered_file_ends_it(
         courier.wait_status(ids[0], "dead_lettered")
         assert courier.run_state("acme").failures == 5
     with running(courier):
-        ids += courier.publish_many("acme", NAMES[1:4])
+        ids += publish_together(courier, "acme", NAMES[1:4])
         run = courier.wait_state("acme", State.SUSPENDED)
         assert run.failures == 10
         assert customer.logins == 10
@@ -231,6 +241,19 @@ def test_nothing_is_claimed_and_nobody_logs_in_while_suspended(
     assert customer.logins == 10 + 1
     assert [courier.row(recording_id)["starts"] for recording_id in ids] == [*starts, 0, 0]
     assert mood.uploads == [mood.uploads[0]]
+
+
+def test_what_a_session_holds_and_what_was_on_its_way_go_back_in_order(courier: Platform) -> None:
+    with running(courier) as service:
+        courier.core.directory.create("acme")  # it has no settings: no session of its own
+        ids = courier.publish_many("acme", [*NAMES, *(f"more-{name}" for name in NAMES)])
+        courier.wait_routed(ids)
+        for _ in range(30):
+            window = Window(service._consuming, "acme", uploads=1)
+            assert window.arrived(5)
+            window.close()
+        courier.wait_length("deliveries.acme", len(ids))
+        assert courier.queued_ids("acme") == ids
 
 
 def test_an_alert_waits_for_the_mail_server_and_comes_once(
