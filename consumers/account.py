@@ -63,7 +63,6 @@ class AccountSession:
     """`crowded` tells whether other accounts wait for a slot, `stopping` whether to end."""
 
     account_id: str
-    epoch: int
     means: Means
     crowded: Callable[[], bool]
     stopping: threading.Event
@@ -76,9 +75,11 @@ class AccountSession:
     _passed: list[str] = field(default_factory=list)
     _settled_streak: int | None = None
     _routed: int = 0
+    epoch: int = 0
 
-    def run(self) -> None:
-        """Work the account; what is ours to mend is observed, and the account is due again."""
+    def run(self, epoch: int) -> None:
+        """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
+        self.epoch = epoch
         try:
             if self.means.ledger.accounts.adopt(self.account_id, self.epoch):
                 rest = self._work()
@@ -117,7 +118,8 @@ class AccountSession:
         return Rest(wait=0)
 
     def _must_yield(self) -> bool:
-        if self.stopping.is_set():
+        wanted_elsewhere = self.means.ownership.is_wanted_elsewhere(self.account_id)
+        if self.stopping.is_set() or wanted_elsewhere:
             return True
         return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
 

@@ -207,10 +207,8 @@ class Publisher:
 def in_words(error: BaseException) -> str:
     """The last words of a broker's error; pika wraps the operating system's."""
     while not isinstance(error, OSError):
-        inner = next(
-            (part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)),
-            getattr(error.args[0], "exception", None) if error.args else None,
-        )
+        wrapped = (*error.args, getattr(error, "exception", None), error.__cause__)
+        inner = next((part for part in wrapped if isinstance(part, BaseException)), None)
         if inner is None:
             break
         error = inner

@@ -11,21 +11,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
-from pymongo import UpdateOne
+from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
-from consumers.ledger import Document
+from consumers.ledger import BUCKETS, Document, bucket_of
+from consumers.presence import Presence
 from transports.errors import NotPermitted
 
-BUCKETS = 1024
-LEASE_SECONDS = 60.0
-RENEW_SECONDS = 10.0
-
-
-def bucket_of(account_id: str) -> int:
-    """The bucket of an account: the same in every process and for ever."""
-    return int.from_bytes(hashlib.blake2b(account_id.encode(), digest_size=8).digest()) % BUCKETS
+RENEWALS = 6
+"""Renewals in the time of one lease: five may fail before it is lost."""
 
 
 def wanted_by(worker: str, workers: Iterable[str]) -> set[int]:
@@ -51,22 +47,22 @@ class Lease:
 
 
 class Leases:
-    """The leases of one worker. `round` is called every `renew` seconds, by one thread.
+    """The leases of one worker, each `ttl` seconds long.
 
-    `busy` tells the buckets in which a session is open: they are not handed back before it has
-    ended. Raises pymongo's errors.
+    `round` is called by one thread, `RENEWALS` times in that length. `busy` tells the buckets in
+    which a session is open: they are not handed back before it has ended. Raises pymongo's errors.
     """
 
     def __init__(
         self,
         database: Database[Document],
+        presence: Presence,
         worker: str,
         busy: Callable[[], set[int]],
-        *,
-        ttl: float = LEASE_SECONDS,
+        ttl: float,
     ) -> None:
         self._leases = database["leases"]
-        self._workers = database["workers"]
+        self._presence = presence
         self._worker = worker
         self._busy = busy
         self._ttl = ttl
@@ -84,12 +80,12 @@ class Leases:
             ],
             ordered=False,
         )
-        self._leases.create_index("owner")
+        self._leases.create_index([("owner", ASCENDING)])
 
     def round(self) -> None:
-        """Be seen, renew what is held, hand back what others want, take what is wanted and free."""
-        self._be_seen()
-        wanted = wanted_by(self._worker, self._living())
+        """Renew what is held, hand back what others want, take what is wanted and free."""
+        self._bury_dead()
+        wanted = wanted_by(self._worker, self._presence.living(timedelta(seconds=self._ttl)))
         self._renew()
         self._hand_back(wanted)
         self._take(wanted)
@@ -99,8 +95,7 @@ class Leases:
         """Give every lease back, and be forgotten: the worker's sessions have ended."""
         with self._lock:
             self._held = {}
-        self._leases.update_many({"owner": self._worker}, {"$set": {"owner": None}})
-        self._workers.delete_one({"_id": self._worker})
+        self._release_of(self._worker)
 
     # --- what the scheduler and the sessions ask ------------------------------------------------
 
@@ -126,22 +121,20 @@ class Leases:
         with self._lock:
             return bucket_of(account_id) in self._leaving
 
-    def owned(self) -> list[int] | None:
-        """The buckets in which sessions may begin; None where they are all."""
+    def owned(self) -> list[int]:
+        """The buckets in which sessions may begin."""
         with self._lock:
-            buckets = [bucket for bucket in self._held if bucket not in self._leaving]
-        return None if len(buckets) == BUCKETS else buckets
+            return [bucket for bucket in self._held if bucket not in self._leaving]
 
     # --- one round, step by step ------------------------------------------------------------------
 
-    def _be_seen(self) -> None:
-        self._workers.update_one(
-            {"_id": self._worker}, [{"$set": {"seen_at": "$$NOW"}}], upsert=True
-        )
+    def _bury_dead(self) -> None:
+        for worker in self._presence.found_dead():
+            self._release_of(worker)
 
-    def _living(self) -> list[str]:
-        recent = {"$gt": ["$seen_at", _from_now(-self._ttl)]}
-        return [row["_id"] for row in self._workers.find({"$expr": recent}, {"_id": 1})]
+    def _release_of(self, worker: str) -> None:
+        self._leases.update_many({"owner": worker}, {"$set": {"owner": None}})
+        self._presence.forget(worker)
 
     def _renew(self) -> None:
         """Renew what is still ours by our own clock; what is not is given up at once."""

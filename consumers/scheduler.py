@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pymongo.errors import PyMongoError
 
 from consumers.account import AccountSession
+from consumers.ledger import bucket_of
 from consumers.means import Means
 from consumers.observe import Trouble
 
@@ -27,8 +28,6 @@ class Scheduler:
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="session")
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
-        self.looked = threading.Event()
-        """Set once the accounts that were due at the start have been looked at."""
 
     def start(self) -> None:
         self._thread.start()
@@ -36,6 +35,11 @@ class Scheduler:
     def wake(self) -> None:
         """Something has become due: look now."""
         self._woken.set()
+
+    def busy_buckets(self) -> set[int]:
+        """The buckets in which a session is open."""
+        with self._lock:
+            return {bucket_of(account_id) for account_id in self._running}
 
     def stop(self, grace: float) -> None:
         """Begin nothing more; uploads may end within `grace` seconds and are cut then."""
@@ -53,6 +57,8 @@ class Scheduler:
                 self._open_sessions()
             except PyMongoError as error:
                 self._means.observe(Trouble("mongodb", str(error)))
+            except Exception as error:  # noqa: BLE001 - without a scheduler nothing is delivered
+                self._means.observe(Trouble("scheduler", repr(error), error))
             self._woken.wait(POLL)
 
     def _open_sessions(self) -> None:
@@ -61,25 +67,24 @@ class Scheduler:
         with self._lock:
             running = list(self._running)
         free = self._slots - len(running)
-        due = self._means.ledger.accounts.due(free + 1, running)
+        buckets = self._means.ownership.owned()
+        due = self._means.ledger.accounts.due(free + 1, buckets, running)
         self._crowded = len(due) > free
         for account_id in due[:free]:
-            epoch = self._means.ownership.epoch(account_id)
-            if epoch is not None:
-                self._open(account_id, epoch)
-        self.looked.set()
+            self._open(account_id)
 
-    def _open(self, account_id: str, epoch: int) -> None:
-        session = AccountSession(
-            account_id, epoch, self._means, lambda: self._crowded, self._stopping
-        )
+    def _open(self, account_id: str) -> None:
+        """Count the session as running before it asks for the account: its bucket stays then."""
+        session = AccountSession(account_id, self._means, lambda: self._crowded, self._stopping)
         with self._lock:
             self._running[account_id] = session
         self._pool.submit(self._work, session)
 
     def _work(self, session: AccountSession) -> None:
         try:
-            session.run()
+            epoch = self._means.ownership.epoch(session.account_id)
+            if epoch is not None:
+                session.run(epoch)
         except Exception as error:  # noqa: BLE001 - a fault of one session must not end the others
             self._means.observe(Trouble("session", f"{session.account_id}: {error!r}", error))
             self._stopping.wait(POLL)

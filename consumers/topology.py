@@ -7,8 +7,12 @@ puts a returned message at the tail, and 4.x drops it after twenty returns (quor
 
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from kombu import Connection, Exchange, Queue
+from kombu.exceptions import KombuError
 from pydantic import SecretStr
+
+from consumers.broker import BrokerAway, in_words
 
 DELIVERY_LIMIT = 1_000_000_000
 _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
@@ -58,9 +62,16 @@ def declare(channel: Any, *entities: Exchange | Queue) -> None:
 
 
 def declare_once(amqp_url: SecretStr, *entities: Exchange | Queue) -> None:
-    """Declare over a connection of its own: for what is needed once in an account's life."""
-    with Connection(amqp_url.get_secret_value(), connect_timeout=10) as connection:
-        declare(connection.default_channel, *entities)
+    """Declare over a connection of its own: for what is needed once in an account's life.
+
+    Raises BrokerAway.
+    """
+    try:
+        with Connection(amqp_url.get_secret_value(), connect_timeout=10) as connection:
+            connection.connect()
+            declare(connection.default_channel, *entities)
+    except (AMQPError, KombuError, OSError) as error:
+        raise BrokerAway(in_words(error)) from None
 
 
 def declare_base(channel: Any) -> None:

@@ -7,7 +7,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,12 @@ from config.settings import Settings
 from consumers.alerting import send_alerts
 from consumers.broker import Broker
 from consumers.intake import Intake
+from consumers.leases import RENEWALS, Leases
 from consumers.means import Means
 from consumers.observe import Observation
-from consumers.ownership import SoleOwner
 from consumers.periodic import Periodic
 from consumers.policy import Rules
+from consumers.presence import Presence
 from consumers.reconciler import route_unrouted
 from consumers.scheduler import Scheduler
 from transports.base import Egress, Limits
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30.0
 ALERT_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
-HEARTBEAT_SECONDS = 10.0
-WORKER_FORGOTTEN = timedelta(minutes=1)
-"""A worker that has not been heard of for so long is not counted among those there are."""
 
 
 class Service:
@@ -49,6 +46,8 @@ class Service:
         settings = core.settings
         self._core = core
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._stopping = threading.Event()
+        self._was_ready = threading.Event()
         self._log = LogObserver()
         self._outbox = Outbox(
             core.database,
@@ -60,9 +59,16 @@ class Service:
         )
         core.ledger.ensure_indexes()
         self._outbox.ensure_indexes()
-        core.database["workers"].create_index(
-            "seen_at", expireAfterSeconds=round(WORKER_FORGOTTEN.total_seconds())
+        self._presence = Presence(core.database, self._worker)
+        self._presence.ensure_indexes()
+        self._leases = Leases(
+            core.database,
+            self._presence,
+            self._worker,
+            busy=self._busy_buckets,
+            ttl=settings.lease_seconds,
         )
+        self._leases.prepare()
         self._metrics = Metrics(
             totals=lambda: core.ledger.totals(core.directory), alerts_waiting=self._outbox.waiting
         )
@@ -81,7 +87,7 @@ class Service:
         self._rounds = [
             Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
-            Periodic("heartbeat", HEARTBEAT_SECONDS, self._beat, self._observe),
+            Periodic("leases", settings.lease_seconds / RENEWALS, self._keep_leases, self._observe),
         ]
         self._health = HealthServer(
             settings.metrics_bind,
@@ -101,6 +107,16 @@ class Service:
         """Where `/metrics`, `/healthz` and `/readyz` are answered."""
         return self._health.address
 
+    @property
+    def state(self) -> str:
+        """How this worker is: starting, ready, degraded or stopping."""
+        if self._stopping.is_set():
+            return "stopping"
+        if self.is_ready():
+            self._was_ready.set()
+            return "ready"
+        return "degraded" if self._was_ready.is_set() else "starting"
+
     def is_ready(self) -> bool:
         """What `/readyz` tells: the topology stands, events are taken, accounts are worked."""
         return all(check() is None for check in self._readiness().values())
@@ -119,6 +135,7 @@ class Service:
 
     def stop(self) -> None:
         """Take no more, let uploads end within the grace time, give the rest back."""
+        self._stopping.set()
         if self._console is not None:
             self._console.stop()
         self._intake.stop()
@@ -127,7 +144,7 @@ class Service:
             each.stop()
         self._consuming.stop()
         self._publishing.broker.stop()
-        self._forget()
+        self._give_up_leases()
         self._health.stop()
 
     def _make_console(self) -> "ConsoleServer":
@@ -144,7 +161,7 @@ class Service:
             broker=self._consuming,
             publisher=self._publishing.publisher,
             dead_letters=self._publishing.dead_letters,
-            ownership=SoleOwner(self._core.database),
+            ownership=self._leases,
             rules=_rules(settings),
             limits=Limits(),
             egress=Egress(settings.egress_deny),
@@ -163,21 +180,19 @@ class Service:
         if self._publishing.broker.ready:
             route_unrouted(self._core.ledger, self._publishing.router)
 
-    def _beat(self) -> None:
-        """Be counted among the workers."""
-        facts = {"host": {"$literal": socket.gethostname()}, "pid": os.getpid()}
-        started = {"$ifNull": ["$started_at", "$$NOW"]}
-        self._core.database["workers"].update_one(
-            {"_id": self._worker},
-            [{"$set": {**facts, "started_at": started, "seen_at": "$$NOW"}}],
-            upsert=True,
-        )
+    def _busy_buckets(self) -> set[int]:
+        return self._scheduler.busy_buckets()
 
-    def _forget(self) -> None:
+    def _keep_leases(self) -> None:
+        """Say how this worker is, and share the accounts with those there are."""
+        self._presence.tell(self.state, len(self._leases.owned()))
+        self._leases.round()
+
+    def _give_up_leases(self) -> None:
         try:
-            self._core.database["workers"].delete_one({"_id": self._worker})
+            self._leases.release_all()
         except PyMongoError:
-            return  # it is forgotten by itself
+            return  # they expire by themselves
 
     def _readiness(self) -> Checks:
         def broker() -> str | None:
@@ -188,8 +203,7 @@ class Service:
             return None if self._intake.consuming.is_set() else "The intake does not consume yet."
 
         def accounts() -> str | None:
-            looked = self._scheduler.looked.is_set()
-            return None if looked else "The accounts have not been looked at yet."
+            return None if self._leases.owned() else "This worker owns no accounts yet."
 
         return {"rabbitmq": broker, "intake": intake, "accounts": accounts, "mongodb": self._mongo}
 

@@ -7,6 +7,7 @@ from pymongo.database import Database
 from config.accounts import may_use_ftp
 from config.directory import Directory
 from consumers.ledger.accounts import AccountStates, Blame
+from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.deliveries import Deliveries, Opened, Selection
 from consumers.ledger.records import (
     Claim,
@@ -23,6 +24,7 @@ from consumers.ledger.records import (
 )
 
 __all__ = [
+    "BUCKETS",
     "Blame",
     "Claim",
     "Claimant",
@@ -37,6 +39,7 @@ __all__ = [
     "Status",
     "Totals",
     "Waiting",
+    "bucket_of",
     "shown_state",
 ]
 

@@ -14,6 +14,7 @@ from pymongo.database import Database
 
 from alerts.suspension import Suspension
 from config.accounts import Account
+from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.records import Document, LastError, RunState, shown_state
 from consumers.policy import State
 
@@ -71,13 +72,15 @@ class AccountStates:
         rows = self._accounts.find({}, {"run": 1, "now": "$$NOW"})
         return {row["_id"]: _run_state(row) for row in rows}
 
-    def due(self, limit: int, without: Sequence[str]) -> list[str]:
-        """Accounts whose time has come, the longest due first."""
-        query = {
+    def due(self, limit: int, buckets: Sequence[int], without: Sequence[str]) -> list[str]:
+        """Accounts of these buckets whose time has come, the longest due first."""
+        query: Document = {
             "run.next_due": {"$type": "date"},
             "_id": {"$nin": list(without)},
             "$expr": {"$lte": ["$run.next_due", "$$NOW"]},
         }
+        if len(buckets) < BUCKETS:
+            query["run.bucket"] = {"$in": list(buckets)}
         rows = self._accounts.find(query, {"_id": 1}).sort("run.next_due").limit(limit)
         return [row["_id"] for row in rows]
 
@@ -269,9 +272,10 @@ class AccountStates:
         return self._update(query, {**values, **_CHANGED}) is not None
 
     def _update(self, query: Document, values: Document) -> Document | None:
+        bucket = {"run.bucket": bucket_of(query["_id"])}
         document: Document | None = self._accounts.find_one_and_update(
             query,
-            [_WITH_DEFAULTS, {"$set": values}],
+            [_WITH_DEFAULTS, {"$set": {**values, **bucket}}],
             projection={"_id": 1},
             return_document=ReturnDocument.AFTER,
         )

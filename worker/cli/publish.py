@@ -16,12 +16,12 @@ from consumers import topology
 from consumers.events import decode
 from consumers.invalid import invalid_messages
 from consumers.ledger import Document, Status
+from consumers.presence import workers
 from worker.cli import context, output
 from worker.cli.apps import single_command
 from worker.cli.output import AsJson
 from worker.cli.refusal import Refused
 from worker.core import Core
-from worker.presence import count_workers
 
 LOOK_SECONDS = 0.3
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -152,7 +152,7 @@ def _told(total: int, *, as_json: bool) -> Iterator[Callable[[Outcome], None]]:
 
 def _outcomes(core: Core, events: list[Event]) -> Iterator[Outcome]:
     """Each event's outcome as soon as it is known."""
-    if not count_workers(core.database):
+    if not workers(core.database):
         output.note("No worker runs now: it goes on once 'courier run' does.")
     waiting = {event.recording_id: event for event in events}
     while waiting:

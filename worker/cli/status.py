@@ -9,12 +9,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from consumers.presence import workers
 from worker import show
 from worker.cli import context, output
 from worker.cli.apps import single_command
 from worker.cli.output import AsJson, Cell
 from worker.core import Core
-from worker.presence import count_workers
 from worker.show import Shape
 
 SECONDS = 1.0
@@ -62,7 +62,7 @@ def _refresh(core: Core) -> None:
 
 
 def _read(core: Core) -> Shape:
-    return show.status_shape(core.ledger.totals(core.directory), count_workers(core.database))
+    return show.status_shape(core.ledger.totals(core.directory), len(workers(core.database)))
 
 
 def _page(numbers: Shape) -> Table:

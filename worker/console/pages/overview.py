@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from config.permissions import Principal
+from consumers.presence import workers
 from worker.console import reading
 from worker.console.access import FormData, PageAccess, Right, of_nobody
 from worker.console.acts import Acts
 from worker.console.pages.render import HX_REQUEST, REFUSALS, go, page
 from worker.console.services import services_of
-from worker.presence import count_workers
 
 router = APIRouter()
 Somebody = Annotated[Principal, Depends(PageAccess(Right.SIGNED_IN))]
@@ -35,7 +35,7 @@ def overview(principal: Somebody, request: Request, q: str = "", state: str = ""
         request,
         "overview_rows.html" if is_fragment else "overview.html",
         overview=reading.overview(services, principal, q[:100], state),
-        workers=count_workers(services.core.database),
+        workers=len(workers(services.core.database)),
         q=q[:100],
         state=state,
     )
