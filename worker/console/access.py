@@ -131,7 +131,7 @@ class Access:
         if self.right is Right.SIGNED_IN:
             return
         account_id = self.of(request, principal)
-        _check(services, self.right, principal, account_id)
+        check(services, self.right, principal, account_id)
 
 
 class PageAccess(Access):
@@ -185,7 +185,8 @@ def _check_csrf(request: Request, form: Form) -> None:
         raise Forbidden("This form is not of your session any more: reload the page and try again.")
 
 
-def _check(services: Services, right: Right, principal: Principal, account_id: str | None) -> None:
+def check(services: Services, right: Right, principal: Principal, account_id: str | None) -> None:
+    """The rule itself: raises NotFound for what it may not see, Forbidden for what not do."""
     find = services.directory.find
     if principal.is_provider:
         if account_id is not None and find(account_id) is None:

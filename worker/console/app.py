@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 
 from worker.console import api, assets, pages
-from worker.console.access import Forbidden, NotFound, NotSignedIn
+from worker.console.access import NotSignedIn
+from worker.console.api.problems import SettingsRefused
 from worker.console.errors import KINDS
 from worker.console.guards import API, LimitedBody, SameOrigin, SecurityHeaders
 from worker.console.services import Services
@@ -41,7 +42,14 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(pages.router)
     for prefix, folder in assets.FOLDERS.items():
         app.mount(prefix, StaticFiles(directory=folder))
-    for kind in (*KINDS, NotSignedIn, RequestValidationError, StarletteHTTPException, Exception):
+    for kind in (
+        *KINDS,
+        NotSignedIn,
+        SettingsRefused,
+        RequestValidationError,
+        StarletteHTTPException,
+        Exception,
+    ):
         app.add_exception_handler(kind, _answer)
     for guard in (SameOrigin, LimitedBody, SecurityHeaders):  # the last is the outermost
         app.add_middleware(guard)
@@ -53,6 +61,3 @@ def _answer(request: Request, error: Exception) -> Response:
     door: Any = api if is_api else pages
     answered: Response = door.answer_error(request, error)
     return answered
-
-
-__all__ = ["Forbidden", "HTTPException", "NotFound", "create_app"]

@@ -32,7 +32,7 @@ from transports.errors import (
     TransferError,
 )
 from transports.probe import Step
-from worker.console.fingerprints import shown_in
+from worker.console.fingerprints import pinned_in, shown_in
 from worker.core import Core
 from worker.ftp_settings import Saved, change
 from worker.show import settings_shape
@@ -40,6 +40,8 @@ from worker.show import settings_shape
 AT_ONCE = 4
 LIMIT_SECONDS = 90.0
 """After this time no further step is begun; the step itself has the transports' limits."""
+END_SECONDS = LIMIT_SECONDS + 60
+"""Longest time until a test has ended: its limit, and the longest single step."""
 KEPT_SECONDS = 900.0
 MAX_KEPT = 200
 
@@ -103,6 +105,12 @@ class Run:
         """The fingerprint that the server showed in place of the one it should have."""
         failure = self.failure
         return shown_in(failure) if isinstance(failure, HostKeyChanged) else None
+
+    @property
+    def pinned_key(self) -> str | None:
+        """The fingerprint that the server should have shown."""
+        failure = self.failure
+        return pinned_in(failure) if isinstance(failure, HostKeyChanged) else None
 
 
 class Validations:

@@ -39,6 +39,7 @@ def settings(principal: Viewer, request: Request, account_id: str, run: str = ""
         stored=stored,
         may_change=principal.may_change(account_id, services.directory.find),
         run=services.validations.find(account_id, run) if run else None,
+        state=None,
     )
 
 
@@ -67,7 +68,7 @@ def progress(_: Changer, request: Request, account_id: str, run_id: str) -> Resp
     run = services_of(request).validations.find(account_id, run_id)
     if run is None:
         raise NotFound
-    return page(request, "test.html", run=run, account_id=account_id)
+    return _test(request, run)
 
 
 @router.post("/tests/{run_id}/approve")
@@ -128,9 +129,16 @@ def _switch_off(
     return response
 
 
+def _test(request: Request, run: Run) -> Response:
+    """How far the test is; where it saved, the account's state beside its name changes too."""
+    core = services_of(request).core
+    state = read_account(core, run.account_id).state if run.settings else None
+    return page(request, "test.html", run=run, state=state)
+
+
 def _begun(request: Request, account_id: str, run: Run) -> Response:
     if HX_REQUEST in request.headers:
-        return page(request, "test.html", run=run, account_id=account_id)
+        return _test(request, run)
     where = f"/accounts/{account_id}/ftp?run={run.run_id}"
     return RedirectResponse(where, HTTPStatus.SEE_OTHER)
 

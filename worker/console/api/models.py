@@ -1,0 +1,258 @@
+"""What the API takes and gives, for its description. The shapes themselves are `worker.show`'s."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from config.accounts import DeliveryMethod, check_account_id
+from config.errors import AccountError
+from config.text import MAX_NAME, Name
+from consumers.ledger import Status
+
+_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def _account_id(value: str) -> str:
+    try:
+        return check_account_id(value)
+    except AccountError:
+        raise ValueError(
+            "must be up to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit"
+        ) from None
+
+
+AccountId = Annotated[
+    str, AfterValidator(_account_id), Field(json_schema_extra={"pattern": _ID_PATTERN})
+]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""As `worker.show` writes it, so that API and commands agree to the letter."""
+
+
+class Taken(BaseModel):
+    """What a client sends: a field that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Given(BaseModel):
+    """What a client gets; a later version may give more."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+# --- what is wrong ------------------------------------------------------------------------------
+
+
+class Problem(Given):
+    """What went wrong, in a sentence for people."""
+
+    message: str
+    field: str | None = None
+    fields: dict[str, str] | None = None
+    steps: list["StepShape"] | None = None
+    pinned: str | None = None
+    shown: str | None = None
+
+
+class ErrorShape(Given):
+    """The one shape of errors."""
+
+    error: Problem
+
+
+# --- accounts and settings ----------------------------------------------------------------------
+
+
+class NewAccount(Taken):
+    """An account to add."""
+
+    account_id: AccountId
+    name: Name = ""
+    parent: AccountId | None = None
+    ftp_access: bool = False
+
+
+class AccountChange(Taken):
+    """What to change; what is left out stays."""
+
+    name: Name | None = None
+    parent: AccountId | None = None
+    default_method: DeliveryMethod | None = None
+
+
+class SettingsShape(Given):
+    """The FTP settings; never the password."""
+
+    protocol: str
+    logon_type: str
+    host: str
+    port: int
+    username: str
+    path: str
+    email_alerts: list[str]
+    host_key: str | None
+
+
+class AccountShape(Given):
+    """An account and its state."""
+
+    account_id: str
+    name: str
+    parent: str | None
+    ftp_access: bool
+    enabled: bool
+    settings: SettingsShape | None
+    state: str
+    consecutive_failures: int
+    suspended_until: Time | None
+    last_error: str | None
+    queued: int
+    dead_letters: int
+
+
+class StepShape(Given):
+    """One step of the test upload."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class SavedShape(Given):
+    """The settings as saved, and how the test went."""
+
+    settings: SettingsShape
+    steps: list[StepShape]
+    pinned: bool
+    capabilities: dict[str, Any]
+
+
+class PermissionShape(Given):
+    """FTP Access: given to the account itself, and effective through all above it."""
+
+    account_id: str
+    ftp_access: bool
+    effective: bool
+
+
+# --- numbers, deliveries ------------------------------------------------------------------------
+
+
+class NumberMethod(Taken):
+    """Where the recordings of a number go."""
+
+    method: DeliveryMethod
+
+
+class NumberShape(Given):
+    """A telephone number."""
+
+    number: str
+    account_id: str
+    method: DeliveryMethod
+
+
+class DeliveryShape(Given):
+    """A recording and what became of it."""
+
+    recording_id: str
+    account_id: str
+    status: Status
+    tries: int
+    remote_path: str | None
+    size: int | None
+    last_error: str | None
+    created_at: Time
+    delivered_at: Time | None
+
+
+class Chosen(Taken):
+    """Which dead letters of the account; left out: all of them."""
+
+    recording_ids: list[Annotated[str, Field(max_length=128)]] | None = Field(
+        default=None, max_length=1000
+    )
+    reason: Annotated[str, Field(max_length=100)] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Done(Given):
+    """How many it was done with."""
+
+    count: int
+
+
+# --- the platform, users, tokens, audit ---------------------------------------------------------
+
+
+class StatusShape(Given):
+    """The platform in a few numbers."""
+
+    accounts: dict[str, int]
+    queued: int
+    dead_letters: int
+    oldest_queued_seconds: float
+    workers: int
+
+
+class NewUser(Taken):
+    """A user to add; without a password one is made, and shown this once."""
+
+    login: Annotated[str, Field(max_length=320)]
+    account_id: AccountId | None = None
+    password: Annotated[SecretStr, Field(max_length=1024)] | None = None
+
+
+class PasswordChange(Taken):
+    """Another password; left out, one is made and shown this once."""
+
+    password: Annotated[SecretStr, Field(max_length=1024)] | None = None
+
+
+class UserChange(Taken):
+    """What to change of a user."""
+
+    disabled: bool
+
+
+class UserShape(Given):
+    """A user; `password` only where one was made by this request."""
+
+    login: str
+    account_id: str | None
+    disabled: bool
+    created_at: Time
+    password: str | None = None
+
+
+class NewToken(Taken):
+    """A token to make."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+    account_id: AccountId | None = None
+
+
+class TokenShape(Given):
+    """A token; `token`, the secret itself, only in the answer that made it."""
+
+    token_id: str
+    name: str
+    account_id: str | None
+    created_at: Time
+    last_used_at: Time | None
+    token: str | None = None
+
+
+class EntryShape(Given):
+    """Who changed what."""
+
+    id: str
+    at: Time
+    actor: str
+    action: str
+    account_id: str | None
+    target: str | None
+    before: dict[str, Any]
+    after: dict[str, Any]

@@ -1,0 +1,156 @@
+"""Users of the console and tokens of the API."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, status
+from pydantic import SecretStr
+
+from config.permissions import Principal
+from config.tokens import Token
+from config.users import User
+from worker.console import reading
+from worker.console.access import ApiAccess, Right, check, of_token, of_user
+from worker.console.acts import Acts
+from worker.console.api.models import (
+    NewToken,
+    NewUser,
+    PasswordChange,
+    TokenShape,
+    UserChange,
+    UserShape,
+)
+from worker.console.services import Services, services_of
+from worker.show import Shape, iso
+
+router = APIRouter()
+Anyone = Annotated[Principal, Depends(ApiAccess(Right.SIGNED_IN))]
+OverUser = Annotated[Principal, Depends(ApiAccess(Right.ADMINISTER, of_user))]
+OverToken = Annotated[Principal, Depends(ApiAccess(Right.ADMINISTER, of_token))]
+OfAccount = Annotated[str | None, Query(max_length=64)]
+
+
+@router.get(
+    "/users", response_model=list[UserShape], response_model_exclude_unset=True, tags=["users"]
+)
+def list_users(principal: Anyone, request: Request, account_id: OfAccount = None) -> list[Shape]:
+    """Users of the accounts that the token may see, or of one of them."""
+    services = services_of(request)
+    return [_user(each) for each in services.users.list(_asked(services, principal, account_id))]
+
+
+@router.post(
+    "/users",
+    status_code=status.HTTP_201_CREATED,
+    response_model=UserShape,
+    response_model_exclude_unset=True,
+    tags=["users"],
+)
+def create_user(principal: Anyone, request: Request, new: NewUser) -> Shape:
+    """Add a user of an account; without one, by a provider's token, of the service provider."""
+    services = services_of(request)
+    check(services, Right.ADMINISTER, principal, new.account_id)
+    acts = Acts(services, principal)
+    user, made = acts.create_user(new.login, new.account_id, new.password)
+    return {**_user(user), **_once("password", made)}
+
+
+@router.get(
+    "/users/{login}", response_model=UserShape, response_model_exclude_unset=True, tags=["users"]
+)
+def show_user(_: OverUser, request: Request, login: str) -> Shape:
+    """One user."""
+    return _user(services_of(request).users.get(login))
+
+
+@router.patch(
+    "/users/{login}", response_model=UserShape, response_model_exclude_unset=True, tags=["users"]
+)
+def change_user(principal: OverUser, request: Request, login: str, change: UserChange) -> Shape:
+    """Lock a user out, or let it in again."""
+    services = services_of(request)
+    Acts(services, principal).set_user_disabled(login, disabled=change.disabled)
+    return _user(services.users.get(login))
+
+
+@router.post(
+    "/users/{login}/reset",
+    response_model=UserShape,
+    response_model_exclude_unset=True,
+    tags=["users"],
+)
+def reset_user(
+    principal: OverUser, request: Request, login: str, change: PasswordChange | None = None
+) -> Shape:
+    """Store another password; the user's sessions end."""
+    services = services_of(request)
+    made = Acts(services, principal).reset_password(login, change.password if change else None)
+    return {**_user(services.users.get(login)), **_once("password", made)}
+
+
+@router.delete("/users/{login}", status_code=status.HTTP_204_NO_CONTENT, tags=["users"])
+def remove_user(principal: OverUser, request: Request, login: str) -> None:
+    """Forget a user; its sessions end."""
+    Acts(services_of(request), principal).remove_user(login)
+
+
+@router.get(
+    "/tokens", response_model=list[TokenShape], response_model_exclude_unset=True, tags=["tokens"]
+)
+def list_tokens(principal: Anyone, request: Request, account_id: OfAccount = None) -> list[Shape]:
+    """Tokens of the accounts that the token may see, or of one of them; never their secrets."""
+    services = services_of(request)
+    return [_token(each) for each in services.tokens.list(_asked(services, principal, account_id))]
+
+
+@router.post(
+    "/tokens",
+    status_code=status.HTTP_201_CREATED,
+    response_model=TokenShape,
+    response_model_exclude_unset=True,
+    tags=["tokens"],
+)
+def create_token(principal: Anyone, request: Request, new: NewToken) -> Shape:
+    """Make a token; its secret is in this answer and never shown again."""
+    services = services_of(request)
+    check(services, Right.ADMINISTER, principal, new.account_id)
+    token_id, secret = Acts(services, principal).create_token(new.name, new.account_id)
+    return {**_token(services.tokens.get(token_id)), **_once("token", secret)}
+
+
+@router.delete("/tokens/{token_id}", status_code=status.HTTP_204_NO_CONTENT, tags=["tokens"])
+def revoke_token(principal: OverToken, request: Request, token_id: str) -> None:
+    """Revoke a token: it opens nothing any more."""
+    Acts(services_of(request), principal).revoke_token(token_id)
+
+
+def _asked(services: Services, principal: Principal, account_id: str | None) -> list[str] | None:
+    """The accounts whose users or tokens are asked for; None: all, the provider's included."""
+    if account_id is not None:
+        check(services, Right.ADMINISTER, principal, account_id)
+        return [account_id]
+    if principal.is_provider:
+        return None
+    return [facts.account.account_id for facts in reading.visible(services, principal)]
+
+
+def _user(user: User) -> Shape:
+    return {
+        "login": user.login,
+        "account_id": user.account_id,
+        "disabled": user.disabled,
+        "created_at": iso(user.created_at),
+    }
+
+
+def _token(token: Token) -> Shape:
+    return {
+        "token_id": token.token_id,
+        "name": token.name,
+        "account_id": token.account_id,
+        "created_at": iso(token.created_at),
+        "last_used_at": iso(token.last_used_at),
+    }
+
+
+def _once(name: str, secret: SecretStr | None) -> Shape:
+    return {} if secret is None else {name: secret.get_secret_value()}
