@@ -24,6 +24,7 @@ from consumers.ledger import Claim, Claimant, RunState, Status
 from consumers.means import Means
 from consumers.observe import Trouble, TryEnded
 from consumers.policy import State
+from consumers.reconciler import route_stranded
 from consumers.settlement import Settlement
 from consumers.window import Held, NoQueue, Window
 from transports import server as servers
@@ -42,7 +43,7 @@ HOLD_LIMIT = 600.0
 """A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
 (`consumer_timeout`), with everything on it."""
 RECHECK = 30.0
-"""An account whose files wait, though its queue holds none of them, is looked at again."""
+"""An account whose files are on their way into its queue is looked at again."""
 OURS_DELAY = 1.0
 POLL = 0.5
 
@@ -227,14 +228,29 @@ class AccountSession:
             return None
         return self._at_end(run)
 
-    def _at_end(self, run: RunState) -> Rest:
+    def _at_end(self, run: RunState) -> Rest | None:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
         files = self.means.ledger.files
+        if route_stranded(self.means.ledger, self.means.router, self.account_id):
+            return None
+        self._remove_leftovers()
         if files.waiting(self.account_id).files:
             return Rest(wait=RECHECK)
         if files.has_casualty(self.account_id, run.streak):
             return Rest(until=run.casualties_due)
         return NOTHING_TO_DO
+
+    def _remove_leftovers(self) -> None:
+        """What tries that were cut have left at the customer, of files that are not tried again."""
+        if self._server is None:
+            return
+        try:
+            for recording_id, paths in self.means.ledger.files.leftovers(self.account_id):
+                for path in paths:
+                    self._server.remove(path)
+                self.means.ledger.files.cleaned(recording_id)
+        except TransferError:
+            self._log_out()  # the next session tries again
 
     def _casualty_is_due(self, run: RunState, window: Window) -> bool:
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:

@@ -10,6 +10,7 @@ from consumers.ledger import Ledger
 from consumers.observe import Observer
 from consumers.ownership import Ownership
 from consumers.policy import Rules
+from consumers.routing import Router
 from transports.base import Egress, Limits
 
 
@@ -22,6 +23,7 @@ class Means:
     ledger: Ledger
     broker: Broker
     publisher: Publisher
+    router: Router
     dead_letters: DeadLetters
     ownership: Ownership
     rules: Rules

@@ -160,6 +160,7 @@ class Service:
             ledger=self._core.ledger,
             broker=self._consuming,
             publisher=self._publishing.publisher,
+            router=self._publishing.router,
             dead_letters=self._publishing.dead_letters,
             ownership=self._leases,
             rules=_rules(settings),

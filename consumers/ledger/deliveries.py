@@ -25,12 +25,14 @@ from consumers.ledger.records import (
     Routing,
     Status,
     Waiting,
+    part_path,
 )
 from transports.names import join, numbered
 from transports.upload import Intent, Uploaded
 
 OLDEST_FIRST = [("created_at", ASCENDING), ("arrival", ASCENDING)]
 MAX_COPIES = 100_000
+MAX_LEFTOVERS = 100
 _RESERVATION = ["intent", "remote_path", "wanted", "copy"]
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
 
@@ -148,6 +150,15 @@ class Deliveries:
             "status": Status.QUEUED,
             "routed_at": None,
             "$expr": {"$lt": ["$unrouted_at", _later(-age.total_seconds())]},
+        }
+        return [_routing(row) for row in self._rows.find(query).sort(OLDEST_FIRST).limit(limit)]
+
+    def routed_of(self, account_id: str, limit: int) -> list[Routing]:
+        """The account's queued rows that were routed, oldest first."""
+        query = {
+            "account_id": account_id,
+            "status": Status.QUEUED,
+            "routed_at": {"$ne": None},
         }
         return [_routing(row) for row in self._rows.find(query).sort(OLDEST_FIRST).limit(limit)]
 
@@ -338,6 +349,27 @@ class Deliveries:
             [{"$set": {"status": "$claim.was", "claim": None}}],
         )
         return result.modified_count
+
+    def leftovers(self, account_id: str) -> list[tuple[str, list[str]]]:
+        """Dead or discarded files with the temporary files that their tries may have left."""
+        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
+        query = {
+            "account_id": account_id,
+            "status": {"$in": gone},
+            "parts.0": {"$exists": True},
+            "intent": {"$exists": False},
+        }
+        rows = self._rows.find(query, {"parts": 1}).limit(MAX_LEFTOVERS)
+        return [
+            (row["_id"], [part_path(row["_id"], part) for part in row["parts"]]) for row in rows
+        ]
+
+    def cleaned(self, recording_id: str) -> None:
+        """Nothing of a file that is not tried again stands at the customer any more."""
+        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
+        self._rows.update_one(
+            {"_id": recording_id, "status": {"$in": gone}}, {"$set": {"parts": []}}
+        )
 
     # --- coming back, and leaving ----------------------------------------------------------
 

@@ -103,9 +103,7 @@ class Claim:
             sha256=row["sha256"] if row["sha256_given"] else None,
             part=part_name(recording_id, start),
             leftovers=tuple(
-                join(part["folder"], part_name(recording_id, part["start"]))
-                for part in row["parts"]
-                if part["start"] != start
+                part_path(recording_id, part) for part in row["parts"] if part["start"] != start
             ),
             intent=Intent(**row["intent"]) if row.get("intent") else None,
             copy=row.get("copy"),
@@ -166,6 +164,11 @@ class Totals:
     queued: int
     dead_letters: int
     oldest_queued_seconds: float
+
+
+def part_path(recording_id: str, part: Document) -> str:
+    """Where a start's temporary file stands at the customer."""
+    return join(part["folder"], part_name(recording_id, part["start"]))
 
 
 def shown_state(account: Account, run: RunState, *, permitted: bool) -> str:
