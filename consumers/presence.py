@@ -28,7 +28,7 @@ class Worker:
     host: str
     pid: int
     state: str
-    accounts: int
+    buckets: int
     """How many buckets of accounts it owns, of 1,024."""
 
 

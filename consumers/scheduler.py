@@ -11,6 +11,7 @@ from consumers.ledger import bucket_of
 from consumers.means import Means
 from consumers.observe import Trouble
 
+STEP = 0.1
 POLL = 0.2
 """Seconds between looks at what is due; an arrival in this process is told at once."""
 
@@ -41,12 +42,12 @@ class Scheduler:
         with self._lock:
             return {bucket_of(account_id) for account_id in self._running}
 
-    def stop(self, grace: float) -> None:
-        """Begin nothing more; uploads may end within `grace` seconds and are cut then."""
+    def stop(self, grace: float, hurry: threading.Event) -> None:
+        """Begin nothing more; uploads may end within `grace` seconds, unless there is a hurry."""
         self._stopping.set()
         self.wake()
         self._thread.join()
-        if not self._wait_for_sessions(grace):
+        if not self._wait_for_sessions(grace, hurry):
             self._each(AccountSession.interrupt)
         self._pool.shutdown(wait=True)
 
@@ -93,14 +94,14 @@ class Scheduler:
                 del self._running[session.account_id]
             self.wake()
 
-    def _wait_for_sessions(self, grace: float) -> bool:
-        """Whether all sessions ended within the grace time."""
-        waiting = threading.Event()
-        for _ in range(int(grace / 0.1)):
+    def _wait_for_sessions(self, grace: float, hurry: threading.Event) -> bool:
+        """Whether all sessions ended within the grace time, and before there was a hurry."""
+        for _ in range(int(grace / STEP)):
             with self._lock:
                 if not self._running:
                     return True
-            waiting.wait(0.1)
+            if hurry.wait(STEP):
+                return False
         return False
 
     def _each(self, act: Callable[[AccountSession], None]) -> None:

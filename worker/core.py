@@ -1,12 +1,13 @@
 """The parts that every command needs: the database, the directory, the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from alerts.outbox import AlertTried, Outbox
 from config.directory import Directory
 from config.secrets import Vault
 from config.settings import Settings
@@ -78,3 +79,16 @@ def make_messaging(core: Core, observe: Observer) -> Messaging:
     router = Router(url, publisher, core.ledger)
     dead_letters = DeadLetters(url, publisher, router, core.ledger, observe)
     return Messaging(broker, publisher, router, dead_letters)
+
+
+def make_outbox(core: Core, observe: Callable[[AlertTried], None]) -> Outbox:
+    """The alerts on their way, as the process's settings want them sent."""
+    settings = core.settings
+    return Outbox(
+        core.database,
+        sender=settings.alert_from,
+        platform=settings.platform_name,
+        smtp_url=settings.smtp_url,
+        oncall=settings.oncall_emails,
+        observe=observe,
+    )

@@ -33,17 +33,23 @@ class HealthServer:
     """Answers on `bind` ("127.0.0.1:9108"; port 0 picks a free one) between start and stop.
 
     `metrics` gives the text of a scrape, `live` and `ready` are the checks of the two others:
-    200 where all are well, else 503, and JSON that names each.
+    200 where all are well, else 503, and JSON that names each and, of `/readyz`, the `state`.
     """
 
     def __init__(
-        self, bind: str, *, metrics: Callable[[], bytes], live: Checks, ready: Checks
+        self,
+        bind: str,
+        *,
+        metrics: Callable[[], bytes],
+        live: Checks,
+        ready: Checks,
+        state: Callable[[], str],
     ) -> None:
         self._bind = bind
         self._answers: dict[str, Callable[[], _Answer]] = {
             "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE_LATEST, metrics()),
-            "/healthz": lambda: _told(live),
-            "/readyz": lambda: _told(ready),
+            "/healthz": lambda: _told(live, "alive"),
+            "/readyz": lambda: _told(ready, state()),
         }
         self._server: _Server | None = None
         self._thread: Thread | None = None
@@ -112,10 +118,10 @@ class HealthServer:
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _told(checks: Checks) -> _Answer:
+def _told(checks: Checks, status_word: str) -> _Answer:
     states = {name: _state(check) for name, check in checks.items()}
     is_well = all(state == "ok" for state in states.values())
-    body = json.dumps({"status": "ok" if is_well else "unavailable", "checks": states}).encode()
+    body = json.dumps({"status": status_word, "checks": states}).encode()
     status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
     return status, "application/json", body
 

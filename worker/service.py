@@ -1,18 +1,14 @@
 """`courier run`: the one place where everything is put together, started and stopped."""
 
 import os
-import signal
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from pymongo.errors import PyMongoError
 
-from alerts.outbox import AlertTried, Outbox
+from alerts.outbox import AlertTried
 from config.settings import Settings
 from consumers.alerting import send_alerts
 from consumers.broker import Broker
@@ -26,41 +22,35 @@ from consumers.presence import Presence
 from consumers.reconciler import route_unrouted
 from consumers.scheduler import Scheduler
 from transports.base import Egress, Limits
-from worker.core import Core, make_messaging
-from worker.health import Checks, HealthServer
+from worker.core import Core, make_messaging, make_outbox
+from worker.health import HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
+from worker.readiness import Readiness
 
 if TYPE_CHECKING:
     from worker.console.server import ConsoleServer
 
 GRACE_SECONDS = 30.0
 ALERT_SECONDS = 1.0
+PRESENCE_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
 
 
 class Service:
     """One worker process. Raises pymongo's errors where MongoDB is away at the start."""
 
-    def __init__(self, core: Core, *, console: bool = False) -> None:
+    def __init__(self, core: Core, *, console: bool = False, health: bool = True) -> None:
         settings = core.settings
         self._core = core
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self._stopping = threading.Event()
-        self._was_ready = threading.Event()
         self._log = LogObserver()
-        self._outbox = Outbox(
-            core.database,
-            sender=settings.alert_from,
-            platform=settings.platform_name,
-            smtp_url=settings.smtp_url,
-            oncall=settings.oncall_emails,
-            observe=self._observe,
-        )
+        self._outbox = make_outbox(core, self._observe)
         core.ledger.ensure_indexes()
         self._outbox.ensure_indexes()
         self._presence = Presence(core.database, self._worker)
         self._presence.ensure_indexes()
+        self._told = ""
         self._leases = Leases(
             core.database,
             self._presence,
@@ -84,17 +74,19 @@ class Service:
             self._observe,
             self._scheduler.wake,
         )
+        self._readiness = Readiness(
+            core.database,
+            (self._consuming, self._publishing.broker),
+            self._intake,
+            self._leases,
+        )
         self._rounds = [
             Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
+            Periodic("presence", PRESENCE_SECONDS, self._tell_changes, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
             Periodic("leases", settings.lease_seconds / RENEWALS, self._keep_leases, self._observe),
         ]
-        self._health = HealthServer(
-            settings.metrics_bind,
-            metrics=self._metrics.render,
-            live={},
-            ready=self._readiness(),
-        )
+        self._health = self._make_health() if health else None
         self._console = self._make_console() if console else None
 
     @property
@@ -103,29 +95,20 @@ class Service:
         return self._console.address if self._console else None
 
     @property
-    def health_address(self) -> tuple[str, int]:
-        """Where `/metrics`, `/healthz` and `/readyz` are answered."""
-        return self._health.address
-
-    @property
-    def state(self) -> str:
-        """How this worker is: starting, ready, degraded or stopping."""
-        if self._stopping.is_set():
-            return "stopping"
-        if self.is_ready():
-            self._was_ready.set()
-            return "ready"
-        return "degraded" if self._was_ready.is_set() else "starting"
+    def health_address(self) -> tuple[str, int] | None:
+        """Where `/metrics`, `/healthz` and `/readyz` are answered; None where they are not."""
+        return self._health.address if self._health else None
 
     def is_ready(self) -> bool:
         """What `/readyz` tells: the topology stands, events are taken, accounts are worked."""
-        return all(check() is None for check in self._readiness().values())
+        return self._readiness.state() == "ready"
 
     def start(self) -> None:
         """Begin to take events and to deliver. Raises OSError where an address cannot be had."""
         if self._console is not None:
             self._console.start()
-        self._health.start()
+        if self._health is not None:
+            self._health.start()
         self._publishing.broker.start()
         self._consuming.start()
         self._intake.start()
@@ -133,19 +116,32 @@ class Service:
         for each in self._rounds:
             each.start()
 
-    def stop(self) -> None:
-        """Take no more, let uploads end within the grace time, give the rest back."""
-        self._stopping.set()
+    def stop(self, hurry: threading.Event) -> None:
+        """Take no more, let uploads end within the grace time, give the rest back.
+
+        Uploads are cut at once where `hurry` is set.
+        """
+        self._readiness.stopping()
         if self._console is not None:
             self._console.stop()
         self._intake.stop()
-        self._scheduler.stop(GRACE_SECONDS)
+        self._scheduler.stop(GRACE_SECONDS, hurry)
         for each in self._rounds:
             each.stop()
         self._consuming.stop()
         self._publishing.broker.stop()
         self._give_up_leases()
-        self._health.stop()
+        if self._health is not None:
+            self._health.stop()
+
+    def _make_health(self) -> HealthServer:
+        return HealthServer(
+            self._core.settings.metrics_bind,
+            metrics=self._metrics.render,
+            live={},
+            ready=self._readiness.checks,
+            state=self._readiness.state,
+        )
 
     def _make_console(self) -> "ConsoleServer":
         from worker.console.server import ConsoleServer  # noqa: PLC0415 - only where it is served
@@ -184,9 +180,16 @@ class Service:
     def _busy_buckets(self) -> set[int]:
         return self._scheduler.busy_buckets()
 
+    def _tell_changes(self) -> None:
+        """Let the others see at once how this worker is."""
+        state = self._readiness.state()
+        if state != self._told:
+            self._presence.tell(state, len(self._leases.owned()))
+            self._told = state
+
     def _keep_leases(self) -> None:
         """Say how this worker is, and share the accounts with those there are."""
-        self._presence.tell(self.state, len(self._leases.owned()))
+        self._presence.tell(self._readiness.state(), len(self._leases.owned()))
         self._leases.round()
 
     def _give_up_leases(self) -> None:
@@ -194,43 +197,6 @@ class Service:
             self._leases.release_all()
         except PyMongoError:
             return  # they expire by themselves
-
-    def _readiness(self) -> Checks:
-        def broker() -> str | None:
-            both = self._consuming.ready and self._publishing.broker.ready
-            return None if both else "RabbitMQ is not connected."
-
-        def intake() -> str | None:
-            return None if self._intake.consuming.is_set() else "The intake does not consume yet."
-
-        def accounts() -> str | None:
-            return None if self._leases.owned() else "This worker owns no accounts yet."
-
-        return {"rabbitmq": broker, "intake": intake, "accounts": accounts, "mongodb": self._mongo}
-
-    def _mongo(self) -> str | None:
-        try:
-            self._core.database.command("ping")
-        except PyMongoError:
-            return "MongoDB does not answer."
-        return None
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, for as long as the block runs."""
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, on_signal) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _rules(settings: Settings) -> Rules:

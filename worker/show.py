@@ -4,7 +4,7 @@ The keys are those of the contract; values are ready for JSON, times ISO 8601 in
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from config.accounts import Account, FtpSettings, may_use_ftp
 from config.numbers import Number
 from consumers.invalid import InvalidMessage
 from consumers.ledger import Document, RunState, Status, Totals, shown_state
+from consumers.presence import Worker
 from worker.core import Core
 
 Shape = dict[str, Any]
@@ -137,14 +138,24 @@ def invalid_shape(message: InvalidMessage) -> Shape:
     }
 
 
-def status_shape(totals: Totals, workers: int) -> Shape:
-    """The whole platform in a few numbers."""
+def status_shape(totals: Totals, workers: Sequence[Worker]) -> Shape:
+    """The whole platform in a few numbers, and who works on it."""
     return {
         "accounts": totals.accounts,
         "queued": totals.queued,
         "dead_letters": totals.dead_letters,
         "oldest_queued_seconds": round(totals.oldest_queued_seconds, 3),
-        "workers": workers,
+        "workers": len(workers),
+        "worker_processes": [
+            {
+                "worker": each.worker,
+                "host": each.host,
+                "pid": each.pid,
+                "state": each.state,
+                "buckets": each.buckets,
+            }
+            for each in workers
+        ],
     }
 
 

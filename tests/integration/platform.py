@@ -1,6 +1,7 @@
 """The platform as a test sees it: a running service, its database, and ways to publish and wait."""
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
@@ -283,4 +284,4 @@ def running(platform: Platform) -> Iterator[Service]:
         until(service.is_ready, "the service to be ready")
         yield service
     finally:
-        service.stop()
+        service.stop(hurry=threading.Event())

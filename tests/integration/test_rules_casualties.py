@@ -37,6 +37,7 @@ def courier(make_courier: MakeCourier, customer: AsyncSshServer) -> Platform:
 
 def counted(service: Service, sample: str) -> float:
     """A sample of `/metrics`; 0 where it is not there yet."""
+    assert service.health_address is not None
     host, port = service.health_address
     with urlopen(f"http://{host}:{port}/metrics") as answer:
         lines = answer.read().decode().splitlines()

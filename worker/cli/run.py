@@ -1,6 +1,9 @@
 """`courier run`."""
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import pymongo
@@ -15,11 +18,14 @@ from worker.cli.apps import single_command
 from worker.cli.refusal import Refused
 from worker.console import ConsoleAddressTaken
 from worker.core import Core, open_core
-from worker.service import Service, stop_signals
+from worker.service import Service
+from worker.signals import StopSignals, stop_signals
+from worker.supervisor import SUPERVISED, supervised_workers
 
 DATABASE_SECONDS = 3.0
 """Longest single wait for the database at the start, so that Ctrl-C is heard."""
 PAUSE_SECONDS = 1.0
+ORPHAN_SECONDS = 1.0
 
 app = single_command()
 
@@ -31,25 +37,58 @@ def run(
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Do not serve the web console.")
     ] = False,
+    supervised: Annotated[bool, typer.Option(SUPERVISED, hidden=True)] = False,
 ) -> None:
     """Deliver recordings until Ctrl-C or SIGTERM.
 
     Starts without RabbitMQ and MongoDB too, and begins to work once they are there.
     """
-    if processes > 1:
-        raise Refused("More than one process is not possible yet: leave --processes out.")
     settings = load_settings()
     logs.configure(settings.log_format)
-    with stop_signals() as stop, open_core(settings) as core:
-        service = _made_once_possible(core, stop, console=not no_console)
-        if service is not None:
-            _serve(service, settings, stop)
+    with stop_signals() as asked, open_core(settings) as core:
+        if not _database_is_there(core, asked.stop):
+            return
+        if processes > 1:
+            _supervise(core, processes, asked, console=not no_console)
+        else:
+            _work(core, asked, console=not no_console, supervised=supervised)
 
 
-def _serve(service: Service, settings: Settings, stop: threading.Event) -> None:
-    log = structlog.stdlib.get_logger("courier")
-    try:
+def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool) -> None:
+    with _addresses(core.settings), supervised_workers(core, processes, console=console) as workers:
+        _log().info("service_started", processes=processes, metrics=core.settings.metrics_bind)
+        workers.run(asked)
+    _log().info("service_stopped")
+
+
+def _work(core: Core, asked: StopSignals, *, console: bool, supervised: bool) -> None:
+    service = Service(core, console=console, health=not supervised)
+    with _addresses(core.settings):
         service.start()
+    _log().info(
+        "service_started",
+        metrics=_shown(service.health_address),
+        console=_shown(service.console_address),
+    )
+    _wait(asked.stop, supervised=supervised)
+    _log().info("service_stopping")
+    service.stop(asked.hurry)
+    _log().info("service_stopped")
+
+
+def _wait(stop: threading.Event, *, supervised: bool) -> None:
+    """Until the program is asked to stop; a supervised one also ends with its supervisor."""
+    supervisor = os.getppid()
+    while not stop.wait(ORPHAN_SECONDS):
+        if supervised and os.getppid() != supervisor:
+            return
+
+
+@contextmanager
+def _addresses(settings: Settings) -> Iterator[None]:
+    """Tell in words which address cannot be had."""
+    try:
+        yield
     except ConsoleAddressTaken as error:
         raise Refused(
             f"The console's address {settings.console_bind} cannot be used ({error.strerror}): "
@@ -60,33 +99,33 @@ def _serve(service: Service, settings: Settings, stop: threading.Event) -> None:
             f"The metrics address {settings.metrics_bind} cannot be used ({error.strerror}): "
             "stop what listens there, or set COURIER_METRICS_BIND to another."
         ) from None
-    console = service.console_address
-    log.info(
-        "service_started",
-        metrics="{}:{}".format(*service.health_address),
-        console="{}:{}".format(*console) if console else None,
-    )
-    stop.wait()
-    log.info("service_stopping")
-    service.stop()
-    log.info("service_stopped")
 
 
-def _made_once_possible(core: Core, stop: threading.Event, *, console: bool) -> Service | None:
-    """The service, as soon as MongoDB answers; None where it was stopped before."""
+def _database_is_there(core: Core, stop: threading.Event) -> bool:
+    """Wait until MongoDB answers; False where the program was stopped before."""
     observe = logs.LogObserver()
     told = ""
     while not stop.is_set():
         try:
             with pymongo.timeout(DATABASE_SECONDS):
                 core.database.command("ping")
-            return Service(core, console=console)
         except PyMongoError as error:
             if not mongodb.is_away(error):
                 raise
             words = f"waiting for it to answer: {mongodb.in_words(error)}"
+        else:
+            return True
         if words != told:
             observe(Trouble("mongodb", words))
             told = words
         stop.wait(PAUSE_SECONDS)
-    return None
+    return False
+
+
+def _shown(address: tuple[str, int] | None) -> str | None:
+    return "{}:{}".format(*address) if address else None
+
+
+def _log() -> structlog.stdlib.BoundLogger:
+    log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("courier")
+    return log

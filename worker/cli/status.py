@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from consumers.ledger import BUCKETS
 from consumers.presence import workers
 from worker import show
 from worker.cli import context, output
@@ -62,7 +63,7 @@ def _refresh(core: Core) -> None:
 
 
 def _read(core: Core) -> Shape:
-    return show.status_shape(core.ledger.totals(core.directory), len(workers(core.database)))
+    return show.status_shape(core.ledger.totals(core.directory), workers(core.database))
 
 
 def _page(numbers: Shape) -> Table:
@@ -78,5 +79,8 @@ def _lines(numbers: Shape) -> Iterator[tuple[str, Cell]]:
         yield "oldest queued", f"{output.duration(numbers['oldest_queued_seconds'])} ago"
     dead = numbers["dead_letters"]
     yield "dead letters", Text(str(dead), style="red" if dead else "")
-    workers = numbers["workers"]
-    yield "workers", Text(str(workers) if workers else "none: 'courier run' starts one")
+    count = numbers["workers"]
+    yield "workers", Text(str(count) if count else "none: 'courier run' starts one")
+    for each in numbers["worker_processes"]:
+        share = f"{each['buckets'] / BUCKETS:.0%} of the accounts"
+        yield f"  {each['host']}, {each['pid']}", Text(f"{each['state']}, {share}")

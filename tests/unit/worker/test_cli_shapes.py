@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from config.ftp_settings import Capabilities, FtpSettings, LogonType, Protocol
 from consumers.ledger import Totals
+from consumers.presence import Worker
 from worker import show
 from worker.ftp_settings import merged
 
@@ -54,13 +55,17 @@ def test_a_delivery_shows_the_words_of_its_error_and_no_credentials() -> None:
 
 
 def test_the_status_has_the_keys_of_the_contract() -> None:
-    shape = show.status_shape(Totals({"active": 1}, 2, 3, 4.00049), workers=5)
+    worker = Worker("w", "host", 7, "ready", 1024)
+    shape = show.status_shape(Totals({"active": 1}, 2, 3, 4.00049), [worker])
     assert shape == {
         "accounts": {"active": 1},
         "queued": 2,
         "dead_letters": 3,
         "oldest_queued_seconds": 4.0,
-        "workers": 5,
+        "workers": 1,
+        "worker_processes": [
+            {"worker": "w", "host": "host", "pid": 7, "state": "ready", "buckets": 1024}
+        ],
     }
 
 

@@ -22,9 +22,13 @@ def fine() -> None:
 def running(
     metrics: Callable[[], bytes] = lambda: b"courier_events_total 1\n",
     bind: str = "127.0.0.1:0",
+    state: str = "ready",
     **ready: Callable[[], str | None],
 ) -> Iterator[HealthServer]:
-    with HealthServer(bind, metrics=metrics, live={"threads": fine}, ready=ready) as server:
+    server = HealthServer(
+        bind, metrics=metrics, live={"threads": fine}, ready=ready, state=lambda: state
+    )
+    with server:
         yield server
 
 
@@ -53,16 +57,17 @@ def test_ready_names_each_check() -> None:
         status, headers, body = ask(server, "/readyz")
     assert status == 200
     assert headers["Content-Type"] == "application/json"
-    assert json.loads(body) == {"status": "ok", "checks": {"mongodb": "ok", "rabbitmq": "ok"}}
+    assert json.loads(body) == {"status": "ready", "checks": {"mongodb": "ok", "rabbitmq": "ok"}}
 
 
 def test_not_ready_says_why() -> None:
-    with running(mongodb=fine, rabbitmq=lambda: "RabbitMQ does not answer.") as server:
+    away = {"mongodb": fine, "rabbitmq": lambda: "RabbitMQ does not answer."}
+    with running(state="degraded", **away) as server:
         status, _, body = ask(server, "/readyz")
         live, _, _ = ask(server, "/healthz")
     assert (status, live) == (503, 200)
     assert json.loads(body) == {
-        "status": "unavailable",
+        "status": "degraded",
         "checks": {"mongodb": "ok", "rabbitmq": "RabbitMQ does not answer."},
     }
 
@@ -185,7 +190,9 @@ def answers(server: HealthServer) -> bool:
 
 
 def test_it_can_be_started_again_and_stopped_twice() -> None:
-    server = HealthServer("127.0.0.1:0", metrics=lambda: b"", live={}, ready={})
+    server = HealthServer(
+        "127.0.0.1:0", metrics=lambda: b"", live={}, ready={}, state=lambda: "ready"
+    )
     for _ in range(2):
         server.start()
         assert ask(server, "/healthz")[0] == 200
@@ -198,7 +205,9 @@ def test_it_can_be_started_again_and_stopped_twice() -> None:
 def test_an_address_in_use_is_an_error_at_the_start() -> None:
     with running() as server:
         host, port = server.address
-        second = HealthServer(f"{host}:{port}", metrics=lambda: b"", live={}, ready={})
+        second = HealthServer(
+            f"{host}:{port}", metrics=lambda: b"", live={}, ready={}, state=lambda: "ready"
+        )
         with pytest.raises(OSError, match="in use"):
             second.start()
 

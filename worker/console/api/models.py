@@ -187,6 +187,16 @@ class Done(Given):
 # --- the platform, users, tokens, audit ---------------------------------------------------------
 
 
+class WorkerShape(Given):
+    """One worker process; it owns `buckets` of 1,024 buckets of accounts."""
+
+    worker: str
+    host: str
+    pid: int
+    state: str
+    buckets: int
+
+
 class StatusShape(Given):
     """The platform in a few numbers."""
 
@@ -195,6 +205,7 @@ class StatusShape(Given):
     dead_letters: int
     oldest_queued_seconds: float
     workers: int
+    worker_processes: list[WorkerShape]
 
 
 class NewUser(Taken):

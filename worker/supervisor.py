@@ -1,0 +1,188 @@
+"""`courier run --processes N`: starts N workers, replaces one that dies, and answers for all.
+
+Each worker is the same program in a process of its own, and shares the accounts with the others by
+leases. The supervisor serves the console, the health checks, and the metrics summed over all.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import structlog
+
+from consumers.presence import workers
+from worker.core import Core, make_messaging, make_outbox
+from worker.health import HealthServer
+from worker.logs import LogObserver
+from worker.metrics import Metrics
+from worker.service import GRACE_SECONDS
+from worker.signals import StopSignals
+
+SUPERVISED = "--supervised"
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+LOOK_SECONDS = 0.2
+RESTART_SECONDS = 1.0
+"""Least time between two starts in one place, so that what cannot start does not spin."""
+STOP_SECONDS = GRACE_SECONDS + 15
+
+
+class Place:
+    """One of the N processes, whoever fills it."""
+
+    def __init__(self, number: int, environment: Mapping[str, str]) -> None:
+        self.number = number
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = -RESTART_SECONDS
+
+    @property
+    def pid(self) -> int | None:
+        """The process that fills the place, None where it has ended."""
+        running = self._process is not None and self._process.poll() is None
+        return self._process.pid if running and self._process else None
+
+    def fill(self) -> int | None:
+        """Start a worker where none runs; the code with which the last one ended, if any did."""
+        if self.pid is not None or time.monotonic() - self._started < RESTART_SECONDS:
+            return None
+        ended = self._process.returncode if self._process else None
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 - it is this very program
+            [sys.executable, "-m", "worker", "run", SUPERVISED, "--no-console"],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+        )
+        return ended
+
+    def terminate(self) -> None:
+        """Ask the worker to stop; a second time asks it to hurry."""
+        if self.pid is not None and self._process is not None:
+            self._process.terminate()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the worker has ended within this time."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End the worker at once: what it was doing is repeated by another."""
+        if self.pid is not None and self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def supervised_workers(core: Core, processes: int, *, console: bool) -> Iterator["Supervisor"]:
+    """The supervisor, with the metrics, the health checks and the console served.
+
+    Raises OSError where an address cannot be had.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="courier-metrics-")))
+        supervisor = Supervisor(core, processes, folder)
+        if console:
+            stack.enter_context(_console(core))
+        stack.enter_context(_health(core, supervisor, folder))
+        yield supervisor
+
+
+@contextmanager
+def _console(core: Core) -> Iterator[None]:
+    from worker.console.server import ConsoleServer  # noqa: PLC0415 - only where it is served
+
+    messaging = make_messaging(core, LogObserver())
+    server = ConsoleServer(core.settings.console_bind, core, messaging)
+    server.start()
+    messaging.broker.start()
+    try:
+        yield
+    finally:
+        server.stop()
+        messaging.broker.stop()
+
+
+def _health(core: Core, supervisor: "Supervisor", folder: Path) -> HealthServer:
+    metrics = Metrics(
+        totals=lambda: core.ledger.totals(core.directory),
+        alerts_waiting=make_outbox(core, LogObserver()).waiting,
+        summed_from=folder,
+    )
+    return HealthServer(
+        core.settings.metrics_bind,
+        metrics=metrics.render,
+        live={},
+        ready={"workers": supervisor.unready},
+        state=supervisor.state,
+    )
+
+
+class Supervisor:
+    """Keeps its places filled until it is asked to stop."""
+
+    def __init__(self, core: Core, processes: int, metrics: Path) -> None:
+        environment = {**os.environ, METRICS_VARIABLE: str(metrics)}
+        self._core = core
+        self._places = [Place(number, environment) for number in range(1, processes + 1)]
+        self._log = structlog.stdlib.get_logger("courier")
+        self._stopping = threading.Event()
+        self._was_ready = threading.Event()
+
+    def run(self, asked: StopSignals) -> None:
+        """Fill the places again and again; returns once all workers have ended in order."""
+        try:
+            while not asked.stop.wait(LOOK_SECONDS):
+                for place in self._places:
+                    self._fill(place)
+        finally:
+            self._stopping.set()
+            self._end(asked)
+
+    def unready(self) -> str | None:
+        """None where every worker is ready."""
+        states = {each.pid: each.state for each in workers(self._core.database)}
+        missing = [place.number for place in self._places if states.get(place.pid or 0) != "ready"]
+        if not missing:
+            self._was_ready.set()
+            return None
+        return f"{len(missing)} of {len(self._places)} workers are not ready."
+
+    def state(self) -> str:
+        """starting, ready, degraded or stopping, of all workers together."""
+        if self._stopping.is_set():
+            return "stopping"
+        if self.unready() is None:
+            return "ready"
+        return "degraded" if self._was_ready.is_set() else "starting"
+
+    def _fill(self, place: Place) -> None:
+        ended = place.fill()
+        if ended is not None:
+            self._log.warning("worker_replaced", worker=place.number, exit_code=ended)
+
+    def _end(self, asked: StopSignals) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        self._terminate_all()
+        hurried = False
+        while not all(place.wait(LOOK_SECONDS) for place in self._places):
+            if asked.hurry.is_set() and not hurried:
+                hurried = True
+                self._terminate_all()
+            if time.monotonic() > deadline:
+                break
+        for place in self._places:
+            place.kill()
+
+    def _terminate_all(self) -> None:
+        for place in self._places:
+            place.terminate()
