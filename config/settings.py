@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     )
     replay_after_outage: bool = True
     lease_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 60
+    retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 90
     upload_slots: Annotated[int, Field(ge=1, le=1024)] = 32
     source_dirs: Annotated[tuple[Path, ...], NoDecode, type_list] = ()
     egress_deny: Annotated[tuple[Network, ...], NoDecode, type_list] = Field(

@@ -1,5 +1,6 @@
 """Whether what Courier needs is reachable and usable, each asked for real."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from config.secrets import Vault
 from consumers import topology
 from consumers.broker import BrokerAway
 from consumers.observe import Observation
+from consumers.presence import workers
 from worker import mongodb
 from worker.core import Core, make_messaging
 
@@ -86,6 +88,19 @@ def _smtp(core: Core) -> str:
     return _place(core.settings.smtp_url)
 
 
+def _workers(core: Core) -> str:
+    """How those that run say they are: starting, ready, degraded or stopping."""
+    try:
+        with pymongo.timeout(SECONDS):
+            states = Counter(each.state for each in workers(core.database))
+    except PyMongoError as error:
+        raise Failed(f"MongoDB could not be asked: {mongodb.in_words(error)}") from None
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    if states["degraded"]:
+        raise Failed(told)
+    return told or "none runs"
+
+
 def _keys(core: Core) -> str:
     """Reads every stored password."""
     unreadable, read = [], 0
@@ -123,4 +138,5 @@ _CHECKS: dict[str, tuple[Callable[[Core], str], str]] = {
     "MongoDB": (_mongodb, "start it as a replica set, or correct COURIER_MONGODB_URL."),
     "SMTP": (_smtp, "start the mail server, or correct COURIER_SMTP_URL."),
     "keys": (_keys, "put the key they were stored with, or a first one, into COURIER_SECRET_KEYS."),
+    "workers": (_workers, "look at /readyz of those that are degraded: it names what is away."),
 }

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pymongo.errors import PyMongoError
@@ -20,6 +21,7 @@ from consumers.periodic import Periodic
 from consumers.policy import Rules
 from consumers.presence import Presence
 from consumers.reconciler import route_unrouted
+from consumers.retention import forget_old
 from consumers.scheduler import Scheduler
 from transports.base import Egress, Limits
 from worker.core import Core, make_messaging, make_outbox
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30.0
 ALERT_SECONDS = 1.0
 PRESENCE_SECONDS = 1.0
+RETENTION_SECONDS = 30.0
 RECONCILE_SECONDS = 10.0
 
 
@@ -82,6 +85,7 @@ class Service:
         )
         self._rounds = [
             Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
+            Periodic("retention", RETENTION_SECONDS, self._forget_old, self._observe),
             Periodic("presence", PRESENCE_SECONDS, self._tell_changes, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
             Periodic("leases", settings.lease_seconds / RENEWALS, self._keep_leases, self._observe),
@@ -179,6 +183,9 @@ class Service:
 
     def _busy_buckets(self) -> set[int]:
         return self._scheduler.busy_buckets()
+
+    def _forget_old(self) -> None:
+        forget_old(self._core.ledger, timedelta(days=self._core.settings.retention_days))
 
     def _tell_changes(self) -> None:
         """Let the others see at once how this worker is."""

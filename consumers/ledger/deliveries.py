@@ -4,6 +4,7 @@ Each transition is one conditional update: it holds or it does not, and repeatin
 nothing. Times are the database's.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,13 @@ from transports.upload import Intent, Uploaded
 OLDEST_FIRST = [("created_at", ASCENDING), ("arrival", ASCENDING)]
 MAX_COPIES = 100_000
 MAX_LEFTOVERS = 100
-_RESERVATION = ["intent", "remote_path", "wanted", "copy"]
+_ENDED = {
+    Status.DELIVERED: "delivered_at",
+    Status.SKIPPED: "created_at",
+    Status.DISCARDED: "discarded_at",
+}
+"""When the story of a row ended that may be forgotten, by its status."""
+_RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
 
 
@@ -81,6 +88,7 @@ class Deliveries:
         self._rows.create_index([("account_id", ASCENDING), ("status", ASCENDING), *OLDEST_FIRST])
         self._rows.create_index([("status", ASCENDING), *OLDEST_FIRST])
         self._rows.create_index([("created_at", DESCENDING)])
+        self._rows.create_index([("status", ASCENDING), ("delivered_at", ASCENDING)])
         self._rows.create_index(
             [("account_id", ASCENDING), ("status", ASCENDING), ("not_before", ASCENDING)]
         )
@@ -220,6 +228,10 @@ class Deliveries:
         """Whether this outage has dead-lettered a file."""
         return self._rows.find_one(_casualties(account_id, streak), {"_id": 1}) is not None
 
+    def count_casualties(self, account_id: str, streak: int) -> int:
+        """How many files this outage has dead-lettered."""
+        return self._rows.count_documents(_casualties(account_id, streak))
+
     def next_retry(self, account_id: str) -> datetime | None:
         """When the first of the account's waiting files may be tried again; None: at once."""
         row = self._rows.find_one(
@@ -242,22 +254,41 @@ class Deliveries:
         for copy in range(first, first + MAX_COPIES):
             yield copy, join(folder, numbered(claim.file_name, copy))
 
-    def intend(self, claim: Claim, intent: Intent, folder: str, copy: int) -> bool:
+    def intend(
+        self, claim: Claim, intent: Intent, folder: str, copy: int, *, overwrite: bool = False
+    ) -> bool:
         """Write down what the rename will do, and reserve its path for this recording.
 
-        False where the path is another recording's, or the claim is no longer this session's.
+        With `overwrite` the path is taken over from a recording that is at its end; one on its
+        way keeps it. False where the path is another recording's, or the claim is no longer this
+        session's.
         """
-        reservation = {
+        reservation: Document = {
             "intent": asdict(intent),
             "remote_path": intent.final,
             "wanted": join(folder, claim.file_name),
             "copy": copy,
         }
-        try:
-            result = self._rows.update_one(_mine(claim), {"$set": reservation})
-        except DuplicateKeyError:
+        if self._reserve(claim, reservation):
+            return True
+        if not overwrite or not self.is_mine(claim):
             return False
-        return bool(result.matched_count)
+        replaced = self._take_over(claim, intent.final)
+        return self._reserve(claim, {**reservation, **({"replaces": replaced} if replaced else {})})
+
+    def withdraw(self, claim: Claim) -> bool:
+        """Take the intent back, the path stays reserved. False where the claim is lost."""
+        return bool(self._rows.update_one(_mine(claim), {"$unset": {"intent": ""}}).matched_count)
+
+    def is_on_its_way(self, claim: Claim, folder: str) -> bool:
+        """Whether another recording that is on its way has the path that this one wants."""
+        query = {
+            "account_id": claim.account_id,
+            "remote_path": join(folder, claim.file_name),
+            "_id": {"$ne": claim.recording_id},
+            "status": {"$in": WAITING},
+        }
+        return self._rows.find_one(query, {"_id": 1}) is not None
 
     def is_mine(self, claim: Claim) -> bool:
         """Whether the claim still holds: another session has not taken it over."""
@@ -285,7 +316,7 @@ class Deliveries:
                         **(alive if claim.casualty else {}),
                     }
                 },
-                {"$unset": ["casualty", "intent"]},
+                {"$unset": ["casualty", "intent", "replaces", "replaced"]},
             ],
             return_document=ReturnDocument.AFTER,
         )
@@ -410,7 +441,10 @@ class Deliveries:
         """Give a dead letter up for good. False where it is not one."""
         result = self._rows.update_one(
             {"_id": recording_id, "status": Status.DEAD_LETTERED},
-            {"$set": {"status": Status.DISCARDED.value}, "$unset": {"casualty": ""}},
+            [
+                {"$set": {"status": Status.DISCARDED.value, "discarded_at": "$$NOW"}},
+                {"$unset": "casualty"},
+            ],
         )
         return bool(result.modified_count)
 
@@ -418,9 +452,33 @@ class Deliveries:
         """Give up what waits for an account that is being removed. The number of files."""
         result = self._rows.update_many(
             {"account_id": account_id, "status": {"$in": WAITING}},
-            {"$set": {"status": Status.DISCARDED.value, "claim": None}},
+            [
+                {
+                    "$set": {
+                        "status": Status.DISCARDED.value,
+                        "claim": None,
+                        "discarded_at": "$$NOW",
+                    }
+                }
+            ],
         )
         return result.modified_count
+
+    def forget_final(self, age: timedelta, limit: int) -> int:
+        """Remove rows that ended longer ago than `age`, dead letters excepted; how many."""
+        forgotten = 0
+        for status, ended in _ENDED.items():
+            query = {
+                "status": status.value,
+                ended: {"$type": "date"},
+                "$expr": {"$lt": [f"${ended}", _later(-age.total_seconds())]},
+            }
+            rows = self._rows.find(query, {"_id": 1}).sort(ended).limit(limit)
+            ids = [row["_id"] for row in rows]
+            if ids:
+                query["_id"] = {"$in": ids}
+                forgotten += self._rows.delete_many(query).deleted_count
+        return forgotten
 
     # --- looking ---------------------------------------------------------------------------
 
@@ -514,17 +572,75 @@ class Deliveries:
     def _settle(
         self, claim: Claim, values: Document, error: LastError | None, *, part_left: bool
     ) -> bool:
-        """End a start that did not deliver; a path is kept only where the file may stand there."""
+        """End a start that did not deliver; a path is kept only where the file may stand there.
+
+        An intent that this start has found and not withdrawn is still true, whatever it met.
+        """
         values["claim"] = None
         stages: list[Document] = [{"$set": values}]
         if error is not None:
             values["last_error"] = {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
+        found = None if claim.intent is None else asdict(claim.intent)
         if not part_left:
             values["parts"] = {
                 "$filter": {"input": "$parts", "cond": {"$ne": ["$$this.start", claim.start]}}
             }
-            stages.append({"$unset": _RESERVATION})
-        return bool(self._rows.update_one(_mine(claim), stages).matched_count)
+            is_found = {"$eq": [{"$ifNull": ["$intent", 0]}, {"$literal": found}]}
+            stages.append(
+                {
+                    "$set": {
+                        name: {"$cond": [is_found, f"${name}", "$$REMOVE"]} for name in _RESERVATION
+                    }
+                }
+            )
+        before = self._rows.find_one_and_update(
+            _mine(claim), stages, projection={"replaces": 1, "remote_path": 1, "intent": 1}
+        )
+        if before is None:
+            return False
+        if not part_left and "replaces" in before and before.get("intent", 0) != found:
+            self._give_back(before)
+        return True
+
+    def _reserve(self, claim: Claim, reservation: Document) -> bool:
+        try:
+            result = self._rows.update_one(_mine(claim), {"$set": reservation})
+        except DuplicateKeyError:
+            return False
+        return bool(result.matched_count)
+
+    def _take_over(self, claim: Claim, path: str) -> str | None:
+        """Take the path from a recording at its end; its id. A dead letter's intent goes too."""
+        row = self._rows.find_one_and_update(
+            {
+                "account_id": claim.account_id,
+                "remote_path": path,
+                "_id": {"$ne": claim.recording_id},
+                "status": {"$nin": WAITING},
+            },
+            [
+                {
+                    "$set": {
+                        "replaced": {
+                            "path": "$remote_path",
+                            "by": {"$literal": claim.recording_id},
+                            "at": "$$NOW",
+                        }
+                    }
+                },
+                {"$unset": ["remote_path", "intent"]},
+            ],
+            projection={"_id": 1},
+        )
+        return row["_id"] if row else None
+
+    def _give_back(self, row: Document) -> None:
+        """The file that was to be replaced stands there still: its path is its row's again."""
+        with contextlib.suppress(DuplicateKeyError):  # another one has it meanwhile
+            self._rows.update_one(
+                {"_id": row["replaces"], "replaced.by": row["_id"]},
+                {"$set": {"remote_path": row["remote_path"]}, "$unset": {"replaced": ""}},
+            )
 
     @staticmethod
     def _candidates(account_id: str, streak: int, passed: Iterable[str]) -> Document:

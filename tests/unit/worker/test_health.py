@@ -61,8 +61,10 @@ def test_ready_names_each_check() -> None:
 
 
 def test_not_ready_says_why() -> None:
-    away = {"mongodb": fine, "rabbitmq": lambda: "RabbitMQ does not answer."}
-    with running(state="degraded", **away) as server:
+    def away() -> str:
+        return "RabbitMQ does not answer."
+
+    with running(state="degraded", mongodb=fine, rabbitmq=away) as server:
         status, _, body = ask(server, "/readyz")
         live, _, _ = ask(server, "/healthz")
     assert (status, live) == (503, 200)
