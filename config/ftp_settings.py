@@ -102,13 +102,47 @@ Password = Annotated[SecretStr, AfterValidator(_password)]
 HostKey = Annotated[str, AfterValidator(_host_key)]
 
 
+class HashAlgorithm(StrEnum):
+    """Of what a server may tell a file's digest, the strongest first."""
+
+    SHA256 = "sha256"
+    SHA1 = "sha1"
+    MD5 = "md5"
+
+
+class Algorithms(BaseModel):
+    """What an SSH connection has settled on, by the names of the IANA registry."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kex: str
+    cipher: str
+    mac: str
+    """`implicit` where the cipher authenticates by itself, as AES-GCM does."""
+    host_key: str
+
+
 class Capabilities(BaseModel):
-    """What the customer's server let the test on save do; the upload picks the best of it."""
+    """What the customer's server let the test on save do; the upload picks the best of it.
+
+    The defaults are those of settings that were never tested: the upload tries, and finds out.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     size: bool = True
     rename: bool = True
+    replace: bool = True
+    """A rename takes the place of a file of that name."""
+    hash: HashAlgorithm | None = None
+    """Of which it tells a file's digest; None: of none."""
+    mkdir: bool = True
+    at_once: int | None = None
+    """Uploads it takes at once, as far as the program would go; None: not known."""
+    request_size: int | None = None
+    """Bytes of the largest write request (SFTP); None: not known."""
+    algorithms: Algorithms | None = None
+    """Of the connection that was tested (SFTP); only for showing."""
 
 
 class _Server(BaseModel):

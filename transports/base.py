@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from config.accounts import Algorithms, HashAlgorithm
+
 BLOCK = 255 * 1024
 """Bytes a source hands out at once: the largest write request that OpenSSH takes."""
 
@@ -24,12 +26,27 @@ class Limits:
     stall: float = 60
     """Without one byte moving, in whatever the library waits for."""
 
+    def digest(self, size: int) -> float:
+        """Until a server has read a file of so many bytes, at 10 MB/s, and told its digest."""
+        return self.stall + size / 10_000_000
+
 
 @dataclass(frozen=True)
 class Egress:
     """Where no connection may go, checked on the resolved address."""
 
     deny: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a server has said of itself by the end of the logon; whether it is true is tested."""
+
+    hashes: tuple[HashAlgorithm, ...] = ()
+    """Of which it would tell a file's digest, the strongest first."""
+    request_size: int | None = None
+    """Bytes of the largest write request that it takes; None where it does not say."""
+    algorithms: Algorithms | None = None
 
 
 class TargetExists(Exception):
@@ -51,6 +68,10 @@ class Server(Protocol):
     host_key: str | None
     """The fingerprint of the server's key (`SHA256:...`), None where the protocol has none."""
 
+    @property
+    def offer(self) -> Offer:
+        """What the server says of itself."""
+
     def put(self, blocks: Iterable[bytes], path: str) -> None:
         """Write the blocks to a new file at `path`; returns once the server has them all."""
 
@@ -63,11 +84,32 @@ class Server(Protocol):
     def rename(self, path: str, to: str) -> None:
         """Rename without overwriting. Raises TargetExists, Unsupported."""
 
+    def replace(self, path: str, to: str) -> None:
+        """Rename, in place of a file of that name.
+
+        Raises TargetExists where that must be removed first, Unsupported.
+        """
+
+    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
+        """The server's digest of the file of this size, in hexadecimal digits.
+
+        Raises Unsupported where it does not tell, be it for want of the file.
+        """
+
     def remove(self, path: str) -> None:
         """Remove the file; one that is not there is fine."""
 
     def make_directory(self, path: str) -> None:
         """Make sure of the folder, with those above it; one that is there is fine."""
+
+    def remove_directory(self, path: str) -> None:
+        """Remove the empty folder. Raises PathRefused."""
+
+    def count_at_once(self, most: int) -> int:
+        """How many uploads the server takes at once, tried up to `most`.
+
+        What was opened for it is closed again. The session may not be used afterwards.
+        """
 
     def close(self) -> None:
         """End the session, politely where that is quick. Never raises; may be repeated.

@@ -25,6 +25,7 @@
       OurFailure                  ours: nothing the customer could mend
         NotPermitted              the lease is over: change nothing more
         Interrupted               the worker is stopping
+        NameInUse                 another recording on its way takes this name first
 
 The kind is decided where the error is raised, never by matching its text later. `words` are the
 server's own last words, or the operating system's where it said none; `advice` is for the person
@@ -161,4 +162,8 @@ class NotPermitted(OurFailure):
 
 
 class Interrupted(OurFailure):
+    pass
+
+
+class NameInUse(OurFailure):
     pass

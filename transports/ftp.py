@@ -3,15 +3,17 @@
 import contextlib
 import ftplib
 import posixpath
+import re
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Self
 
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings
-from transports.base import Limits, OnStep, TargetExists, Unsupported
+from config.accounts import FtpSettings, HashAlgorithm
+from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported
 from transports.egress import Connection, dial
 from transports.errors import (
     AccountFailure,
@@ -43,6 +45,19 @@ _BY_CODE: dict[str, type[TransferError]] = {
 }
 _REFUSALS = (ftplib.error_temp, ftplib.error_perm)
 _LISTING = 64 * 1024
+_HASH_NAMES = {
+    HashAlgorithm.SHA256: "SHA-256",
+    HashAlgorithm.SHA1: "SHA-1",
+    HashAlgorithm.MD5: "MD5",
+}
+"""As the command HASH has them (draft-bryan-ftpext-hash-02)."""
+_HASH_COMMANDS = {
+    HashAlgorithm.SHA256: ("XSHA256",),
+    HashAlgorithm.SHA1: ("XSHA1", "XSHA"),
+    HashAlgorithm.MD5: ("XMD5",),
+}
+"""What servers had before it, each a command of its own."""
+_DIGITS = {HashAlgorithm.SHA256: 64, HashAlgorithm.SHA1: 40, HashAlgorithm.MD5: 32}
 Judge = Callable[[str], type[TransferError] | None]
 """What a refusal's code means for the command that was refused; None: what it always means."""
 
@@ -98,6 +113,11 @@ class FtpServer:
         session._connect(step)
         return session
 
+    @property
+    def offer(self) -> Offer:
+        """What the server's answer to FEAT names."""
+        return Offer(hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)))
+
     def put(self, blocks: Iterable[bytes], path: str) -> None:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
 
@@ -147,6 +167,21 @@ class FtpServer:
         """Rename; RNTO overwrites on most servers, so it looks first."""
         if self.exists(to):
             raise TargetExists(to)
+        self._rename(path, to)
+
+    def replace(self, path: str, to: str) -> None:
+        """Rename over a file of that name, as RNTO does on most servers."""
+        if not self._settings.capabilities.replace:
+            self.rename(path, to)
+            return
+        try:
+            self._rename(path, to)
+        except NameRefused as refused:
+            if not self.exists(to):
+                raise
+            raise TargetExists(refused.words) from refused
+
+    def _rename(self, path: str, to: str) -> None:
         with self._talk(self._limits.reply, _rename_refused):
             try:
                 self._control.command("RNFR", path)
@@ -158,6 +193,25 @@ class FtpServer:
                 if code_of(error) in _UNKNOWN_COMMAND:
                     raise Unsupported(str(error)) from error
                 raise
+
+    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
+        """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
+        command = self._hash_command(algorithm)
+        if command is None:
+            raise Unsupported("The server tells no such digest")
+        with self._talk(self._limits.digest(size)):
+            try:
+                if command == "HASH":
+                    self._control.sendcmd(f"OPTS HASH {_HASH_NAMES[algorithm]}")
+                reply = self._control.command(command, path)
+            except _REFUSALS as error:
+                if code_of(error) == "421":
+                    raise
+                raise Unsupported(str(error)) from error
+        digits = rf"(?<![0-9A-Fa-f])[0-9A-Fa-f]{{{_DIGITS[algorithm]}}}(?![0-9A-Fa-f])"
+        if not (match := re.search(digits, reply)):
+            raise Unsupported(reply)
+        return match[0].lower()
 
     def remove(self, path: str) -> None:
         """Remove the file. Raises PathRefused where it is there and must stay."""
@@ -181,6 +235,28 @@ class FtpServer:
                 raise PathRefused(spoken(refused, self._password))
         self._folders.add(path)
 
+    def remove_directory(self, path: str) -> None:
+        """Remove the empty folder. Raises PathRefused."""
+        with self._talk(self._limits.reply):
+            try:
+                self._control.command("RMD", path)
+            except ftplib.error_perm as error:
+                raise PathRefused(spoken(str(error), self._password)) from error
+        self._folders.discard(path)
+
+    def count_at_once(self, most: int) -> int:
+        """How many connections the server takes, tried up to `most` by logging in."""
+        more: list[FtpServer] = []
+        deadline = time.monotonic() + self._limits.login
+        try:
+            with contextlib.suppress(TransferError):
+                while 1 + len(more) < most and time.monotonic() < deadline:
+                    more.append(self._another())
+        finally:
+            for session in more:
+                session.close()
+        return 1 + len(more)
+
     def close(self) -> None:
         """End the session: with QUIT, where the server answers that within a second."""
         if self._closed:
@@ -193,6 +269,14 @@ class FtpServer:
         with contextlib.suppress(Exception), self._watch.within(1):
             self._control.voidcmd("QUIT")
         self._drop()
+
+    def _another(self) -> Self:
+        return self.open(self._settings, self._password, self._dial_server, self._limits, _unheard)
+
+    def _hash_command(self, algorithm: HashAlgorithm) -> str | None:
+        if _HASH_NAMES[algorithm] in self._control.parameters("HASH"):
+            return "HASH"
+        return next((each for each in _HASH_COMMANDS[algorithm] if self._control.knows(each)), None)
 
     def _connect(self, step: OnStep) -> None:
         connection = self._dial_server()

@@ -32,7 +32,7 @@ class Control(ftplib.FTP):
         self.sock: socket.socket = connection.socket
         self.sock.settimeout(None)  # the watchdog cuts it
         self.file = self.sock.makefile("r", encoding="utf-8", errors="surrogateescape")
-        self._features: set[str] = set()
+        self._features: dict[str, str] = {}
         self._room = _MAX_REPLY
         self._begins = True
 
@@ -47,7 +47,8 @@ class Control(ftplib.FTP):
         self.voidcmd("TYPE I")
         with contextlib.suppress(ftplib.error_perm):
             lines = self.voidcmd("FEAT").splitlines()[1:-1]
-            self._features = {line.split()[0].upper() for line in lines if line.strip()}
+            features = (line.split(maxsplit=1) for line in lines if line.strip())
+            self._features = {name.upper(): "".join(rest) for name, *rest in features}
         if self.knows("UTF8"):
             with contextlib.suppress(ftplib.error_perm):
                 self.voidcmd("OPTS UTF8 ON")
@@ -55,6 +56,10 @@ class Control(ftplib.FTP):
     def knows(self, feature: str) -> bool:
         """Whether the server lists the feature (RFC 2389)."""
         return feature in self._features
+
+    def parameters(self, feature: str) -> list[str]:
+        """What the server says behind the feature, as in `HASH SHA-256*;SHA-1`."""
+        return [part.rstrip("*") for part in self._features.get(feature, "").split(";") if part]
 
     def command(self, verb: str, path: str) -> str:
         """Send a command about a path; its reply. Raises NameRefused for what cannot be sent."""

@@ -1,14 +1,16 @@
 """The test upload on save: shows that the settings work, and finds out what the server can do."""
 
 import contextlib
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import SecretStr
 
 from config.accounts import Capabilities, FtpSettings, Protocol
-from transports.base import Egress, Limits, Server, TargetExists, Unsupported
+from transports.base import BLOCK, Egress, Limits, OnStep, Server, TargetExists, Unsupported
 from transports.errors import NameRefused, PathRefused, TransferError, VerificationFailed
 from transports.names import join
 from transports.server import connect
@@ -26,6 +28,11 @@ STEPS = (
 )
 """The steps in their order; FTP has no host key."""
 _TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
+_LONGER_TEXT = _TEXT * 8  # some servers tell no digest of less than 256 bytes
+MOST_AT_ONCE = {Protocol.FTP: 4, Protocol.SFTP: 8}
+"""Uploads that the program would run at once: connections, and channels on one connection."""
+REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
+"""Write requests that are tried where a server does not say what it takes."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +75,21 @@ def test_settings(
     takes no files does not. Raises nothing: what went wrong is in the report.
     """
     test = _Test(settings, on_step)
+
+    def session(step: OnStep | None = None, **known: Any) -> Server:
+        return connect(test.settings_with(known), password, limits, egress, on_step=step)
+
     try:
-        with contextlib.closing(
-            connect(test.settings, password, limits, egress, on_step=test.passed)
-        ) as server:
+        with contextlib.closing(session(test.passed)) as server:
             test.host_key = server.host_key
             test.write(server)
+            test.look_closer(server)
     except TransferError as error:
         return test.report(error)
+    if settings.protocol is Protocol.SFTP and test.found.request_size is None:
+        test.found = test.found.model_copy(
+            update={"request_size": _largest_request(session, settings.path)}
+        )
     return test.report(None)
 
 
@@ -87,15 +101,19 @@ class _Test:
         # What an earlier test found must not keep this one from looking again.
         self.settings = settings.model_copy(update={"capabilities": Capabilities()})
         self.host_key: str | None = None
+        self.found = Capabilities()
         self._on_step = on_step
         self._steps: list[Step] = []
-        self._size = self._rename = True
+
+    def settings_with(self, known: dict[str, Any]) -> FtpSettings:
+        """For a session: the key that the first one saw is the key of the others too."""
+        capabilities = self.settings.capabilities.model_copy(update=known)
+        key = self.settings.host_key or self.host_key
+        return self.settings.model_copy(update={"capabilities": capabilities, "host_key": key})
 
     def write(self, server: Server) -> None:
         """The steps after the logon."""
-        name = f"courier-test-{secrets.token_hex(6)}.txt"
-        final = join(self.settings.path, name)
-        part = f"{final}.part"
+        final, part = _test_path(self.settings.path, ".txt"), _test_path(self.settings.path)
         server.make_directory(self.settings.path)
         self.passed("path", self.settings.path)
         with _withdrawn_on_failure(server, part, final):
@@ -103,7 +121,16 @@ class _Test:
             self.passed("wrote", part)
             self._look_at_size(server, part)
             self._move(server, part, final)
-        self._remove(server, final)
+            self._replace(server, part, final)
+            folder = self._make_folder(server)
+        self._remove(server, final, folder)
+
+    def look_closer(self, server: Server) -> None:
+        """What makes no difference to whether files arrive. The session's last use."""
+        offer = server.offer
+        self._note(request_size=offer.request_size, algorithms=offer.algorithms)
+        with contextlib.suppress(TransferError):
+            self._note(at_once=server.count_at_once(MOST_AT_ONCE[self.settings.protocol]))
 
     def _look_at_size(self, server: Server, path: str) -> None:
         try:
@@ -111,7 +138,7 @@ class _Test:
         except Unsupported:
             size = None
         if size is None:
-            self._size = False
+            self._note(size=False)
             self.passed("size", "The server does not tell it: its confirmation has to do")
         elif size != len(_TEXT):
             raise VerificationFailed(f"The server stored {size} of {len(_TEXT)} bytes")
@@ -122,7 +149,7 @@ class _Test:
         try:
             server.rename(part, final)
         except (Unsupported, NameRefused, TargetExists):
-            self._rename = False
+            self._note(rename=False, replace=False)
         else:
             self.passed("renamed", final)
             return
@@ -131,13 +158,55 @@ class _Test:
         server.put([_TEXT], final)
         self.passed("renamed", "The server refuses it: recordings are written to their name")
 
-    def _remove(self, server: Server, path: str) -> None:
+    def _replace(self, server: Server, part: str, final: str) -> None:
+        """A second file over the first, and its digest: whether it is the one that stands there."""
+        if not self.found.rename:
+            self._find_digest(server, final, _TEXT)
+            return
+        server.put([_LONGER_TEXT], part)
+        self._find_digest(server, part, _LONGER_TEXT)
         try:
+            server.replace(part, final)
+        except (Unsupported, NameRefused, TargetExists):
+            self._note(replace=False)
+            with contextlib.suppress(PathRefused):
+                server.remove(part)
+        else:
+            self._note(replace=not self.found.size or server.size(final) == len(_LONGER_TEXT))
+
+    def _find_digest(self, server: Server, path: str, text: bytes) -> None:
+        for algorithm in server.offer.hashes:
+            expected = hashlib.new(algorithm, text, usedforsecurity=False).hexdigest()
+            with contextlib.suppress(Unsupported):
+                if server.digest(path, algorithm, len(text)) == expected:
+                    self._note(hash=algorithm)
+                    return
+
+    def _make_folder(self, server: Server) -> str | None:
+        folder = _test_path(self.settings.path, "")
+        try:
+            server.make_directory(folder)
+        except PathRefused:
+            self._note(mkdir=False)
+            return None
+        return folder
+
+    def _remove(self, server: Server, path: str, folder: str | None) -> None:
+        """What cannot be removed is told: recordings are delivered all the same."""
+        left: dict[str, str] = {}
+        with _noting_refusal(left, path):
             server.remove(path)
-        except PathRefused as error:  # recordings are delivered all the same
-            self._took(Step("removed", ok=False, detail=f"{error.words} ({path} is left there)"))
+        if folder is not None:
+            with _noting_refusal(left, folder):
+                server.remove_directory(folder)
+        if left:
+            words = "; ".join(f"{why} ({each} is left there)" for each, why in left.items())
+            self._took(Step("removed", ok=False, detail=words))
         else:
             self.passed("removed", path)
+
+    def _note(self, **found: Any) -> None:
+        self.found = self.found.model_copy(update=found)
 
     def passed(self, name: str, detail: str) -> None:
         """Note a step that worked."""
@@ -148,8 +217,7 @@ class _Test:
         if failure is not None:
             detail = f"{failure.words.rstrip('.')}. {failure.advice}"
             self._took(Step(self._next(), ok=False, detail=detail))
-        capabilities = Capabilities(size=self._size, rename=self._rename)
-        return TestReport(tuple(self._steps), self.host_key, capabilities, failure)
+        return TestReport(tuple(self._steps), self.host_key, self.found, failure)
 
     def _next(self) -> str:
         done = {step.name for step in self._steps}
@@ -164,6 +232,41 @@ class _Test:
         self._steps.append(step)
         if self._on_step is not None:
             self._on_step(step)
+
+
+def _largest_request(session: Callable[..., Server], folder: str) -> int | None:
+    """The largest of the usual write requests that arrives whole, each in a session of its own:
+    a server that does not take it may well hang up.
+    """
+    for size in REQUEST_SIZES:
+        path = _test_path(folder)
+        try:
+            with contextlib.closing(session(request_size=size)) as server:
+                with _withdrawn_on_failure(server, path):
+                    server.put([bytes(size)], path)
+                    arrived = server.size(path)
+                server.remove(path)
+        except Unsupported:  # it could not be told from a shortened one
+            return None
+        except TransferError:
+            with contextlib.suppress(TransferError), contextlib.closing(session()) as server:
+                server.remove(path)
+        else:
+            if arrived == size:
+                return size
+    return None
+
+
+def _test_path(folder: str, ending: str = ".txt.part") -> str:
+    return join(folder, f"courier-test-{secrets.token_hex(6)}{ending}")
+
+
+@contextlib.contextmanager
+def _noting_refusal(left: dict[str, str], path: str) -> Iterator[None]:
+    try:
+        yield
+    except PathRefused as error:
+        left[path] = error.words
 
 
 @contextlib.contextmanager

@@ -26,8 +26,8 @@ from paramiko.ssh_exception import (
 )
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, LogonType
-from transports.base import Limits, OnStep, TargetExists, Unsupported
+from config.accounts import FtpSettings, HashAlgorithm, LogonType
+from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported
 from transports.egress import Connection
 from transports.errors import (
     AccountFailure,
@@ -159,6 +159,15 @@ class SftpServer:
             self.close()
             raise
 
+    @property
+    def offer(self) -> Offer:
+        """What the server says of itself; which digests it knows, it does not."""
+        return Offer(
+            hashes=tuple(HashAlgorithm) if self._sftp.knows(b"check-file") else (),
+            request_size=self._sftp.told_request_size,
+            algorithms=self._transport.agreed(),
+        )
+
     def put(self, blocks: Iterable[bytes], path: str) -> None:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure."""
         with self._talk(self._limits.reply, _path_refused):
@@ -207,6 +216,22 @@ class SftpServer:
             raise TargetExists(refused.words)
         raise NameRefused(self._words(refused.words))
 
+    def replace(self, path: str, to: str) -> None:
+        """Rename over a file of that name; where the server cannot, as `rename` does."""
+        if not (self._settings.capabilities.replace and self._renamed_over(path, to)):
+            self.rename(path, to)
+
+    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
+        """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
+        with self._talk(self._limits.digest(size)):
+            try:
+                try:
+                    return self._sftp.digest_by_name(path, algorithm)
+                except Refused:
+                    return self._sftp.digest_by_handle(path, algorithm)
+            except Refused as refusal:
+                raise Unsupported(refusal.words) from refusal
+
     def remove(self, path: str) -> None:
         """Remove the file. Raises PathRefused where it is there and must stay."""
         with self._talk(self._limits.reply, _path_refused):
@@ -225,6 +250,25 @@ class SftpServer:
             if self._is_folder(path) is False:
                 raise PathRefused(self._words(refused))
         self._folders.add(path)
+
+    def remove_directory(self, path: str) -> None:
+        """Remove the empty folder. Raises PathRefused."""
+        with self._talk(self._limits.reply, _path_refused):
+            self._sftp.rmdir(path)
+        self._folders.discard(path)
+
+    def count_at_once(self, most: int) -> int:
+        """How many channels for SFTP the connection takes, tried up to `most`."""
+        more: list[SftpClient] = []
+        try:
+            with contextlib.suppress(TransferError):
+                while 1 + len(more) < most:
+                    more.append(self._open_client())
+        finally:
+            for client in more:
+                with contextlib.suppress(Exception), self._watch.within(1):
+                    client.close()
+        return 1 + len(more)
 
     def close(self) -> None:
         """End the session and its thread."""
@@ -281,12 +325,26 @@ class SftpServer:
                 "The server did not accept the password as it is: it may have expired"
             ) from error
 
+    def _renamed_over(self, path: str, to: str) -> bool:
+        """False where that is refused, be it for this name: the plain rename tells why."""
+        if not self._sftp.knows(b"posix-rename@openssh.com"):
+            return False
+        with self._talk(self._limits.reply):
+            try:
+                self._sftp.posix_rename(path, to)
+            except Refused:
+                return False
+        return True
+
     def _start_sftp(self) -> None:
+        self._client = self._open_client()
+
+    def _open_client(self) -> SftpClient:
         with self._talk(self._limits.login):
             try:
                 channel = self._transport.open_session()
                 channel.invoke_subsystem("sftp")
-                self._client = SftpClient(channel, self._watch)
+                return SftpClient(channel, self._watch, self._settings.capabilities.request_size)
             except (SSHException, SFTPError) as error:
                 if isinstance(error, ChannelException) and error.code == _RESOURCE_SHORTAGE:
                     raise ServerBusy(self._words(error.text)) from error

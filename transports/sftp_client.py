@@ -21,9 +21,11 @@ from paramiko.sftp import (
     CMD_WRITE,
     SFTP_DESC,
     SFTP_FLAG_CREATE,
+    SFTP_FLAG_READ,
     SFTP_FLAG_TRUNC,
     SFTP_FLAG_WRITE,
     SFTP_OK,
+    SFTP_OP_UNSUPPORTED,
     SFTPError,
     int64,
 )
@@ -59,11 +61,13 @@ class SftpClient(SFTPClient):
         def _send_packet(self, kind: int, message: Message) -> None: ...
         def _read_packet(self) -> tuple[int, bytes]: ...
 
-    def __init__(self, channel: Channel, watch: Watch) -> None:
+    def __init__(self, channel: Channel, watch: Watch, request_size: int | None = None) -> None:
+        """`request_size`: what the server is known to take, though it does not say."""
         self._watch = watch
         self._extensions: set[bytes] = set()
         super().__init__(channel)
-        self.request_size = self._asked_request_size()
+        self.told_request_size = self._asked_request_size()
+        self.request_size = self.told_request_size or min(request_size or _REQUEST, BLOCK)
 
     def create(self, path: str) -> bytes:
         """A handle to write a new, empty file."""
@@ -95,9 +99,32 @@ class SftpClient(SFTPClient):
             raise SFTPError("Expected a status")
         self._convert_status(message)
 
+    def knows(self, extension: bytes) -> bool:
+        """Whether the server has named the extension in its greeting."""
+        return extension in self._extensions
+
+    def posix_rename(self, oldpath: str | bytes, newpath: str | bytes) -> None:
+        """Rename over an existing file (OpenSSH's PROTOCOL, section 4.3). Raises Refused."""
+        self._request(CMD_EXTENDED, "posix-rename@openssh.com", oldpath, newpath)
+
+    def digest_by_name(self, path: str, algorithm: str) -> str:
+        """The digest of a file (draft-ietf-secsh-filexfer-extensions-00, section 3)."""
+        return self._digest("check-file-name", path, algorithm)
+
+    def digest_by_handle(self, path: str, algorithm: str) -> str:
+        """The same, of a server that wants the file opened first."""
+        kind, message = self._request(CMD_OPEN, path, SFTP_FLAG_READ, SFTPAttributes())
+        if kind != CMD_HANDLE:
+            raise SFTPError("Expected a handle")
+        handle = message.get_binary()
+        try:
+            return self._digest("check-file", handle, algorithm)
+        finally:
+            self.close_handle(handle)
+
     def is_full(self, path: str) -> bool:
         """Whether the file system has no room for this user, as far as the server tells."""
-        if b"statvfs@openssh.com" not in self._extensions:
+        if not self.knows(b"statvfs@openssh.com"):
             return False
         try:
             kind, message = self._request(CMD_EXTENDED, "statvfs@openssh.com", path)
@@ -106,15 +133,27 @@ class SftpClient(SFTPClient):
         block_size, _, _, _, available = (message.get_int64() for _ in range(5))
         return kind == CMD_EXTENDED_REPLY and available == 0 and block_size > 0
 
-    def _asked_request_size(self) -> int:
-        if b"limits@openssh.com" not in self._extensions:
-            return _REQUEST
+    def _digest(self, request: str, file: str | bytes, algorithm: str) -> str:
+        whole = int64(0), int64(0), 0
+        kind, message = self._request(CMD_EXTENDED, request, file, algorithm, *whole)
+        if kind != CMD_EXTENDED_REPLY:
+            raise SFTPError("Expected a digest")
+        used = message.get_binary()
+        if used == b"check-file":  # left out by later drafts
+            used = message.get_binary()
+        if used != algorithm.encode():
+            raise Refused(SFTP_OP_UNSUPPORTED, "")
+        return message.get_remainder().hex()
+
+    def _asked_request_size(self) -> int | None:
+        if not self.knows(b"limits@openssh.com"):
+            return None
         try:
             kind, message = self._request(CMD_EXTENDED, "limits@openssh.com")
         except Refused:
-            return _REQUEST
+            return None
         _, _, write = (message.get_int64() for _ in range(3))
-        return min(write, BLOCK) if kind == CMD_EXTENDED_REPLY and write else _REQUEST
+        return min(write, BLOCK) if kind == CMD_EXTENDED_REPLY and write else None
 
     def _send_version(self) -> int:
         hello = Message()

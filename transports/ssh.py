@@ -12,6 +12,7 @@ from paramiko.message import Message
 from paramiko.ssh_exception import SSHException
 from pydantic import SecretStr
 
+from config.accounts import Algorithms
 from transports.errors import LoginRefused
 from transports.words import spoken
 
@@ -88,6 +89,17 @@ class SshTransport(Transport):
         late = seconds + 5
         self.banner_timeout = self.handshake_timeout = late
         self.auth_timeout = self.channel_timeout = late
+
+    def agreed(self) -> Algorithms:
+        """What both sides have settled on, for what is sent to the server."""
+        offered = self._offers.get("kex_algo_list", [])
+        cipher = self.local_cipher
+        return Algorithms(
+            kex=next((name for name in self.preferred_kex if name in offered), ""),
+            cipher=cipher,
+            mac="implicit" if "gcm" in cipher else self.local_mac or "",
+            host_key=self.host_key_type or "",
+        )
 
     def same_key_algorithms(self) -> list[str]:
         """The algorithms that would have shown the same host key: two are there for RSA."""

@@ -1,4 +1,10 @@
-"""The one upload algorithm, the same for every backend."""
+"""The one upload algorithm, the same for every backend.
+
+Of a file that stands in its place, a later start knows by the intent: its temporary file is gone
+and the final one has its size. Where files are overwritten, the file that stood there before may
+have that size too; so an intent is withdrawn before its temporary file is removed, and whoever
+cannot withdraw it leaves the file to the start that has taken over.
+"""
 
 import contextlib
 import hashlib
@@ -7,9 +13,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from config.accounts import HashAlgorithm
 from transports.base import Server, TargetExists, Unsupported
 from transports.errors import (
+    NameInUse,
     NameRefused,
+    NotPermitted,
     PathRefused,
     SourceMismatch,
     TransferError,
@@ -19,11 +28,14 @@ from transports.names import join
 from transports.sources import Source
 
 _NO_NAME_LEFT = "Every name that it could have is taken"
+_IN_USE = "Another recording of this name is on its way"
 
 
 class Verified(StrEnum):
     """How far it was made sure that the whole file arrived."""
 
+    HASH = "hash"
+    """The server's digest of the file is that of what was sent, and so is its size."""
     SIZE = "size"
     """The server's size of the file is the number of bytes sent."""
     REPLY = "reply"
@@ -54,6 +66,10 @@ class Job:
     expected_sha256: str | None
     rename: bool
     """False where the server refuses every rename: the file is then written to its name."""
+    overwrite: bool = False
+    """Whether the file takes the place of one of its name; else it gets a name that is free."""
+    hash: HashAlgorithm | None = None
+    """Of which the server tells a file's digest."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +88,16 @@ class Journal(Protocol):
     """What the upload asks of the ledger."""
 
     def candidates(self) -> Iterator[str]:
-        """Paths the file may take, the wanted one first, then `name (2).ext` and so on."""
+        """Paths the file may take, the wanted one first, then `name (2).ext` and so on.
+
+        Only the wanted one where files are overwritten.
+        """
 
     def intend(self, intent: Intent) -> bool:
         """Write the intent down. False where another recording has taken the path meanwhile."""
+
+    def withdraw(self) -> bool:
+        """Take the intent back. False where another start has taken the recording over."""
 
     def permit(self) -> None:
         """Called right before the rename. Raises NotPermitted once the lease is over."""
@@ -93,11 +115,11 @@ def upload(server: Server, source: Source, job: Job, journal: Journal) -> Upload
     raises passes through unchanged.
     """
     try:
-        finished = _finished_before(server, job.intent)
+        finished = _finished_before(server, job) or _finish(server, job, journal)
         if finished is not None:
             return finished
         server.make_directory(job.folder)
-        _remove_leftovers(server, job)
+        _remove_leftovers(server, job, journal)
         if job.rename:
             with contextlib.suppress(Unsupported):
                 return _put_and_rename(server, source, job, journal)
@@ -107,8 +129,9 @@ def upload(server: Server, source: Source, job: Job, journal: Journal) -> Upload
         raise
 
 
-def _finished_before(server: Server, intent: Intent | None) -> Uploaded | None:
+def _finished_before(server: Server, job: Job) -> Uploaded | None:
     """What an earlier start had finished: its temporary file is gone, the final one is whole."""
+    intent = job.intent
     if intent is None or (intent.part != intent.final and server.exists(intent.part)):
         return None
     try:
@@ -118,45 +141,97 @@ def _finished_before(server: Server, intent: Intent | None) -> Uploaded | None:
         size, verified = intent.size if there else None, Verified.REPLY
     if size is None or size != intent.size:
         return None
+    if job.hash is HashAlgorithm.SHA256 and intent.sha256:
+        with contextlib.suppress(Unsupported):
+            if server.digest(intent.final, job.hash, size) != intent.sha256:
+                return None
+            verified = Verified.HASH
     return Uploaded(intent.final, size, intent.sha256, verified, sent=False)
 
 
-def _remove_leftovers(server: Server, job: Job) -> None:
+def _finish(server: Server, job: Job, journal: Journal) -> Uploaded | None:
+    """Do the rename that an earlier start had come to.
+
+    Where it overwrites, the file that was there may be gone by now: the customer has neither.
+    """
+    intent = job.intent
+    if intent is None or not job.overwrite or intent.final not in journal.candidates():
+        return None
+    verified = _whole(server, intent)
+    if verified is None or not journal.intend(intent):
+        return None
+    try:
+        _move_over(server, _Part(intent.part), intent.final, journal)
+    except Unsupported:
+        return None
+    except TransferError as error:
+        error.part_left = True
+        raise
+    return Uploaded(intent.final, intent.size, intent.sha256, verified, sent=False)
+
+
+def _whole(server: Server, intent: Intent) -> Verified | None:
+    """Whether the temporary file is there: it was whole when the intent was written down."""
+    if intent.part == intent.final:
+        return None
+    try:
+        return Verified.SIZE if server.size(intent.part) == intent.size else None
+    except Unsupported:
+        return Verified.REPLY if server.exists(intent.part) else None
+
+
+def _remove_leftovers(server: Server, job: Job, journal: Journal) -> None:
     left = dict.fromkeys(job.leftovers)
     if job.intent is not None:
         left[job.intent.part] = None
+        if not journal.withdraw():
+            raise NotPermitted("Another session has taken the file over")
     for path in left:
         with contextlib.suppress(PathRefused):  # a server that lets nobody remove files
             server.remove(path)
 
 
 def _put_and_rename(server: Server, source: Source, job: Job, journal: Journal) -> Uploaded:
-    part = join(job.folder, job.part)
-    with _removed_on_failure(server, part):
-        size, sha256 = _send(server, source, job, part)
-        verified = _verify(server, part, size)
-        final = _rename(server, Intent(part, "", size, sha256), journal)
-    return Uploaded(final, size, sha256, verified, sent=True)
+    part = _Part(join(job.folder, job.part), withdraws=job.overwrite)
+    with _removed_on_failure(server, part, journal):
+        content = _send(server, source, job, part.path)
+        verified = _verify(server, part.path, content, job)
+        intent = Intent(part.path, "", content.size, content.sha256)
+        rename = _overwrite if job.overwrite else _rename
+        final = rename(server, part, intent, journal)
+    return Uploaded(final, content.size, content.sha256, verified, sent=True)
 
 
 def _put_in_place(server: Server, source: Source, job: Job, journal: Journal) -> Uploaded:
     """The way of a server that refuses renames: the name is reserved first, then written to."""
     expected = job.expected_size if source.size is None else source.size
     size = UNKNOWN_SIZE if expected is None else expected
-    for path in _free(server, journal):
-        if not journal.intend(Intent(path, path, size, job.expected_sha256 or "")):
+    for path in journal.candidates() if job.overwrite else _free(server, journal):
+        intent = Intent(path, path, size, job.expected_sha256 or "")
+        if job.overwrite and not _make_room(server, intent, journal):
+            raise NameInUse(_IN_USE)
+        if not journal.intend(intent):
             continue
         journal.permit()
-        with _removed_on_failure(server, path), _blamed_on_name(server, job):
-            size, sha256 = _send(server, source, job, path)
-            verified = _verify(server, path, size, may_be_taken=True)
-        return Uploaded(path, size, sha256, verified, sent=True)
+        with _removed_on_failure(server, _Part(path), journal), _blamed_on_name(server, job):
+            content = _send(server, source, job, path)
+            verified = _verify(server, path, content, job, may_be_taken=True)
+        return Uploaded(path, content.size, content.sha256, verified, sent=True)
     raise NameRefused(_NO_NAME_LEFT)
 
 
-def _rename(server: Server, intent: Intent, journal: Journal) -> str:
+def _make_room(server: Server, intent: Intent, journal: Journal) -> bool:
+    """Remove the file that is there, under an intent that it can never be taken for."""
+    if not journal.intend(replace(intent, size=UNKNOWN_SIZE)):
+        return False
+    journal.permit()
+    _remove_old(server, intent.final)
+    return True
+
+
+def _rename(server: Server, part: "_Part", intent: Intent, journal: Journal) -> str:
     for path in _free(server, journal):
-        if not journal.intend(replace(intent, final=path)):
+        if not part.intend(journal, replace(intent, final=path)):
             continue
         journal.permit()
         with contextlib.suppress(TargetExists):
@@ -165,21 +240,56 @@ def _rename(server: Server, intent: Intent, journal: Journal) -> str:
     raise NameRefused(_NO_NAME_LEFT)
 
 
+def _overwrite(server: Server, part: "_Part", intent: Intent, journal: Journal) -> str:
+    for path in journal.candidates():
+        if part.intend(journal, replace(intent, final=path)):
+            _move_over(server, part, path, journal)
+            return path
+    raise NameInUse(_IN_USE)
+
+
+def _move_over(server: Server, part: "_Part", path: str, journal: Journal) -> None:
+    """Rename in place of the file that is there, in one step where the server can."""
+    journal.permit()
+    try:
+        server.replace(part.path, path)
+    except TargetExists:
+        journal.permit()
+        part.is_only_copy = True  # from before the request: its answer may be lost
+        try:
+            _remove_old(server, path)
+        except NameRefused:
+            part.is_only_copy = False
+            raise
+        journal.permit()
+        try:
+            server.rename(part.path, path)
+        except TargetExists as again:
+            raise NameInUse("Somebody else has made a file of this name just now") from again
+
+
+def _remove_old(server: Server, path: str) -> None:
+    try:
+        server.remove(path)
+    except PathRefused as refused:  # it is about this file: others have other names
+        raise NameRefused(refused.words) from refused
+
+
 def _free(server: Server, journal: Journal) -> Iterator[str]:
     return (path for path in journal.candidates() if not server.exists(path))
 
 
-def _send(server: Server, source: Source, job: Job, path: str) -> tuple[int, str]:
-    """Stream the recording to the path; its size and SHA-256. Raises SourceMismatch."""
+def _send(server: Server, source: Source, job: Job, path: str) -> "_Content":
+    """Stream the recording to the path. Raises SourceMismatch."""
     if source.size is not None:
         _check_size(source.size, job)
     content = _Content(source, job)
     server.put(content, path)
     _check_size(content.size, job)
-    sha256 = content.digest.hexdigest()
+    sha256 = content.sha256
     if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
         raise SourceMismatch(f"Its SHA-256 is {sha256}, the event says {job.expected_sha256}")
-    return content.size, sha256
+    return content
 
 
 class _Content:
@@ -187,9 +297,21 @@ class _Content:
 
     def __init__(self, source: Source, job: Job) -> None:
         self.size = 0
-        self.digest = hashlib.sha256()
         self._source = source
         self._job = job
+        self._digests = {
+            algorithm: hashlib.new(algorithm, usedforsecurity=False)
+            for algorithm in {HashAlgorithm.SHA256, job.hash or HashAlgorithm.SHA256}
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Of what has passed, in hexadecimal digits."""
+        return self.digest(HashAlgorithm.SHA256)
+
+    def digest(self, algorithm: HashAlgorithm) -> str:
+        """The same by SHA-256 or by the job's algorithm."""
+        return self._digests[algorithm].hexdigest()
 
     def __iter__(self) -> Iterator[bytes]:
         most = self._job.expected_size
@@ -197,7 +319,8 @@ class _Content:
             self.size += len(block)
             if most is not None and self.size > most:
                 raise SourceMismatch(f"It has more than the {most} bytes that the event says")
-            self.digest.update(block)
+            for digest in self._digests.values():
+                digest.update(block)
             yield block
 
 
@@ -206,11 +329,26 @@ def _check_size(size: int, job: Job) -> None:
         raise SourceMismatch(f"It has {size} bytes, the event says {job.expected_size}")
 
 
-def _verify(server: Server, path: str, size: int, *, may_be_taken: bool = False) -> Verified:
-    """How far the server confirms the size. Raises VerificationFailed.
+def _verify(
+    server: Server, path: str, content: _Content, job: Job, *, may_be_taken: bool = False
+) -> Verified:
+    """How far the server confirms what was sent. Raises VerificationFailed.
 
     Under its final name the file may be taken by the customer as soon as it is there.
     """
+    verified = _verify_size(server, path, content.size, may_be_taken=may_be_taken)
+    if job.hash is None:
+        return verified
+    try:
+        digest = server.digest(path, job.hash, content.size)
+    except Unsupported:
+        return verified
+    if digest != content.digest(job.hash):
+        raise VerificationFailed(f"The server's {job.hash.upper()} of the file is {digest}")
+    return Verified.HASH
+
+
+def _verify_size(server: Server, path: str, size: int, *, may_be_taken: bool) -> Verified:
     try:
         arrived = server.size(path)
     except Unsupported:
@@ -244,20 +382,47 @@ def _takes(server: Server, path: str) -> bool:
     return True
 
 
+@dataclass
+class _Part:
+    """This try's temporary file, and what must be known before it may be removed."""
+
+    path: str
+    withdraws: bool = False
+    """Whether its intent is to be withdrawn first."""
+    is_intended: bool = False
+    is_only_copy: bool = False
+    """The file whose place it takes may be gone: the next start finishes the rename."""
+
+    def intend(self, journal: Journal, intent: Intent) -> bool:
+        """Write the intent down. From before it is known whether that was done, it counts."""
+        self.is_intended = True
+        return journal.intend(intent)
+
+
 @contextlib.contextmanager
-def _removed_on_failure(server: Server, path: str) -> Iterator[None]:
+def _removed_on_failure(server: Server, part: _Part, journal: Journal) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        left = not _removed(server, path)
+        left = not _removed(server, part, journal)
         if isinstance(error, TransferError):
             error.part_left = left
         raise
 
 
-def _removed(server: Server, path: str) -> bool:
+def _removed(server: Server, part: _Part, journal: Journal) -> bool:
+    must_withdraw = part.withdraws and part.is_intended
+    if part.is_only_copy or (must_withdraw and not _withdrawn(journal)):
+        return False
     try:
-        server.remove(path)
+        server.remove(part.path)
     except TransferError:
         return False
     return True
+
+
+def _withdrawn(journal: Journal) -> bool:
+    try:
+        return journal.withdraw()
+    except Exception:  # noqa: BLE001 - whatever the ledger died of, the first error is raised
+        return False

@@ -66,7 +66,11 @@ class Ledger:
     """Paths that another recording has reserved."""
     refusal: Exception | None = None
     """Raised where permission is asked for."""
+    is_lost: bool = False
+    """Another start has taken the recording over."""
     intents: list[Intent] = field(default_factory=list)
+    intent: Intent | None = None
+    """What stands in the row at the end."""
 
     def candidates(self) -> Iterator[str]:
         """The names, the wanted one first."""
@@ -75,7 +79,16 @@ class Ledger:
     def intend(self, intent: Intent) -> bool:
         """Keep the intent, unless its path is taken."""
         self.intents.append(intent)
-        return intent.final not in self.taken
+        if intent.final in self.taken:
+            return False
+        self.intent = intent
+        return True
+
+    def withdraw(self) -> bool:
+        """Forget the intent, unless it is another's by now."""
+        if not self.is_lost:
+            self.intent = None
+        return not self.is_lost
 
     def permit(self) -> None:
         """Permit the rename."""
