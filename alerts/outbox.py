@@ -3,6 +3,7 @@
 | `_id`             | what it is                                                          |
 |-------------------|---------------------------------------------------------------------|
 | `acme:3`          | the customer's alert about the third suspension of `acme`           |
+| `acme:3:recovery` | the e-mail that it delivers again after that one                    |
 | `:digest:7`       | the seventh digest for the on-call                                  |
 | `:digests`        | the book of digests: the last one's number, and who is to be in it  |
 | `:server`         | since when and until when the SMTP server is left alone             |
@@ -26,16 +27,11 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from alerts import recovery, suspension
+from alerts.message import one_line, usable
+from alerts.recovery import Recovery
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
-from alerts.suspension import (
-    Suspension,
-    compose,
-    compose_digest,
-    from_document,
-    one_line,
-    to_document,
-    usable,
-)
+from alerts.suspension import Suspension, compose_digest
 
 DIGEST_SECONDS = 300
 """Least time between two digests, counted from the moment the last one reached somebody."""
@@ -99,19 +95,18 @@ class Outbox:
         self._alerts.create_index("undigested", sparse=True)
         self._alerts.create_index("finished", expireAfterSeconds=KEPT_SECONDS)
 
-    def store(self, suspension: Suspension) -> None:
-        """Keep the alert until it is sent; the same suspension again changes nothing.
+    def store(self, alert: Suspension | Recovery) -> None:
+        """Keep the alert until it is sent; the same one again changes nothing.
 
-        A later suspension of the same number is of an account that was removed and created
-        again: it takes the other's place.
+        A later one of the same number is of an account that was removed and created again: it
+        takes the other's place.
         """
-        alert_id = f"{suspension.account_id}:{suspension.number}"
-        to = usable(suspension.recipients)
-        facts: Document = {"_id": alert_id, "kind": "suspension", "facts": to_document(suspension)}
-        if self._oncall:
+        alert_id, facts = _described(alert)
+        if self._oncall and isinstance(alert, Suspension):
             facts["undigested"] = True
         self._insert(
-            {"_id": alert_id, "facts.at": {"$lt": suspension.at}}, {**facts, **_addressed(to)}
+            {"_id": alert_id, "facts.at": {"$lt": alert.at}},
+            {"_id": alert_id, **facts, **_addressed(usable(alert.recipients))},
         )
 
     def send_due(self) -> int:
@@ -151,13 +146,15 @@ class Outbox:
         )
 
     def _compose(self, document: Document) -> EmailMessage:
+        facts: Document = document.get("facts", {})
+        who = {"sender": self._sender, "platform": self._platform}
         if document["kind"] == "suspension":
-            return compose(
-                from_document(document["facts"]), sender=self._sender, platform=self._platform
-            )
+            return suspension.compose(suspension.from_document(facts), **who)
+        if document["kind"] == "recovery":
+            return recovery.compose(recovery.from_document(facts), **who)
         members = self._alerts.find({"_id": {"$in": document["members"]}})
         return compose_digest(
-            [from_document(member["facts"]) for member in members],
+            [suspension.from_document(member["facts"]) for member in members],
             sender=self._sender,
             to=document["to"],
             platform=self._platform,
@@ -309,6 +306,14 @@ class Outbox:
             self._alerts.update_one(absent, [stage], upsert=True)
         except DuplicateKeyError:
             return  # it is there already
+
+
+def _described(alert: Suspension | Recovery) -> tuple[str, Document]:
+    """The alert's id, and what is stored of it."""
+    alert_id = f"{alert.account_id}:{alert.number}"
+    if isinstance(alert, Recovery):
+        return f"{alert_id}:recovery", {"kind": "recovery", "facts": recovery.to_document(alert)}
+    return alert_id, {"kind": "suspension", "facts": suspension.to_document(alert)}
 
 
 def _addressed(to: Sequence[str]) -> Document:

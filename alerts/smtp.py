@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from alerts.suspension import one_line
+from alerts.message import one_line
 
 REPLY_SECONDS = 20.0
 """Longest wait for the connection, and for each reply."""

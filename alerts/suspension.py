@@ -4,31 +4,19 @@ Subject and the beginning of the customer's text are fixed by the product's sett
 Settings", Alerts); what follows below is ours.
 """
 
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.headerregistry import Address
+from datetime import datetime
 from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from config.accounts import EmailAddress
+from alerts import message
 
 SUBJECT = "FTP Suspension Alert"
 DIGEST_ROWS = 500
 """Accounts named in one digest; of the others it gives the number."""
 
-_MAX_WORDS = 500
 _MAX_DIGEST_WORDS = 160
-_MAX_LINE = 998  # RFC 5322 section 2.1.1, without CR LF
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
-)
-_ADDRESS: TypeAdapter[str] = TypeAdapter(EmailAddress)
 
 _CUSTOMER_TEXT = """\
 There have been {failures} failures sending files via FTP from the {platform} to {host} \
@@ -43,7 +31,7 @@ Account: {account}
 Files waiting: {waiting}
 Next try: {until}, with the oldest file.
 What to check: {advice}
-
+{reminder}
 Nothing is lost: the files that wait are kept, and they are sent by themselves, the oldest first, \
 as soon as your server takes one again.
 """
@@ -76,6 +64,8 @@ class Suspension:
     oldest: datetime | None
     at: datetime
     until: datetime
+    outage_since: datetime | None = None
+    """When the outage began, where the account is told of it once and then daily."""
 
 
 def to_document(suspension: Suspension) -> dict[str, Any]:
@@ -97,17 +87,18 @@ def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessa
     """
     text = _CUSTOMER_TEXT.format(
         failures=suspension.failures,
-        platform=one_line(platform),
-        host=one_line(suspension.host),
-        username=one_line(suspension.username),
-        duration=duration(suspension.seconds),
-        words=one_line(suspension.words, _MAX_WORDS) or "(none)",
-        account=one_line(suspension.account_id),
+        platform=message.one_line(platform),
+        host=message.one_line(suspension.host),
+        username=message.one_line(suspension.username),
+        duration=message.duration(suspension.seconds),
+        words=message.one_line(suspension.words, message.MAX_WORDS) or "(none)",
+        account=message.one_line(suspension.account_id),
         waiting=_waiting(suspension),
-        until=_time(suspension.until),
-        advice=one_line(suspension.advice, _MAX_WORDS),
+        until=message.told(suspension.until),
+        advice=message.one_line(suspension.advice, message.MAX_WORDS),
+        reminder=_reminder(suspension),
     )
-    return _message(
+    return message.make(
         sender=sender,
         to=suspension.recipients,
         subject=SUBJECT,
@@ -129,89 +120,38 @@ def compose_digest(
 
     Raises ValueError where the sender is no address.
     """
-    ordered = sorted(suspensions, key=lambda suspension: _utc(suspension.at))
+    ordered = sorted(suspensions, key=lambda suspension: message.utc(suspension.at))
     latest = list({suspension.account_id: suspension for suspension in ordered}.values())
     accounts = f"{len(latest)} account{'' if len(latest) == 1 else 's'}"
-    return _message(
+    return message.make(
         sender=sender,
         to=to,
         subject=f"FTP Suspension Digest: {accounts}",
         at=at,
         key="\n".join([at.isoformat("T", "seconds"), *map(_key, ordered)]),
         text=_DIGEST_TEXT.format(
-            accounts=accounts, platform=one_line(platform), table=_table(latest)
+            accounts=accounts, platform=message.one_line(platform), table=_table(latest)
         ),
     )
 
 
-def duration(seconds: float) -> str:
-    """A time in words: whole minutes as minutes, anything else as seconds."""
-    count, unit = (seconds / 60, "minute") if seconds and seconds % 60 == 0 else (seconds, "second")
-    return f"{count:g} {unit}{'' if count == 1 else 's'}"
-
-
-def one_line(text: str, limit: int | None = None) -> str:
-    """The text on one line, without control characters, no longer than the limit."""
-    line = _UNPRINTABLE.sub(" ", text).strip()
-    return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def usable(addresses: Iterable[str]) -> list[str]:
-    """Those of the addresses that an e-mail can be sent to, each once."""
-    return [address for address in dict.fromkeys(addresses) if _is_address(address)]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        _ADDRESS.validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-def _message(
-    *, sender: str, to: Iterable[str], subject: str, at: datetime, key: str, text: str
-) -> EmailMessage:
-    if not _is_address(sender):
-        raise ValueError(f"{sender!r} is not an address to send from")
-    message = EmailMessage()
-    _set_text(message, text)
-    # Python encodes an address that does not fit its 78 columns as text (RFC 2047), which no
-    # server can answer: lines as long as the standard allows hold any address.
-    message.policy = SMTP.clone(max_line_length=_MAX_LINE)
-    message["From"] = _address(sender)
-    message["To"] = [_address(address) for address in usable(to)]
-    message["Subject"] = subject
-    message["Date"] = _utc(at)
-    message["Message-ID"] = f"<{_digest(key)}@{sender.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: no holiday replies
-    return message
-
-
-def _set_text(message: EmailMessage, text: str) -> None:
-    plain = text.isascii() and all(len(line) <= _MAX_LINE for line in text.split("\n"))
-    message.set_content(text, charset="utf-8", cte="7bit" if plain else "quoted-printable")
-
-
-def _address(text: str) -> Address:
-    name, _, domain = text.rpartition("@")
-    return Address(username=name, domain=domain)
-
-
 def _key(suspension: Suspension) -> str:
     """Which suspension it is: the time tells apart an account removed and created again."""
-    at = _utc(suspension.at).isoformat("T", "seconds")
+    at = message.utc(suspension.at).isoformat("T", "seconds")
     return f"{suspension.account_id}\n{suspension.number}\n{at}"
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:40]
 
 
 def _waiting(suspension: Suspension) -> str:
     if suspension.oldest is None:
         return str(suspension.queued)
-    return f"{suspension.queued}, the oldest since {_time(suspension.oldest)}"
+    return f"{suspension.queued}, the oldest since {message.told(suspension.oldest)}"
+
+
+def _reminder(suspension: Suspension) -> str:
+    if suspension.outage_since is None:
+        return ""
+    began = message.told(suspension.outage_since)
+    return f"Outage since: {began}; this e-mail is repeated once a day while it lasts.\n"
 
 
 def _table(suspensions: Sequence[Suspension]) -> str:
@@ -226,22 +166,14 @@ def _table(suspensions: Sequence[Suspension]) -> str:
 
 def _row(suspension: Suspension) -> tuple[str, ...]:
     return (
-        one_line(suspension.account_id),
+        message.one_line(suspension.account_id),
         str(suspension.failures),
         str(suspension.queued),
-        _time(suspension.until),
-        one_line(suspension.words, _MAX_DIGEST_WORDS),
+        message.told(suspension.until),
+        message.one_line(suspension.words, _MAX_DIGEST_WORDS),
     )
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
     return "  ".join(cells).rstrip()
-
-
-def _time(moment: datetime) -> str:
-    return f"{_utc(moment):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

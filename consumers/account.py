@@ -16,11 +16,11 @@ from datetime import datetime
 
 from pymongo.errors import PyMongoError
 
-from config.accounts import Account, FtpSettings
+from config.accounts import Account, ExistingFile, FtpSettings
 from config.errors import ConfigError
 from consumers import topology
 from consumers.broker import BrokerAway, NotRouted
-from consumers.ledger import Claim, Claimant, RunState, Status
+from consumers.ledger import Claim, Claimant, LastError, RunState, Status
 from consumers.means import Means
 from consumers.observe import Trouble, TryEnded
 from consumers.policy import State
@@ -29,7 +29,8 @@ from consumers.settlement import Settlement
 from consumers.window import Held, NoQueue, Window
 from transports import server as servers
 from transports.base import Server
-from transports.errors import Interrupted, Kind, NotPermitted, TransferError
+from transports.errors import Interrupted, Kind, NameInUse, NotPermitted, TransferError
+from transports.names import join
 from transports.sources import open_source
 from transports.upload import Intent, Job, Uploaded, upload
 
@@ -45,6 +46,8 @@ HOLD_LIMIT = 600.0
 RECHECK = 30.0
 """An account whose files are on their way into its queue is looked at again."""
 OURS_DELAY = 1.0
+IN_USE_DELAY = 2.0
+"""Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
 POLL = 0.5
 
 
@@ -317,7 +320,7 @@ class AccountSession:
             self._observe_try(account, claim, began, failure=failure)
             return self._after_failure(account, run, claim, failure)
         self._observe_try(account, claim, began, uploaded=uploaded)
-        self._settlement.delivered(claim, uploaded)
+        self._settlement.delivered(account, claim, uploaded)
         if claim.casualty:
             self.means.dead_letters.sweep(self.account_id)
         return None
@@ -325,6 +328,8 @@ class AccountSession:
     def _after_failure(
         self, account: Account, run: RunState, claim: Claim, failure: TransferError
     ) -> Rest | None:
+        if isinstance(failure, NameInUse):
+            return self._after_clash(run, claim, failure)
         if failure.kind is Kind.OURS:
             self.means.ledger.files.release(claim)
             return Rest(wait=OURS_DELAY)
@@ -333,7 +338,25 @@ class AccountSession:
         self._settlement.failed(account, run, claim, failure)
         return None
 
+    def _after_clash(self, run: RunState, claim: Claim, failure: NameInUse) -> Rest | None:
+        """The other one is to be tried first, by a probe too; nothing is counted."""
+        self._passed.append(claim.recording_id)
+        if claim.casualty:
+            self.means.ledger.files.release(claim)
+            return None if run.state is State.PROBING else Rest(wait=OURS_DELAY)
+        self.means.ledger.files.waits(
+            claim,
+            delay=IN_USE_DELAY,
+            counted=False,
+            by_account=False,
+            error=LastError.of(failure),
+            part_left=failure.part_left,
+        )
+        return None
+
     def _upload(self, account: Account, claim: Claim) -> Uploaded:
+        journal = _Journal(self, account, claim)
+        journal.check_name()
         with open_source(
             claim.file_url,
             dirs=self.means.source_dirs,
@@ -342,7 +365,7 @@ class AccountSession:
         ) as source:
             server = self._logged_in(account)
             try:
-                return upload(server, source, _job(account, claim), _Journal(self, account, claim))
+                return upload(server, source, _job(account, claim), journal)
             except BaseException:
                 self._log_out()
                 raise
@@ -429,18 +452,32 @@ class _Journal:
     claim: Claim
     _copy: int = 1
 
+    def check_name(self) -> None:
+        """Raises NameInUse where a recording on its way has the place of this one."""
+        files = self.session.means.ledger.files
+        if _overwrites(self.account) and files.is_on_its_way(self.claim, _folder(self.account)):
+            raise NameInUse("Another recording of this name is on its way")
+
     def candidates(self) -> Iterator[str]:
+        if _overwrites(self.account):
+            self._copy = 1
+            yield join(_folder(self.account), self.claim.file_name)
+            return
         for copy, path in self.session.means.ledger.files.copies(self.claim, _folder(self.account)):
             self._copy = copy
             yield path
 
     def intend(self, intent: Intent) -> bool:
         files = self.session.means.ledger.files
-        if files.intend(self.claim, intent, _folder(self.account), self._copy):
+        folder, overwrite = _folder(self.account), _overwrites(self.account)
+        if files.intend(self.claim, intent, folder, self._copy, overwrite=overwrite):
             return True
         if not files.is_mine(self.claim):
             raise NotPermitted("Another session has taken the file over")
         return False
+
+    def withdraw(self) -> bool:
+        return self.session.means.ledger.files.withdraw(self.claim)
 
     def permit(self) -> None:
         self.session.means.ownership.permit(self.claim.account_id, self.session.epoch)
@@ -455,7 +492,13 @@ def _job(account: Account, claim: Claim) -> Job:
         expected_size=claim.size,
         expected_sha256=claim.sha256,
         rename=_settings(account).capabilities.rename,
+        overwrite=_overwrites(account),
+        hash=_settings(account).capabilities.hash,
     )
+
+
+def _overwrites(account: Account) -> bool:
+    return _settings(account).existing_file is ExistingFile.OVERWRITE
 
 
 def _settings(account: Account) -> FtpSettings:

@@ -1,4 +1,4 @@
-"""Carries the alerts that suspensions have left in their accounts over to the outbox."""
+"""Carries the alerts that the accounts' changes of state have left there over to the outbox."""
 
 from alerts.outbox import Outbox
 from consumers.ledger import Ledger
@@ -10,7 +10,7 @@ def send_alerts(ledger: Ledger, outbox: Outbox) -> None:
     The outbox has an alert before its account forgets it, and takes it once however often it is
     handed over. Raises pymongo's errors.
     """
-    for suspension in ledger.accounts.pending_alerts():
-        outbox.store(suspension)
-        ledger.accounts.alert_stored(suspension)
+    for alert in ledger.accounts.pending_alerts():
+        outbox.store(alert)
+        ledger.accounts.alert_stored(alert)
     outbox.send_due()

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 from config.accounts import Account
-from consumers.ledger import Blame, Claim, LastError, RunState
+from consumers.ledger import Blame, Claim, LastError, Relief, RunState
 from consumers.means import Means
 from consumers.observe import AccountChanged, FileEnded, Trouble
 from consumers.policy import (
@@ -38,7 +38,7 @@ class Settlement:
     epoch: int
     means: Means
 
-    def delivered(self, claim: Claim, uploaded: Uploaded) -> None:
+    def delivered(self, account: Account, claim: Claim, uploaded: Uploaded) -> None:
         """The file stands in its place: so says its row, and its account is healthy."""
         seconds = self.means.ledger.files.delivered(claim, uploaded)
         if seconds is None:
@@ -53,7 +53,8 @@ class Settlement:
             run = self.means.ledger.accounts.read(self.account_id)
             if not recovers(AccountView(run.state, run.failures)):
                 return
-            if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run):
+            relief = self._relief(account, run)
+            if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run, relief):
                 self.changed(State.ACTIVE, 0)
                 return
 
@@ -148,6 +149,20 @@ class Settlement:
                 )
             case Suspend() as suspend:
                 return self._suspend(account, run, suspend, error)
+
+    def _relief(self, account: Account, run: RunState) -> Relief | None:
+        """What the people are told who have asked to hear of the end of an outage."""
+        if account.settings is None or not account.settings.recovery_email:
+            return None
+        if run.outage_since is None:
+            return None
+        files = self.means.ledger.files
+        return Relief(
+            account,
+            words=run.last_error.words if run.last_error else "",
+            queued=files.waiting(self.account_id).files,
+            returning=files.count_casualties(self.account_id, run.streak),
+        )
 
     def _suspend(self, account: Account, run: RunState, suspend: Suspend, error: LastError) -> bool:
         waiting = self.means.ledger.files.waiting(self.account_id)

@@ -6,7 +6,7 @@ from pymongo.database import Database
 
 from config.accounts import may_use_ftp
 from config.directory import Directory
-from consumers.ledger.accounts import AccountStates, Blame
+from consumers.ledger.accounts import AccountStates, Blame, Relief
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.deliveries import Deliveries, Opened, Selection
 from consumers.ledger.records import (
@@ -33,6 +33,7 @@ __all__ = [
     "LastError",
     "Ledger",
     "Opened",
+    "Relief",
     "Routing",
     "RunState",
     "Selection",

@@ -12,8 +12,10 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from alerts import recovery, suspension
+from alerts.recovery import Recovery
 from alerts.suspension import Suspension
-from config.accounts import Account
+from config.accounts import Account, AlertFrequency
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.records import Document, LastError, RunState, shown_state
 from consumers.policy import State
@@ -32,11 +34,29 @@ _FRESH: Document = {
     "next_due": None,
     "epoch": 0,
     "alerts": [],
+    "outage_since": None,
+    "outage_suspensions": 0,
+    "outage_told": None,
 }
 _WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
+_RECOVERY = "recovery"
 _CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
 _STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
 """Counted like an arrival, so that a session that is about to end does not sleep over it."""
+
+
+REMINDER_SECONDS = 86_400
+"""Least time between two alerts of one outage, where it is told of once and then daily."""
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Who delivers again after what, for the e-mail that some accounts get then."""
+
+    account: Account
+    words: str
+    queued: int
+    returning: int
 
 
 @dataclass(frozen=True)
@@ -134,8 +154,13 @@ class AccountStates:
         values = {"run.state": State.SUSPENDED.value}
         return self._change(account_id, epoch, seen, values, {"run.state": State.PROBING.value})
 
-    def recovered(self, account_id: str, epoch: int, seen: RunState) -> bool:
-        """The account delivers: failures are forgotten, and the outage's casualties may return."""
+    def recovered(
+        self, account_id: str, epoch: int, seen: RunState, relief: Relief | None = None
+    ) -> bool:
+        """The account delivers: failures are forgotten, and the outage's casualties may return.
+
+        With `relief` the people are told, if there was a suspension: in the same update.
+        """
         values: Document = {
             "run.state": State.ACTIVE.value,
             "run.failures": 0,
@@ -144,7 +169,12 @@ class AccountStates:
             "run.casualties_due": None,
             "run.last_error": None,
             "run.next_due": "$$NOW",
+            "run.outage_since": None,
+            "run.outage_suspensions": 0,
+            "run.outage_told": None,
         }
+        if relief is not None and seen.outage_since is not None:
+            values["run.alerts"] = {"$concatArrays": ["$run.alerts", [_recovery(relief)]]}
         return self._change(account_id, epoch, seen, values)
 
     def count_failure(
@@ -174,11 +204,20 @@ class AccountStates:
         seconds: float,
         blame: Blame,
     ) -> bool:
-        """State, timer, count, last error and the pending alert: one update (DESIGN 3, rule 5)."""
+        """State, timer, count, last error and the pending alert: one update (DESIGN 3, rule 5).
+
+        Where an outage is told of once and then daily, the alert is addressed to nobody in
+        between: it is left to the on-call.
+        """
         number = {"$add": ["$run.suspensions", 1]}
         until = _later(seconds)
+        since = {"$ifNull": ["$run.outage_since", "$$NOW"]}
+        is_told = _is_told(blame.account)
         facts = _alert_facts(blame, failures, seconds)
         moments = {"number": number, "at": "$$NOW", "until": until}
+        if _tells_once(blame.account):
+            to: Document = {"$literal": facts["recipients"]}
+            moments |= {"outage_since": since, "recipients": {"$cond": [is_told, to, []]}}
         alert = {"$mergeObjects": [{"$literal": facts}, moments]}
         values: Document = {
             "run.state": State.SUSPENDED.value,
@@ -188,6 +227,9 @@ class AccountStates:
             "run.next_due": until,
             "run.last_error": _error(blame.error),
             "run.alerts": {"$concatArrays": ["$run.alerts", [alert]]},
+            "run.outage_since": since,
+            "run.outage_suspensions": {"$add": ["$run.outage_suspensions", 1]},
+            "run.outage_told": {"$cond": [is_told, "$$NOW", "$run.outage_told"]},
         }
         return self._change(account_id, epoch, seen, values)
 
@@ -231,18 +273,21 @@ class AccountStates:
 
     # --- alerts -------------------------------------------------------------------------------
 
-    def pending_alerts(self) -> Iterator[Suspension]:
-        """Suspensions whose alert is not in the outbox yet."""
+    def pending_alerts(self) -> Iterator[Suspension | Recovery]:
+        """What people are to be told of and is not in the outbox yet."""
         rows = self._accounts.find({"run.alerts.number": {"$exists": True}}, {"run.alerts": 1})
         for row in rows:
             for alert in row["run"]["alerts"]:
-                yield Suspension(**{**alert, "recipients": tuple(alert["recipients"])})
+                kind = alert.pop("kind", None)
+                read = suspension.from_document if kind is None else recovery.from_document
+                yield read(alert)
 
-    def alert_stored(self, suspension: Suspension) -> None:
+    def alert_stored(self, alert: Suspension | Recovery) -> None:
         """The outbox has it now."""
+        kind = _RECOVERY if isinstance(alert, Recovery) else None
         self._accounts.update_one(
-            {"_id": suspension.account_id},
-            {"$pull": {"run.alerts": {"number": suspension.number}}},
+            {"_id": alert.account_id},
+            {"$pull": {"run.alerts": {"number": alert.number, "kind": kind}}},
         )
 
     def shown_states(self, accounts: Sequence[Account], permitted: set[str]) -> dict[str, str]:
@@ -288,6 +333,42 @@ def _fenced(account_id: str, epoch: int) -> Document:
 
 def _error(error: LastError) -> Document:
     return {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
+
+
+def _tells_once(account: Account) -> bool:
+    settings = account.settings
+    return settings is not None and settings.alert_frequency is AlertFrequency.OUTAGE
+
+
+def _is_told(account: Account) -> Document | bool:
+    """Whether the account's addresses are told of this suspension."""
+    if not _tells_once(account):
+        return True
+    reminded = {"$add": ["$run.outage_told", REMINDER_SECONDS * 1000]}
+    return {"$lte": [{"$ifNull": [reminded, "$$NOW"]}, "$$NOW"]}
+
+
+def _recovery(relief: Relief) -> Document:
+    settings = relief.account.settings
+    assert settings is not None, "only an account with settings delivers"  # noqa: S101
+    facts = {
+        "kind": _RECOVERY,
+        "account_id": relief.account.account_id,
+        "host": settings.host,
+        "username": settings.username,
+        "protocol": settings.protocol.value,
+        "words": relief.words,
+        "recipients": list(settings.email_alerts),
+        "queued": relief.queued,
+        "returning": relief.returning,
+    }
+    counted = {
+        "number": "$run.suspensions",
+        "suspensions": "$run.outage_suspensions",
+        "since": "$run.outage_since",
+        "at": "$$NOW",
+    }
+    return {"$mergeObjects": [{"$literal": facts}, counted]}
 
 
 def _alert_facts(blame: Blame, failures: int, seconds: float) -> Document:

@@ -149,6 +149,8 @@ class RunState:
     """Rises with each change of state: a failure from before it is told by it."""
     routed: int
     """Rises with each file that is published to the account's queue."""
+    outage_since: datetime | None
+    """The first suspension since the account has last delivered."""
     now: datetime
 
     def seconds_until(self, moment: datetime | None) -> float:

@@ -10,16 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.message import duration, one_line, usable
 from alerts.suspension import (
     DIGEST_ROWS,
     Suspension,
     compose,
     compose_digest,
-    duration,
     from_document,
-    one_line,
     to_document,
-    usable,
 )
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER, suspension
 

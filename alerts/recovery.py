@@ -1,0 +1,98 @@
+"""The e-mail that says that an account delivers again, for those who have asked for it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Any
+
+from alerts import message
+
+SUBJECT = "FTP Suspension Ended"
+
+_TEXT = """\
+Sending files via FTP from the {platform} to {host} with username {username} works again
+
+FTP had been suspended for your account for {span}, from {since} to {at}. A file has been \
+delivered, please note that the FTP requests that were queued up are being sent now.
+
+Last error message from your server before that: {words}
+
+Account: {account}
+Suspensions: {suspensions}
+Files that waited: {waited}, of which 1 is delivered and {queued} {are} being sent now, the \
+oldest first.
+Files that return: {returning}, given up during the outage only because of it.
+
+Nothing is lost, and there is nothing that you have to do.
+"""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The facts of the end of one outage; `number` is that of its last suspension."""
+
+    account_id: str
+    number: int
+    suspensions: int
+    """How many there were in this outage."""
+    host: str
+    username: str
+    protocol: str
+    words: str
+    """The server's last words before it took a file again."""
+    recipients: tuple[str, ...]
+    queued: int
+    """Files that still waited when the first one was delivered."""
+    returning: int
+    """Files that the outage had dead-lettered, which go back to the queue."""
+    since: datetime
+    """The outage's first suspension."""
+    at: datetime
+
+
+def to_document(recovery: Recovery) -> dict[str, Any]:
+    """The facts as MongoDB stores them."""
+    return {**asdict(recovery), "recipients": list(recovery.recipients)}
+
+
+def from_document(document: Mapping[str, Any]) -> Recovery:
+    """The facts read back from MongoDB."""
+    return Recovery(**{**document, "recipients": tuple(document["recipients"])})
+
+
+def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:
+    """The customer's e-mail about the end of one outage.
+
+    The Message-ID follows from the facts alone. No fact can add a line to the text or a header.
+    Raises ValueError where the sender is no address.
+    """
+    text = _TEXT.format(
+        platform=message.one_line(platform),
+        host=message.one_line(recovery.host),
+        username=message.one_line(recovery.username),
+        span=message.span((recovery.at - recovery.since).total_seconds()),
+        since=message.told(recovery.since),
+        at=message.told(recovery.at),
+        words=message.one_line(recovery.words, message.MAX_WORDS) or "(none)",
+        account=message.one_line(recovery.account_id),
+        suspensions=recovery.suspensions,
+        waited=recovery.queued + 1,
+        queued=recovery.queued,
+        are="is" if recovery.queued == 1 else "are",
+        returning=recovery.returning,
+    )
+    return message.make(
+        sender=sender,
+        to=recovery.recipients,
+        subject=SUBJECT,
+        at=recovery.at,
+        key=_key(recovery),
+        text=text,
+    )
+
+
+def _key(recovery: Recovery) -> str:
+    """Which recovery it is, and that it is no suspension, whose key has a line less."""
+    at = message.utc(recovery.at).isoformat("T", "seconds")
+    return f"{recovery.account_id}\n{recovery.number}\n{at}\nrecovery"
