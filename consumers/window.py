@@ -145,7 +145,7 @@ class Window:
         with contextlib.suppress(Exception):  # the broker returns the messages itself then
             closed.result(CLOSE_LIMIT)
 
-    def _close_channel(self, connection: BlockingConnection) -> None:
+    def _close_channel(self, _: BlockingConnection) -> None:
         """pika's own close rejects what it has not handed out yet, one message after another.
 
         They would stand before those that are held. RabbitMQ returns all of a closed channel in
@@ -154,5 +154,4 @@ class Window:
         channel = self._channel
         if channel.is_open:
             channel._impl.close()  # noqa: SLF001 - see above
-        while not channel.is_closed:
-            connection.process_data_events(1)
+            channel._flush_output(lambda: channel.is_closed)  # noqa: SLF001 - as its own close does
