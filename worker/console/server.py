@@ -26,7 +26,7 @@ class ConsoleServer:
 
     def __init__(self, bind: str, core: Core, messaging: Messaging) -> None:
         self._bind = bind
-        self._services = make_services(core, messaging)
+        self.services = make_services(core, messaging)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
@@ -47,7 +47,7 @@ class ConsoleServer:
             raise ConsoleAddressTaken(error.errno, error.strerror or str(error)) from None
         self._server = uvicorn.Server(
             uvicorn.Config(
-                create_app(self._services),
+                create_app(self.services),
                 loop="asyncio",
                 http="h11",
                 ws="none",
@@ -71,7 +71,7 @@ class ConsoleServer:
 
     def stop(self) -> None:
         """Stop listening; tests of settings that still run save nothing. Harmless when stopped."""
-        self._services.validations.stop()
+        self.services.validations.stop()
         server, thread, listener = self._server, self._thread, self._socket
         self._server = self._thread = self._socket = None
         if server is None or thread is None or listener is None:

@@ -1,0 +1,129 @@
+"""The console as a browser and a program see it: a real server, real cookies, real tokens."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings
+from config.tokens import Tokens
+from config.users import Users
+from tests.integration.platform import Platform, until
+from worker.console.access import CSRF_HEADER, SESSION_COOKIE
+from worker.console.server import ConsoleServer
+from worker.console.services import Services
+from worker.core import open_messaging
+
+PASSWORD = "correct horse battery"
+LIMIT = 60.0
+
+
+class Browser(httpx.Client):
+    """Signed in; every request comes from the console's own pages."""
+
+    csrf = ""
+
+    def send_form(self, page: str, /, **fields: str) -> httpx.Response:
+        """Submit a form of a page."""
+        return self.post(page, data={**fields, "csrf": self.csrf})
+
+    def notice(self, form: str, /, **fields: str) -> str:
+        """Submit a form, and read the sentence that the next page tells."""
+        answer = self.send_form(form, **fields)
+        assert answer.status_code == 303, answer.text
+        page = self.get(answer.headers["location"])
+        assert page.status_code == 200
+        assert "notice" in page.text
+        return page.text.split('<p class="notice')[1].split(">")[1].split("<")[0]
+
+
+@dataclass
+class Console:
+    """A running console over a platform."""
+
+    platform: Platform
+    url: str
+    services: Services
+    _stack: ExitStack
+
+    def user(self, login: str, account_id: str | None) -> None:
+        """Somebody who may sign in."""
+        self.services.users.create(login, account_id, SecretStr(PASSWORD))
+
+    def browser(self, login: str) -> Browser:
+        """Signed in as this user."""
+        browser = Browser(base_url=self.url, headers={"Origin": self.url}, timeout=LIMIT)
+        self._stack.callback(browser.close)
+        form = {"login": login, "password": PASSWORD}
+        answer = browser.post("/sign-in", data=form)
+        assert answer.status_code == 303, answer.text
+        session = self.services.sessions.read(answer.cookies[SESSION_COOKIE])
+        assert session is not None
+        browser.csrf = session.csrf
+        browser.headers[CSRF_HEADER] = session.csrf
+        return browser
+
+    def nobody(self) -> httpx.Client:
+        """A browser without a session."""
+        client = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=LIMIT)
+        self._stack.callback(client.close)
+        return client
+
+    def program(self, account_id: str | None) -> httpx.Client:
+        """With a token of the account, or of the provider."""
+        secret = self.services.tokens.create("test", account_id)[1].get_secret_value()
+        client = httpx.Client(
+            base_url=f"{self.url}/api/v1",
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=LIMIT,
+        )
+        self._stack.callback(client.close)
+        return client
+
+    def settings(self, account_id: str) -> FtpSettings | None:
+        """What is stored."""
+        return self.platform.core.directory.get(account_id).settings
+
+    def actions(self, account_id: str | None) -> list[str]:
+        """What the audit has of the account, the newest first."""
+        found = self.services.audit.list(None if account_id is None else [account_id], 100)
+        return [entry.action for entry in found]
+
+    def tested(self, browser: Browser, account_id: str, fragment: str) -> str:
+        """The last fragment of a test of settings that was begun."""
+        run_id = fragment.split("/ftp/tests/")[1].split('"', maxsplit=1)[0]
+
+        def look() -> str:
+            text = browser.get(f"/accounts/{account_id}/ftp/tests/{run_id}").text
+            return text if 'class="test done"' in text else ""
+
+        found: str = until(look, "the test of the settings to end", LIMIT)
+        return found
+
+
+@contextmanager
+def serving(platform: Platform) -> Iterator[Console]:
+    """The console over the platform, from start to stop."""
+    with ExitStack() as stack:
+        messaging = stack.enter_context(open_messaging(platform.core, _unheard))
+        server = ConsoleServer("127.0.0.1:0", platform.core, messaging)
+        server.start()
+        stack.callback(server.stop)
+        host, port = server.address
+        yield Console(platform, f"http://{host}:{port}", server.services, stack)
+
+
+def tokens_of(platform: Platform) -> Tokens:
+    """The tokens, where no console runs in this process."""
+    return Tokens(platform.core.database, platform.core.directory.find)
+
+
+def users_of(platform: Platform) -> Users:
+    """The users, where no console runs in this process."""
+    return Users(platform.core.database, platform.core.directory.find)
+
+
+def _unheard(_observation: Any) -> None: ...

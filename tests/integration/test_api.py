@@ -1,0 +1,232 @@
+"""The API, with a token, against a running console and real servers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from config.accounts import Protocol
+from deploy.local.customers import AsyncSshServer, CustomerServer
+from tests.integration.console import Console, serving
+from tests.integration.platform import MakeCourier, running
+from tests.servers import Sshd
+
+
+@pytest.fixture
+def console(make_courier: MakeCourier) -> Iterator[Console]:
+    with serving(make_courier()) as console:
+        yield console
+
+
+@pytest.fixture
+def provider(console: Console) -> httpx.Client:
+    return console.program(None)
+
+
+def settings(server: CustomerServer, **changes: Any) -> dict[str, Any]:
+    return {
+        "protocol": "sftp",
+        "host": server.host,
+        "port": server.port,
+        "username": server.username,
+        "password": server.password,
+        **changes,
+    }
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert set(answer.json()) == {"error"}
+    found: dict[str, Any] = answer.json()["error"]
+    assert found["message"].endswith("."), found
+    return found
+
+
+def test_a_customer_is_set_up_and_its_waiting_recording_arrives(
+    make_courier: MakeCourier, sshd: Sshd
+) -> None:
+    courier = make_courier()
+    with serving(courier) as console, running(courier):
+        api = console.program(None)
+        made = api.post("/accounts", json={"account_id": "acme", "ftp_access": True})
+        assert (made.status_code, made.json()["state"]) == (201, "disabled")
+        recording_id = courier.publish("acme", courier.recording("one.wav"))
+        courier.wait_status(recording_id, "queued")
+        own = console.program("acme")
+
+        wrong = own.put("/accounts/acme/settings", json=settings(sshd.customer, password="no"))
+        told = problem(wrong, 422)
+        assert told["field"] == "password"
+        assert [step["name"] for step in told["steps"]][-1] == "logged in"
+        problem(own.get("/accounts/acme/settings"), 404)
+
+        saved = own.put("/accounts/acme/settings", json=settings(sshd.customer)).json()
+        assert saved["pinned"] is True
+        assert saved["settings"]["host_key"] == sshd.host_key
+        assert all(step["ok"] for step in saved["steps"])
+        assert sshd.password not in str(saved)
+        assert "password" not in saved["settings"]
+
+        courier.wait_status(recording_id, "delivered")
+        shown = own.get(f"/deliveries/{recording_id}").json()
+        assert (shown["status"], shown["tries"]) == ("delivered", 0)
+        assert own.get("/deliveries", params={"status": "delivered"}).json() == [shown]
+        assert (sshd.root / "one.wav").is_file()
+
+
+def test_a_changed_host_key_is_a_conflict_with_both_fingerprints(
+    console: Console, provider: httpx.Client, sshd: Sshd
+) -> None:
+    provider.post("/accounts", json={"account_id": "acme", "ftp_access": True})
+    provider.put("/accounts/acme/settings", json=settings(sshd.customer))
+    pinned = sshd.host_key
+    sshd.stop()
+    sshd.regenerate_host_key()
+    sshd.start()
+
+    told = problem(provider.put("/accounts/acme/settings", json=settings(sshd.customer)), 409)
+    assert (told["pinned"], told["shown"], told["field"]) == (pinned, sshd.host_key, "host_key")
+
+    approved = settings(sshd.customer, host_key=sshd.host_key)
+    assert provider.put("/accounts/acme/settings", json=approved).status_code == 200
+    stored = console.settings("acme")
+    assert stored is not None
+    assert stored.host_key == sshd.host_key
+
+
+def test_a_field_that_is_wrong_is_named(provider: httpx.Client) -> None:
+    provider.post("/accounts", json={"account_id": "acme", "ftp_access": True})
+    good = settings(CustomerServer("h.example", 22, "u", "p", __file__, None, "/"))  # type: ignore[arg-type]
+    for field, value in (
+        ("host", "a\r\nb"),
+        ("host", 7),
+        ("port", 70_000),
+        ("port", "ssh"),
+        ("username", "x" * 300),
+        ("password", "a\nb"),
+        ("password", 7),
+        ("email_alerts", ["<script>"]),
+        ("email_alerts", "a@x.example"),
+        ("protocol", "scp"),
+        ("no_such_field", 1),
+    ):
+        told = problem(provider.put("/accounts/acme/settings", json={**good, field: value}), 422)
+        assert told["field"] == field, told
+        assert "script" not in told["message"]
+
+
+def test_every_kind_of_refusal_has_its_code(console: Console, provider: httpx.Client) -> None:
+    provider.post("/accounts", json={"account_id": "acme"})
+    nobody = httpx.get(f"{console.url}/api/v1/accounts")
+    forged = httpx.get(
+        f"{console.url}/api/v1/accounts", headers={"Authorization": "Bearer courier_0_0"}
+    )
+
+    problem(nobody, 401)
+    problem(forged, 401)
+    problem(console.program("acme").post("/accounts/acme/suspend"), 403)
+    problem(provider.get("/accounts/nobody"), 404)
+    problem(provider.get("/no/such/thing"), 404)
+    problem(provider.post("/accounts/acme"), 405)
+    problem(provider.post("/accounts", json={"account_id": "acme"}), 409)
+    problem(provider.post("/accounts/acme/resume"), 409)
+    problem(provider.post("/accounts/acme/settings/enable"), 409)
+    problem(provider.post("/accounts", content=b"{", headers={"Content-Type": "text/json"}), 422)
+    problem(provider.post("/accounts", content=b"{\xff"), 422)
+    problem(provider.get("/accounts", params={"limit": 0}), 422)
+
+
+def test_permission_and_numbers(console: Console, provider: httpx.Client) -> None:
+    for account_id, parent in (("acme", None), ("acme.sub", "acme")):
+        provider.post("/accounts", json={"account_id": account_id, "parent": parent})
+    refused = provider.put("/accounts/acme.sub/permission")
+    assert "no FTP access to pass on" in problem(refused, 409)["message"]
+    assert provider.put("/accounts/acme/permission").json()["effective"] is True
+    own = console.program("acme")
+    assert own.put("/accounts/acme.sub/permission").json()["effective"] is True
+    assert provider.delete("/accounts/acme/permission").json()["effective"] is False
+    assert own.get("/accounts/acme.sub/permission").json() == {
+        "account_id": "acme.sub",
+        "ftp_access": True,
+        "effective": False,
+    }
+    provider.put("/accounts/acme/permission")
+
+    number = "/accounts/acme/numbers/+441632960001"
+    problem(own.put(number, json={"method": "ftp"}), 409)
+    assert provider.put(number, json={"method": "ftp"}).status_code == 200
+    assert own.put(number, json={"method": "email"}).json()["method"] == "email"
+    assert [each["method"] for each in own.get("/accounts/acme/numbers").json()] == ["email"]
+    problem(own.delete(number), 403)
+    assert provider.delete(number).status_code == 204
+
+
+def test_accounts_are_changed_listed_and_removed(console: Console, provider: httpx.Client) -> None:
+    for name in ("a", "b", "c"):
+        provider.post("/accounts", json={"account_id": name})
+    page = provider.get("/accounts", params={"after": "a", "limit": 1}).json()
+    assert [each["account_id"] for each in page] == ["b"]
+    change = {"name": "Bee", "parent": "a", "default_method": "email"}
+    changed = provider.patch("/accounts/b", json=change).json()
+    assert (changed["name"], changed["parent"]) == ("Bee", "a")
+    problem(provider.patch("/accounts/a", json={"parent": "b"}), 409)
+    problem(provider.delete("/accounts/a"), 409)
+    assert provider.delete("/accounts/b").status_code == 204
+    problem(provider.get("/accounts/b"), 404)
+    assert console.actions("b")[0] == "account.removed"
+
+
+def test_users_and_tokens(console: Console, provider: httpx.Client) -> None:
+    provider.post("/accounts", json={"account_id": "acme"})
+    made = provider.post("/users", json={"login": "IT@customer.example", "account_id": "acme"})
+    assert made.status_code == 201
+    assert len(made.json()["password"]) >= 20
+    assert "password" not in provider.get("/users/it@customer.example").json()
+    weak = {"login": "weak", "account_id": "acme", "password": "short"}
+    assert "12" in problem(provider.post("/users", json=weak), 409)["message"]
+    disabled = provider.patch("/users/it@customer.example", json={"disabled": True})
+    assert disabled.json()["disabled"] is True
+    assert provider.post("/users/it@customer.example/reset").json()["password"]
+    assert provider.delete("/users/it@customer.example").status_code == 204
+
+    token = provider.post("/tokens", json={"name": "x", "account_id": "acme"}).json()
+    bearer = {"Authorization": f"Bearer {token['token']}"}
+    accounts = f"{console.url}/api/v1/accounts"
+    assert [each["account_id"] for each in httpx.get(accounts, headers=bearer).json()] == ["acme"]
+    assert provider.delete(f"/tokens/{token['token_id']}").status_code == 204
+    problem(httpx.get(accounts, headers=bearer), 401)
+
+
+def test_dead_letters_and_states(
+    make_courier: MakeCourier, asyncssh_server: AsyncSshServer
+) -> None:
+    courier = make_courier(max_tries=1, retry_delays=(0,))
+    courier.account("acme", asyncssh_server.customer, Protocol.SFTP)
+    with serving(courier) as console, running(courier):
+        api = console.program("acme")
+        recording_id = courier.publish("acme", courier.folder / "missing.wav")
+        courier.wait_status(recording_id, "dead_lettered")
+        [dead] = api.get("/dead-letters").json()
+        assert (dead["recording_id"], dead["reason"]) == (recording_id, "source")
+        replay, discard = (f"/accounts/acme/dead-letters/{do}" for do in ("replay", "discard"))
+        assert api.post(replay, json={"recording_ids": ["another"]}).json() == {"count": 0}
+        assert api.post(discard, json={"reason": "account"}).json() == {"count": 0}
+        assert api.post(discard).json() == {"count": 1}
+        assert api.post("/accounts/acme/suspend").json()["state"] == "paused"
+        assert api.post("/accounts/acme/resume").json()["state"] == "active"
+        problem(api.post("/accounts/acme/try-now"), 409)
+        assert console.program(None).get("/status").json()["workers"] == 1
+        actions = [entry["action"] for entry in api.get("/audit").json()]
+        assert actions == ["account.resumed", "account.paused", "dead-letters.discarded"]
+
+
+def test_the_description_names_every_error(console: Console) -> None:
+    schema = httpx.get(f"{console.url}/api/v1/openapi.json").json()
+
+    assert schema["security"] == [{"token": []}]
+    for path, methods in schema["paths"].items():
+        assert path.startswith("/api/v1/")
+        for operation in methods.values():
+            assert {"400", "401", "403", "404", "409", "422", "429"} <= set(operation["responses"])
+            assert operation["description"]
