@@ -46,6 +46,8 @@ HOLD_LIMIT = 600.0
 RECHECK = 30.0
 """An account whose files are on their way into its queue is looked at again."""
 OURS_DELAY = 1.0
+CONFIG_DELAY = 30.0
+"""What somebody has to mend first, a missing key for one, is not tried every second."""
 IN_USE_DELAY = 2.0
 """Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
 POLL = 0.5
@@ -89,10 +91,10 @@ class AccountSession:
                 rest = self._work()
                 self._close()
                 self._park(rest)
-        except (BrokerAway, NotRouted, PyMongoError, ConfigError, OSError) as error:
-            self.means.observe(Trouble("session", f"{self.account_id}: {error}"))
-            self._close()
-            self._park_after_trouble()
+        except (BrokerAway, NotRouted, PyMongoError, OSError) as error:
+            self._park_after_trouble(error, OURS_DELAY)
+        except ConfigError as error:
+            self._park_after_trouble(error, CONFIG_DELAY)
         finally:
             self._close()
 
@@ -122,8 +124,8 @@ class AccountSession:
         return Rest(wait=0)
 
     def _must_yield(self) -> bool:
-        wanted_elsewhere = self.means.ownership.is_wanted_elsewhere(self.account_id)
-        if self.stopping.is_set() or wanted_elsewhere:
+        ours = self.means.ownership.epoch(self.account_id) == self.epoch
+        if self.stopping.is_set() or not ours:
             return True
         return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
 
@@ -388,10 +390,12 @@ class AccountSession:
             self.account_id, self.epoch, routed=self._routed, wait=rest.wait, until=rest.until
         )
 
-    def _park_after_trouble(self) -> None:
+    def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
         """Where the database is away too, the account simply stays due."""
+        self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
+        self._close()
         try:
-            self._park(Rest(wait=OURS_DELAY))
+            self._park(Rest(wait=wait))
         except PyMongoError as error:
             self.means.observe(Trouble("mongodb", str(error)))
 

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from consumers import topology
 from consumers.broker import Publisher
+from consumers.declared import DeclaredQueues
 from consumers.ledger import Claim, Ledger, Status
 from consumers.observe import FileEnded, Observer
 from consumers.queue_browser import Message, browse
@@ -20,12 +21,14 @@ class DeadLetters:
     def __init__(
         self,
         amqp_url: SecretStr,
+        queues: DeclaredQueues,
         publisher: Publisher,
         router: Router,
         ledger: Ledger,
         observe: Observer,
     ) -> None:
         self._amqp_url = amqp_url
+        self._queues = queues
         self._publisher = publisher
         self._router = router
         self._ledger = ledger
@@ -34,13 +37,17 @@ class DeadLetters:
     def bury(self, claim: Claim, tries: int, reason: str) -> None:
         """Publish the dead letter; returns once the broker has it. The ledger's row comes after."""
         queue = topology.dead_letter_queue(claim.account_id)
-        topology.declare_once(self._amqp_url, queue)
         headers = {
             topology.TRIES_HEADER: tries,
             topology.REASON_HEADER: reason,
             topology.TURN_HEADER: claim.turn,
         }
-        self._publisher.publish("", queue.name, claim.body, headers, message_id=claim.recording_id)
+        self._queues.publish(
+            queue,
+            lambda: self._publisher.publish(
+                "", queue.name, claim.body, headers, message_id=claim.recording_id
+            ),
+        )
 
     def replay(self, recording_id: str) -> bool:
         """Put a dead letter back on its route, tries at 0. False where it is not one (any more)."""

@@ -116,11 +116,6 @@ class Leases:
         if lease is None or lease.epoch != epoch or time.monotonic() >= lease.deadline:
             raise NotPermitted("Another worker has taken the account over")
 
-    def is_wanted_elsewhere(self, account_id: str) -> bool:
-        """Whether a session should end soon, so that the account can change hands."""
-        with self._lock:
-            return bucket_of(account_id) in self._leaving
-
     def owned(self) -> list[int]:
         """The buckets in which sessions may begin."""
         with self._lock:

@@ -11,10 +11,7 @@ class Ownership(Protocol):
         """The buckets in which sessions may begin."""
 
     def epoch(self, account_id: str) -> int | None:
-        """The epoch of this worker's ownership; None where no session may begin."""
-
-    def is_wanted_elsewhere(self, account_id: str) -> bool:
-        """Whether a session should end soon, so that the account can change hands."""
+        """The epoch of this worker's ownership; None where no file may be begun."""
 
     def permit(self, account_id: str, epoch: int) -> None:
         """Raises transports.errors.NotPermitted once the ownership of that epoch is over."""

@@ -13,6 +13,7 @@ from config.secrets import Vault
 from config.settings import Settings
 from consumers.broker import Broker, Publisher
 from consumers.dead_letters import DeadLetters
+from consumers.declared import DeclaredQueues
 from consumers.ledger import Document, Ledger
 from consumers.observe import Observer
 from consumers.routing import Router
@@ -76,8 +77,9 @@ def make_messaging(core: Core, observe: Observer) -> Messaging:
     url = core.settings.amqp_url
     broker = Broker(url, "publishing", observe)
     publisher = Publisher(broker)
-    router = Router(url, publisher, core.ledger)
-    dead_letters = DeadLetters(url, publisher, router, core.ledger, observe)
+    queues = DeclaredQueues(url)
+    router = Router(queues, publisher, core.ledger)
+    dead_letters = DeadLetters(url, queues, publisher, router, core.ledger, observe)
     return Messaging(broker, publisher, router, dead_letters)
 
 

@@ -22,12 +22,15 @@ from config.directory import Directory, Number
 from config.secrets import Vault
 from consumers import reconciler, topology
 from consumers.broker import Broker, Publisher
+from consumers.declared import DeclaredQueues
 from consumers.events import CLOUD_EVENT, decode
 from consumers.intake import Intake
-from consumers.ledger import Claimant, Document, Ledger, Status
+from consumers.ledger import BUCKETS, Claimant, Document, Ledger, Status
 from consumers.observe import EventTaken, Observation
 from consumers.routing import Router
 from tests.integration.platform import until
+
+EVERY = range(BUCKETS)
 
 ACCOUNT = "acme"
 QUEUE = f"deliveries.{ACCOUNT}"
@@ -113,7 +116,7 @@ def route(amqp_url: str, mongodb_url: str) -> Iterator[Route]:
         broker.start()
         try:
             broker.wait_ready(LIMIT)
-            router = Router(url, publisher, ledger)
+            router = Router(DeclaredQueues(url), publisher, ledger)
             yield Route(url, directory, ledger, publisher, router, connection.channel(), seen)
         finally:
             broker.stop()
@@ -161,7 +164,7 @@ def test_an_event_is_routed_to_its_accounts_queue(route: Route) -> None:
     assert (route.row()["status"], route.row()["turn"]) == ("queued", 1)
     assert route.row()["routed_at"] is not None
     assert route.ledger.accounts.read(ACCOUNT).routed == 1
-    assert route.ledger.accounts.due(1, []) == [ACCOUNT]
+    assert route.ledger.accounts.due(1, EVERY, []) == [ACCOUNT]
     assert route.woken.is_set()
     assert route.ready("recordings.ready") == route.ready(INVALID) == 0
 
@@ -377,7 +380,7 @@ def crashed_after(route: Route, step: str) -> None:
     assert routing is not None
     if step == "turn":
         return
-    route.router._declare(ACCOUNT)
+    topology.declare_once(route.url, topology.account_queue(ACCOUNT))
     route.router._publish(routing)
     if step == "publish":
         return
@@ -427,7 +430,7 @@ def test_whichever_step_of_the_routing_is_the_last_its_account_becomes_due(
     with intake(route):
         route.publish(event())
         route.taken()
-    assert route.ledger.accounts.due(1, []) == [ACCOUNT]
+    assert route.ledger.accounts.due(1, EVERY, []) == [ACCOUNT]
 
 
 # --- queues that are gone -------------------------------------------------------------------
@@ -476,7 +479,7 @@ def test_the_reconciler_routes_what_a_crash_left_behind(
     assert reconciler.route_unrouted(route.ledger, route.router) == 0
     assert route.turns(len(turns)) == turns
     assert route.row()["routed_at"] is not None
-    assert route.ledger.accounts.due(1, []) == [ACCOUNT]
+    assert route.ledger.accounts.due(1, EVERY, []) == [ACCOUNT]
 
 
 @pytest.mark.usefixtures("at_once")

@@ -15,9 +15,11 @@ from alerts.suspension import Suspension
 from config.accounts import Account, FtpSettings, Protocol
 from config.directory import Directory
 from config.secrets import Vault
-from consumers.ledger import Blame, LastError, Ledger, RunState
+from consumers.ledger import BUCKETS, Blame, LastError, Ledger, RunState, bucket_of
 from consumers.ledger.accounts import AccountStates
 from consumers.policy import State
+
+EVERY = range(BUCKETS)
 
 ACME = "acme"
 EPOCH = 7
@@ -78,7 +80,7 @@ def rest(states: AccountStates, wait: float | None = None, until: datetime | Non
 
 
 def is_due(states: AccountStates) -> bool:
-    return ACME in states.due(10, [])
+    return ACME in states.due(10, EVERY, [])
 
 
 def until_timer_is_over(states: AccountStates) -> None:
@@ -95,7 +97,7 @@ def test_an_account_that_never_ran_is_active_and_not_due(
 
     assert (run.state, run.paused, run.failures, run.streak) == (State.ACTIVE, False, 0, 0)
     assert (run.suspended_until, run.last_error, run.casualties_due) == (None, None, None)
-    assert states.due(10, []) == []
+    assert states.due(10, EVERY, []) == []
     assert states.read("unknown").state is State.ACTIVE
 
 
@@ -519,9 +521,9 @@ def test_the_longest_due_come_first_up_to_the_limit(
         moment = now + timedelta(hours=1) if number == 5 else now - timedelta(minutes=number + 1)
         database["accounts"].update_one({"_id": f"a{number}"}, {"$set": {"run.next_due": moment}})
 
-    assert states.due(10, []) == ["a4", "a3", "a2", "a1", "a0"]
-    assert states.due(2, []) == ["a4", "a3"]
-    assert states.due(2, ["a4", "a2"]) == ["a3", "a1"]
+    assert states.due(10, EVERY, []) == ["a4", "a3", "a2", "a1", "a0"]
+    assert states.due(2, EVERY, []) == ["a4", "a3"]
+    assert states.due(2, EVERY, ["a4", "a2"]) == ["a3", "a1"]
 
 
 def test_what_is_due_is_found_by_an_index(
@@ -534,7 +536,7 @@ def test_what_is_due_is_found_by_an_index(
         if number >= 5:
             states.park(f"a{number:02}", EPOCH, routed=1, wait=None)
     database.command("profile", 2)
-    assert len(states.due(10, ["a00"])) == 4
+    assert len(states.due(10, EVERY, ["a00"])) == 4
     database.command("profile", 0)
 
     looked = database["system.profile"].find_one({"op": "query", "ns": f"{database.name}.accounts"})
@@ -580,3 +582,10 @@ def test_totals_count_the_accounts_by_the_state_people_see(
         "disabled": 3,
     }
     assert (totals.queued, totals.dead_letters, totals.oldest_queued_seconds) == (0, 0, 0)
+
+
+def test_an_account_is_due_only_for_whoever_owns_its_bucket(states: AccountStates) -> None:
+    states.arrived(ACME)
+    mine = bucket_of(ACME)
+    assert states.due(10, [mine, (mine + 1) % BUCKETS], []) == [ACME]
+    assert states.due(10, [(mine + 1) % BUCKETS], []) == []
