@@ -1,12 +1,14 @@
 """Requests made of the API's own description: whatever is sent, the server does not fail."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 
 from tests.integration.console import Console, serving
 from tests.integration.platform import MakeCourier
@@ -30,7 +32,7 @@ def test_no_request_makes_the_server_fail(
     monkeypatch.setattr("worker.ftp_settings.Limits", lambda: SHORT)
     api = console.program(None)
     schema = schemathesis.openapi.from_url(f"{console.url}/api/v1/openapi.json")
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     asked = 0
 
     for operation in operations:
@@ -43,7 +45,7 @@ def test_no_request_makes_the_server_fail(
             suppress_health_check=list(HealthCheck),
         )
         @hypothesis.given(case=operation.as_strategy())
-        def ask(case: schemathesis.Case) -> None:
+        def ask(case: schemathesis.Case[Any]) -> None:
             nonlocal asked
             if asked % 2 and "account_id" in case.path_parameters:
                 case.path_parameters["account_id"] = "acme"  # deeper than an unknown one

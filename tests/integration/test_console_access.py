@@ -22,8 +22,8 @@ REFUSED = {403, 404}
 @pytest.fixture
 def console(make_courier: MakeCourier) -> Iterator[Console]:
     courier = make_courier()
-    for account_id in (MINE, THEIRS):
-        courier.core.directory.create(account_id, ftp_access=True)
+    for name in (MINE, THEIRS):
+        courier.core.directory.create(name, ftp_access=True)
     courier.core.directory.create("mine.sub", parent=MINE, ftp_access=True)
     with serving(courier) as console:
         for account_id in (MINE, THEIRS, None):
@@ -39,8 +39,9 @@ def routes(console: Console) -> list[RouteContext]:
 def declared(dependant: Dependant) -> Iterator[Access]:
     """The checks that a route depends on, however deep."""
     for each in dependant.dependencies:
-        if isinstance(each.call, Access):
-            yield each.call
+        check: object = each.call
+        if isinstance(check, Access):
+            yield check
         yield from declared(each)
 
 
@@ -214,7 +215,7 @@ def test_a_body_cannot_name_another_account(console: Console) -> None:
     assert "not one of this account" in page.notice(
         "/accounts/mine/people", do="remove", login="theirs.admin"
     )
-    assert console.services.users.get("theirs.admin")
+    assert console.services.users.get("theirs.admin").login == "theirs.admin"
 
 
 def test_without_the_permission_a_user_looks_and_does_not_touch(console: Console) -> None:

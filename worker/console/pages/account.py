@@ -41,10 +41,21 @@ def activity(principal: Viewer, request: Request, account_id: str) -> Response:
     may_change = principal.may_change(account_id, services.directory.find)
     if request.headers.get(HX_REQUEST) == "true":
         return page(
-            request, "activity.html", activity=seen, facts=seen.facts, may_change=may_change
+            request,
+            "activity.html",
+            activity=seen,
+            facts=seen.facts,
+            may_change=may_change,
+            is_fragment=True,
         )
     return framed(
-        request, principal, "account.html", seen.facts, activity=seen, may_change=may_change
+        request,
+        principal,
+        "account.html",
+        seen.facts,
+        activity=seen,
+        may_change=may_change,
+        is_fragment=False,
     )
 
 

@@ -104,6 +104,15 @@ def _time(moment: datetime | None) -> Markup:
     )
 
 
+def _plain(value: Any) -> str:
+    """A value of the audit, as people write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None or value == "" else str(value)
+
+
 def _size(size: int | None) -> str:
     if size is None:
         return ""
@@ -133,6 +142,7 @@ def _environment() -> Environment:
         duration=duration,
         countdown=_countdown,
         size=_size,
+        plain=_plain,
         public_url=without_credentials,
         segment=lambda text: quote(str(text), safe=""),
     )

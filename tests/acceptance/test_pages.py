@@ -1,0 +1,331 @@
+"""The console in Chromium, as the people see it whom the settings text names.
+
+`SCREENSHOTS=docs/screenshots` keeps the pictures that the last test makes.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydantic import SecretStr
+
+from config.accounts import DeliveryMethod, Protocol
+from config.numbers import Number
+from config.users import Users
+from deploy.local.customers import AsyncSshServer, CustomerServer, SmtpSink
+from tests.integration.platform import Platform, platform, settings_for, until
+from worker.service import Service
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PASSWORD = "correct horse battery"
+WAIT_MS = 20_000
+DESKTOP, PHONE = (1280, 860), (390, 844)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.exit(f"{CHROMIUM} is not on this machine: run `make test`.", returncode=1)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Site:
+    """A running courier and a browser in front of it."""
+
+    courier: Platform
+    url: str
+    chromium: Browser
+
+    def user(self, login: str, account_id: str | None) -> None:
+        users = Users(self.courier.core.database, self.courier.core.directory.find)
+        users.create(login, account_id, SecretStr(PASSWORD))
+
+    @contextmanager
+    def signed_in(
+        self, login: str, size: tuple[int, int] = DESKTOP, *, dark: bool = False
+    ) -> Iterator[Page]:
+        """A window in which this user has signed in; what its scripts complain of fails."""
+        width, height = size
+        context = self.chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=2 if size == PHONE else 1,
+        )
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda line: complaints.append(line.text) if "Content Security" in line.text else None,
+        )
+        page.goto(self.url)
+        page.get_by_label("Login").fill(login)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        yield page
+        context.close()
+        assert complaints == []
+
+
+@pytest.fixture
+def site(
+    amqp_url: str, mongodb_url: str, smtp_sink: SmtpSink, tmp_path: Path, chromium: Browser
+) -> Iterator[Site]:
+    settings = settings_for(
+        amqp_url, mongodb_url, smtp_sink.url, console_bind="127.0.0.1:0", retry_delays=(0,)
+    )
+    with platform(settings, tmp_path / "recordings") as courier:
+        service = Service(courier.core, console=True)
+        service.start()
+        try:
+            until(service.is_ready, "the service to be ready")
+            assert service.console_address is not None
+            host, port = service.console_address
+            yield Site(courier, f"http://{host}:{port}", chromium)
+        finally:
+            service.stop(threading.Event())
+
+
+def fill(page: Page, server: CustomerServer, password: str) -> None:
+    page.get_by_label("Protocol").select_option(label="SFTP")
+    page.get_by_label("Logon Type").select_option(label="Interactive")
+    page.get_by_label("Host", exact=False).first.fill(server.host)
+    page.get_by_label("Port").fill(str(server.port))
+    page.get_by_label("Username").fill(server.username)
+    page.get_by_label("Password").fill(password)
+
+
+def test_a_customer_enters_settings_is_refused_corrects_them_and_sees_its_recording_arrive(
+    site: Site, tmp_path: Path
+) -> None:
+    folder = tmp_path / "customer"
+    folder.mkdir()
+    site.courier.core.directory.create("acme", name="Acme Ltd", ftp_access=True)
+    site.user("it@acme.example", "acme")
+    recording_id = site.courier.publish("acme", site.courier.recording("call.wav"))
+    site.courier.wait_status(recording_id, "queued")
+
+    with (
+        AsyncSshServer(folder, logon=("keyboard-interactive",)) as server,
+        site.signed_in("it@acme.example") as page,
+    ):
+        expect(page.get_by_role("heading", name="Acme Ltd")).to_be_visible()
+        expect(page.get_by_text("No FTP settings are stored yet.")).to_be_visible()
+        expect(page.locator("#activity .badge.queued")).to_be_visible()
+        page.get_by_role("navigation", name="Account").get_by_text("FTP Settings").click()
+
+        page.get_by_label("Protocol").select_option(label="FTP")
+        expect(page.get_by_label("Logon Type")).to_be_hidden()
+        fill(page, server.customer, "wrong")
+        expect(page.get_by_label("Logon Type")).to_be_visible()
+        page.get_by_role("button", name="Test and save").click()
+
+        result = page.locator("#result")
+        expect(result.get_by_text("Nothing was saved.")).to_be_visible()
+        expect(result.locator("q")).to_contain_text("Authentication failed")
+        expect(page.locator("#password-error")).to_contain_text("Authentication failed")
+        expect(page.get_by_label("Password")).to_be_focused()
+        assert site.courier.core.directory.get("acme").settings is None
+
+        page.keyboard.type(server.password)  # it is refused as a whole: what was there is kept
+        page.get_by_label("Password").fill(server.password)
+        page.keyboard.press("Enter")
+
+        expect(result.get_by_text("Saved and switched on.")).to_be_visible()
+        expect(result.locator("ol li.good")).to_have_count(9)
+        assert server.customer.host_key is not None
+        expect(result.locator(".notice code")).to_have_text(server.customer.host_key)
+        expect(page.locator("#state")).to_have_text("active")
+        page.get_by_text("See what is happening").click()
+        expect(page.locator("#activity .badge.delivered")).to_be_visible()
+        expect(page.locator("#activity")).to_contain_text("call.wav")
+        assert (folder / "call.wav").is_file()
+
+
+def test_a_user_of_one_account_neither_sees_nor_changes_another(site: Site) -> None:
+    for account_id in ("acme", "rival"):
+        site.courier.core.directory.create(account_id, ftp_access=True)
+    site.user("it@acme.example", "acme")
+
+    with site.signed_in("it@acme.example") as page:
+        page.get_by_role("link", name="Overview").click()
+        expect(page.get_by_role("row")).to_have_count(2)
+        expect(page.locator("main")).not_to_contain_text("rival")
+        for path in ("", "/ftp", "/permissions", "/numbers", "/people", "/audit"):
+            answer = page.goto(f"{site.url}/accounts/rival{path}")
+            assert answer is not None
+            assert answer.status == 404
+            expect(page.locator("main")).not_to_contain_text("rival")
+        status = page.evaluate(
+            """async () => {
+                const csrf = JSON.parse(document.body.getAttribute("hx-headers"));
+                const body = new URLSearchParams({do: "pause"});
+                const init = {method: "POST", body, headers: csrf};
+                return (await fetch("/accounts/rival/state", init)).status;
+            }"""
+        )
+
+    assert status == 404
+    assert not site.courier.run_state("rival").paused
+
+
+def test_the_pages_are_used_with_the_keyboard_alone(site: Site) -> None:
+    site.courier.core.directory.create("acme", name="Acme Ltd", ftp_access=True)
+    site.user("admin", None)
+
+    with site.signed_in("admin") as page:
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_be_focused()
+        for _ in range(4):
+            page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="acme")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Acme Ltd")).to_be_visible()
+        unnamed = page.locator("input:not([type=hidden]), select, button")
+        for index in range(unnamed.count()):
+            assert unnamed.nth(index).evaluate("e => e.labels?.length || e.textContent.trim()")
+
+
+def test_no_page_is_wider_than_a_phone(site: Site) -> None:
+    site.courier.core.directory.create("acme", name="Acme Ltd", ftp_access=True)
+    site.user("admin", None)
+
+    with site.signed_in("admin", PHONE) as page:
+        for path in ("overview", "accounts", "people", "audit", *_account_pages("acme")):
+            page.goto(f"{site.url}/{path}")
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, path
+
+
+def _account_pages(account_id: str) -> list[str]:
+    parts = ("", "/ftp", "/permissions", "/numbers", "/people", "/audit")
+    return [f"accounts/{account_id}{part}" for part in parts]
+
+
+def test_the_main_pages_have_their_pictures_taken(site: Site, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    with ExitStack() as stack:
+        server = stack.enter_context(_folder_server(tmp_path / "customer"))
+        _set_the_scene(site, server)
+        page = stack.enter_context(site.signed_in("operator"))
+        take = _Camera(page, site.url, pictures)
+        take("overview", "/overview")
+        take("accounts", "/accounts")
+        take("account", "/accounts/harbour")
+        take("permissions", "/accounts/northwind/permissions")
+        take("numbers", "/accounts/northwind/numbers")
+        page.goto(f"{site.url}/accounts/northwind.leeds/ftp")
+        page.get_by_label("Password").fill("not the password")
+        _fill_leeds(page, server.customer)
+        page.get_by_role("button", name="Test and save").click()
+        expect(page.locator("#result .test.done")).to_be_visible()
+        take("settings-refused")
+        page.get_by_label("Password").fill(server.password)
+        page.get_by_role("button", name="Test and save").click()
+        expect(page.locator("[data-saved]")).to_be_visible()
+        take("settings-saved")
+        take("audit", "/audit")
+        dark = stack.enter_context(site.signed_in("operator", dark=True))
+        _Camera(dark, site.url, pictures)("overview-dark", "/overview")
+        phone = stack.enter_context(site.signed_in("operator", PHONE))
+        take = _Camera(phone, site.url, pictures)
+        take("phone-overview", "/overview")
+        take("phone-account", "/accounts/harbour")
+        take("phone-settings", "/accounts/northwind/ftp")
+
+    assert len(list(pictures.iterdir())) == 12
+    if wanted := os.environ.get("SCREENSHOTS"):
+        shutil.copytree(pictures, wanted, dirs_exist_ok=True)
+
+
+@dataclass
+class _Camera:
+    page: Page
+    url: str
+    folder: Path
+
+    def __call__(self, name: str, path: str | None = None) -> None:
+        if path is not None:
+            self.page.goto(f"{self.url}{path}")
+        is_phone = (self.page.viewport_size or {})["width"] == PHONE[0]
+        picture = self.folder / f"{name}.png"
+        self.page.screenshot(path=picture, full_page=not is_phone, animations="disabled")
+        assert picture.stat().st_size > 10_000
+
+
+@contextmanager
+def _folder_server(folder: Path) -> Iterator[AsyncSshServer]:
+    folder.mkdir()
+    with AsyncSshServer(folder, username="recordings", logon=("keyboard-interactive",)) as server:
+        yield server
+
+
+def _fill_leeds(page: Page, server: CustomerServer) -> None:
+    page.get_by_label("Protocol").select_option(label="SFTP")
+    page.get_by_label("Logon Type").select_option(label="Interactive")
+    page.locator("#host").fill("localhost")
+    page.get_by_label("Port").fill(str(server.port))
+    page.get_by_label("Username").fill(server.username)
+    page.get_by_label("Path").fill("calls/leeds")
+    page.get_by_label("Email Alerts").fill("it@northwind.example, leeds@northwind.example")
+
+
+def _set_the_scene(site: Site, server: AsyncSshServer) -> None:
+    """One account delivers, one is suspended, one paused, one has a dead letter, one is new."""
+    courier = site.courier
+    directory = courier.core.directory
+    site.user("operator", None)
+    good = {"path": "calls", "host": "localhost", "logon_type": "interactive"}
+    away = {"path": "calls", "host": "localhost", "port": 9}
+    for account_id in ("northwind", "city-clinic", "lakeside"):
+        courier.account(account_id, server.customer, Protocol.SFTP, **good)
+    courier.account("harbour", server.customer, Protocol.SFTP, **away)
+    names = {
+        "northwind": "Northwind Energy",
+        "city-clinic": "City Clinic",
+        "lakeside": "Lakeside Legal",
+        "harbour": "Harbour Taxis",
+    }
+    for account_id, name in names.items():
+        directory.rename(account_id, name)
+    directory.create("northwind.leeds", name="Leeds office", parent="northwind", ftp_access=True)
+    directory.create("northwind.york", name="York office", parent="northwind")
+    directory.create("fernhill", name="Fernhill Estates")
+    for index, method in enumerate(DeliveryMethod):
+        directory.set_number(Number(f"+44163296000{index}", "northwind", method))
+    delivered = [
+        courier.publish("northwind", courier.recording(f"20261123-14{minute:02}_01632960001.wav"))
+        for minute in (5, 12, 31, 48)
+    ]
+    for recording_id in delivered:
+        courier.wait_status(recording_id, "delivered")
+    lost = courier.publish("city-clinic", courier.folder / "20261123-0911_01632960044.wav")
+    courier.wait_status(lost, "dead_lettered")
+    courier.core.ledger.accounts.pause("lakeside")
+    courier.publish("lakeside", courier.recording("20261123-1127_01632960077.wav"))
+    for minute in range(3):
+        courier.publish("harbour", courier.recording(f"20261123-150{minute}_01632960055.wav"))
+    courier.wait_state("harbour", "suspended")
