@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
-from config.accounts import Capabilities, FtpSettings, Protocol
-from transports.base import BLOCK, Egress, Limits, OnStep, Server, TargetExists, Unsupported
+from config.accounts import Capabilities, FtpSettings, HashAlgorithm, Protocol
+from transports.base import BLOCK, Egress, Limits, Server, TargetExists, Unsupported
 from transports.errors import NameRefused, PathRefused, TransferError, VerificationFailed
 from transports.names import join
 from transports.server import connect
@@ -28,7 +29,10 @@ STEPS = (
 )
 """The steps in their order; FTP has no host key."""
 _TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
-_LONGER_TEXT = _TEXT * 8  # some servers tell no digest of less than 256 bytes
+_LONGER_TEXT = _TEXT * 2
+_CONTENT = _TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
+ASIDE_SECONDS = 10.0
+"""Stall limit of what is tried in sessions of its own, because a server may hang over it."""
 MOST_AT_ONCE = {Protocol.FTP: 4, Protocol.SFTP: 8}
 """Uploads that the program would run at once: connections, and channels on one connection."""
 REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
@@ -75,21 +79,21 @@ def test_settings(
     takes no files does not. Raises nothing: what went wrong is in the report.
     """
     test = _Test(settings, on_step)
+    brief = replace(limits, stall=min(limits.stall, ASIDE_SECONDS))
 
-    def session(step: OnStep | None = None, **known: Any) -> Server:
-        return connect(test.settings_with(known), password, limits, egress, on_step=step)
+    def session(**known: Any) -> Server:
+        return connect(test.settings_with(known), password, brief, egress)
 
     try:
-        with contextlib.closing(session(test.passed)) as server:
+        with contextlib.closing(
+            connect(test.settings, password, limits, egress, on_step=test.passed)
+        ) as server:
             test.host_key = server.host_key
             test.write(server)
-            test.look_closer(server)
+            hashes = test.look_closer(server)
     except TransferError as error:
         return test.report(error)
-    if settings.protocol is Protocol.SFTP and test.found.request_size is None:
-        test.found = test.found.model_copy(
-            update={"request_size": _largest_request(session, settings.path)}
-        )
+    test.look_aside(session, hashes)
     return test.report(None)
 
 
@@ -125,12 +129,24 @@ class _Test:
             folder = self._make_folder(server)
         self._remove(server, final, folder)
 
-    def look_closer(self, server: Server) -> None:
-        """What makes no difference to whether files arrive. The session's last use."""
+    def look_closer(self, server: Server) -> tuple[HashAlgorithm, ...]:
+        """What makes no difference to whether files arrive; the digests that are still to be tried.
+
+        The session's last use.
+        """
         offer = server.offer
         self._note(request_size=offer.request_size, algorithms=offer.algorithms)
         with contextlib.suppress(TransferError):
             self._note(at_once=server.count_at_once(MOST_AT_ONCE[self.settings.protocol]))
+        return offer.hashes
+
+    def look_aside(self, session: Callable[..., Server], hashes: tuple[HashAlgorithm, ...]) -> None:
+        """What a server may hang or hang up over."""
+        folder = self.settings.path
+        if hashes:
+            self._note(hash=_right_digest(session, folder, hashes))
+        if self.settings.protocol is Protocol.SFTP and self.found.request_size is None:
+            self._note(request_size=_largest_request(session, folder))
 
     def _look_at_size(self, server: Server, path: str) -> None:
         try:
@@ -159,12 +175,10 @@ class _Test:
         self.passed("renamed", "The server refuses it: recordings are written to their name")
 
     def _replace(self, server: Server, part: str, final: str) -> None:
-        """A second file over the first, and its digest: whether it is the one that stands there."""
+        """A second file over the first: whether it is the one that stands there afterwards."""
         if not self.found.rename:
-            self._find_digest(server, final, _TEXT)
             return
         server.put([_LONGER_TEXT], part)
-        self._find_digest(server, part, _LONGER_TEXT)
         try:
             server.replace(part, final)
         except (Unsupported, NameRefused, TargetExists):
@@ -173,14 +187,6 @@ class _Test:
                 server.remove(part)
         else:
             self._note(replace=not self.found.size or server.size(final) == len(_LONGER_TEXT))
-
-    def _find_digest(self, server: Server, path: str, text: bytes) -> None:
-        for algorithm in server.offer.hashes:
-            expected = hashlib.new(algorithm, text, usedforsecurity=False).hexdigest()
-            with contextlib.suppress(Unsupported):
-                if server.digest(path, algorithm, len(text)) == expected:
-                    self._note(hash=algorithm)
-                    return
 
     def _make_folder(self, server: Server) -> str | None:
         folder = _test_path(self.settings.path, "")
@@ -234,27 +240,53 @@ class _Test:
             self._on_step(step)
 
 
-def _largest_request(session: Callable[..., Server], folder: str) -> int | None:
-    """The largest of the usual write requests that arrives whole, each in a session of its own:
-    a server that does not take it may well hang up.
-    """
-    for size in REQUEST_SIZES:
-        path = _test_path(folder)
-        try:
-            with contextlib.closing(session(request_size=size)) as server:
-                with _withdrawn_on_failure(server, path):
-                    server.put([bytes(size)], path)
-                    arrived = server.size(path)
-                server.remove(path)
-        except Unsupported:  # it could not be told from a shortened one
-            return None
-        except TransferError:
-            with contextlib.suppress(TransferError), contextlib.closing(session()) as server:
-                server.remove(path)
-        else:
-            if arrived == size:
-                return size
+def _right_digest(
+    session: Callable[..., Server], folder: str, hashes: tuple[HashAlgorithm, ...]
+) -> HashAlgorithm | None:
+    """The first algorithm of which the server tells the digest of a file as it is."""
+
+    def is_right(server: Server, path: str, algorithm: HashAlgorithm) -> bool:
+        server.put([_CONTENT], path)
+        expected = hashlib.new(algorithm, _CONTENT, usedforsecurity=False).hexdigest()
+        return server.digest(path, algorithm, len(_CONTENT)) == expected
+
+    for algorithm in hashes:
+        if _tried_aside(session, folder, partial(is_right, algorithm=algorithm)):
+            return algorithm
     return None
+
+
+def _largest_request(session: Callable[..., Server], folder: str) -> int | None:
+    """The largest of the usual write requests that arrives whole."""
+
+    def arrives(server: Server, path: str, size: int) -> bool:
+        server.put([bytes(size)], path)
+        return server.size(path) == size
+
+    for size in REQUEST_SIZES:
+        sized = partial(session, request_size=size)
+        if _tried_aside(sized, folder, partial(arrives, size=size)):
+            return size
+    return None
+
+
+def _tried_aside(
+    session: Callable[..., Server], folder: str, works: Callable[[Server, str], bool]
+) -> bool:
+    """Whether it works with a file, in a session of its own; the file is removed again."""
+    path = _test_path(folder)
+    try:
+        with contextlib.closing(session()) as server:
+            with _withdrawn_on_failure(server, path):
+                does_work = works(server, path)
+            server.remove(path)
+    except Unsupported:
+        return False
+    except TransferError:
+        with contextlib.suppress(TransferError), contextlib.closing(session()) as server:
+            server.remove(path)
+        return False
+    return does_work
 
 
 def _test_path(folder: str, ending: str = ".txt.part") -> str:

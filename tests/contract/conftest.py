@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def recording(tmp_path: Path) -> Path:
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """No thread and no descriptor is left behind by the test."""
+    with leaving_nothing():
+        yield
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Fails where a thread or a descriptor is left behind by the block."""
     before = _held()
     yield
     deadline = time.monotonic() + 5

@@ -1,0 +1,81 @@
+"""FTP servers that can more than the usual ones, or less."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pyftpdlib.handlers import FTPHandler
+
+
+def _proto_cmds(*names: str) -> dict[str, dict[str, object]]:
+    commands = dict(FTPHandler.proto_cmds)
+    return commands | {name: {**commands["SIZE"], "help": name} for name in names}
+
+
+class Hashing(FTPHandler):  # type: ignore[misc]
+    """Tells digests in the old way, by SHA-1 and MD5."""
+
+    proto_cmds = _proto_cmds("XSHA1", "XMD5")
+    features: tuple[str, ...] = ("XSHA1", "XMD5")
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._extra_feats.extend(self.features)
+
+    def ftp_XSHA1(self, path: str) -> None:  # noqa: N802
+        self.tell("sha1", path)
+
+    def ftp_XMD5(self, path: str) -> None:  # noqa: N802
+        self.tell("md5", path)
+
+    def tell(self, algorithm: str, path: str, code: str = "250") -> None:
+        """The answer, as most servers spell it."""
+        digest = hashlib.new(algorithm, Path(path).read_bytes()).hexdigest()
+        self.respond(f"{code} {digest.upper()}")
+
+
+class ModernHashing(Hashing):
+    """Tells them by the command HASH, which must be told the algorithm first."""
+
+    proto_cmds = _proto_cmds("HASH")
+    features = ("HASH SHA-1*;SHA-256;MD5",)
+    algorithm = "SHA-1"
+
+    def ftp_OPTS(self, line: str) -> None:  # noqa: N802
+        verb, _, name = line.partition(" ")
+        if verb.upper() != "HASH":
+            super().ftp_OPTS(line)
+            return
+        self.algorithm = name
+        self.respond(f"200 {name}")
+
+    def ftp_HASH(self, path: str) -> None:  # noqa: N802
+        algorithm = self.algorithm.replace("-", "").lower()
+        content = Path(path).read_bytes()
+        digest = hashlib.new(algorithm, content).hexdigest()
+        self.respond(f"213 {self.algorithm} 0-{len(content)} {digest} {Path(path).name}")
+
+
+class Lying(Hashing):
+    """Its digests are of something else."""
+
+    def tell(self, algorithm: str, path: str, code: str = "250") -> None:
+        """The digest of the path."""
+        self.respond(f"{code} {hashlib.new(algorithm, path.encode()).hexdigest()}")
+
+
+class Silent(Hashing):
+    """Never comes to the end of a digest."""
+
+    def tell(self, algorithm: str, path: str, code: str = "250") -> None:
+        """Nothing."""
+
+
+class NeverOver(FTPHandler):  # type: ignore[misc]
+    """Renames over no file, as IIS does not."""
+
+    def ftp_RNTO(self, path: str) -> None:  # noqa: N802
+        if Path(path).exists():
+            self.respond("550 Cannot create a file when that file already exists.")
+            return
+        super().ftp_RNTO(path)
