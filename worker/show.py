@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from config.accounts import Account, FtpSettings, may_use_ftp
 from config.numbers import Number
+from config.tokens import Token
+from config.users import User
 from consumers.invalid import InvalidMessage
 from consumers.ledger import Document, RunState, Status, Totals, shown_state
 from consumers.presence import Worker
@@ -124,6 +126,27 @@ def number_shape(number: Number) -> Shape:
         "number": number.number,
         "account_id": number.account_id,
         "method": number.method.value,
+    }
+
+
+def user_shape(user: User) -> Shape:
+    """A user of the console, never with its password's hash."""
+    return {
+        "login": user.login,
+        "account_id": user.account_id,
+        "disabled": user.disabled,
+        "created_at": iso(user.created_at),
+    }
+
+
+def token_shape(token: Token) -> Shape:
+    """A token of the API, never with its secret."""
+    return {
+        "token_id": token.token_id,
+        "name": token.name,
+        "account_id": token.account_id,
+        "created_at": iso(token.created_at),
+        "last_used_at": iso(token.last_used_at),
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -270,7 +271,8 @@ class _Camera:
     def __call__(self, name: str, path: str | None = None) -> None:
         if path is not None:
             self.page.goto(f"{self.url}{path}")
-        is_phone = (self.page.viewport_size or {})["width"] == PHONE[0]
+        size = self.page.viewport_size
+        is_phone = size is not None and size["width"] == PHONE[0]
         picture = self.folder / f"{name}.png"
         self.page.screenshot(path=picture, full_page=not is_phone, animations="disabled")
         assert picture.stat().st_size > 10_000
@@ -298,8 +300,8 @@ def _set_the_scene(site: Site, server: AsyncSshServer) -> None:
     courier = site.courier
     directory = courier.core.directory
     site.user("operator", None)
-    good = {"path": "calls", "host": "localhost", "logon_type": "interactive"}
-    away = {"path": "calls", "host": "localhost", "port": 9}
+    good: dict[str, Any] = {"path": "calls", "host": "localhost", "logon_type": "interactive"}
+    away: dict[str, Any] = {"path": "calls", "host": "localhost", "port": 9}
     for account_id in ("northwind", "city-clinic", "lakeside"):
         courier.account(account_id, server.customer, Protocol.SFTP, **good)
     courier.account("harbour", server.customer, Protocol.SFTP, **away)

@@ -23,6 +23,8 @@ GROUPS = {
     "dead-letters": "Recordings that used up their tries.",
     "invalid": "Events that could not be used.",
     "schema": "Print the JSON Schema of the event.",
+    "users": "Who may sign in to the web console.",
+    "tokens": "What programs authorize themselves with at the API.",
     "secrets": "Keys for the stored passwords.",
 }
 

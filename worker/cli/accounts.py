@@ -8,6 +8,7 @@ import typer
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, LogonType, Protocol
+from config.audit import Action
 from consumers.ledger import LastError, Selection, Status
 from consumers.removal import check_removable, remove_account
 from transports.errors import HostKeyChanged, TransferError
@@ -18,9 +19,11 @@ from worker.cli.apps import command_group
 from worker.cli.errors import with_advice
 from worker.cli.options import AccountId
 from worker.cli.output import AsJson, Cell
+from worker.cli.record import record
 from worker.cli.refusal import Refused
 from worker.core import Core
 from worker.ftp_settings import Saved, change, run_test
+from worker.permission import set_ftp_access
 from worker.show import AccountFacts
 
 LAST_DELIVERIES = 5
@@ -149,6 +152,24 @@ def disable(account_id: AccountId) -> None:
     with context.core() as core:
         core.directory.set_enabled(account_id, enabled=False)
     output.say(f"The FTP settings of {account_id} are switched off; its files stay queued.")
+
+
+@app.command("grant")
+def grant(account_id: AccountId) -> None:
+    """Grant FTP access; the account above must have it itself."""
+    with context.core() as core:
+        set_ftp_access(core, account_id, granted=True)
+        record(core, Action.FTP_GRANTED, account_id)
+    output.say(f"FTP access is granted to {account_id}, which may pass it on.")
+
+
+@app.command("revoke")
+def revoke(account_id: AccountId) -> None:
+    """Revoke FTP access from the account and everything beneath it; files stay queued."""
+    with context.core() as core:
+        set_ftp_access(core, account_id, granted=False)
+        record(core, Action.FTP_REVOKED, account_id)
+    output.say(f"FTP access is revoked from {account_id} and everything beneath; settings stay.")
 
 
 @app.command("suspend")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.accounts import Account, DeliveryMethod
+from config.accounts import DeliveryMethod
 from config.audit import Action
 from config.directory import Number
 from config.errors import UserError
@@ -16,6 +16,7 @@ from consumers.ledger import Selection, Status
 from consumers.removal import check_removable, remove_account
 from worker.console.errors import Conflict
 from worker.console.services import Services
+from worker.permission import set_ftp_access, wake_beneath
 from worker.show import read_account
 
 MAX_DEAD_LETTERS = 1000
@@ -50,7 +51,7 @@ class Acts:
         before = self.services.directory.get(account_id).parent
         self.services.directory.move(account_id, parent)
         self._note(Action.ACCOUNT_MOVED, account_id, {"parent": before}, {"parent": parent})
-        self._wake_beneath(account_id)
+        wake_beneath(self.services.core, account_id)
 
     def set_default_method(self, account_id: str, method: DeliveryMethod) -> None:
         """Where recordings without a known number go."""
@@ -66,10 +67,9 @@ class Acts:
     def set_ftp_access(self, account_id: str, *, granted: bool) -> None:
         """Grant or revoke FTP Access. Raises AccountError."""
         before = self.services.directory.get(account_id).ftp_access
-        self.services.directory.set_ftp_access(account_id, granted=granted)
+        set_ftp_access(self.services.core, account_id, granted=granted)
         action = Action.FTP_GRANTED if granted else Action.FTP_REVOKED
         self._note(action, account_id, {"ftp_access": before}, {"ftp_access": granted})
-        self._wake_beneath(account_id)
 
     def remove_account(self, account_id: str, *, discard_files: bool) -> int:
         """Remove it with its numbers, users, tokens and queues; the files that were given up."""
@@ -217,12 +217,6 @@ class Acts:
         if login.lower() == self.principal.login:
             raise UserError("You cannot lock yourself out: ask another administrator.")
 
-    def _wake_beneath(self, account_id: str) -> None:
-        """Permission may have come back to these: have them looked at."""
-        directory, ledger = self.services.directory, self.services.ledger
-        for each in (account_id, *_ids(directory.descendants(account_id))):
-            ledger.accounts.wake(each)
-
     def _each(
         self,
         action: Action,
@@ -257,7 +251,3 @@ class Acts:
 def dead_letters_of(account_id: str) -> Selection:
     """All dead letters of an account."""
     return Selection(account_id=account_id, status=Status.DEAD_LETTERED)
-
-
-def _ids(accounts: Collection[Account]) -> list[str]:
-    return [each.account_id for each in accounts]

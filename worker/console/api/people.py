@@ -6,8 +6,6 @@ from fastapi import APIRouter, Depends, Query, Request, status
 from pydantic import SecretStr
 
 from config.permissions import Principal
-from config.tokens import Token
-from config.users import User
 from worker.console import reading
 from worker.console.access import ApiAccess, Right, check, of_token, of_user
 from worker.console.acts import Acts
@@ -20,7 +18,7 @@ from worker.console.api.models import (
     UserShape,
 )
 from worker.console.services import Services, services_of
-from worker.show import Shape, iso
+from worker.show import Shape, token_shape, user_shape
 
 router = APIRouter()
 Anyone = Annotated[Principal, Depends(ApiAccess(Right.SIGNED_IN))]
@@ -35,7 +33,9 @@ OfAccount = Annotated[str | None, Query(max_length=64)]
 def list_users(principal: Anyone, request: Request, account_id: OfAccount = None) -> list[Shape]:
     """Users of the accounts that the token may see, or of one of them."""
     services = services_of(request)
-    return [_user(each) for each in services.users.list(_asked(services, principal, account_id))]
+    return [
+        user_shape(each) for each in services.users.list(_asked(services, principal, account_id))
+    ]
 
 
 @router.post(
@@ -51,7 +51,7 @@ def create_user(principal: Anyone, request: Request, new: NewUser) -> Shape:
     check(services, Right.ADMINISTER, principal, new.account_id)
     acts = Acts(services, principal)
     user, made = acts.create_user(new.login, new.account_id, new.password)
-    return {**_user(user), **_once("password", made)}
+    return {**user_shape(user), **_once("password", made)}
 
 
 @router.get(
@@ -59,7 +59,7 @@ def create_user(principal: Anyone, request: Request, new: NewUser) -> Shape:
 )
 def show_user(_: OverUser, request: Request, login: str) -> Shape:
     """One user."""
-    return _user(services_of(request).users.get(login))
+    return user_shape(services_of(request).users.get(login))
 
 
 @router.patch(
@@ -69,7 +69,7 @@ def change_user(principal: OverUser, request: Request, login: str, change: UserC
     """Lock a user out, or let it in again."""
     services = services_of(request)
     Acts(services, principal).set_user_disabled(login, disabled=change.disabled)
-    return _user(services.users.get(login))
+    return user_shape(services.users.get(login))
 
 
 @router.post(
@@ -84,7 +84,7 @@ def reset_user(
     """Store another password; the user's sessions end."""
     services = services_of(request)
     made = Acts(services, principal).reset_password(login, change.password if change else None)
-    return {**_user(services.users.get(login)), **_once("password", made)}
+    return {**user_shape(services.users.get(login)), **_once("password", made)}
 
 
 @router.delete("/users/{login}", status_code=status.HTTP_204_NO_CONTENT, tags=["users"])
@@ -99,7 +99,9 @@ def remove_user(principal: OverUser, request: Request, login: str) -> None:
 def list_tokens(principal: Anyone, request: Request, account_id: OfAccount = None) -> list[Shape]:
     """Tokens of the accounts that the token may see, or of one of them; never their secrets."""
     services = services_of(request)
-    return [_token(each) for each in services.tokens.list(_asked(services, principal, account_id))]
+    return [
+        token_shape(each) for each in services.tokens.list(_asked(services, principal, account_id))
+    ]
 
 
 @router.post(
@@ -114,7 +116,7 @@ def create_token(principal: Anyone, request: Request, new: NewToken) -> Shape:
     services = services_of(request)
     check(services, Right.ADMINISTER, principal, new.account_id)
     token_id, secret = Acts(services, principal).create_token(new.name, new.account_id)
-    return {**_token(services.tokens.get(token_id)), **_once("token", secret)}
+    return {**token_shape(services.tokens.get(token_id)), **_once("token", secret)}
 
 
 @router.delete("/tokens/{token_id}", status_code=status.HTTP_204_NO_CONTENT, tags=["tokens"])
@@ -131,25 +133,6 @@ def _asked(services: Services, principal: Principal, account_id: str | None) -> 
     if principal.is_provider:
         return None
     return [facts.account.account_id for facts in reading.visible(services, principal)]
-
-
-def _user(user: User) -> Shape:
-    return {
-        "login": user.login,
-        "account_id": user.account_id,
-        "disabled": user.disabled,
-        "created_at": iso(user.created_at),
-    }
-
-
-def _token(token: Token) -> Shape:
-    return {
-        "token_id": token.token_id,
-        "name": token.name,
-        "account_id": token.account_id,
-        "created_at": iso(token.created_at),
-        "last_used_at": iso(token.last_used_at),
-    }
 
 
 def _once(name: str, secret: SecretStr | None) -> Shape:

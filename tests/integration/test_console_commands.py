@@ -1,0 +1,120 @@
+"""`courier users`, `tokens`, `accounts grant|revoke`: what console and API then know."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from tests.integration.console import Console, serving
+from tests.integration.platform import MakeCourier
+from worker.cli import app
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def console(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
+    courier = make_courier()
+    settings = courier.core.settings
+    monkeypatch.setenv("COURIER_MONGODB_URL", settings.mongodb_url.get_secret_value())
+    monkeypatch.setenv("COURIER_SECRET_KEYS", settings.secret_keys[0].get_secret_value())
+    monkeypatch.chdir(courier.folder)
+    with serving(courier) as console:
+        yield console
+
+
+def courier(*arguments: str, stdin: str = "") -> str:
+    result = CliRunner().invoke(app, arguments, input=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*arguments: str, stdin: str = "") -> str:
+    result = CliRunner().invoke(app, arguments, input=stdin)
+    assert result.exit_code == 1, result.output
+    assert len(result.stderr.splitlines()) == 1
+    return result.stderr
+
+
+def test_the_first_administrator_is_made_by_a_command_and_signs_in(console: Console) -> None:
+    assert "created" in courier("users", "create", "admin", "--password-stdin", stdin=PASSWORD)
+
+    assert console.browser("admin").get("/overview").status_code == 200
+    [user] = json.loads(courier("users", "list", "--json"))
+    assert (user["login"], user["account_id"]) == ("admin", None)
+    assert console.actions(None) == ["user.created"]
+
+
+def test_a_password_is_made_and_printed_once(console: Console) -> None:
+    console.platform.core.directory.create("acme")
+
+    made = courier("users", "create", "it@acme.example", "--account", "acme", "--generate")
+    password = made.strip().rpartition(" ")[2]
+
+    form = {"login": "it@acme.example", "password": password}
+    assert console.nobody().post("/sign-in", data=form).status_code == 303
+    assert password not in courier("users", "list")
+    assert "it@acme.example" in courier("users", "list", "--account", "acme")
+
+
+def test_a_reset_ends_the_sessions_and_a_removal_the_user(console: Console) -> None:
+    courier("users", "create", "admin", "--password-stdin", stdin=PASSWORD)
+    browser = console.browser("admin")
+
+    courier("users", "reset", "admin", "--password-stdin", stdin="another good password")
+    assert browser.get("/overview").status_code == 303
+    courier("users", "remove", "admin")
+    assert json.loads(courier("users", "list", "--json")) == []
+
+
+def test_what_is_wrong_is_told_in_one_sentence(console: Console) -> None:
+    assert "12" in refused("users", "create", "admin", "--password-stdin", stdin="short")
+    assert "--password-stdin" in refused("users", "create", "admin")
+    assert "no account" in refused("users", "create", "x", "--account", "nobody", "--generate")
+    assert "There is no user" in refused("users", "remove", "nobody")
+    assert "There is no token" in refused("tokens", "revoke", "nothing")
+    assert console.actions(None) == []
+
+
+def test_a_token_opens_the_api_until_it_is_revoked(console: Console) -> None:
+    console.platform.core.directory.create("acme")
+    made = json.loads(courier("tokens", "create", "Provisioning", "--account", "acme", "--json"))
+    bearer = {"Authorization": f"Bearer {made['token']}"}
+    url = f"{console.url}/api/v1/accounts"
+
+    assert [each["account_id"] for each in httpx.get(url, headers=bearer).json()] == ["acme"]
+    assert made["token"] not in courier("tokens", "list", "--json") + courier("tokens", "list")
+    courier("tokens", "revoke", made["token_id"])
+    assert httpx.get(url, headers=bearer).status_code == 401
+    assert console.actions("acme") == ["token.revoked", "token.created"]
+
+
+def test_the_permission_is_granted_from_the_top_and_revoked_with_all_beneath(
+    console: Console,
+) -> None:
+    directory = console.platform.core.directory
+    directory.create("acme")
+    directory.create("acme.sub", parent="acme")
+
+    assert "no FTP access to pass on" in refused("accounts", "grant", "acme.sub")
+    courier("accounts", "grant", "acme")
+    courier("accounts", "grant", "acme.sub")
+    assert directory.may_use_ftp(directory.get("acme.sub"))
+    courier("accounts", "revoke", "acme")
+    assert not directory.may_use_ftp(directory.get("acme.sub"))
+    assert console.actions("acme") == ["ftp-access.revoked", "ftp-access.granted"]
+
+
+def test_api_and_commands_show_the_same(console: Console) -> None:
+    console.platform.core.directory.create("acme", name="Acme Ltd", ftp_access=True)
+    api = console.program(None)
+
+    assert (
+        json.loads(courier("accounts", "show", "acme", "--json"))
+        == api.get("/accounts/acme").json()
+    )
+    assert json.loads(courier("accounts", "list", "--json")) == api.get("/accounts").json()
+    shown = json.loads(courier("status", "--json"))
+    assert {**shown, "workers": 0} == api.get("/status").json() | {"workers": 0}

@@ -1,0 +1,19 @@
+"""The FTP permission given and taken: what hangs on it is looked at again."""
+
+from worker.core import Core
+
+
+def set_ftp_access(core: Core, account_id: str, *, granted: bool) -> None:
+    """Grant or revoke "FTP Access"; whoever calls has asked whether it may be done.
+
+    Raises UnknownAccount, and AccountError where the account above has none to pass on.
+    """
+    core.directory.set_ftp_access(account_id, granted=granted)
+    wake_beneath(core, account_id)
+
+
+def wake_beneath(core: Core, account_id: str) -> None:
+    """Have the account and all beneath it looked at: their permission may have come back."""
+    core.ledger.accounts.wake(account_id)
+    for each in core.directory.descendants(account_id):
+        core.ledger.accounts.wake(each.account_id)
