@@ -1,6 +1,6 @@
 """Installs the services that this machine lacks: `python -m deploy.local.install [--tests]`.
 
-Without the option: RabbitMQ and MongoDB. With it, the customers' servers of the tests as well.
+Without the option: RabbitMQ and MongoDB. With it, the customers' servers and the browser of the tests as well.
 What is there already is left alone, so a second run takes a moment.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from deploy.local import containers, mongodb, packages, rabbitmq
 from deploy.local.processes import ServiceError
 
-CUSTOMERS_SERVERS = {"openssh-server": "sshd", "vsftpd": "vsftpd"}
-"""Debian package -> the program that the tests start."""
+CUSTOMERS_SERVERS = {"openssh-server": "sshd", "vsftpd": "vsftpd", "chromium": "chromium"}
+"""Debian package -> the program that the tests start; Chromium is the customer's browser."""
 
 
 def main() -> int:
