@@ -10,29 +10,28 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pymongo.errors import PyMongoError
 
-from config.accounts import Account, ExistingFile, FtpSettings
+from config.accounts import Account, FtpSettings
 from config.errors import ConfigError
 from consumers import topology
 from consumers.broker import BrokerAway, NotRouted
+from consumers.journal import LedgerJournal
 from consumers.ledger import Claim, Claimant, LastError, RunState, Status
+from consumers.login import Login
 from consumers.means import Means
 from consumers.observe import Trouble, TryEnded
 from consumers.policy import State
 from consumers.reconciler import route_stranded
 from consumers.settlement import Settlement
 from consumers.window import Held, NoQueue, Window
-from transports import server as servers
-from transports.base import Server
-from transports.errors import Interrupted, Kind, NameInUse, NotPermitted, TransferError
-from transports.names import join
+from transports.errors import Interrupted, Kind, NameInUse, TransferError
 from transports.sources import open_source
-from transports.upload import Intent, Job, Uploaded, upload
+from transports.upload import Uploaded, upload
 
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
@@ -75,19 +74,20 @@ class AccountSession:
     _id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _began: float = field(default_factory=time.monotonic)
     _window: Window | None = None
-    _server: Server | None = None
-    _server_settings: FtpSettings | None = None
     _busy_at: float = field(default_factory=time.monotonic)
     _passed: list[str] = field(default_factory=list)
     _settled_streak: int | None = None
     _routed: int = 0
-    epoch: int = 0
+    _epoch: int = 0
+
+    def __post_init__(self) -> None:
+        self._login = Login(self.means, self.account_id)
 
     def run(self, epoch: int) -> None:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
-        self.epoch = epoch
+        self._epoch = epoch
         try:
-            if self.means.ledger.accounts.adopt(self.account_id, self.epoch):
+            if self.means.ledger.accounts.adopt(self.account_id, self._epoch):
                 rest = self._work()
                 self._close()
                 self._park(rest)
@@ -100,9 +100,7 @@ class AccountSession:
 
     def interrupt(self) -> None:
         """Cut the upload that runs, from another thread: the worker cannot wait for it."""
-        server = self._server
-        if server is not None:
-            server.close()
+        self._login.interrupt()
 
     # --- what is to be done -----------------------------------------------------------------
 
@@ -124,7 +122,7 @@ class AccountSession:
         return Rest(wait=0)
 
     def _must_yield(self) -> bool:
-        ours = self.means.ownership.epoch(self.account_id) == self.epoch
+        ours = self.means.ownership.epoch(self.account_id) == self._epoch
         if self.stopping.is_set() or not ours:
             return True
         return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
@@ -163,7 +161,7 @@ class AccountSession:
         if not files.has_candidate(self.account_id, run.streak):
             return NOTHING_TO_DO
         self._passed.clear()
-        if accounts.begin_probe(self.account_id, self.epoch, run):
+        if accounts.begin_probe(self.account_id, self._epoch, run):
             self._settlement.changed(State.PROBING, run.failures)
         return None
 
@@ -174,7 +172,7 @@ class AccountSession:
             self.account_id, run.streak, self._claimant, _folder(account), self._passed
         )
         if claim is None:
-            self.means.ledger.accounts.end_probe(self.account_id, self.epoch, run)
+            self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
             retry = self.means.ledger.files.next_retry(self.account_id) if self._passed else None
             return Rest(until=retry)
         return self._try(account, run, claim)
@@ -247,15 +245,16 @@ class AccountSession:
 
     def _remove_leftovers(self) -> None:
         """What tries that were cut have left at the customer, of files that are not tried again."""
-        if self._server is None:
+        server = self._login.server
+        if server is None:
             return
         try:
             for recording_id, paths in self.means.ledger.files.leftovers(self.account_id):
                 for path in paths:
-                    self._server.remove(path)
+                    server.remove(path)
                 self.means.ledger.files.cleaned(recording_id)
         except TransferError:
-            self._log_out()  # the next session tries again
+            self._login.close()  # the next session tries again
 
     def _casualty_is_due(self, run: RunState, window: Window) -> bool:
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
@@ -357,7 +356,8 @@ class AccountSession:
         return None
 
     def _upload(self, account: Account, claim: Claim) -> Uploaded:
-        journal = _Journal(self, account, claim)
+        settings = _settings(account)
+        journal = LedgerJournal(self.means, self._epoch, settings, claim)
         journal.check_name()
         with open_source(
             claim.file_url,
@@ -365,29 +365,19 @@ class AccountSession:
             egress=self.means.egress,
             limits=self.means.limits,
         ) as source:
-            server = self._logged_in(account)
             try:
-                return upload(server, source, _job(account, claim), journal)
+                uploaded = upload(self._login.get(settings), source, journal.job(), journal)
             except BaseException:
-                self._log_out()
+                self._login.close()
                 raise
-
-    def _logged_in(self, account: Account) -> Server:
-        """The server session, kept from file to file as long as the settings stay the same."""
-        settings = _settings(account)
-        if self._server is not None and self._server_settings != settings:
-            self._log_out()
-        if self._server is None:
-            password = self.means.directory.password(self.account_id)
-            self._server = servers.connect(settings, password, self.means.limits, self.means.egress)
-            self._server_settings = settings
-        return self._server
+        self._login.used()
+        return uploaded
 
     # --- the end --------------------------------------------------------------------------------
 
     def _park(self, rest: Rest) -> None:
         self.means.ledger.accounts.park(
-            self.account_id, self.epoch, routed=self._routed, wait=rest.wait, until=rest.until
+            self.account_id, self._epoch, routed=self._routed, wait=rest.wait, until=rest.until
         )
 
     def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
@@ -401,25 +391,20 @@ class AccountSession:
 
     def _close(self) -> None:
         self._give_back()
-        self._log_out()
+        self._login.close()
 
     def _give_back(self) -> None:
         if self._window is not None:
             self._window.close()
             self._window = None
 
-    def _log_out(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-
     @property
     def _claimant(self) -> Claimant:
-        return Claimant(self.means.worker, self._id, self.epoch)
+        return Claimant(self.means.worker, self._id, self._epoch)
 
     @property
     def _settlement(self) -> Settlement:
-        return Settlement(self.account_id, self.epoch, self.means)
+        return Settlement(self.account_id, self._epoch, self.means)
 
     def _observe_try(
         self,
@@ -445,64 +430,6 @@ class AccountSession:
                 advice=failure.advice if failure else None,
             )
         )
-
-
-@dataclass
-class _Journal:
-    """What the upload asks of the ledger, for one claim."""
-
-    session: AccountSession
-    account: Account
-    claim: Claim
-    _copy: int = 1
-
-    def check_name(self) -> None:
-        """Raises NameInUse where a recording on its way has the place of this one."""
-        files = self.session.means.ledger.files
-        if _overwrites(self.account) and files.is_on_its_way(self.claim, _folder(self.account)):
-            raise NameInUse("Another recording of this name is on its way")
-
-    def candidates(self) -> Iterator[str]:
-        if _overwrites(self.account):
-            self._copy = 1
-            yield join(_folder(self.account), self.claim.file_name)
-            return
-        for copy, path in self.session.means.ledger.files.copies(self.claim, _folder(self.account)):
-            self._copy = copy
-            yield path
-
-    def intend(self, intent: Intent) -> bool:
-        files = self.session.means.ledger.files
-        folder, overwrite = _folder(self.account), _overwrites(self.account)
-        if files.intend(self.claim, intent, folder, self._copy, overwrite=overwrite):
-            return True
-        if not files.is_mine(self.claim):
-            raise NotPermitted("Another session has taken the file over")
-        return False
-
-    def withdraw(self) -> bool:
-        return self.session.means.ledger.files.withdraw(self.claim)
-
-    def permit(self) -> None:
-        self.session.means.ownership.permit(self.claim.account_id, self.session.epoch)
-
-
-def _job(account: Account, claim: Claim) -> Job:
-    return Job(
-        folder=_folder(account),
-        part=claim.part,
-        leftovers=claim.leftovers,
-        intent=claim.intent,
-        expected_size=claim.size,
-        expected_sha256=claim.sha256,
-        rename=_settings(account).capabilities.rename,
-        overwrite=_overwrites(account),
-        hash=_settings(account).capabilities.hash,
-    )
-
-
-def _overwrites(account: Account) -> bool:
-    return _settings(account).existing_file is ExistingFile.OVERWRITE
 
 
 def _settings(account: Account) -> FtpSettings:

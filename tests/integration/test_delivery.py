@@ -1,6 +1,7 @@
 """Recordings reach a real server, from the pipeline's event to the acknowledgement."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from config.accounts import DeliveryMethod, LogonType, Protocol
 from config.directory import Number
+from consumers.login import STALE_SECONDS
 from deploy.local.customers import AsyncSshServer
 from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, Platform, running, until
@@ -241,3 +243,20 @@ def test_recordings_of_a_number_set_to_email_are_skipped(
         courier.wait_status(skipped, "skipped")
         courier.wait_status(sent, "delivered")
     assert [path.name for path in customer.root.iterdir()] == ["sent.wav"]
+
+
+def test_a_server_that_has_ended_an_idle_session_has_not_failed(
+    make_courier: MakeCourier, asyncssh_server: AsyncSshServer
+) -> None:
+    courier = make_courier()
+    courier.account("acme", asyncssh_server.customer, Protocol.SFTP)
+    with running(courier):
+        courier.wait_status(courier.publish("acme", courier.recording("one.wav")), "delivered")
+        asyncssh_server.stop()
+        asyncssh_server.start()
+        time.sleep(STALE_SECONDS)
+        row = courier.wait_status(
+            courier.publish("acme", courier.recording("two.wav")), "delivered"
+        )
+        courier.account_for("acme", asyncssh_server.root)
+    assert (row["tries"], row["last_error"]) == (0, None)

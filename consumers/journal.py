@@ -1,0 +1,75 @@
+"""What an upload is told of its recording, and what it asks of the ledger meanwhile."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from config.accounts import ExistingFile, FtpSettings
+from consumers.ledger import Claim
+from consumers.means import Means
+from transports.errors import NameInUse, NotPermitted
+from transports.names import join
+from transports.upload import Intent, Job
+
+
+@dataclass
+class LedgerJournal:
+    """The ledger's side of one upload, for one claim in one epoch."""
+
+    means: Means
+    epoch: int
+    settings: FtpSettings
+    claim: Claim
+    _copy: int = 1
+
+    def check_name(self) -> None:
+        """Raises NameInUse where a recording on its way has the place of this one."""
+        if self._overwrites and self.means.ledger.files.is_on_its_way(
+            self.claim, self.settings.path
+        ):
+            raise NameInUse("Another recording of this name is on its way")
+
+    def candidates(self) -> Iterator[str]:
+        """Paths the file may take by the ledger, the wanted one first."""
+        if self._overwrites:
+            self._copy = 1
+            yield join(self.settings.path, self.claim.file_name)
+            return
+        for copy, path in self.means.ledger.files.copies(self.claim, self.settings.path):
+            self._copy = copy
+            yield path
+
+    def intend(self, intent: Intent) -> bool:
+        """Reserve the path; False where it is another recording's. Raises NotPermitted."""
+        files = self.means.ledger.files
+        folder, overwrite = self.settings.path, self._overwrites
+        if files.intend(self.claim, intent, folder, self._copy, overwrite=overwrite):
+            return True
+        if not files.is_mine(self.claim):
+            raise NotPermitted("Another session has taken the file over")
+        return False
+
+    def withdraw(self) -> bool:
+        """Give the path back: nothing of this recording stands there."""
+        return self.means.ledger.files.withdraw(self.claim)
+
+    def permit(self) -> None:
+        """Raises NotPermitted once the lease is over."""
+        self.means.ownership.permit(self.claim.account_id, self.epoch)
+
+    def job(self) -> Job:
+        """The recording's way to its folder."""
+        return Job(
+            folder=self.settings.path,
+            part=self.claim.part,
+            leftovers=self.claim.leftovers,
+            intent=self.claim.intent,
+            expected_size=self.claim.size,
+            expected_sha256=self.claim.sha256,
+            rename=self.settings.capabilities.rename,
+            overwrite=self._overwrites,
+            hash=self.settings.capabilities.hash,
+        )
+
+    @property
+    def _overwrites(self) -> bool:
+        return self.settings.existing_file is ExistingFile.OVERWRITE
