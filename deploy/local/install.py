@@ -1,6 +1,7 @@
 """Installs the services that this machine lacks: `python -m deploy.local.install [--tests]`.
 
-Without the option: RabbitMQ and MongoDB. With it, the customers' servers and the browser of the tests as well.
+Without the option: RabbitMQ and MongoDB. With it, the customers' servers and the browser of the
+tests as well.
 What is there already is left alone, so a second run takes a moment.
 """
 

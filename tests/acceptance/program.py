@@ -110,7 +110,8 @@ class Program:
 
     def _environment(self, changes: dict[str, str | None]) -> dict[str, str]:
         kept = {name: os.environ[name] for name in os.environ if not name.startswith("COURIER_")}
-        settings = {"SECRET_KEYS": self.key, **self.settings, **changes}
+        own = {"SECRET_KEYS": self.key, "CONSOLE_BIND": "127.0.0.1:0"}
+        settings = {**own, **self.settings, **changes}
         given = {f"COURIER_{name}": value for name, value in settings.items() if value is not None}
         path = str(Path(__file__).parents[2])
         return {**kept, **given, "PYTHONPATH": path, "PYTHONUTF8": "1"}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 
 from config.accounts import Account, lineage
@@ -63,9 +62,11 @@ class Activity:
         return "The FTP settings are switched off. Files stay queued until they are switched on."
 
 
-def visible(services: Services, principal: Principal) -> list[AccountFacts]:
-    """The accounts that the principal may see, by id."""
-    found = read_accounts(services.core)
+def visible(
+    services: Services, principal: Principal, *, recent: bool = False
+) -> list[AccountFacts]:
+    """The accounts that the principal may see, by id; `recent`: as they were a moment ago."""
+    found = services.accounts.get() if recent else read_accounts(services.core)
     if principal.account_id is None:
         return list(found)
     beneath = services.directory.descendants(principal.account_id)
@@ -73,9 +74,11 @@ def visible(services: Services, principal: Principal) -> list[AccountFacts]:
     return [facts for facts in found if facts.account.account_id in ids]
 
 
-def overview(services: Services, principal: Principal, words: str, state: str) -> Overview:
+def overview(
+    services: Services, principal: Principal, words: str, state: str, *, recent: bool
+) -> Overview:
     """The accounts that match, the suspended ones first."""
-    everything = visible(services, principal)
+    everything = visible(services, principal, recent=recent)
     matching = [each for each in everything if _matches(each, words.strip().lower(), state)]
     matching.sort(key=_urgency)
     files = services.ledger.files
@@ -131,11 +134,6 @@ def breadcrumb(services: Services, principal: Principal, account: Account) -> li
         if each.account_id == principal.account_id:
             break
     return seen[::-1]
-
-
-def oldest(moment: datetime | None, now: datetime) -> float:
-    """Seconds from the moment until now."""
-    return max(0.0, (now - moment).total_seconds()) if moment else 0.0
 
 
 def _matches(facts: AccountFacts, words: str, state: str) -> bool:

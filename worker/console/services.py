@@ -11,9 +11,11 @@ from config.signins import SignIns
 from config.tokens import Tokens
 from config.users import Users
 from consumers.ledger import Ledger
+from worker.console.recent import Recent
 from worker.console.sessions import Sessions
 from worker.console.validation import Validations
 from worker.core import Core, Messaging
+from worker.show import AccountFacts, read_accounts
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Services:
     signins: SignIns
     sessions: Sessions
     validations: Validations
+    accounts: Recent[list[AccountFacts]]
+    """All accounts, for pages that refresh themselves."""
 
     @property
     def directory(self) -> Directory:
@@ -49,7 +53,15 @@ def make_services(core: Core, messaging: Messaging) -> Services:
         each.ensure_indexes()
     sessions = Sessions(core.settings.secret_keys)
     return Services(
-        core, messaging, users, tokens, audit, signins, sessions, Validations(core, audit)
+        core,
+        messaging,
+        users,
+        tokens,
+        audit,
+        signins,
+        sessions,
+        Validations(core, audit),
+        Recent(lambda: list(read_accounts(core))),
     )
 
 

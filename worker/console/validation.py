@@ -38,6 +38,8 @@ from worker.ftp_settings import Saved, change
 from worker.show import settings_shape
 
 AT_ONCE = 4
+AT_ONCE_EACH = 2
+"""Of one account's users and tokens, however many accounts are beneath it."""
 LIMIT_SECONDS = 90.0
 """After this time no further step is begun; the step itself has the transports' limits."""
 END_SECONDS = LIMIT_SECONDS + 60
@@ -137,7 +139,7 @@ class Validations:
         run = Run(secrets.token_urlsafe(16), account_id, principal, changes, password)
         with self._lock:
             self._forget_old()
-            self._check_room(account_id)
+            self._check_room(principal, account_id)
             self._runs[run.run_id] = run
         threading.Thread(target=self._work, args=(run,), name="settings-test", daemon=True).start()
         return run
@@ -173,11 +175,13 @@ class Validations:
         """Let no test go on to its next step."""
         self._stopping = True
 
-    def _check_room(self, account_id: str) -> None:
+    def _check_room(self, principal: Principal, account_id: str) -> None:
         running = [run for run in self._runs.values() if not run.ended.is_set()]
         if any(run.account_id == account_id for run in running):
             raise TooManyTests("These settings are being tested already: wait for the result.")
-        if len(running) >= AT_ONCE:
+        theirs = [run for run in running if run.principal.account_id == principal.account_id]
+        too_many = not principal.is_provider and len(theirs) >= AT_ONCE_EACH
+        if too_many or len(running) >= AT_ONCE:
             raise TooManyTests("Other settings are being tested now: try again in a minute.")
 
     def _forget_old(self) -> None:
@@ -206,6 +210,8 @@ class Validations:
             run.problem = "The test failed by a fault of the program, and nothing was saved."
             raise
         finally:
+            if run.shown_key is None:  # nothing is left to approve
+                run.password, run.changes = None, {}
             run.ended.set()
 
     def _test(self, run: Run) -> None:

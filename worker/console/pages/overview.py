@@ -34,7 +34,7 @@ def overview(principal: Somebody, request: Request, q: str = "", state: str = ""
     return page(
         request,
         "overview_rows.html" if is_fragment else "overview.html",
-        overview=reading.overview(services, principal, q[:100], state),
+        overview=reading.overview(services, principal, q[:100], state, recent=is_fragment),
         workers=len(workers(services.core.database)),
         q=q[:100],
         state=state,
