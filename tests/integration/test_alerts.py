@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from alerts.outbox import CLAIM_SECONDS, DAY, DIGEST_SECONDS, AlertTried, Outbox
 from alerts.smtp import Refusal
 from alerts.suspension import Suspension, compose
 from deploy.local.customers import SmtpSink
-from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER, suspension
+from tests.unit.alerts.facts import EXAMPLE, PLATFORM, RECOVERY, SENDER, suspension
 
 ONCALL = ("oncall@platform.example",)
 LATER = EXAMPLE.at + timedelta(minutes=15)
@@ -465,6 +465,34 @@ def test_a_round_ends_so_that_a_worker_can_stop(
         desk.outbox.store(suspension(number=number))
     assert desk.outbox.send_due() == 2
     assert desk.outbox.send_due() == 1
+
+
+def test_the_end_of_an_outage_is_told_after_its_last_suspension_under_an_id_of_its_own(
+    open_desk: Open, smtp_sink: SmtpSink
+) -> None:
+    desk = open_desk()
+    desk.outbox.store(suspension(number=RECOVERY.number))
+    for _ in range(2):
+        desk.outbox.store(RECOVERY)
+    assert desk.outbox.send_due() == 2
+    first, second = smtp_sink.messages
+    assert first.message["Subject"] == "FTP Suspension Alert"
+    assert second.message["Subject"] == "FTP Suspension Ended"
+    assert second.recipients == RECOVERY.recipients
+    assert desk.document("acme:11:recovery")["state"] == "sent"
+    desk.outbox.store(RECOVERY)
+    assert desk.send_again() == 0
+
+
+def test_the_oncall_is_told_of_suspensions_that_their_account_is_not_and_of_no_recovery(
+    open_desk: Open, smtp_sink: SmtpSink
+) -> None:
+    desk = open_desk(*ONCALL)
+    desk.outbox.store(suspension(recipients=(), outage_since=EXAMPLE.at))
+    desk.outbox.store(replace(RECOVERY, recipients=()))
+    assert desk.outbox.send_due() == 1
+    (mail,) = smtp_sink.messages
+    assert mail.message["Subject"] == "FTP Suspension Digest: 1 account"
 
 
 def test_the_indexes_can_be_created_again(open_desk: Open) -> None:

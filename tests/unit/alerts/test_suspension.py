@@ -90,6 +90,20 @@ def test_an_account_without_waiting_files_has_no_oldest() -> None:
     assert "Files waiting: 0\n" in text(composed(suspension(queued=0, oldest=None)))
 
 
+def test_of_an_outage_that_is_told_once_the_reader_learns_when_to_hear_again() -> None:
+    once = text(composed(suspension(outage_since=EXAMPLE.at)))
+    since = "Outage since: 2026-11-23 15:00:00 UTC; this e-mail is repeated once a day while it"
+    assert once.startswith(BEGINNING)
+    assert f"not locked.\n{since} lasts.\n\nNothing is lost" in once
+    assert "Outage since" not in text(composed())
+
+
+def test_facts_stored_before_outages_were_known_are_read() -> None:
+    document = to_document(EXAMPLE)
+    del document["outage_since"]
+    assert from_document(document) == EXAMPLE
+
+
 def test_times_are_told_in_utc_wherever_they_come_from() -> None:
     there = timezone(timedelta(hours=5, minutes=30))
     moved = suspension(until=EXAMPLE.until.astimezone(there), at=EXAMPLE.at.replace(tzinfo=None))
