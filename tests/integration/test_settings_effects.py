@@ -6,16 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
+from asyncssh.sftp import SFTPServerHandler
 from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import AlertFrequency, Capabilities, ExistingFile, HashAlgorithm, Protocol
+from consumers import topology
 from consumers.events import decode
 from consumers.ledger import Blame, Claim, Claimant, Document, LastError, Relief
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
+from deploy.local.processes import Child
 from tests.contract.ftp_handlers import ModernHashing
+from tests.integration import test_crash
 from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
@@ -154,6 +159,68 @@ def test_a_probe_that_must_wait_for_another_of_its_name_lets_that_be_the_probe(
         courier.wait_state("acme", State.ACTIVE)
     assert courier.row("holder")["replaced"]["by"] == "oldest"
     assert files_of(customer.root) == {"call.wav": b"oldest" * 9}
+
+
+program = test_crash.program
+
+
+@pytest.mark.parametrize("moment", ["removed", "renamed", "renamed over"])
+def test_killed_while_it_overwrites_the_new_file_stands_there_and_was_sent_once(
+    courier: Platform,
+    tmp_path: Path,
+    program: Child,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    kills = [program.kill]
+    uploads: list[bytes] = []
+
+    def come_to(here: str) -> None:
+        if here == moment and kills:
+            kills.pop()()
+
+    class Deadly(asyncssh.SFTPServer):
+        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+            uploads.append(path)
+            return super().open(path, pflags, attrs)
+
+        def remove(self, path: bytes) -> Any:
+            removed = super().remove(path)
+            if not path.endswith(b".part"):
+                come_to("removed")
+            return removed
+
+        def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+            renamed = super().rename(oldpath, newpath)
+            come_to("renamed")
+            return renamed
+
+        def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
+            renamed = super().posix_rename(oldpath, newpath)
+            come_to("renamed over")
+            return renamed
+
+    if moment != "renamed over":
+        known = SFTPServerHandler._extensions
+        left = [pair for pair in known if not pair[0].startswith(b"posix-rename")]
+        monkeypatch.setattr(SFTPServerHandler, "_extensions", left)
+    root = tmp_path / "deadly"
+    root.mkdir()
+    (root / "call.wav").write_bytes(b"x" * 9)  # of the same size: it must not be taken for ours
+    topology.declare_once(
+        courier.core.settings.amqp_url, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
+    )
+    with AsyncSshServer(root, sftp=Deadly) as server:
+        courier.account("acme", server.customer, Protocol.SFTP, **OVERWRITE)
+        (recording_id,) = publish_versions(courier, 1)
+        program.start()
+        until(lambda: program.pid is None, "the program to be killed")
+        program.start()
+        courier.wait_status(recording_id, "delivered", 60)
+    assert not kills
+    assert files_of(root) == {"call.wav": b"0" * 9}
+    assert len(uploads) == 1
+    assert courier.row(recording_id)["tries"] == 0
 
 
 ERROR = LastError("account", "421 Bye", "Check the server.")
