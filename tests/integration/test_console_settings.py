@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from config.accounts import LogonType, Protocol
+from config.permissions import Principal
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.integration.console import Browser, Console, serving
 from tests.integration.misbehaving import Mood, moody_server
@@ -304,3 +306,36 @@ def test_what_the_console_ends_with_is_not_saved(console: Console, browser: Brow
 
     assert "nothing was saved" in shown
     assert console.settings("acme") is None
+
+
+def test_a_test_that_takes_too_long_is_given_up(
+    console: Console, browser: Browser, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.console.validation.LIMIT_SECONDS", 0.0)
+
+    shown = console.tested(browser, "acme", browser.send_form(FTP, **form(sshd.customer)).text)
+
+    assert "given up" in shown
+    assert "nothing was saved" in shown
+    assert console.settings("acme") is None
+
+
+def test_nobody_keeps_all_the_places_for_tests(console: Console) -> None:
+    directory = console.platform.core.directory
+    for name in ("acme.a", "acme.b"):
+        directory.create(name, parent="acme", ftp_access=True)
+    api, provider = console.program("acme"), console.program(None)
+    principal = next(console.services.tokens.list(["acme"])).principal
+    with listening(b"") as server:
+        changes = {"protocol": "ftp", "host": server.host, "port": server.port, "username": "u"}
+        for name in ("acme.a", "acme.b"):
+            console.services.validations.start(principal, name, changes, SecretStr("p"))
+        body = {**changes, "password": "p"}
+        refused = api.put("/accounts/acme/settings", json=body)
+        console.services.validations.start(
+            Principal("operator", None), "acme", changes, SecretStr("p")
+        )
+        busy = provider.put("/accounts/acme/settings", json=body)
+
+    assert refused.status_code == busy.status_code == 429
+    assert "try again in a minute" in refused.json()["error"]["message"]

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import SecretStr
 from starlette.responses import RedirectResponse, Response
 
-from config.users import User
 from worker.console.access import (
     SESSION_COOKIE,
     FormData,
@@ -18,7 +17,7 @@ from worker.console.access import (
     signed_in,
 )
 from worker.console.pages.render import page, set_cookie
-from worker.console.services import Services, services_of
+from worker.console.services import services_of
 from worker.console.sessions import SESSION_SECONDS
 
 NO_KEYS = (
@@ -26,6 +25,8 @@ NO_KEYS = (
     "('courier secrets generate' prints one)."
 )
 WRONG = "Login or password is not right."
+BUSY = "Many people sign in at this moment: try again in a few seconds."
+HASHING_SECONDS = 5.0
 _hashing = BoundedSemaphore(2)
 """Each look at a password takes 19 MiB and a processor."""
 _LOCAL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
@@ -55,7 +56,12 @@ def sign_in(_: Anybody, request: Request, form: FormData) -> Response:
     if wait > 0:
         words = f"Too many tries: wait {max(1, round(wait))} seconds, then try again."
         return _form(request, to, words, HTTPStatus.TOO_MANY_REQUESTS, login, wait)
-    user = _checked(services, login, form.get("password", ""))
+    if not _hashing.acquire(timeout=HASHING_SECONDS):
+        return _form(request, to, BUSY, HTTPStatus.SERVICE_UNAVAILABLE, login)
+    try:
+        user = services.users.verify(login, SecretStr(form.get("password", "")))
+    finally:
+        _hashing.release()
     if user is None:
         return _form(request, to, WRONG, HTTPStatus.UNPROCESSABLE_ENTITY, login)
     services.signins.succeeded(login, address)
@@ -71,11 +77,6 @@ def sign_out() -> Response:
     response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
     response.delete_cookie(SESSION_COOKIE, path="/")
     return response
-
-
-def _checked(services: Services, login: str, password: str) -> User | None:
-    with _hashing:
-        return services.users.verify(login, SecretStr(password))
 
 
 def _form(
