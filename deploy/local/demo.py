@@ -7,6 +7,7 @@ short. `--once` ends after the story, with exit code 0 only if every sample was 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from typing import Any
 from urllib.request import urlopen
 
 from cryptography.fernet import Fernet
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer, SmtpSink
+from deploy.local.customers.facts import new_password
 from deploy.local.folders import STATE
 from deploy.local.processes import Child, ServiceError, free_port
 from deploy.local.samples import make_samples
@@ -38,6 +41,7 @@ START_LIMIT = 60.0
 
 HOME = STATE / "demo"
 SFTP_CUSTOMER, FTP_CUSTOMER = "acme", "globex"
+ADMINISTRATOR = "admin"
 
 console = Console(highlight=False)
 
@@ -60,15 +64,27 @@ def main() -> int:
     """Tell the story; 0 where every sample was delivered."""
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the story")
-    once = parser.parse_args().once
+    parser.add_argument("--picture", type=Path, help="draw what was shown into this SVG file")
+    asked = parser.parse_args()
+    console.record = asked.picture is not None
     try:
-        return _show(once=once)
+        code = _show(once=asked.once or console.record)
     except (ServiceError, DemoFailed) as error:
         console.print(f"[bold red]✗[/] {error}")
         return 1
     except KeyboardInterrupt:
         console.print("\n[dim]Stopped.[/]")
         return 0
+    if console.record:
+        _draw(asked.picture)
+    return code
+
+
+def _draw(path: Path) -> None:
+    """The screen as a picture that needs nothing from the network: no web fonts."""
+    without_fonts = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    console.save_svg(str(path), title="make run ONCE=1", code_format=without_fonts)
 
 
 def _show(*, once: bool) -> int:
@@ -227,7 +243,17 @@ def _end(cast: Cast, log: Path) -> None:
     table.add_row("Files of the FTP customer", _relative(cast.ftp.customer.root / "recordings"))
     table.add_row("Log of courier run", _relative(log))
     table.add_row("Metrics", f"http://{_metrics(cast)}/metrics")
+    table.add_row("Web console", f"http://{cast.environment['COURIER_CONSOLE_BIND']}/")
+    password = "…" if console.record else _administrator(cast)
+    table.add_row("", f"sign in as {ADMINISTRATOR}, password {password}")
     console.print(table)
+
+
+def _administrator(cast: Cast) -> str:
+    """Make the service provider's first user, with a password of this run."""
+    password = new_password()
+    _run(cast, "users", "create", ADMINISTRATOR, "--password-stdin", stdin=password)
+    return password
 
 
 def _wait_for_ctrl_c() -> None:
