@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint lock
+.PHONY: help setup setup-tests run test faults lint lock
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -19,6 +19,10 @@ run: setup ## start the whole service with a demonstration (ONCE=1: end by itsel
 
 test: setup-tests ## run the whole test suite, on real servers
 	@$(BIN)/python -m pytest
+
+faults: setup-tests ## try every fault, also the slow ones, and write the table of the README
+	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"; \
+		status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
 
 lint: $(STAMP) ## formatter, linter, strict types
 	@$(BIN)/ruff format --check .

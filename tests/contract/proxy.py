@@ -3,7 +3,9 @@
 import contextlib
 import re
 import socket
+import struct
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -19,7 +21,8 @@ class Proxy:
     `cut_after`: that many bytes to the server, on all connections together, then all are reset.
     `freeze_after`: the same, but nothing is read any more. `lose`: a reply that begins so is
     swallowed, once, and its connection closed. `instead`: a reply that begins with the first is
-    replaced by the second.
+    replaced by the second. `again`: after a cut it goes on, and cuts after that many bytes more.
+    `silent`: while it is set nothing passes in either direction, and no connection is refused.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Proxy:
         freeze_after: int | None = None,
         lose: bytes | None = None,
         instead: tuple[bytes, bytes] | None = None,
+        again: Callable[[], int] | None = None,
     ) -> None:
         self._host = customer.host
         self._target = customer.port
@@ -37,9 +41,12 @@ class Proxy:
         self._freeze_after = freeze_after
         self._lose = lose
         self._instead = instead
+        self._again = again
+        self.silent = threading.Event()
         self.passed = 0
         """Bytes that went to the server."""
         self._sockets: list[socket.socket] = []
+        self._listeners: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._ended = threading.Event()
 
@@ -60,9 +67,26 @@ class Proxy:
         for connection in self._sockets:
             connection.close()
 
+    def reset(self) -> None:
+        """Reset every connection that is open (RST), and go on listening."""
+        for connection in tuple(self._sockets):
+            if connection not in self._listeners:
+                self._sockets.remove(connection)
+                with contextlib.suppress(OSError):
+                    connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
+                    connection.shutdown(socket.SHUT_RD)  # wakes who reads; sends nothing
+                connection.close()
+
+    def _wait_while_silent(self) -> None:
+        while self.silent.is_set() and not self._ended.is_set():
+            time.sleep(0.02)
+
     def _listen(self, target: int) -> int:
         listener = socket.create_server((self._host, 0))
         self._sockets.append(listener)
+        self._listeners.add(listener)
         self._start(lambda: self._accept(listener, target))
         return int(listener.getsockname()[1])
 
@@ -79,7 +103,11 @@ class Proxy:
         while not self._ended.is_set():
             client, _ = listener.accept()
             self._sockets.append(client)
-            server = socket.create_connection((self._host, target), 5)
+            try:
+                server = socket.create_connection((self._host, target), 5)
+            except OSError:
+                client.close()
+                continue
             server.settimeout(None)
             self._sockets.append(server)
             self._start(lambda a=client, b=server: self._to_server(a, b))  # type: ignore[misc]
@@ -87,10 +115,15 @@ class Proxy:
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
         while data := client.recv(16 * 1024):
+            self._wait_while_silent()
             if self._cut_after is not None and self.passed + len(data) > self._cut_after:
                 server.sendall(data[: max(0, self._cut_after - self.passed)])
                 self.passed = self._cut_after
-                self._cut()
+                if self._again is None:
+                    self._cut()
+                else:
+                    self._cut_after += self._again()
+                    self.reset()
                 return
             server.sendall(data)
             self.passed += len(data)
@@ -101,6 +134,7 @@ class Proxy:
 
     def _to_client(self, server: socket.socket, client: socket.socket) -> None:
         while data := server.recv(16 * 1024):
+            self._wait_while_silent()
             if self._lose is not None and data.startswith(self._lose):
                 self._lose = None
                 break

@@ -1,0 +1,105 @@
+"""`python -m tests.faults.report`: writes the table of the faults into the README.
+
+Made from the record that the tests leave; of each test its last result counts.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+RECORD = ROOT / ".courier" / "faults.jsonl"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
+
+FAULTS = {
+    1: "worker killed (-9) before the upload",
+    2: "killed during the upload",
+    3: "killed after the rename",
+    4: "killed after the ledger",
+    5: "killed after the dead letter's confirm",
+    6: "intake killed at each step",
+    7: "worker frozen for 3 lease times, then woken",
+    8: "broker restarted",
+    9: "broker killed under load",
+    10: "AMQP connection reset during an upload",
+    11: "AMQP connection silent for 5 minutes",
+    12: "an upload longer than the broker's acknowledgement timeout",
+    13: "broker memory or disk alarm",
+    14: "an account's queue deleted",
+    15: "duplicate and reordered events",
+    16: "customer's server down for hours (scaled)",
+    17: "wrong password",
+    18: "one poison file",
+    19: "server stops reading in mid-file",
+    20: "226 lost after all data",
+    21: "connection cut after a random number of bytes",
+    22: "server's disk full, quota, read-only path",
+    23: "stat, rename or mkdir refused",
+    24: "host key changed",
+    25: "MongoDB stopped, stepping down, each write failing in turn",
+    26: "SMTP server down",
+    27: "source missing, half written, replaced during the upload",
+    28: "one account's server black-holed among 100",
+    29: "workers 1 -> 4 -> 2 under load",
+    30: "1,000 failed logins",
+    31: "SIGTERM under load",
+    32: "hostile input",
+}
+
+
+class Seen(NamedTuple):
+    """What one test saw."""
+
+    test: str
+    outcome: str
+    seconds: float
+    sentences: list[str]
+
+
+def main() -> int:
+    """Replace what stands between the marks; 1 where there is no record or no mark."""
+    if not RECORD.exists():
+        print("No fault was tried yet: run `make faults`.", file=sys.stderr)  # noqa: T201
+        return 1
+    text = README.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        print(f"README.md has no {BEGIN} ... {END}.", file=sys.stderr)  # noqa: T201
+        return 1
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    README.write_text(f"{head}{BEGIN}\n{table(read())}{END}{tail}", encoding="utf-8")
+    return 0
+
+
+def read() -> dict[str, Seen]:
+    """The last result of each test."""
+    with RECORD.open() as record:
+        return {line["test"]: Seen(**line) for line in map(json.loads, record)}
+
+
+def table(results: dict[str, Seen]) -> str:
+    """One row a fault, in the order of the matrix."""
+    lines = ["| # | fault | tests | seen |", "|---|---|---|---|"]
+    for number, fault in FAULTS.items():
+        mine = [seen for seen in results.values() if f"::test_row_{number:02}_" in seen.test]
+        lines.append(f"| {number} | {fault} | {_held(mine)} | {_told(mine)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _held(mine: list[Seen]) -> str:
+    if not mine:
+        return "not tried"
+    passed = sum(seen.outcome == "passed" for seen in mine)
+    return f"{passed} held" if passed == len(mine) else f"**{len(mine) - passed} failed**"
+
+
+def _told(mine: list[Seen]) -> str:
+    sentences = dict.fromkeys(text for seen in mine for text in seen.sentences)
+    return re.sub(r"[|\n]", " ", "; ".join(sentences))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
