@@ -1,6 +1,7 @@
 """What a backend can do at a customer's server, and the limits all of them keep to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
@@ -47,6 +48,22 @@ class Offer:
     request_size: int | None = None
     """Bytes of the largest write request that it takes; None where it does not say."""
     algorithms: Algorithms | None = None
+
+
+class Closable(Protocol):
+    """A socket, or a session."""
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def closed_on_failure(opened: Closable) -> Iterator[None]:
+    """Close it where something is raised, and leave it open otherwise."""
+    try:
+        yield
+    except BaseException:
+        opened.close()
+        raise
 
 
 class TargetExists(Exception):

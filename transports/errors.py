@@ -87,10 +87,17 @@ class ProtocolFailed(AccountFailure):
 
 
 class HostKeyChanged(AccountFailure):
+    """`shown`: the fingerprint of the key that the server has; `pinned`: the one stored."""
+
     advice = (
         "If the server was replaced on purpose, save the new fingerprint as the account's host "
         "key; if not, somebody may be standing in its place. No password was sent."
     )
+
+    def __init__(self, *, pinned: str, shown: str) -> None:
+        super().__init__(f"The server's key is {shown}; the one stored is {pinned}")
+        self.pinned = pinned
+        self.shown = shown
 
 
 class LoginRefused(AccountFailure):

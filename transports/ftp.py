@@ -13,7 +13,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, HashAlgorithm
-from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported
+from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported, closed_on_failure
 from transports.egress import Connection, dial
 from transports.errors import (
     AccountFailure,
@@ -280,18 +280,16 @@ class FtpServer:
 
     def _connect(self, step: OnStep) -> None:
         connection = self._dial_server()
-        step("connected", connection.address.host)
+        with closed_on_failure(connection.socket):
+            step("connected", connection.address.host)
         self._dial_server = partial(dial, [connection.address], self._limits)
         self._watch = Watch()
         self._watch.guard(connection.socket)
         self._control = Control(connection)
         self._closed = False
-        try:
+        with closed_on_failure(self):
             self._log_in()
             step("logged in", self._settings.username)
-        except BaseException:
-            self.close()
-            raise
 
     def _log_in(self) -> None:
         username, password = self._settings.username, self._password.get_secret_value()

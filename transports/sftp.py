@@ -27,7 +27,7 @@ from paramiko.ssh_exception import (
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, HashAlgorithm, LogonType
-from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported
+from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported, closed_on_failure
 from transports.egress import Connection
 from transports.errors import (
     AccountFailure,
@@ -102,7 +102,8 @@ class SftpServer:
         """A session with the server that holds the pinned key, logged in."""
         session = cls._trusted(settings, password, dial, limits, step)
         session.log_in()
-        step("logged in", settings.username)
+        with closed_on_failure(session):
+            step("logged in", settings.username)
         return session
 
     @classmethod
@@ -125,15 +126,17 @@ class SftpServer:
             try:
                 connection = dial()
                 if not seen:
-                    step("connected", connection.address.host)
+                    with closed_on_failure(connection.socket):
+                        step("connected", connection.address.host)
                 session = cls(connection, settings, password, limits, without)
                 key = session.shake_hands()
             except TransferError:
                 if not seen:
                     raise
-                raise _changed(seen[0], settings) from None
+                raise HostKeyChanged(pinned=str(settings.host_key), shown=seen[0]) from None
             if settings.host_key in {None, key}:
-                step("host key", key)
+                with closed_on_failure(session):
+                    step("host key", key)
                 return session
             session.close()
             seen.append(key)
@@ -141,23 +144,16 @@ class SftpServer:
 
     def shake_hands(self) -> str:
         """Agree on keys; the fingerprint of the server's. No credential was sent yet."""
-        try:
-            with self._talk(self._limits.login):
-                self._transport.start_client()
-                self.host_key = self._transport.get_remote_server_key().fingerprint
-        except BaseException:
-            self.close()
-            raise
+        with closed_on_failure(self), self._talk(self._limits.login):
+            self._transport.start_client()
+            self.host_key = self._transport.get_remote_server_key().fingerprint
         return self.host_key
 
     def log_in(self) -> None:
         """Log in and start SFTP. Raises LoginRefused, ProtocolFailed, ServerBusy."""
-        try:
+        with closed_on_failure(self):
             self._authenticate()
             self._start_sftp()
-        except BaseException:
-            self.close()
-            raise
 
     @property
     def offer(self) -> Offer:
@@ -458,10 +454,6 @@ class SftpServer:
             login is not None and login.is_authenticated()
         )
         return self._transport.get_exception() or (EOFError() if echo else error)
-
-
-def _changed(key: str, settings: FtpSettings) -> HostKeyChanged:
-    return HostKeyChanged(f"The server's key is {key}; the one stored is {settings.host_key}")
 
 
 def _path_refused(refusal: Refused) -> type[TransferError]:

@@ -132,7 +132,7 @@ def test_refusals_of_ftp_are_told_by_their_code(reply: str, expected: type[Trans
 
 def test_every_error_of_the_package_has_a_kind_and_advice() -> None:
     for of in _all_below(TransferError):
-        assert of("x").kind in Kind
+        assert of.kind in Kind
         assert of("x").advice.endswith(".")
         assert of("x").part_left is False
 
