@@ -7,8 +7,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from config.accounts import Protocol
+from config.audit import Entry
+from deploy.local.customers import AsyncSshServer
 from tests.integration.console import Console, serving
-from tests.integration.platform import MakeCourier
+from tests.integration.platform import MakeCourier, running
 from worker.cli import app
 
 PASSWORD = "correct horse battery"
@@ -18,6 +21,7 @@ PASSWORD = "correct horse battery"
 def console(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     courier = make_courier()
     settings = courier.core.settings
+    monkeypatch.setenv("COURIER_AMQP_URL", settings.amqp_url.get_secret_value())
     monkeypatch.setenv("COURIER_MONGODB_URL", settings.mongodb_url.get_secret_value())
     monkeypatch.setenv("COURIER_SECRET_KEYS", settings.secret_keys[0].get_secret_value())
     monkeypatch.chdir(courier.folder)
@@ -105,6 +109,90 @@ def test_the_permission_is_granted_from_the_top_and_revoked_with_all_beneath(
     courier("accounts", "revoke", "acme")
     assert not directory.may_use_ftp(directory.get("acme.sub"))
     assert console.actions("acme") == ["ftp-access.revoked", "ftp-access.granted"]
+
+
+def entries(console: Console, account_id: str) -> list[Entry]:
+    """What the audit has of the account, the oldest first."""
+    return list(console.services.audit.list([account_id], 100))[::-1]
+
+
+def test_every_change_of_an_account_is_in_the_audit_without_secrets(
+    console: Console, asyncssh_server: AsyncSshServer
+) -> None:
+    server = asyncssh_server.customer
+    given = ["--protocol", "sftp", "--host", server.host, "--port", str(server.port)]
+    login = ["--username", server.username, "--password-stdin"]
+    number = "+441632960001"
+
+    courier("accounts", "create", "acme", "--name", "Acme Ltd", "--ftp-access")
+    courier("accounts", "set", "acme", *given, *login, stdin=server.password)
+    courier("accounts", "set", "acme", "--path", "in")
+    courier("accounts", "disable", "acme")
+    courier("accounts", "enable", "acme")
+    courier("accounts", "suspend", "acme")
+    courier("accounts", "suspend", "acme")
+    courier("accounts", "resume", "acme")
+    courier("numbers", "set", number, "--account", "acme", "--method", "ftp")
+    courier("numbers", "set", number, "--account", "acme", "--method", "email")
+    courier("numbers", "remove", number)
+    courier("accounts", "remove", "acme")
+
+    found = entries(console, "acme")
+    assert {entry.actor.partition(":")[0] for entry in found} == {"cli"}
+    assert server.password not in str(found)
+    assert [(entry.action, entry.before, entry.after) for entry in found] == [
+        ("account.created", {}, {"name": "Acme Ltd", "ftp_access": True}),
+        ("settings.saved", {"enabled": False}, found[1].after),
+        ("settings.saved", {"path": "."}, {"path": "in"}),
+        ("settings.disabled", {"enabled": True}, {"enabled": False}),
+        ("settings.enabled", {"enabled": False}, {"enabled": True}),
+        ("account.paused", {}, {}),
+        ("account.resumed", {}, {}),
+        ("number.set", {}, {"account_id": "acme", "method": "ftp"}),
+        ("number.set", {"method": "ftp"}, {"method": "email"}),
+        ("number.removed", {"method": "email"}, {}),
+        ("account.removed", {"name": "Acme Ltd"}, {"discarded_files": 0}),
+    ]
+    saved = {"enabled": True, "password": "changed", "host": server.host, "path": "."}
+    assert saved.items() <= found[1].after.items()
+    assert found[-2].target == number
+
+
+def test_what_is_refused_is_not_in_the_audit(
+    console: Console, asyncssh_server: AsyncSshServer
+) -> None:
+    server = asyncssh_server.customer
+    console.platform.account("acme", server, Protocol.SFTP)
+
+    refused("accounts", "set", "acme", "--password-stdin", stdin="wrong")
+    refused("accounts", "resume", "acme")
+    refused("accounts", "try-now", "acme")
+    refused("numbers", "remove", "+441632960001")
+    assert console.actions("acme") == []
+
+
+def test_dead_letters_replayed_and_discarded_are_in_the_audit(
+    make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch, asyncssh_server: AsyncSshServer
+) -> None:
+    platform = make_courier(max_tries=1, retry_delays=(0,))
+    settings = platform.core.settings
+    monkeypatch.setenv("COURIER_AMQP_URL", settings.amqp_url.get_secret_value())
+    monkeypatch.setenv("COURIER_MONGODB_URL", settings.mongodb_url.get_secret_value())
+    monkeypatch.chdir(platform.folder)
+    platform.account("acme", asyncssh_server.customer, Protocol.SFTP)
+    with serving(platform) as console, running(platform):
+        recording_id = platform.publish("acme", platform.folder / "missing.wav")
+        platform.wait_status(recording_id, "dead_lettered")
+        courier("dead-letters", "replay", "--account", "acme")
+        platform.wait_status(recording_id, "dead_lettered")
+        courier("dead-letters", "discard", "--recording", recording_id)
+        courier("dead-letters", "discard", "--account", "acme")
+
+        one = {"count": 1, "recordings": recording_id}
+        assert [(entry.action, entry.after) for entry in entries(console, "acme")] == [
+            ("dead-letters.replayed", one),
+            ("dead-letters.discarded", one),
+        ]
 
 
 def test_api_and_commands_show_the_same(console: Console) -> None:

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, LogonType, Protocol
+from config.accounts import Account, FtpSettings, LogonType, Protocol
 from config.audit import Action
 from consumers.ledger import LastError, Selection, Status
 from consumers.removal import check_removable, remove_account
 from transports.errors import HostKeyChanged, TransferError
 from transports.probe import Step, TestReport
-from worker import show
+from worker import noted, show
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.errors import with_advice
@@ -42,7 +42,8 @@ def create(
 ) -> None:
     """Add an account."""
     with context.core() as core:
-        core.directory.create(account_id, name=name, parent=parent, ftp_access=ftp_access)
+        account = core.directory.create(account_id, name=name, parent=parent, ftp_access=ftp_access)
+        record(core, Action.ACCOUNT_CREATED, account_id, {}, noted.account_created(account))
     output.say(f"The account {account_id} was created.")
 
 
@@ -115,8 +116,12 @@ def set_settings(
     changes = {option: value for option, value in given.items() if value is not None}
     steps = _Steps(as_json=as_json)
     with context.core() as core:
-        password = _password(core, account_id, from_stdin=password_stdin)
+        before = core.directory.get(account_id)
+        password = _password(before, from_stdin=password_stdin)
         saved = change(core, account_id, changes, password, steps.took)
+        if saved.settings is not None:
+            after = noted.settings_saved(saved.settings, password)
+            record(core, Action.SETTINGS_SAVED, account_id, noted.settings_before(before), after)
         steps.end(saved.report, "Nothing was saved")
         if not as_json:
             _tell_saved(core, account_id, saved)
@@ -141,8 +146,7 @@ def try_settings(account_id: AccountId, *, as_json: AsJson = False) -> None:
 def enable(account_id: AccountId) -> None:
     """Switch the stored FTP settings on."""
     with context.core() as core:
-        core.directory.set_enabled(account_id, enabled=True)
-        core.ledger.accounts.wake(account_id)
+        _switch(core, account_id, on=True)
     output.say(f"The FTP settings of {account_id} are switched on.")
 
 
@@ -150,7 +154,7 @@ def enable(account_id: AccountId) -> None:
 def disable(account_id: AccountId) -> None:
     """Switch the stored FTP settings off; files stay queued."""
     with context.core() as core:
-        core.directory.set_enabled(account_id, enabled=False)
+        _switch(core, account_id, on=False)
     output.say(f"The FTP settings of {account_id} are switched off; its files stay queued.")
 
 
@@ -158,8 +162,7 @@ def disable(account_id: AccountId) -> None:
 def grant(account_id: AccountId) -> None:
     """Grant FTP access; the account above must have it itself."""
     with context.core() as core:
-        set_ftp_access(core, account_id, granted=True)
-        record(core, Action.FTP_GRANTED, account_id)
+        _set_ftp_access(core, account_id, granted=True)
     output.say(f"FTP access is granted to {account_id}, which may pass it on.")
 
 
@@ -167,8 +170,7 @@ def grant(account_id: AccountId) -> None:
 def revoke(account_id: AccountId) -> None:
     """Revoke FTP access from the account and everything beneath it; files stay queued."""
     with context.core() as core:
-        set_ftp_access(core, account_id, granted=False)
-        record(core, Action.FTP_REVOKED, account_id)
+        _set_ftp_access(core, account_id, granted=False)
     output.say(f"FTP access is revoked from {account_id} and everything beneath; settings stay.")
 
 
@@ -178,6 +180,8 @@ def suspend(account_id: AccountId) -> None:
     with context.core() as core:
         core.directory.get(account_id)
         paused = core.ledger.accounts.pause(account_id)
+        if paused:
+            record(core, Action.ACCOUNT_PAUSED, account_id)
     already = "" if paused else " already"
     output.say(f"{account_id} is paused{already}: 'courier accounts resume {account_id}' ends it.")
 
@@ -189,6 +193,7 @@ def resume(account_id: AccountId) -> None:
         if not core.ledger.accounts.resume(account_id):
             state = show.read_account(core, account_id).state
             raise Refused(f"{account_id} is not paused but {state}: {_instead_of_resume(state)}")
+        record(core, Action.ACCOUNT_RESUMED, account_id)
         state = show.read_account(core, account_id).state
     output.say(f"{account_id} is not paused any more; it is {state}.")
 
@@ -202,6 +207,7 @@ def try_now(account_id: AccountId) -> None:
             raise Refused(
                 f"{account_id} is not suspended but {state}: there is no timer to cut short."
             )
+        record(core, Action.ACCOUNT_TRIED_NOW, account_id)
     output.say(f"The oldest file of {account_id} is tried next.")
 
 
@@ -219,9 +225,12 @@ def remove(
     """
     with context.messaging() as (core, messaging):
         check_removable(core.directory, account_id)
+        facts = show.read_account(core, account_id)
         if not discard_files:
-            _refuse_to_lose(show.read_account(core, account_id))
+            _refuse_to_lose(facts)
         lost = remove_account(core.directory, core.ledger, messaging.broker, account_id)
+        before = noted.account_removed(facts.account)
+        record(core, Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost})
     also = f"; {_files(lost)} of it discarded" if lost else ""
     output.say(f"The account {account_id} was removed{also}.")
 
@@ -263,16 +272,31 @@ def _tell_saved(core: Core, account_id: str, saved: Saved) -> None:
         output.note(UNUSED)
 
 
-def _password(core: Core, account_id: str, *, from_stdin: bool) -> SecretStr | None:
+def _switch(core: Core, account_id: str, *, on: bool) -> None:
+    before = core.directory.get(account_id).enabled
+    core.directory.set_enabled(account_id, enabled=on)
+    if on:
+        core.ledger.accounts.wake(account_id)
+    action = Action.SETTINGS_ENABLED if on else Action.SETTINGS_DISABLED
+    record(core, action, account_id, {"enabled": before}, {"enabled": on})
+
+
+def _set_ftp_access(core: Core, account_id: str, *, granted: bool) -> None:
+    before = core.directory.get(account_id).ftp_access
+    set_ftp_access(core, account_id, granted=granted)
+    action = Action.FTP_GRANTED if granted else Action.FTP_REVOKED
+    record(core, action, account_id, {"ftp_access": before}, {"ftp_access": granted})
+
+
+def _password(account: Account, *, from_stdin: bool) -> SecretStr | None:
     """The password given; None where the stored one is to be kept."""
-    stored = core.directory.get(account_id).settings
     if from_stdin:
         return SecretStr(sys.stdin.readline().rstrip("\r\n"))
-    if stored is not None:
+    if account.settings is not None:
         return None
     if sys.stdin.isatty():
         return SecretStr(typer.prompt("Password", hide_input=True, err=True))
-    raise Refused(f"{account_id} has no password stored: give it with --password-stdin.")
+    raise Refused(f"{account.account_id} has no password stored: give it with --password-stdin.")
 
 
 def _addresses(value: str) -> tuple[str, ...]:

@@ -1,19 +1,23 @@
 """`courier dead-letters`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from config.audit import Action
 from consumers.dead_letters import DeadLetters
 from consumers.ledger import Document, Ledger, Selection, Status
+from worker import noted
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.deliveries import print_rows
 from worker.cli.options import OfAccount, Since, Until, Yes, require_account
 from worker.cli.output import AsJson
+from worker.cli.record import record
 from worker.cli.refusal import Refused
 from worker.core import Core
 
@@ -60,8 +64,10 @@ def replay(
     chosen = _selection(account, recording, since, until, reason)
     with context.messaging() as (core, messaging):
         found = _found(core, chosen)
-        count = _each("Replaying", found, messaging.dead_letters.replay, messaging.dead_letters)
-    output.say(f"{_dead_letters(count)} replayed.")
+        act = messaging.dead_letters.replay
+        with _noting(core, Action.DEAD_LETTERS_REPLAYED, found, messaging.dead_letters) as done:
+            _each("Replaying", found, act, done)
+    output.say(f"{_dead_letters(len(done))} replayed.")
 
 
 @app.command("discard")
@@ -81,8 +87,10 @@ def discard(
         if found and not yes and _is_everything(chosen) and sys.stdin.isatty():
             question = f"Give up {_dead_letters(len(found))} of all accounts?"
             typer.confirm(question, abort=True, err=True)
-        count = _each("Discarding", found, messaging.dead_letters.discard, messaging.dead_letters)
-    output.say(f"{_dead_letters(count)} discarded.")
+        act = messaging.dead_letters.discard
+        with _noting(core, Action.DEAD_LETTERS_DISCARDED, found, messaging.dead_letters) as done:
+            _each("Discarding", found, act, done)
+    output.say(f"{_dead_letters(len(done))} discarded.")
 
 
 def _selection(
@@ -119,18 +127,32 @@ def _not_dead(ledger: Ledger, recording_id: str) -> str:
 
 
 def _each(
-    what: str, rows: list[Document], act: Callable[[str], bool], dead_letters: DeadLetters
-) -> int:
-    count = 0
+    what: str, rows: list[Document], act: Callable[[str], bool], done: list[Document]
+) -> None:
+    with output.counting(what, len(rows)) as tell:
+        for row in rows:
+            if act(row["_id"]):
+                done.append(row)
+            tell()
+
+
+@contextmanager
+def _noting(
+    core: Core, action: Action, rows: list[Document], dead_letters: DeadLetters
+) -> Iterator[list[Document]]:
+    """Takes what was done; it is in the audit, and not in the queues, also where it was cut short.
+
+    An entry for each account.
+    """
+    done: list[Document] = []
     try:
-        with output.counting(what, len(rows)) as done:
-            for row in rows:
-                count += act(row["_id"])
-                done()
-    finally:  # what was done so far is not left in the accounts' queues
-        for account_id in {row["account_id"] for row in rows}:
+        yield done
+    finally:
+        for account_id in sorted({row["account_id"] for row in rows}):
+            ids = [row["_id"] for row in done if row["account_id"] == account_id]
+            if ids:
+                record(core, action, account_id, {}, noted.recordings(ids))
             dead_letters.sweep(account_id)
-    return count
 
 
 def _dead_letters(count: int) -> str:

@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from config.accounts import DeliveryMethod
+from config.audit import Action
 from config.numbers import Number
-from worker import show
+from worker import noted, show
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.output import AsJson
+from worker.cli.record import record
 
 app = command_group()
 
@@ -26,7 +28,16 @@ def set_number(
 ) -> None:
     """Store whose number it is and how its recordings are delivered."""
     with context.core() as core:
-        core.directory.set_number(Number(number, account, method))
+        before, after = core.directory.number(number), Number(number, account, method)
+        core.directory.set_number(after)
+        record(
+            core,
+            Action.NUMBER_SET,
+            account,
+            noted.number_before(before),
+            noted.number_set(after),
+            target=number,
+        )
     output.say(f"Recordings of {number} go to {account} by {method.value}.")
 
 
@@ -49,5 +60,9 @@ def list_numbers(*, as_json: AsJson = False) -> None:
 def remove(number: NumberArgument) -> None:
     """Forget a number; its recordings then go by its account's method."""
     with context.core() as core:
+        known = core.directory.number(number)
         core.directory.remove_number(number)
+        if known is not None:
+            before = noted.number_removed(known)
+            record(core, Action.NUMBER_REMOVED, known.account_id, before, {}, target=number)
     output.say(f"The number {number} was removed.")

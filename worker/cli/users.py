@@ -85,7 +85,8 @@ def reset(login: Login, *, password_stdin: FromStdin = False, generate: Generate
         user = _users(core).get(login)
         password = _password(from_stdin=password_stdin, generate=generate)
         _users(core).reset_password(login, password)
-        record(core, Action.PASSWORD_RESET, user.account_id, target=user.login)
+        after = {"password": password}
+        record(core, Action.PASSWORD_RESET, user.account_id, {}, after, target=user.login)
     output.say(f"The password of {user.login} was changed, and its sessions have ended.")
     _show_once(password, generate=generate)
 

@@ -14,6 +14,7 @@ from config.permissions import Principal
 from config.users import User, generate_password
 from consumers.ledger import Selection, Status
 from consumers.removal import check_removable, remove_account
+from worker import noted
 from worker.console.errors import Conflict
 from worker.console.services import Services
 from worker.permission import set_ftp_access, wake_beneath
@@ -36,9 +37,10 @@ class Acts:
         self, account_id: str, *, name: str, parent: str | None, ftp_access: bool
     ) -> None:
         """Add an account. Raises AccountError."""
-        self.services.directory.create(account_id, name=name, parent=parent, ftp_access=ftp_access)
-        after = {"name": name, "parent": parent, "ftp_access": ftp_access}
-        self._note(Action.ACCOUNT_CREATED, account_id, {}, after)
+        account = self.services.directory.create(
+            account_id, name=name, parent=parent, ftp_access=ftp_access
+        )
+        self._note(Action.ACCOUNT_CREATED, account_id, {}, noted.account_created(account))
 
     def rename(self, account_id: str, name: str) -> None:
         """Change the name people read. Raises AccountError."""
@@ -83,7 +85,7 @@ class Acts:
         lost = remove_account(
             services.directory, services.ledger, services.messaging.broker, account_id
         )
-        before = {"name": facts.account.name, "parent": facts.account.parent}
+        before = noted.account_removed(facts.account)
         self._note(Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost})
         return lost
 
@@ -133,8 +135,8 @@ class Acts:
         self._note(
             Action.NUMBER_SET,
             number.account_id,
-            {} if before is None else {"account_id": before.account_id, "method": before.method},
-            {"account_id": number.account_id, "method": number.method},
+            noted.number_before(before),
+            noted.number_set(number),
             target=number.number,
         )
 
@@ -144,7 +146,8 @@ class Acts:
         if known is None or known.account_id != account_id:
             raise Conflict("That is not a number of this account.")
         self.services.directory.remove_number(number)
-        self._note(Action.NUMBER_REMOVED, account_id, {"method": known.method}, {}, target=number)
+        before = noted.number_removed(known)
+        self._note(Action.NUMBER_REMOVED, account_id, before, {}, target=number)
 
     # --- dead letters -------------------------------------------------------------------------
 
@@ -230,8 +233,7 @@ class Acts:
         done = [each for each in found[:MAX_DEAD_LETTERS] if act(each)]
         if done:
             self.services.messaging.dead_letters.sweep(account_id)
-            facts = {"count": len(done), "recordings": ", ".join(done[:20])}
-            self._note(action, account_id, {}, facts)
+            self._note(action, account_id, {}, noted.recordings(done))
         return len(done)
 
     def _note(

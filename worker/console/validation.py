@@ -32,10 +32,9 @@ from transports.errors import (
     TransferError,
 )
 from transports.probe import Step
-from worker.console.fingerprints import pinned_in, shown_in
+from worker import noted
 from worker.core import Core
 from worker.ftp_settings import Saved, change
-from worker.show import settings_shape
 
 AT_ONCE = 4
 AT_ONCE_EACH = 2
@@ -46,9 +45,6 @@ END_SECONDS = LIMIT_SECONDS + 60
 """Longest time until a test has ended: its limit, and the longest single step."""
 KEPT_SECONDS = 900.0
 MAX_KEPT = 200
-
-_CONNECTING = {"connected", "host key", "logged in"}
-"""After these steps the connection is not yet in hands that would close it."""
 
 _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (ResolveFailed, "host"),
@@ -109,13 +105,13 @@ class Run:
     def shown_key(self) -> str | None:
         """The fingerprint that the server showed in place of the one it should have."""
         failure = self.failure
-        return shown_in(failure) if isinstance(failure, HostKeyChanged) else None
+        return failure.shown if isinstance(failure, HostKeyChanged) else None
 
     @property
     def pinned_key(self) -> str | None:
         """The fingerprint that the server should have shown."""
         failure = self.failure
-        return pinned_in(failure) if isinstance(failure, HostKeyChanged) else None
+        return failure.pinned if isinstance(failure, HostKeyChanged) else None
 
 
 class Validations:
@@ -217,21 +213,17 @@ class Validations:
     def _test(self, run: Run) -> None:
         def took(step: Step) -> None:
             run.steps.append(step)
-            is_over = self._stopping or time.monotonic() - run.began > LIMIT_SECONDS
-            if is_over and step.name not in _CONNECTING:
+            if self._stopping or time.monotonic() - run.began > LIMIT_SECONDS:
                 raise _GivenUp
 
         before = self._core.directory.get(run.account_id)
         saved = change(self._core, run.account_id, run.changes, run.password, took)
         if saved.settings is not None:
-            after = settings_shape(saved.settings) or {}
-            if run.password is not None:
-                after["password"] = run.password
             self._audit.record(
                 run.principal.login,
                 Action.SETTINGS_SAVED,
                 run.account_id,
-                {"enabled": before.enabled, **(settings_shape(before.settings) or {})},
-                {"enabled": True, **after},
+                noted.settings_before(before),
+                noted.settings_saved(saved.settings, run.password),
             )
         run.saved = saved
