@@ -77,8 +77,7 @@ class Intake:
             self._stopping.wait(RETRY_SECONDS)
 
     def _consume(self) -> None:
-        url = self._amqp_url.get_secret_value()
-        with Connection(url, heartbeat=HEARTBEAT, connect_timeout=10) as connection:
+        with topology.connected(self._amqp_url, HEARTBEAT) as connection:
             channel = connection.default_channel
             topology.declare_base(channel)
             consumer = Consumer(

@@ -5,6 +5,8 @@ puts a returned message at the tail, and 4.x drops it after twenty returns (quor
 "Poison message handling"). Tries are counted in the ledger, never by the broker.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from amqp.exceptions import AMQPError
@@ -14,6 +16,7 @@ from pydantic import SecretStr
 
 from consumers.broker import BrokerAway, in_words
 
+ANSWER_SECONDS = 10
 DELIVERY_LIMIT = 1_000_000_000
 _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
 _SINGLE = {**_QUORUM, "x-single-active-consumer": True}
@@ -61,14 +64,39 @@ def declare(channel: Any, *entities: Exchange | Queue) -> None:
         entity(channel).declare()
 
 
+@contextmanager
+def connected(amqp_url: SecretStr, heartbeat: int = 0) -> Iterator[Connection]:
+    """A connection of kombu's on which no wait for the broker is endless.
+
+    py-amqp waits for each answer as long as it takes, also for that to the polite close; so its
+    socket has limits, and after an error the connection is dropped without asking.
+    """
+    limits = {"read_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS}
+    connection = Connection(
+        amqp_url.get_secret_value(),
+        heartbeat=heartbeat,
+        connect_timeout=ANSWER_SECONDS,
+        transport_options=limits,
+    )
+    established = None
+    try:
+        established = connection.connect()
+        yield connection
+    except BaseException:
+        if established is not None:
+            established.collect()
+        raise
+    finally:
+        connection.release()
+
+
 def declare_once(amqp_url: SecretStr, *entities: Exchange | Queue) -> None:
     """Declare over a connection of its own: for what is needed once in an account's life.
 
     Raises BrokerAway.
     """
     try:
-        with Connection(amqp_url.get_secret_value(), connect_timeout=10) as connection:
-            connection.connect()
+        with connected(amqp_url) as connection:
             declare(connection.default_channel, *entities)
     except (AMQPError, KombuError, OSError) as error:
         raise BrokerAway(in_words(error)) from None
