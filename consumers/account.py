@@ -400,7 +400,8 @@ class AccountSession:
 
     @property
     def _claimant(self) -> Claimant:
-        return Claimant(self.means.worker, self._id, self._epoch)
+        until = self.means.ownership.until(self.account_id, self._epoch)
+        return Claimant(self.means.worker, self._id, self._epoch, until)
 
     @property
     def _settlement(self) -> Settlement:

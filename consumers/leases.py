@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
@@ -20,6 +20,7 @@ from consumers.ledger import BUCKETS, Document, bucket_of
 from consumers.presence import Presence
 from transports.errors import NotPermitted
 
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 RENEWALS = 6
 """Renewals in the time of one lease: five may fail before it is lost."""
 
@@ -44,6 +45,8 @@ class Lease:
 
     epoch: int
     deadline: float
+    expires: datetime
+    """The same by the database's clock."""
 
 
 class Leases:
@@ -108,6 +111,12 @@ class Leases:
         if lease is None or leaving or time.monotonic() >= lease.deadline:
             return None
         return lease.epoch
+
+    def until(self, account_id: str, epoch: int) -> datetime:
+        """When the lease of that epoch ends by the database's clock; long ago where it is over."""
+        with self._lock:
+            lease = self._held.get(bucket_of(account_id))
+        return lease.expires if lease is not None and lease.epoch == epoch else LONG_AGO
 
     def permit(self, account_id: str, epoch: int) -> None:
         """Raises NotPermitted once the lease of that epoch is over."""
@@ -183,8 +192,11 @@ class Leases:
         """What the database says is ours, and for how long still, counted from before asking."""
         asked = time.monotonic()
         left = {"$subtract": ["$expires", "$$NOW"]}
-        rows = self._leases.find({"owner": self._worker}, {"epoch": 1, "left": left})
-        held = {row["_id"]: Lease(row["epoch"], asked + row["left"] / 1000) for row in rows}
+        wanted = {"epoch": 1, "expires": 1, "left": left}
+        held = {
+            row["_id"]: Lease(row["epoch"], asked + row["left"] / 1000, row["expires"])
+            for row in self._leases.find({"owner": self._worker}, wanted)
+        }
         with self._lock:
             self._held = held
 

@@ -1,6 +1,7 @@
 """Who may work an account, as the scheduler and the sessions ask it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 
@@ -12,6 +13,9 @@ class Ownership(Protocol):
 
     def epoch(self, account_id: str) -> int | None:
         """The epoch of this worker's ownership; None where no file may be begun."""
+
+    def until(self, account_id: str, epoch: int) -> datetime:
+        """When the ownership of that epoch ends by the database's clock, as far as is known."""
 
     def permit(self, account_id: str, epoch: int) -> None:
         """Raises transports.errors.NotPermitted once the ownership of that epoch is over."""

@@ -538,7 +538,11 @@ class Deliveries:
         folder: str,
         order: Sequence[tuple[str, int]] = OLDEST_FIRST,
     ) -> Claim | None:
-        """Count the start before the upload, so that a start that never ends is seen."""
+        """Count the start before the upload, so that a start that never ends is seen.
+
+        By the database's clock the ownership still stands: a worker that was frozen with this
+        call on its way, or its request in the network, starts nothing that is another's by now.
+        """
         start = {"$add": ["$starts", 1]}
         claim = {
             "worker": {"$literal": claimant.worker},
@@ -547,7 +551,7 @@ class Deliveries:
             "was": "$status",
         }
         row = self._rows.find_one_and_update(
-            {**query, "epoch": {"$lte": claimant.epoch}},
+            {"$and": [{**query, "epoch": {"$lte": claimant.epoch}}, _still_owns(claimant)]},
             [
                 {
                     "$set": {
@@ -697,6 +701,12 @@ def _mine(claim: Claim) -> Document:
         "starts": claim.start,
         "claim.session": claim.session,
     }
+
+
+def _still_owns(claimant: Claimant) -> Document:
+    if claimant.until is None:
+        return {}
+    return {"$expr": {"$gt": [claimant.until, "$$NOW"]}}
 
 
 def _casualties(account_id: str, streak: int) -> Document:

@@ -49,6 +49,8 @@ class Claimant:
     worker: str
     session: str
     epoch: int
+    until: datetime | None = None
+    """The database's time at which the ownership ends; None: it does not."""
 
 
 @dataclass(frozen=True)
