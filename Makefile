@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults lint lock
+.PHONY: help setup setup-tests run test faults soak lint lock
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -23,6 +23,9 @@ test: setup-tests ## run the whole test suite, on real servers
 faults: setup-tests ## try every fault, also the slow ones, and write the table of the README
 	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"; \
 		status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
+
+soak: setup-tests ## random faults under load for MINUTES=10, then the accounting
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
 
 lint: $(STAMP) ## formatter, linter, strict types
 	@$(BIN)/ruff format --check .

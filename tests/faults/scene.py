@@ -213,13 +213,6 @@ class Scene:
         """All rows of the ledger by recording id."""
         return {row["_id"]: row for row in self.platform.core.database["deliveries"].find()}
 
-    def tell_where_they_are(self) -> None:
-        """Have every worker that runs write its stacks into its log."""
-        for worker in self.workers:
-            if worker.child.pid is not None and worker.exit_code is None:
-                os.kill(worker.pid, signal.SIGUSR1)
-        time.sleep(0.2)
-
     def account_for_all(self) -> Tally:
         """The accounting of the matrix, from disks, ledger, broker and recorded history."""
         until(lambda: set(self.published) <= set(self.rows()), "all events to be taken", SECONDS)
@@ -271,8 +264,10 @@ def _rendered(value: Any) -> str:
 
 
 @contextmanager
-def scene(platform: Platform, services: Services, folder: Path) -> Iterator[Scene]:
-    """The stage; at its end every worker is gone."""
+def scene(
+    platform: Platform, services: Services, folder: Path, *, quiet: bool = False
+) -> Iterator[Scene]:
+    """The stage; at its end every worker is gone. Unless `quiet`, their logs are shown."""
     url = platform.core.settings.mongodb_url.get_secret_value()
     topology.declare_once(
         platform.core.settings.amqp_url, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
@@ -281,13 +276,10 @@ def scene(platform: Platform, services: Services, folder: Path) -> Iterator[Scen
         made = Scene(platform, services, folder, history)
         try:
             yield made
-        except BaseException:
-            made.tell_where_they_are()
-            raise
         finally:
             for worker in made.workers:
                 worker.kill()
-            for worker in made.workers:
+            for worker in () if quiet else made.workers:
                 if worker.child.log.exists():
                     print(worker.child.log.read_text(errors="replace")[-20_000:])  # noqa: T201
 

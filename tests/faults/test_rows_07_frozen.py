@@ -81,3 +81,17 @@ def test_row_07_frozen_between_permission_and_rename_it_renames_nothing_any_more
     assert len(files_below(server.root)) == 1
     until(lambda: ground.platform.run_state("acme").failures == 0, "no failure")
     ground.account_for_all()
+
+
+def test_row_07_frozen_at_a_claim_it_claims_only_with_a_lease_that_is_not_over(
+    make_scene: MakeScene, moody: AsyncSshServer
+) -> None:
+    ground = make_scene(lease_seconds=LEASE)
+    ground.customer("acme", moody.customer, Protocol.SFTP)
+    frozen = ground.start(ground.point(f"{FILES}.claim", "before", frozen=True))
+    ground.publish("acme", 3)
+    frozen.wait_frozen()
+    wait(3 * LEASE)
+    frozen.wake()
+    ground.wait_delivered()
+    ground.account_for_all()
