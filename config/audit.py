@@ -34,6 +34,7 @@ class Action(StrEnum):
     SETTINGS_SAVED = "settings.saved"
     SETTINGS_ENABLED = "settings.enabled"
     SETTINGS_DISABLED = "settings.disabled"
+    SETTINGS_REMOVED = "settings.removed"
     HOST_KEY_APPROVED = "host-key.approved"
     NUMBER_SET = "number.set"
     NUMBER_REMOVED = "number.removed"

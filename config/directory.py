@@ -133,6 +133,17 @@ class Directory:
             )
         self._set(account_id, {"enabled": enabled})
 
+    def forget_settings(self, account_id: str) -> None:
+        """Remove the FTP settings and the password; files stay queued.
+
+        Raises UnknownAccount, and AccountError where there are none.
+        """
+        stored = {"_id": account_id, "settings": {"$ne": None}}
+        removed = {"$set": {"settings": None, "enabled": False}, "$unset": {"password": ""}}
+        if not self._accounts.update_one(stored, removed).matched_count:
+            self.get(account_id)
+            raise AccountError(f"The account {account_id!r} has no FTP settings to remove.")
+
     def set_ftp_access(self, account_id: str, *, granted: bool) -> Account:
         """Grant or revoke "FTP Access" (settings text); the account as it is then.
 

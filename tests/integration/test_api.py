@@ -95,6 +95,25 @@ def test_a_changed_host_key_is_a_conflict_with_both_fingerprints(
     assert stored.host_key == sshd.host_key
 
 
+def test_settings_are_removed_by_those_who_may_change_them(
+    console: Console, asyncssh_server: AsyncSshServer
+) -> None:
+    server = asyncssh_server.customer
+    console.platform.account("acme", server, Protocol.SFTP)
+    console.platform.core.directory.create("other", ftp_access=True)
+    own, settings = console.program("acme"), "/accounts/acme/settings"
+
+    problem(console.program("other").delete(settings), 404)
+    assert own.delete(settings).status_code == 204
+    problem(own.get(settings), 404)
+    assert "no FTP settings" in problem(own.delete(settings), 409)["message"]
+    assert own.get("/accounts/acme").json()["state"] == "disabled"
+    [entry] = own.get("/audit").json()
+    assert (entry["action"], entry["after"]) == ("settings.removed", {"enabled": False})
+    assert entry["before"]["host"] == server.host
+    assert server.password not in str(entry)
+
+
 def test_a_field_that_is_wrong_is_named(provider: httpx.Client) -> None:
     provider.post("/accounts", json={"account_id": "acme", "ftp_access": True})
     good = settings(CustomerServer("h.example", 22, "u", "p", __file__, None, "/"))  # type: ignore[arg-type]

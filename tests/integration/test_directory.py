@@ -58,6 +58,26 @@ def test_the_permission_is_passed_down_taken_away_and_comes_back(directory: Dire
     assert permitted(directory) == {"a", "b", "c"}
 
 
+def test_settings_are_forgotten_with_their_password(
+    directory: Directory, database: Database[dict[str, Any]]
+) -> None:
+    directory.create("acme", name="Acme Ltd", ftp_access=True)
+    with pytest.raises(AccountError, match="no FTP settings to remove"):
+        directory.forget_settings("acme")
+    with pytest.raises(UnknownAccount):
+        directory.forget_settings("nobody")
+    directory.save_settings("acme", SETTINGS, generate_password())
+    directory.forget_settings("acme")
+    account = directory.get("acme")
+    assert (account.settings, account.enabled) == (None, False)
+    assert (account.name, account.ftp_access) == ("Acme Ltd", True)
+    assert stored_passwords(database) == {}
+    with pytest.raises(AccountError, match="no FTP settings"):
+        directory.password("acme")
+    directory.save_settings("acme", SETTINGS, generate_password())
+    assert directory.get("acme").enabled
+
+
 def test_a_permission_that_the_parent_has_not_cannot_be_passed_on(directory: Directory) -> None:
     family(directory, a=None, b="a")
     with pytest.raises(AccountError, match="grant it to 'a' first"):

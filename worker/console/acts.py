@@ -102,6 +102,13 @@ class Acts:
         action = Action.SETTINGS_ENABLED if enabled else Action.SETTINGS_DISABLED
         self._note(action, account_id, {"enabled": account.enabled}, {"enabled": enabled})
 
+    def forget_settings(self, account_id: str) -> None:
+        """Remove the stored settings and the password. Raises AccountError where there are none."""
+        account = self.services.directory.get(account_id)
+        self.services.directory.forget_settings(account_id)
+        before, after = noted.settings_before(account), {"enabled": False}
+        self._note(Action.SETTINGS_REMOVED, account_id, before, after)
+
     def pause(self, account_id: str) -> None:
         """Stop deliveries until somebody resumes. Raises Conflict where it is paused already."""
         if not self.services.ledger.accounts.pause(account_id):

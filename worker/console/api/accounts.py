@@ -131,6 +131,15 @@ def save_settings(
     }
 
 
+@one.delete("/settings", status_code=status.HTTP_204_NO_CONTENT)
+def remove_settings(principal: Changer, request: Request, account_id: str) -> None:
+    """Remove the FTP settings with the password; files stay queued, and 409 where there are none.
+
+    To stop deliveries for a while, disable the settings or suspend the account instead.
+    """
+    Acts(services_of(request), principal).forget_settings(account_id)
+
+
 @one.post("/settings/enable", response_model=AccountShape)
 def enable(principal: Changer, request: Request, account_id: str) -> Shape:
     """Switch the stored settings on."""
