@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
+from config.audit import Audit
 from config.settings import Settings
 from consumers import topology
 from consumers.events import RecordingReady
@@ -184,7 +185,34 @@ def test_a_server_that_is_away_is_named_with_its_setting_and_without_its_passwor
         "RabbitMQ and MongoDB and SMTP and keys are not usable: follow the advice given above."
     )
     assert checked.out.count("✗") == 4
+    assert "not known: MongoDB could not be asked" in checked.out
     assert "hunter2" not in checked.out
+
+
+def test_stored_passwords_are_rotated_to_the_first_key_and_unreadable_ones_named(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    for account_id in ("acme", "other"):
+        stage.account(pyftpd_server.customer, account_id)
+    new = Fernet.generate_key().decode()
+    rotated = courier.ok("secrets", "rotate", SECRET_KEYS=f"{new},{courier.key}")
+    assert rotated.out == "2 passwords rotated, 0 unreadable.\n"
+    again = courier.inside("secrets", "rotate", SECRET_KEYS=new)
+    assert (again.code, again.out) == (0, "0 passwords rotated, 0 unreadable.\n")
+
+    stage.core.directory.forget_settings("other")
+    stage.account(pyftpd_server.customer, "third")  # by the old key
+    lost = courier.inside("secrets", "rotate", SECRET_KEYS=courier.key)
+    assert lost.out == "0 passwords rotated, 1 unreadable.\n"
+    assert lost.sentence.startswith("No key in COURIER_SECRET_KEYS can read the password of acme:")
+    assert "is not set" in courier.refuses("secrets", "rotate", SECRET_KEYS=None)
+    entries = [entry for entry in Audit(stage.core.database).list() if entry.account_id is None]
+    assert {entry.action for entry in entries} == {"secrets.rotated"}
+    assert [entry.after for entry in entries][::-1] == [
+        {"rotated": 2, "unreadable": 0},
+        {"rotated": 0, "unreadable": 0},
+        {"rotated": 0, "unreadable": 1},
+    ]
 
 
 # --- check, status ----------------------------------------------------------------------------
@@ -193,7 +221,7 @@ def test_a_server_that_is_away_is_named_with_its_setting_and_without_its_passwor
 def test_check_passes_where_all_is_there(courier: Program, stage: Stage) -> None:
     stage.core.directory.create("acme")
     shown = courier.ok("check").out
-    assert shown.count("✓") == 4
+    assert shown.count("✓") == 5
     assert "✗" not in shown
 
 
@@ -226,7 +254,13 @@ def test_status_counts_accounts_files_and_workers(
     told = answer.json
     assert told.pop("oldest_queued_seconds") > 0
     states = {"active": 1, "suspended": 0, "probing": 0, "paused": 0, "disabled": 1}
-    assert told == {"accounts": states, "queued": 1, "dead_letters": 1, "workers": 0}
+    assert told == {
+        "accounts": states,
+        "queued": 1,
+        "dead_letters": 1,
+        "workers": 0,
+        "worker_processes": [],
+    }
 
 
 def test_status_is_watched_until_ctrl_c(courier: Program) -> None:
@@ -659,10 +693,10 @@ def test_the_service_waits_for_its_database_and_ends_on_ctrl_c(courier: Program)
     assert (process.returncode, rest) == (0, "")
 
 
-def test_the_service_refuses_a_taken_address_and_more_processes(
+def test_the_service_refuses_a_taken_address_and_no_process_at_all(
     courier: Program, smtp_sink: SmtpSink
 ) -> None:
     taken = f"127.0.0.1:{smtp_sink.port}"
     sentence = courier("run", METRICS_BIND=taken).sentence
     assert sentence.startswith(f"The metrics address {taken} cannot be used (Address already in")
-    assert "--processes" in courier.refuses("run", "--processes", "2")
+    assert courier.inside("run", "--processes", "0").code == 2
