@@ -63,6 +63,14 @@ def settings_field(name: str) -> FieldSpec | None:
     return next((field for field in settings_fields() if field.name == name), None)
 
 
+def declared(name: str) -> FieldSpec:
+    """The field of this name. Raises KeyError."""
+    field = settings_field(name)
+    if field is None:
+        raise KeyError(name)
+    return field
+
+
 def read_form(form: Mapping[str, str]) -> dict[str, Any]:
     """The settings' fields of a submitted form, ready for FtpSettingsInput.
 

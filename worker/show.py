@@ -21,6 +21,26 @@ from worker.core import Core
 
 Shape = dict[str, Any]
 
+DELIVERY_FIELDS = (
+    "recording_id",
+    "account_id",
+    "status",
+    "tries",
+    "remote_path",
+    "size",
+    "last_error",
+    "created_at",
+    "delivered_at",
+    "reason",
+    "dead_at",
+    "number",
+    "file_name",
+    "file_url",
+    "recorded_at",
+    "sha256",
+    "verified",
+)
+"""What `delivery_shape` has, in its order."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 

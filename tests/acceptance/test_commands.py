@@ -1,5 +1,7 @@
 """The commands, run as a user runs them, on a real broker, database and customers' servers."""
 
+import csv
+import io
 import json
 import signal
 from collections.abc import Iterator
@@ -334,6 +336,29 @@ def test_settings_are_saved_once_a_file_could_be_uploaded_and_pin_the_host_key(
     assert list((server.root / "in/calls").iterdir()) == []
 
 
+def test_uploads_existing_files_and_alerts_are_set_and_shown(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer
+) -> None:
+    stage.account(asyncssh_server.customer)
+    changed = ["--uploads", "3", "--existing-file", "overwrite", "--alert-frequency", "outage"]
+    assert courier.inside("accounts", "set", "acme", *changed, "--recovery-email").code == 0
+    page = courier.inside("accounts", "show", "acme").out
+    for line in ("Overwrite it", "Once an outage, and then daily", "recovery e-mail"):
+        assert line in page
+    newer = ("uploads", "existing_file", "alert_frequency", "recovery_email")
+    shown = courier.inside("accounts", "show", "acme", "--json").json["settings"]
+    assert [shown[name] for name in newer] == [3, "overwrite", "outage", True]
+
+    back = ["--uploads", "0", "--no-recovery-email"]
+    assert courier.inside("accounts", "set", "acme", *back).code == 0
+    shown = courier.inside("accounts", "show", "acme", "--json").json["settings"]
+    assert [shown[name] for name in newer] == [None, "overwrite", "outage", False]
+    assert courier.refuses("accounts", "set", "acme", "--uploads", "9") == (
+        "--uploads must be a whole number from 1 to 8."
+    )
+    assert courier.inside("accounts", "set", "acme", "--existing-file", "keep").code == 2
+
+
 def test_nothing_is_saved_where_the_server_refuses(
     courier: Program, stage: Stage, pyftpd_server: PyFtpServer
 ) -> None:
@@ -549,6 +574,41 @@ def test_recordings_are_listed_by_account_status_and_time(courier: Program, stag
     assert shown["created_at"].endswith("Z")
     assert "530 Login incorrect." in courier.inside("deliveries", "show", "a2").out
     assert "no recording 'nope'" in courier.refuses("deliveries", "show", "nope")
+
+
+def test_recordings_are_exported_as_csv_and_as_lines_of_json(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    stage.core.directory.create("other")
+    stage.queued("=1+1")
+    stage.dead("a2")
+    stage.queued("o1", "other")
+    rows = stage.core.database["deliveries"]
+    rows.update_one({"_id": "a2"}, {"$set": {"number": "+441632960001", "size": 7}})
+    rows.update_one({"_id": "o1"}, {"$set": {"file_name": ' @x, "y".wav', "number": "-1"}})
+
+    text = courier.ok("deliveries", "export").out
+    cells = list(csv.DictReader(io.StringIO(text)))
+    assert [each["recording_id"] for each in cells] == ["o1", "a2", "'=1+1"]
+    assert (cells[0]["file_name"], cells[0]["number"]) == ('\' @x, "y".wav', "'-1")
+    assert (cells[1]["number"], cells[1]["size"]) == ("'+441632960001", "7")
+    assert (cells[1]["status"], cells[1]["last_error"]) == ("dead_lettered", ERROR.words)
+
+    lines = courier.inside("deliveries", "export", "--json").out.splitlines()
+    assert [json.loads(line) for line in lines] == courier.inside(
+        "deliveries", "list", "--json"
+    ).json
+
+    def count(*filters: str) -> int:
+        return len(courier.inside("deliveries", "export", "--json", *filters).out.splitlines())
+
+    assert count("--account", "acme") == 2
+    assert count("--account", "acme", "--status", "queued", "--since", "1h") == 1
+    assert count("--until", "2020-01-01") == 0
+    nothing = courier.inside("deliveries", "export", "--until", "2020-01-01")
+    assert nothing.out.splitlines() == [",".join(cells[0])]
+    assert "'nobody'" in courier.refuses("deliveries", "export", "--account", "nobody")
 
 
 def test_dead_letters_are_replayed_by_filter_oldest_first(courier: Program, stage: Stage) -> None:

@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
 
 from config.accounts import Account, FtpSettings, LogonType, Protocol
 from config.audit import Action
+from config.fields import declared
+from config.ftp_settings import AlertFrequency, ExistingFile
 from consumers.ledger import LastError, Selection, Status
 from consumers.removal import check_removable, remove_account
 from transports.errors import HostKeyChanged, TransferError
@@ -30,6 +32,11 @@ LAST_DELIVERIES = 5
 UNUSED = "FTP access is not granted to it or to an account above it: until then these are unused."
 
 app = command_group()
+
+
+def _field(name: str, *flags: str, also: str = "", metavar: str | None = None) -> Any:
+    """The option of a field of the settings, with the help of its declaration."""
+    return typer.Option(*flags, metavar=metavar, help=f"{declared(name).help} {also}".rstrip())
 
 
 @app.command("create")
@@ -78,23 +85,22 @@ def show_account(account_id: AccountId, *, as_json: AsJson = False) -> None:
 def set_settings(
     account_id: AccountId,
     *,
-    protocol: Annotated[Protocol | None, typer.Option(help="How files travel.")] = None,
-    logon_type: Annotated[
-        LogonType | None, typer.Option(help="How an SFTP server asks for the password.")
-    ] = None,
-    host: Annotated[str | None, typer.Option(help="The server's name or IP address.")] = None,
-    port: Annotated[int | None, typer.Option(help="By default 21 for FTP, 22 for SFTP.")] = None,
-    username: Annotated[str | None, typer.Option(help="Who logs in.")] = None,
+    protocol: Annotated[Protocol | None, _field("protocol")] = None,
+    logon_type: Annotated[LogonType | None, _field("logon_type")] = None,
+    host: Annotated[str | None, _field("host")] = None,
+    port: Annotated[int | None, _field("port")] = None,
+    username: Annotated[str | None, _field("username")] = None,
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from the first line.")
+        bool, _field("password", "--password-stdin", also="Read from the first line.")
     ] = False,
-    path: Annotated[str | None, typer.Option(help="The folder for the files.")] = None,
-    email_alerts: Annotated[
-        str | None,
-        typer.Option(metavar="A@X,B@Y", help="Who is told of suspensions; empty for no one."),
-    ] = None,
-    host_key: Annotated[
-        str | None, typer.Option(metavar="SHA256:...", help="The key the server must show.")
+    path: Annotated[str | None, _field("path")] = None,
+    email_alerts: Annotated[str | None, _field("email_alerts", metavar="A@X,B@Y")] = None,
+    host_key: Annotated[str | None, _field("host_key", metavar="SHA256:...")] = None,
+    uploads: Annotated[int | None, _field("uploads", also="0 is as if left empty.")] = None,
+    existing_file: Annotated[ExistingFile | None, _field("existing_file")] = None,
+    alert_frequency: Annotated[AlertFrequency | None, _field("alert_frequency")] = None,
+    recovery_email: Annotated[
+        bool | None, _field("recovery_email", "--recovery-email/--no-recovery-email")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -112,8 +118,16 @@ def set_settings(
         "path": path,
         "email_alerts": None if email_alerts is None else _addresses(email_alerts),
         "host_key": host_key,
+        "uploads": uploads,
+        "existing_file": existing_file,
+        "alert_frequency": alert_frequency,
+        "recovery_email": recovery_email,
     }
-    changes = {option: value for option, value in given.items() if value is not None}
+    changes: dict[str, Any] = {
+        option: value for option, value in given.items() if value is not None
+    }
+    if uploads == 0:
+        changes["uploads"] = None
     steps = _Steps(as_json=as_json)
     with context.core() as core:
         before = core.directory.get(account_id)
@@ -383,7 +397,16 @@ def _settings_lines(settings: FtpSettings | None) -> Iterator[tuple[str, Cell]]:
         yield "logon type", settings.logon_type.value
         yield "host key", settings.host_key
     yield "path", settings.path
+    yield "uploads at once", settings.uploads or "as many as make it faster"
+    yield "existing file", _label("existing_file", settings.existing_file)
     yield "e-mail alerts", ", ".join(settings.email_alerts) or "none"
+    yield "alert frequency", _label("alert_frequency", settings.alert_frequency)
+    yield "recovery e-mail", "yes" if settings.recovery_email else "no"
+
+
+def _label(name: str, value: str) -> str:
+    """A choice as its drop-down has it."""
+    return next(each.label for each in declared(name).options if each.value == value)
 
 
 def _error_lines(error: LastError | None) -> Iterator[tuple[str, Cell]]:

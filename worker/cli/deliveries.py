@@ -1,7 +1,10 @@
 """`courier deliveries`."""
 
+import csv
+import re
+import sys
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,15 +17,19 @@ from worker.cli.output import AsJson, Cell
 from worker.cli.refusal import Refused
 
 DEFAULT_LIMIT = 50
+_FORMULA = re.compile("[=+@\uff1d\uff0b\uff20\uff0d-]")
+"""How a cell begins that a spreadsheet would calculate (OWASP, "CSV Injection")."""
 
 app = command_group()
+
+OfStatus = Annotated[Status | None, typer.Option("--status", help="Only these.")]
 
 
 @app.command("list")
 def list_deliveries(
     *,
     account: OfAccount = None,
-    status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
+    status: OfStatus = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 for all.")] = DEFAULT_LIMIT,
@@ -37,6 +44,31 @@ def list_deliveries(
     print_rows(rows, as_json=as_json, empty="No recordings match.")
     if limit and len(rows) == limit and not as_json:
         output.note(f"These are the newest {limit}; --limit 0 lists all.")
+
+
+@app.command("export")
+def export(
+    *,
+    account: OfAccount = None,
+    status: OfStatus = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
+) -> None:
+    """Print all recordings that match as CSV (RFC 4180), the newest first.
+
+    A text that a spreadsheet would take for a formula, such as a number with +, begins with an
+    apostrophe; JSON has it as it is.
+    """
+    chosen = Selection(account_id=account, status=status, since=since, until=until)
+    with context.core() as core:
+        require_account(core, account)
+        shapes = (show.delivery_shape(row) for row in core.ledger.files.select(chosen))
+        if as_json:
+            for shape in shapes:
+                output.print_json(shape)
+        else:
+            _print_csv(shapes)
 
 
 @app.command("show")
@@ -80,6 +112,21 @@ def print_rows(rows: Iterable[Document], *, as_json: bool, empty: str) -> None:
         ],
         empty=empty,
     )
+
+
+def _print_csv(shapes: Iterable[show.Shape]) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(show.DELIVERY_FIELDS)
+    for shape in shapes:
+        writer.writerow(_inert(shape[name]) for name in show.DELIVERY_FIELDS)
+
+
+def _inert(value: Any) -> Any:
+    """The value as a cell that neither a spreadsheet nor a terminal acts upon."""
+    if not isinstance(value, str):
+        return value
+    text = output.printable(value)
+    return f"'{text}" if _FORMULA.match(text.lstrip()) else text
 
 
 def _page(row: Document) -> Iterator[tuple[str, Cell]]:

@@ -46,6 +46,10 @@ def test_a_delivery_names_its_place_only_once_the_file_stands_there() -> None:
     assert delivered["delivered_at"] == "2026-11-23T14:05:00.250Z"
 
 
+def test_the_fields_of_a_delivery_are_those_of_its_shape() -> None:
+    assert tuple(show.delivery_shape(row())) == show.DELIVERY_FIELDS
+
+
 def test_a_delivery_shows_the_words_of_its_error_and_no_credentials() -> None:
     shape = show.delivery_shape(row())
     assert (shape["tries"], shape["size"], shape["last_error"]) == (2, 0, "530 no")
