@@ -80,6 +80,12 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise ValueError("must name folders by their absolute paths, such as /recordings")
+    return value
+
+
 def _network(value: object) -> object:
     return ip_network(value) if isinstance(value, str) else value
 
@@ -87,6 +93,7 @@ def _network(value: object) -> object:
 type_list = BeforeValidator(_split)
 Key = Annotated[SecretStr, AfterValidator(_fernet_key)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
 Bind = Annotated[str, AfterValidator(_address)]
 Delay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -126,7 +133,7 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 60
     retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 90
     upload_slots: Annotated[int, Field(ge=1, le=1024)] = 32
-    source_dirs: Annotated[tuple[Path, ...], NoDecode, type_list] = ()
+    source_dirs: Annotated[tuple[Folder, ...], NoDecode, type_list] = ()
     egress_deny: Annotated[tuple[Network, ...], NoDecode, type_list] = Field(
         default=tuple(ip_network(part) for part in CLOUD_METADATA.split(","))
     )

@@ -6,6 +6,7 @@ from a try; the session writes it down, the file's part before the account's, an
 acknowledges.
 """
 
+import contextlib
 import math
 import threading
 import time
@@ -137,6 +138,8 @@ class AccountSession:
             return
         over = self.means.ledger.files.casualties_before(self.account_id, run.streak)
         for recording_id in over:
+            if self._must_yield():
+                return
             self.means.dead_letters.replay(recording_id)
         if over:
             self.means.dead_letters.sweep(self.account_id)
@@ -320,11 +323,20 @@ class AccountSession:
             failure.part_left = error.part_left
             self._observe_try(account, claim, began, failure=failure)
             return self._after_failure(account, run, claim, failure)
+        except BaseException as error:
+            self._give_start_back(claim, error)
+            raise
         self._observe_try(account, claim, began, uploaded=uploaded)
         self._settlement.delivered(account, claim, uploaded)
         if claim.casualty:
             self.means.dead_letters.sweep(self.account_id)
         return None
+
+    def _give_start_back(self, claim: Claim, error: BaseException) -> None:
+        """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
+        never_began = isinstance(error, ConfigError)
+        with contextlib.suppress(PyMongoError):  # the next session frees the claim then
+            self.means.ledger.files.release(claim, part_left=not never_began)
 
     def _after_failure(
         self, account: Account, run: RunState, claim: Claim, failure: TransferError

@@ -66,6 +66,11 @@ class Broker:
         self._wake()
         self._thread.join(CALL_LIMIT)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs, connected or not."""
+        return self._thread.is_alive()
+
     def wait_ready(self, limit: float) -> None:
         """Wait for the connection. Raises BrokerAway after `limit` seconds without one."""
         if not self._connected.wait(limit):
@@ -77,13 +82,21 @@ class Broker:
         connection = self._connection
         return connection is not None and bool(connection.is_open)
 
-    def call(self, work: Callable[[BlockingConnection], T]) -> T:
-        """Run the work in the connection's thread. Raises BrokerAway, or what the work raises."""
+    def call(
+        self,
+        work: Callable[[BlockingConnection], T],
+        undo: Callable[[T], object] | None = None,
+    ) -> T:
+        """Run the work in the connection's thread. Raises BrokerAway, or what the work raises.
+
+        Work that comes to its end only after nobody waits for it any more is undone.
+        """
         future = self.post(work)
         try:
             return future.result(CALL_LIMIT)
         except FutureTimeout:
-            future.cancel()
+            if not future.cancel() and undo is not None:
+                future.add_done_callback(lambda late: _undo(late, undo))
             raise BrokerAway(f"RabbitMQ did not answer in {CALL_LIMIT:.0f} seconds") from None
 
     def post(self, work: Callable[[BlockingConnection], T]) -> "Future[T]":
@@ -113,6 +126,8 @@ class Broker:
             except _AWAY as error:
                 self._last_words = in_words(error)
                 self._observe(Trouble("rabbitmq", f"{self._name}: {self._last_words}"))
+            except Exception as error:  # noqa: BLE001 - nothing is delivered without this thread
+                self._observe(Trouble("rabbitmq", f"{self._name}: {error!r}", error))
             self._fail_calls()
             failures = 0 if time.monotonic() - began > HEARTBEAT else failures + 1
             self._stopping.wait(_BACKOFF[min(failures, len(_BACKOFF)) - 1])
@@ -202,6 +217,23 @@ class Publisher:
             channel.confirm_delivery()
             self._channel = channel
         return channel
+
+
+def _undo(late: "Future[T]", undo: Callable[[T], object]) -> None:
+    if not late.cancelled() and late.exception() is None:
+        undo(late.result())
+
+
+def close_in_order(channel: BlockingChannel) -> None:
+    """Close the channel so that all its messages go back in the queue's order.
+
+    pika's own close rejects what it has not handed out yet, one message after another, and they
+    would stand before those that are held. RabbitMQ returns all of a closed channel in order, so
+    the channel underneath is closed.
+    """
+    if channel.is_open:
+        channel._impl.close()  # noqa: SLF001 - see above
+        channel._flush_output(lambda: channel.is_closed)  # noqa: SLF001 - as its own close does
 
 
 def in_words(error: BaseException) -> str:

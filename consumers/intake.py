@@ -58,6 +58,11 @@ class Intake:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Take no more events; those that are not acknowledged go back to the queue."""
         self._stopping.set()

@@ -23,6 +23,8 @@ from transports.errors import NotPermitted
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 RENEWALS = 6
 """Renewals in the time of one lease: five may fail before it is lost."""
+LOOK_SECONDS = 1.0
+"""How often the group is looked at, where leases are not renewed more often anyway."""
 
 
 def wanted_by(worker: str, workers: Iterable[str]) -> set[int]:
@@ -71,6 +73,9 @@ class Leases:
         self._ttl = ttl
         self._held: dict[int, Lease] = {}
         self._leaving: frozenset[int] = frozenset()
+        self._living: list[str] = []
+        self._wanted: set[int] = set()
+        self._renew_at = 0.0
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
@@ -86,12 +91,20 @@ class Leases:
         self._leases.create_index([("owner", ASCENDING)])
 
     def round(self) -> None:
-        """Renew what is held, hand back what others want, take what is wanted and free."""
+        """Renew what is held, hand back what others want, take what is wanted and free.
+
+        While the group stays as it is and nothing has to be renewed yet, it only looks.
+        """
         self._bury_dead()
-        wanted = wanted_by(self._worker, self._presence.living(timedelta(seconds=self._ttl)))
+        living = self._presence.living(timedelta(seconds=self._ttl))
+        if living != self._living:
+            self._living, self._wanted = living, wanted_by(self._worker, living)
+        elif self._is_settled():
+            return
+        self._renew_at = time.monotonic() + self._ttl / RENEWALS
         self._renew()
-        self._hand_back(wanted)
-        self._take(wanted)
+        self._hand_back(self._wanted)
+        self._take(self._wanted)
         self._learn()
 
     def release_all(self) -> None:
@@ -131,6 +144,10 @@ class Leases:
             return [bucket for bucket in self._held if bucket not in self._leaving]
 
     # --- one round, step by step ------------------------------------------------------------------
+
+    def _is_settled(self) -> bool:
+        with self._lock:
+            return time.monotonic() < self._renew_at and self._held.keys() == self._wanted
 
     def _bury_dead(self) -> None:
         for worker in self._presence.found_dead():

@@ -25,10 +25,18 @@ class Periodic:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Let the round that runs end, and begin no other."""
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def ask_to_stop(self) -> None:
+        """Begin no other round."""
         self._stopping.set()
-        self._thread.join()
+
+    def join(self, seconds: float) -> None:
+        """Wait so long at most for the round that runs."""
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -1,7 +1,8 @@
 """Goes through a queue that nobody consumes: looks at each message, and takes some out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pika
@@ -9,9 +10,13 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pydantic import SecretStr
 
-from consumers.broker import BrokerAway, in_words
+from consumers.broker import BrokerAway, close_in_order, in_words
 
 NOT_FOUND = 404
+MOST = 65_535
+"""Messages at once: what an AMQP 0-9-1 prefetch count can tell."""
+PATIENCE = 5
+"""Seconds without a message after which the queue is taken to have no more."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +52,28 @@ def browse(amqp_url: SecretStr, queue: str, take: Callable[[Message], bool]) -> 
 
 
 def _go_through(channel: BlockingChannel, queue: str, take: Callable[[Message], bool]) -> int:
-    taken = 0
     try:
         ready = channel.queue_declare(queue, passive=True).method.message_count
     except ChannelClosedByBroker as error:
         if error.reply_code == NOT_FOUND:
             return 0
         raise
-    for _ in range(ready):
-        method, properties, body = channel.basic_get(queue)
+    if ready == 0:
+        return 0
+    most = min(ready, MOST)
+    channel.basic_qos(prefetch_count=most)
+    incoming = channel.consume(queue, inactivity_timeout=PATIENCE)
+    taken = [tag for tag, message in _first(most, incoming) if take(message)]
+    for tag in taken:
+        channel.basic_ack(tag)
+    close_in_order(channel)
+    return len(taken)
+
+
+def _first(most: int, incoming: Iterator[Any]) -> Iterator[tuple[int, Message]]:
+    for method, properties, body in islice(incoming, most):
         if method is None:
-            break
-        message = Message(
-            body, properties.message_id, properties.content_type, properties.headers or {}
-        )
-        if take(message):
-            channel.basic_ack(method.delivery_tag)
-            taken += 1
-    return taken
+            return
+        headers = properties.headers or {}
+        message = Message(body, properties.message_id, properties.content_type, headers)
+        yield method.delivery_tag, message

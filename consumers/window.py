@@ -11,7 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.exceptions import ChannelClosedByBroker
 
 from consumers import topology
-from consumers.broker import Broker, BrokerAway
+from consumers.broker import Broker, BrokerAway, close_in_order
 
 EXTRA_PREFETCH = 16
 CLOSE_LIMIT = 5
@@ -49,7 +49,11 @@ class Window:
         self._inbox: queue.SimpleQueue[Held] = queue.SimpleQueue()
         self._held: dict[int, Held] = {}
         self._cancelled = False
-        self._channel = broker.call(self._open)
+        self._channel = broker.call(self._open, undo=self._abandon)
+
+    def _abandon(self, channel: BlockingChannel) -> None:
+        """Nobody waits for this consumer any more: it must not stay the queue's only one."""
+        self._broker.post(lambda _: close_in_order(channel))
 
     def _open(self, connection: BlockingConnection) -> BlockingChannel:
         channel = connection.channel()
@@ -141,17 +145,6 @@ class Window:
     def close(self) -> None:
         """Give back what is held, in order. Never raises."""
         self._held.clear()
-        closed = self._broker.post(self._close_channel)
+        closed = self._broker.post(lambda _: close_in_order(self._channel))
         with contextlib.suppress(Exception):  # the broker returns the messages itself then
             closed.result(CLOSE_LIMIT)
-
-    def _close_channel(self, _: BlockingConnection) -> None:
-        """pika's own close rejects what it has not handed out yet, one message after another.
-
-        They would stand before those that are held. RabbitMQ returns all of a closed channel in
-        order, so the channel underneath is closed.
-        """
-        channel = self._channel
-        if channel.is_open:
-            channel._impl.close()  # noqa: SLF001 - see above
-            channel._flush_output(lambda: channel.is_closed)  # noqa: SLF001 - as its own close does

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+import pymongo
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
@@ -11,6 +12,8 @@ from consumers.intake import Intake
 from consumers.leases import Leases
 from consumers.ledger import Document
 from worker.health import Checks
+
+PING_SECONDS = 2.0
 
 
 class Readiness:
@@ -61,7 +64,8 @@ class Readiness:
 
     def _mongodb(self) -> str | None:
         try:
-            self._database.command("ping")
+            with pymongo.timeout(PING_SECONDS):
+                self._database.command("ping")
         except PyMongoError:
             return "MongoDB does not answer."
         return None

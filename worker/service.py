@@ -3,10 +3,13 @@
 import os
 import socket
 import threading
+import time
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
+import pymongo
 from pymongo.errors import PyMongoError
 
 from alerts.outbox import AlertTried
@@ -14,7 +17,7 @@ from config.settings import Settings
 from consumers.alerting import send_alerts
 from consumers.broker import Broker
 from consumers.intake import Intake
-from consumers.leases import RENEWALS, Leases
+from consumers.leases import LOOK_SECONDS, RENEWALS, Leases
 from consumers.means import Means
 from consumers.observe import Observation
 from consumers.periodic import Periodic
@@ -25,7 +28,7 @@ from consumers.retention import forget_old
 from consumers.scheduler import Scheduler
 from transports.base import Egress, Limits
 from worker.core import Core, make_messaging, make_outbox
-from worker.health import HealthServer
+from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
 from worker.readiness import Readiness
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 30.0
 ALERT_SECONDS = 1.0
-PRESENCE_SECONDS = 1.0
+ROUND_SECONDS = 5.0
+"""Longest wait for a round that runs when the service stops; all end by themselves."""
 RETENTION_SECONDS = 30.0
 RECONCILE_SECONDS = 10.0
 
@@ -53,7 +57,8 @@ class Service:
         self._outbox.ensure_indexes()
         self._presence = Presence(core.database, self._worker)
         self._presence.ensure_indexes()
-        self._told = ""
+        self._told = ("", 0)
+        self._tell_at = 0.0
         self._leases = Leases(
             core.database,
             self._presence,
@@ -83,12 +88,12 @@ class Service:
             self._intake,
             self._leases,
         )
+        lease_round = min(settings.lease_seconds / RENEWALS, LOOK_SECONDS)
         self._rounds = [
             Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
             Periodic("retention", RETENTION_SECONDS, self._forget_old, self._observe),
-            Periodic("presence", PRESENCE_SECONDS, self._tell_changes, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
-            Periodic("leases", settings.lease_seconds / RENEWALS, self._keep_leases, self._observe),
+            Periodic("leases", lease_round, self._keep_leases, self._observe),
         ]
         self._health = self._make_health() if health else None
         self._console = self._make_console() if console else None
@@ -131,7 +136,9 @@ class Service:
         self._intake.stop()
         self._scheduler.stop(GRACE_SECONDS, hurry)
         for each in self._rounds:
-            each.stop()
+            each.ask_to_stop()
+        for each in self._rounds:
+            each.join(ROUND_SECONDS)
         self._consuming.stop()
         self._publishing.broker.stop()
         self._give_up_leases()
@@ -142,7 +149,7 @@ class Service:
         return HealthServer(
             self._core.settings.metrics_bind,
             metrics=self._metrics.render,
-            live={},
+            live=self._liveness(),
             ready=self._readiness.checks,
             state=self._readiness.state,
         )
@@ -181,6 +188,16 @@ class Service:
         if self._publishing.broker.ready:
             route_unrouted(self._core.ledger, self._publishing.router)
 
+    def _liveness(self) -> Checks:
+        """What no restart but the process's own would bring back."""
+        threads: dict[str, _Threaded] = {
+            "intake": self._intake,
+            "scheduler": self._scheduler,
+            "consuming": self._consuming,
+            "publishing": self._publishing.broker,
+        }
+        return {name: partial(_dead, part) for name, part in threads.items()}
+
     def _busy_buckets(self) -> set[int]:
         return self._scheduler.busy_buckets()
 
@@ -189,19 +206,23 @@ class Service:
 
     def _tell_changes(self) -> None:
         """Let the others see at once how this worker is."""
-        state = self._readiness.state()
-        if state != self._told:
-            self._presence.tell(state, len(self._leases.owned()))
-            self._told = state
+        now = (self._readiness.state(), len(self._leases.owned()))
+        if now != self._told:
+            self._presence.tell(*now)
+            self._told = now
 
     def _keep_leases(self) -> None:
         """Say how this worker is, and share the accounts with those there are."""
-        self._presence.tell(self._readiness.state(), len(self._leases.owned()))
         self._leases.round()
+        if time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + self._core.settings.lease_seconds / RENEWALS
+            self._told = ("", 0)
+        self._tell_changes()
 
     def _give_up_leases(self) -> None:
         try:
-            self._leases.release_all()
+            with pymongo.timeout(ROUND_SECONDS):
+                self._leases.release_all()
         except PyMongoError:
             return  # they expire by themselves
 
@@ -214,3 +235,12 @@ def _rules(settings: Settings) -> Rules:
         retry_delays=settings.retry_delays,
         replay_after_outage=settings.replay_after_outage,
     )
+
+
+class _Threaded(Protocol):
+    @property
+    def alive(self) -> bool: ...
+
+
+def _dead(part: _Threaded) -> str | None:
+    return None if part.alive else "Its thread has ended."

@@ -5,6 +5,7 @@ leases. The supervisor serves the console, the health checks, and the metrics su
 """
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,7 @@ class Place:
             [sys.executable, "-m", "worker", "run", SUPERVISED, "--no-console"],
             env=self._environment,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a terminal's Ctrl-C is for the supervisor, which passes it on
         )
         return ended
 
@@ -150,7 +152,10 @@ class Supervisor:
 
     def unready(self) -> str | None:
         """None where every worker is ready."""
-        states = {each.pid: each.state for each in workers(self._core.database)}
+        here = socket.gethostname()
+        states = {
+            each.pid: each.state for each in workers(self._core.database) if each.host == here
+        }
         missing = [place.number for place in self._places if states.get(place.pid or 0) != "ready"]
         if not missing:
             self._was_ready.set()

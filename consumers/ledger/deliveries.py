@@ -360,9 +360,9 @@ class Deliveries:
         }
         return self._settle(claim, values, error, part_left=part_left)
 
-    def release(self, claim: Claim, error: LastError | None = None) -> bool:
+    def release(self, claim: Claim, *, part_left: bool = True) -> bool:
         """Give the start back: nothing is counted, the file is as it was."""
-        return self._settle(claim, {"status": "$claim.was"}, error, part_left=True)
+        return self._settle(claim, {"status": "$claim.was"}, None, part_left=part_left)
 
     def free_claims(self, account_id: str, claimant: Claimant) -> int:
         """Free the account's claims whose session has ended without settling them.

@@ -224,7 +224,7 @@ def test_a_graceful_stop_lets_the_upload_end(
         ids = courier.publish_many("acme", NAMES)
         courier.wait_status(ids[0], "uploading")
         courier.wait_routed(ids)
-        stopping = threading.Thread(target=service.stop)
+        stopping = threading.Thread(target=service.stop, args=(threading.Event(),))
         stopping.start()
         until(lambda: not service._intake._thread.is_alive(), "the service to begin to stop")
         mood.held = False
