@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, NackError, UnroutableError
 from pydantic import SecretStr
 
@@ -25,7 +26,8 @@ T = TypeVar("T")
 HEARTBEAT = 20
 CALL_LIMIT = 30.0
 _BACKOFF = (0.2, 0.5, 1, 2, 5)
-_AWAY = (AMQPError, OSError)
+AWAY = (AMQPError, AMQPConnectorException, OSError)
+"""What pika raises where RabbitMQ cannot be reached; a handshake that times out is no AMQPError."""
 
 
 class BrokerAway(Exception):
@@ -114,7 +116,7 @@ class Broker:
         try:
             if connection is not None:
                 connection.add_callback_threadsafe(lambda: None)
-        except _AWAY:
+        except AWAY:
             pass  # the loop has seen it too, and fails the calls itself
 
     def _run(self) -> None:
@@ -123,7 +125,7 @@ class Broker:
             began = time.monotonic()
             try:
                 self._serve()
-            except _AWAY as error:
+            except AWAY as error:
                 self._last_words = in_words(error)
                 self._observe(Trouble("rabbitmq", f"{self._name}: {self._last_words}"))
             except Exception as error:  # noqa: BLE001 - nothing is delivered without this thread
@@ -155,7 +157,7 @@ class Broker:
                 continue
             try:
                 future.set_result(work(connection))
-            except _AWAY as error:
+            except AWAY as error:
                 future.set_exception(BrokerAway(in_words(error)))
                 if not connection.is_open:
                     raise
@@ -251,5 +253,5 @@ def _close(connection: BlockingConnection) -> None:
     try:
         if connection.is_open:
             connection.close()
-    except _AWAY:
+    except AWAY:
         pass  # it is gone already

@@ -7,10 +7,10 @@ from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker
 from pydantic import SecretStr
 
-from consumers.broker import BrokerAway, close_in_order, in_words
+from consumers.broker import AWAY, BrokerAway, close_in_order, in_words
 
 NOT_FOUND = 404
 MOST = 65_535
@@ -40,11 +40,11 @@ def browse(amqp_url: SecretStr, queue: str, take: Callable[[Message], bool]) -> 
     parameters.blocked_connection_timeout = 30
     try:
         connection = pika.BlockingConnection(parameters)
-    except (AMQPError, OSError) as error:
+    except AWAY as error:
         raise BrokerAway(in_words(error)) from None
     try:
         return _go_through(connection.channel(), queue, take)
-    except (AMQPError, OSError) as error:
+    except AWAY as error:
         raise BrokerAway(in_words(error)) from None
     finally:
         if connection.is_open:

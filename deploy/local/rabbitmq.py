@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from deploy.local import containers
@@ -140,7 +141,7 @@ class RabbitMQ:
         address.blocked_connection_timeout = address.socket_timeout = 5
         try:
             pika.BlockingConnection(address).close()
-        except (AMQPError, OSError):
+        except (AMQPError, AMQPConnectorException, OSError):
             return False
         return True
 
