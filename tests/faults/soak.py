@@ -5,6 +5,7 @@ recording was lost, truncated or doubled, or where an account had two owners by 
 """
 
 import argparse
+import logging
 import random
 import sys
 import tempfile
@@ -47,6 +48,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     arguments = parser.parse_args()
+    logging.disable()  # what the libraries tell of each cut connection
     say(f"seed {arguments.seed}, {arguments.minutes:g} minutes")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         Path(folder).chmod(0o755)

@@ -112,7 +112,8 @@ def test_row_10_the_connection_is_reset_during_an_upload_which_finishes(
 @pytest.mark.parametrize(
     ("seconds", "beats"),
     [
-        pytest.param(12, {}, id="12 seconds"),
+        pytest.param(7, {}, id="7 seconds"),
+        pytest.param(30, {}, id="30 seconds, longer than a handshake", marks=pytest.mark.slow),
         pytest.param(
             300, PRODUCTION, id="5 minutes", marks=[pytest.mark.slow, pytest.mark.timeout(500)]
         ),
