@@ -6,8 +6,10 @@ short. `--once` ends after the story, with exit code 0 only if every sample was 
 
 import argparse
 import json
+import logging
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -17,9 +19,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import pika
 from cryptography.fernet import Fernet
+from pymongo import MongoClient
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.panel import Panel
@@ -62,6 +67,7 @@ class Cast:
 
 def main() -> int:
     """Tell the story; 0 where every sample was delivered."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # the customers' server that is cut
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the story")
     parser.add_argument("--picture", type=Path, help="draw what was shown into this SVG file")
@@ -116,20 +122,58 @@ def _stage() -> Iterator[tuple[Services, Cast]]:
     with ExitStack() as stack:
         with console.status("Starting RabbitMQ and MongoDB …"):
             running = stack.enter_context(services())
+        _refuse_live_platform(running.amqp_url)
+        mongodb_url = stack.enter_context(_own_database(running.mongodb_url))
         sftp = stack.enter_context(
             AsyncSshServer(roots[0], logon=("password", "keyboard-interactive"))
         )
         ftp = stack.enter_context(PyFtpServer(roots[1]))
         mail = stack.enter_context(SmtpSink())
-        yield running, Cast(sftp, ftp, mail, _environment(running, mail))
+        cast = Cast(sftp, ftp, mail, _environment(running.amqp_url, mongodb_url, mail))
+        try:
+            yield running, cast
+        finally:
+            for name in (SFTP_CUSTOMER, FTP_CUSTOMER):
+                _run(cast, "accounts", "remove", name, "--discard-files", expect=None)
 
 
-def _environment(running: Services, mail: SmtpSink) -> dict[str, str]:
+@contextmanager
+def _own_database(url: str) -> Iterator[str]:
+    """A database of this run, dropped at the end: the server may be one that was given."""
+    name = f"courier_demo_{secrets.token_hex(4)}"
+    try:
+        yield urlsplit(url)._replace(path=f"/{name}").geturl()
+    finally:
+        _drop_database(url, name)
+
+
+def _drop_database(url: str, name: str) -> None:
+    with MongoClient[dict[str, Any]](url) as client:
+        client.drop_database(name)
+
+
+def _refuse_live_platform(amqp_url: str) -> None:
+    """Raises DemoFailed where somebody takes the pipeline's events from a broker that was given."""
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    try:
+        intake = connection.channel().queue_declare("recordings.ready", passive=True).method
+    except pika.exceptions.ChannelClosedByBroker:
+        return  # the queue is not there, so nobody takes from it
+    finally:
+        connection.close()
+    if intake.consumer_count:
+        raise DemoFailed(
+            "A courier runs on the broker of COURIER_AMQP_URL, and the demonstration would take "
+            "its recordings: give it a virtual host of its own, or unset COURIER_AMQP_URL."
+        )
+
+
+def _environment(amqp_url: str, mongodb_url: str, mail: SmtpSink) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COURIER_")}
     return {
         **kept,
-        "COURIER_AMQP_URL": running.amqp_url,
-        "COURIER_MONGODB_URL": running.mongodb_url,
+        "COURIER_AMQP_URL": amqp_url,
+        "COURIER_MONGODB_URL": mongodb_url,
         "COURIER_SMTP_URL": mail.url,
         "COURIER_SECRET_KEYS": Fernet.generate_key().decode(),
         "COURIER_ALERT_FROM": "alerts@courier.example",
