@@ -26,6 +26,7 @@ from tests.faults.history import History
 from tests.faults.launcher import VARIABLE, Fault, Point
 from tests.integration.platform import Platform, until
 
+ROOT = Path(__file__).parents[2]
 LEASE = 3.0
 SHORT_BEATS = {"consumers.broker:HEARTBEAT": 2, "consumers.intake:HEARTBEAT": 2}
 """The broker misses a silent worker before its lease is over, as with the times of production."""
@@ -152,7 +153,8 @@ class Scene:
             name,
             [sys.executable, "-m", "tests.faults.launcher"],
             self.folder / f"{name}.log",
-            {**env, VARIABLE: json.dumps(fault)},
+            # Not by the working folder: a server of the test's own process may change it.
+            {**env, VARIABLE: json.dumps(fault), "PYTHONPATH": str(ROOT)},
         )
         worker = Worker(child)
         self.workers.append(worker)

@@ -153,6 +153,8 @@ class Soak:
         self._settle()
 
     def _settle(self) -> None:
+        ended = [worker.child.name for worker in self._workers if worker.exit_code is not None]
+        assert not ended, f"{ended} ended by themselves"
         ends = time.monotonic() + SETTLE_SECONDS
         rows = self.ground.platform.core.database["deliveries"]
         waiting = {"status": {"$in": ["queued", "uploading"]}}
