@@ -52,7 +52,10 @@ def test_row_07_frozen_there_and_woken_it_changes_nothing_but_its_own_part(
     assert ground.platform.run_state("acme").failures == 0
     assert [row["tries"] for row in ground.rows().values()] == [0] * 5
     assert len(mood.renamed) == len({*mood.renamed}) == 5
-    tell("frozen at 6 points: every file once, no .part left, epochs never fell in the log")
+    tell(
+        "frozen at claim, upload, intent, rename, ledger: every file once, no .part left,"
+        " epochs never fell in the log"
+    )
 
 
 @pytest.mark.parametrize("protocol", [Protocol.SFTP, Protocol.FTP])

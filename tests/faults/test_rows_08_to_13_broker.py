@@ -150,7 +150,7 @@ def test_row_12_an_upload_longer_than_the_acknowledgement_timeout_is_delivered_o
 ) -> None:
     ground.customer("acme", moody.customer, Protocol.SFTP)
     with patience(services, 1500):
-        ground.start()
+        worker = ground.start()
         mood.held = True
         ids = ground.publish("acme", 3)
         until(lambda: mood.uploads, "an upload")
@@ -161,6 +161,7 @@ def test_row_12_an_upload_longer_than_the_acknowledgement_timeout_is_delivered_o
     assert mood.renamed == ids
     assert len(mood.uploads) == 3
     assert [row["tries"] for row in ground.rows().values()] == [0, 0, 0]
+    assert "the channel was closed" in worker.child.log.read_text(), "no timeout was met"
     tell("an upload of 6 s with a timeout of 1.5 s: the channel was closed, the file sent once")
 
 

@@ -115,7 +115,10 @@ def test_row_19_a_server_that_stops_reading_is_left_and_nothing_is_kept_open(
     ground.platform.save("acme", server.customer, protocol, path="acme")
     ground.wait_delivered()
     ground.account_for_all()
-    tell(f"3 stalls cut at the limit; threads and descriptors as before ({before[0]}, {before[1]})")
+    tell(
+        "stalled in mid-file, then at two logins, cut at the limit;"
+        f" threads and descriptors as before ({before[0]}, {before[1]})"
+    )
 
 
 def held_at_most(now: tuple[int, int], before: tuple[int, int]) -> bool:

@@ -148,6 +148,7 @@ def test_row_32_a_flood_of_banner_and_an_address_elsewhere_harm_nobody(
         ground.wait_delivered()
         for name in ("ftp-flood", "ssh-flood", "liar"):
             ground.platform.wait_state(name, "suspended", 60)
+        assert any(line.startswith(b"PASV") for line in liar.heard), liar.heard
         assert not visited.is_set(), "a connection went where PASV pointed"
         assert worker.memory() < before + 120_000
     ground.account_for_all()
@@ -158,7 +159,8 @@ def astray(elsewhere: socket.socket) -> list[bytes]:
     """The answers of a server that sends data connections to another address."""
     host, port = elsewhere.getsockname()[:2]
     where = f"{host.replace('.', ',')},{port // 256},{port % 256}"
-    login = [b"331 go on\r\n", b"230 in\r\n"]
+    login = [b"331 go on\r\n", b"230 in\r\n", b"200 binary\r\n", b"211 nothing more\r\n"]
+    login += [b"500 no EPSV here\r\n"]
     return [*login, *[f"227 Entering Passive Mode ({where}).\r\n".encode()] * 30]
 
 
