@@ -1,0 +1,78 @@
+"""DESIGN 3, rules 6 and 14: what comes late counts for nothing, and time is the database's."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.accounts import Protocol
+from consumers.policy import State
+from deploy.local.customers import AsyncSshServer, SmtpSink
+from tests.contract.proxy import Proxy
+from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.platform import MakeCourier, running, until
+from tests.servers import Sshd
+
+HOURS = 7200.0
+NAMES = [f"call-{number:02}.wav" for number in range(10)]
+
+
+@pytest.fixture
+def mood() -> Mood:
+    return Mood()
+
+
+@pytest.fixture
+def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
+    with moody_server(tmp_path / "customer", mood) as server:
+        yield server
+
+
+def test_a_failure_from_before_the_last_change_of_state_counts_for_nothing(
+    make_courier: MakeCourier, sshd: Sshd
+) -> None:
+    courier = make_courier(retry_delays=(0.0,))
+    with Proxy(sshd.customer, freeze_after=100_000) as proxy:
+        frozen = dataclasses.replace(sshd.customer, port=proxy.port)
+        courier.account("acme", frozen, Protocol.SFTP)
+        with running(courier):
+            recording = courier.publish("acme", courier.recording("one.wav", b"sound" * 100_000))
+            until(lambda: list(sshd.root.iterdir()), "the upload to have begun")
+            courier.core.ledger.accounts.pause("acme")
+            proxy.reset()
+            row = courier.wait_status(recording, "queued")
+            run = courier.run_state("acme")
+            assert (run.failures, row["tries"]) == (0, 0)
+            assert row["last_error"]["kind"] == "account"
+            courier.save("acme", sshd.customer, Protocol.SFTP)
+            courier.core.ledger.accounts.resume("acme")
+            courier.wait_status(recording, "delivered")
+            courier.account_for("acme", sshd.root)
+
+
+@pytest.mark.parametrize("skew", [-HOURS, HOURS])
+def test_a_worker_whose_clock_is_hours_wrong_keeps_the_databases_times(
+    make_courier: MakeCourier,
+    customer: AsyncSshServer,
+    smtp_sink: SmtpSink,
+    monkeypatch: pytest.MonkeyPatch,
+    skew: float,
+) -> None:
+    true_time = time.time
+    courier = make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_seconds=1.0)
+    courier.account("acme", customer.customer, Protocol.SFTP, email_alerts=("it@acme.example",))
+    customer.stop()
+    monkeypatch.setattr(time, "time", lambda: true_time() + skew)
+    with running(courier):
+        ids = courier.publish_many("acme", NAMES)
+        run = courier.wait_state("acme", State.SUSPENDED)
+        assert run.suspended_until is not None
+        assert abs(run.suspended_until.timestamp() - true_time()) < HOURS / 2
+        smtp_sink.wait_for(1)
+        customer.start()
+        for recording_id in ids:
+            row = courier.wait_status(recording_id, "delivered")
+            assert abs(row["delivered_at"].timestamp() - true_time()) < HOURS / 2
+        courier.account_for("acme", customer.root)
