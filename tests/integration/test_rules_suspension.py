@@ -95,7 +95,7 @@ def test_a_server_that_is_down_is_told_in_the_operating_systems_words(
     courier.account("acme", customer.customer, Protocol.SFTP, email_alerts=IT)
     customer.stop()
     with running(courier):
-        ids = courier.publish_many("acme", NAMES)
+        ids = publish_together(courier, "acme", NAMES)
         courier.wait_state("acme", State.SUSPENDED)
         (mail,) = smtp_sink.wait_for(1)
         courier.account_for("acme", customer.root, queued=ids)
@@ -223,7 +223,7 @@ def test_nothing_is_claimed_and_nobody_logs_in_while_suspended(
 ) -> None:
     courier.account("acme", customer.customer, Protocol.SFTP, password="wrong")
     with running(courier):
-        ids = courier.publish_many("acme", NAMES)
+        ids = publish_together(courier, "acme", NAMES)
         courier.wait_state("acme", State.SUSPENDED)
         courier.wait_length("deliveries.acme", len(ids))
         starts = [courier.row(recording_id)["starts"] for recording_id in ids]
