@@ -212,11 +212,16 @@ class Service:
             self._told = now
 
     def _keep_leases(self) -> None:
-        """Say how this worker is, and share the accounts with those there are."""
-        self._leases.round()
+        """Say how this worker is, and share the accounts with those there are.
+
+        Told before the first lease is taken: were it killed in between, the others would know of
+        no process that has ended, and wait for the lease.
+        """
         if time.monotonic() >= self._tell_at:
             self._tell_at = time.monotonic() + self._core.settings.lease_seconds / RENEWALS
             self._told = ("", 0)
+        self._tell_changes()
+        self._leases.round()
         self._tell_changes()
 
     def _give_up_leases(self) -> None:
