@@ -54,6 +54,8 @@ class AccountView:
     """Consecutive failures so far, without this one."""
     changed: bool = False
     """Its state has changed since the try began: an `account` failure then counts for nothing."""
+    owed: bool = False
+    """Casualties of the present streak wait for the account to deliver again."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Count:
-    """One more consecutive failure, and the account carries on."""
+    """The account carries on with so many consecutive failures: one more, or none where the
+    connection was lost by several uploads and is counted already."""
 
     failures: int
 
@@ -101,28 +104,38 @@ class Decision:
 
 
 def decide(
-    kind: Kind, file: FileView, account: AccountView, rules: Rules, *, running: int, jitter: float
+    kind: Kind,
+    file: FileView,
+    account: AccountView,
+    rules: Rules,
+    *,
+    running: int,
+    shared: bool = False,
+    jitter: float,
 ) -> Decision:
     """The consequence of a failed try.
 
     `running` is the number of uploads at the account's server while it failed, this one
-    included; `jitter` is a random number from 0 to 1.
+    included; `shared` tells that it lost a connection with another upload, whose failure counts
+    for both; `jitter` is a random number from 0 to 1.
     """
     if kind is Kind.BUSY and running <= 1:
         kind = Kind.ACCOUNT
     return Decision(
-        _for_file(kind, file, account, rules, jitter), _for_account(kind, account, rules)
+        _for_file(kind, file, account, rules, jitter),
+        _for_account(kind, account, rules, shared=shared),
     )
 
 
 def recovers(account: AccountView) -> bool:
-    """Whether a delivered file changes its account: failures end, a probe reopens it.
+    """Whether a delivered file changes its account: failures end, a probe reopens it, what an
+    outage has taken returns.
 
     A success that comes late, after the account was suspended, changes nothing.
     """
     if account.state is State.SUSPENDED:
         return False
-    return account.state is State.PROBING or account.failures > 0
+    return account.state is State.PROBING or account.failures > 0 or account.owed
 
 
 def _for_file(
@@ -142,11 +155,15 @@ def _for_file(
     return Retry(retry_delay(tries, rules, jitter), counted=True)
 
 
-def _for_account(kind: Kind, account: AccountView, rules: Rules) -> Nothing | Count | Suspend:
+def _for_account(
+    kind: Kind, account: AccountView, rules: Rules, *, shared: bool
+) -> Nothing | Count | Suspend:
     if kind not in {Kind.ACCOUNT, Kind.FILE} or account.state is State.SUSPENDED:
         return Nothing()
     if kind is Kind.ACCOUNT and account.changed:
         return Nothing()
+    if shared:
+        return Count(account.failures)
     failures = account.failures + 1
     if account.state is State.PROBING or failures >= rules.suspend_after:
         return Suspend(failures, rules.suspend_seconds)

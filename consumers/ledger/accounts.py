@@ -1,7 +1,8 @@
 """The accounts' running state: the part `run` of their documents, and its transitions.
 
-Every update names the state it was decided on (`change`) and the epoch of its owner: a decision
-that the world has overtaken, or a worker that has lost the account, changes nothing.
+Every update names the state it was decided on (`_seen`) and the epoch of its owner: a decision
+that the world has overtaken, be it by another upload of the same session, or a worker that has
+lost the account, changes nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -159,7 +160,9 @@ class AccountStates:
     ) -> bool:
         """The account delivers: failures are forgotten, and the outage's casualties may return.
 
-        With `relief` the people are told, if there was a suspension: in the same update.
+        It is a change of state only after a probe: what fails beside a success of an active
+        account has not failed late. With `relief` the people are told, if there was a suspension:
+        in the same update.
         """
         values: Document = {
             "run.state": State.ACTIVE.value,
@@ -175,6 +178,9 @@ class AccountStates:
         }
         if relief is not None and seen.outage_since is not None:
             values["run.alerts"] = {"$concatArrays": ["$run.alerts", [_recovery(relief)]]}
+        if seen.state is State.ACTIVE:
+            query = {**_fenced(account_id, epoch), **_seen(seen)}
+            return self._update(query, values) is not None
         return self._change(account_id, epoch, seen, values)
 
     def count_failure(
@@ -187,11 +193,11 @@ class AccountStates:
         error: LastError,
         casualties_in: float | None,
     ) -> bool:
-        """One more consecutive failure; `casualties_in` seconds a casualty is tried again."""
+        """So many consecutive failures; `casualties_in` seconds a casualty is tried again."""
         values = {"run.failures": failures, "run.last_error": _error(error)}
         if casualties_in is not None:
             values["run.casualties_due"] = _later(casualties_in)
-        query = {**_fenced(account_id, epoch), "run.change": seen.change}
+        query = {**_fenced(account_id, epoch), **_seen(seen)}
         return self._update(query, values) is not None
 
     def suspend(
@@ -313,7 +319,7 @@ class AccountStates:
         where: Document | None = None,
     ) -> bool:
         """A change of state, from the state that was seen."""
-        query = {**_fenced(account_id, epoch), "run.change": seen.change, **(where or {})}
+        query = {**_fenced(account_id, epoch), **_seen(seen), **(where or {})}
         return self._update(query, {**values, **_CHANGED}) is not None
 
     def _update(self, query: Document, values: Document) -> Document | None:
@@ -329,6 +335,15 @@ class AccountStates:
 
 def _fenced(account_id: str, epoch: int) -> Document:
     return {"_id": account_id, "run.epoch": {"$not": {"$gt": epoch}}}
+
+
+def _seen(run: RunState) -> Document:
+    """What a decision stands on: uploads at once of one session end side by side."""
+    return {
+        "run.change": run.change,
+        "run.failures": run.failures,
+        "run.streak": run.streak,
+    }
 
 
 def _error(error: LastError) -> Document:

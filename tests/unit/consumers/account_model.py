@@ -64,6 +64,8 @@ class Claim:
     state: State
     change: int
     at: float
+    connection: int
+    """Over which connection it runs: uploads at once may share one."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class AccountModel:
         self.passed: list[int] = []
         self.consecutive = 0
         self.suspensions: list[Suspended] = []
+        self.connections = 0
+        self.most = UPLOADS_AT_ONCE
 
     @property
     def account(self) -> tuple[object, ...]:
@@ -179,7 +183,7 @@ class AccountModel:
 
     def _has_room(self) -> bool:
         """After a failure it is one upload at a time until a success (rule 13)."""
-        return len(self.claims) < (1 if self.failures else UPLOADS_AT_ONCE)
+        return len(self.claims) < (1 if self.failures else self.most)
 
     def _claim_ready(self) -> Claim | None:
         ready = [file for file in self.in_state(Where.QUEUED) if file.not_before <= self.now]
@@ -195,7 +199,9 @@ class AccountModel:
         return self._claim(min(dead, key=lambda file: (file.created_at, file.number)))
 
     def _claim(self, file: File) -> Claim:
-        claim = Claim(file, file.where, self.state, self.change, self.now)
+        if not self.claims:
+            self.connections += 1
+        claim = Claim(file, file.where, self.state, self.change, self.now, self.connections)
         file.where = Where.UPLOADING
         self.claims.append(claim)
         return claim
@@ -206,11 +212,17 @@ class AccountModel:
         claim.file.casualty = None
         if self.state is not State.SUSPENDED:
             self.consecutive = 0
-        if recovers(AccountView(self.state, self.failures)):
+        if recovers(AccountView(self.state, self.failures, owed=self.owed)):
             self._recover()
 
+    @property
+    def owed(self) -> bool:
+        """Whether casualties of the present streak wait for a success."""
+        return self.casualties_due is not None
+
     def _recover(self) -> None:
-        self._change(State.ACTIVE)
+        if self.state is not State.ACTIVE:
+            self._change(State.ACTIVE)
         self.failures = 0
         self.streak += 1
         self.casualties_due = None
@@ -226,7 +238,14 @@ class AccountModel:
         file.failed_by = []
         file.returned_after.append(self.streak - 1)
 
-    def failed(self, claim: Claim, kind: Kind) -> None:
+    def connection_lost(self, claim: Claim) -> list[Claim]:
+        """All uploads over the claim's connection fail with it; they are returned."""
+        cut = [each for each in self.claims if each.connection == claim.connection]
+        for each in cut:
+            self.failed(each, Kind.ACCOUNT, shared=each is not cut[0])
+        return cut
+
+    def failed(self, claim: Claim, kind: Kind, *, shared: bool = False) -> None:
         """A try ends with a failure: the policy decides, both parts are applied."""
         running = len(self.claims)
         self.claims.remove(claim)
@@ -235,16 +254,20 @@ class AccountModel:
             return
         if kind is Kind.SOURCE:
             self.passed.append(claim.file.number)
+        if kind is Kind.BUSY:
+            self.most = max(1, running - 1)
         effective = Kind.ACCOUNT if kind is Kind.BUSY and running == 1 else kind
         changed = self.change != claim.change
-        self._count_for_the_rules(effective, changed=changed)
+        if not shared:
+            self._count_for_the_rules(effective, changed=changed)
         casualty = claim.was is Where.DEAD_LETTERED
         decision = decide(
             kind,
             FileView(claim.file.tries, claim.file.account_tries, casualty),
-            AccountView(self.state, self.failures, changed),
+            AccountView(self.state, self.failures, changed, self.owed),
             self.rules,
             running=running,
+            shared=shared,
             jitter=0.0,
         )
         self._settle_file(claim.file, effective, decision.file)

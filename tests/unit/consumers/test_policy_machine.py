@@ -11,7 +11,13 @@ from hypothesis.stateful import (
 )
 
 from consumers.policy import Rules, State
-from tests.unit.consumers.account_model import AccountModel, Claim, File, Where
+from tests.unit.consumers.account_model import (
+    UPLOADS_AT_ONCE,
+    AccountModel,
+    Claim,
+    File,
+    Where,
+)
 from transports.errors import Kind
 
 KINDS = st.sampled_from([Kind.ACCOUNT] * 4 + [Kind.FILE] * 2 + [Kind.SOURCE, Kind.BUSY, Kind.OURS])
@@ -61,6 +67,30 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(data=st.data(), kind=KINDS)
     def an_upload_fails(self, data: st.DataObject, kind: Kind) -> None:
         self.fail(data.draw(st.sampled_from(self.model.claims)), kind)
+
+    @precondition(lambda self: self.model.claims)
+    @rule(data=st.data())
+    def a_connection_is_lost_under_its_uploads(self, data: st.DataObject) -> None:
+        """One failure, and a try for each file it cut (rule 13)."""
+        model = self.model
+        state, consecutive, tries = model.state, model.consecutive, self.tries()
+        claims = {claim.file.number: claim for claim in model.claims}
+        change, suspensions = model.change, len(model.suspensions)
+        cut = model.connection_lost(data.draw(st.sampled_from(model.claims)))
+        assert model.consecutive <= consecutive + 1, "one failure for all"
+        assert len(model.suspensions) <= suspensions + 1, "and one suspension"
+        for claim in cut:
+            late = claims[claim.file.number].change != change
+            probe = claim.state is State.PROBING or claim.was is Where.DEAD_LETTERED
+            counted = claim.file.tries - tries[claim.file.number]
+            suspended = state is not model.state
+            assert counted == (not late and not probe) or (suspended and not counted)
+
+    @rule(data=st.data())
+    def uploads_begin_and_a_connection_is_lost_under_all(self, data: st.DataObject) -> None:
+        begun = [self.claim() for _ in range(UPLOADS_AT_ONCE)]
+        if any(begun):
+            self.a_connection_is_lost_under_its_uploads(data)
 
     @rule(kinds=st.lists(KINDS, min_size=1, max_size=12))
     def due_files_fail_one_after_another(self, kinds: list[Kind]) -> None:
@@ -113,6 +143,9 @@ class AccountMachine(RuleBasedStateMachine):
 
     # --- one claim, one end ---------------------------------------------------------------------
 
+    def tries(self) -> list[int]:
+        return [file.tries for file in self.model.files]
+
     def claim(self) -> Claim | None:
         model = self.model
         paused, state, until = model.paused, model.state, model.suspended_until
@@ -124,6 +157,8 @@ class AccountMachine(RuleBasedStateMachine):
         assert not paused, "nothing is claimed while the account is paused"
         assert model.state is not State.SUSPENDED, "nothing is claimed while it is suspended"
         assert state is not State.SUSPENDED or until <= model.now, "no probe before the timer"
+        assert len(model.claims) == 1 or not model.failures, "one at a time after a failure"
+        assert len(model.claims) <= model.most, "no more than the server takes"
         if claim.state is State.PROBING:
             self.is_the_oldest(claim.file, candidates)
         elif claim.was is Where.QUEUED:
@@ -145,7 +180,7 @@ class AccountMachine(RuleBasedStateMachine):
         note(f"delivered: {claim}")
         before, late = model.account, model.state is State.SUSPENDED
         lost = [file for file in model.files if file.lost_to_an_outage and file.died_in is not None]
-        ends_a_streak = model.failures > 0 or model.state is State.PROBING
+        ends_a_streak = model.failures > 0 or model.owed or model.state is State.PROBING
         model.delivered(claim)
         if late:
             assert model.account == before, "a late success changes nothing else"
@@ -245,7 +280,6 @@ class AccountMachine(RuleBasedStateMachine):
         """The next delivered file ends the streak it died in, and without one it is tried."""
         model = self.model
         if model.casualties() and model.state is State.ACTIVE:
-            assert model.failures > 0
             assert model.casualties_due is not None
 
     # --- and in the end ---------------------------------------------------------------------------
