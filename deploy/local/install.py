@@ -1,7 +1,7 @@
 """Installs the services that this machine lacks: `python -m deploy.local.install [--tests]`.
 
 Without the option: RabbitMQ and MongoDB. With it, the customers' servers and the browser of the
-tests as well.
+tests, and the programs that the benchmarks compare with, as well.
 What is there already is left alone, so a second run takes a moment.
 """
 
@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import containers, mongodb, packages, rabbitmq
@@ -16,6 +17,8 @@ from deploy.local.processes import ServiceError
 
 CUSTOMERS_SERVERS = {"openssh-server": "sshd", "vsftpd": "vsftpd", "chromium": "chromium"}
 """Debian package -> the program that the tests start; Chromium is the customer's browser."""
+PEERS = {"openssh-client": "sftp", "lftp": "lftp"}
+"""Debian package -> the program that the benchmarks compare with; rclone comes from PyPI."""
 
 
 def main() -> int:
@@ -27,7 +30,8 @@ def main() -> int:
         _say("RabbitMQ", _have_rabbitmq())
         _say("MongoDB", _have_mongodb())
         if with_tests:
-            _say("Customers' servers", _have_customers_servers())
+            _say("Customers' servers", _have("Customers' servers", CUSTOMERS_SERVERS))
+            _say("Peers", _have("Peers", PEERS))
     except ServiceError as error:
         print(error, file=sys.stderr)
         return 1
@@ -72,10 +76,10 @@ def _make_packaged_mongod_run() -> None:
         )
 
 
-def _have_customers_servers() -> str:
-    missing = [package for package, name in CUSTOMERS_SERVERS.items() if not program(name)]
+def _have(what: str, wanted: Mapping[str, str]) -> str:
+    missing = [package for package, name in wanted.items() if not program(name)]
     if missing:
-        _say("Customers' servers", f"installing Debian's {' and '.join(missing)} ...")
+        _say(what, f"installing Debian's {' and '.join(missing)} ...")
         packages.install(*missing)
     return "installed"
 
