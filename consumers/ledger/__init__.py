@@ -7,8 +7,9 @@ from pymongo.database import Database
 from config.accounts import may_use_ftp
 from config.directory import Directory
 from consumers.ledger.accounts import AccountStates, Blame, Relief
+from consumers.ledger.arrivals import Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
-from consumers.ledger.deliveries import Deliveries, Opened, Selection
+from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.records import (
     Claim,
     Claimant,
@@ -22,6 +23,7 @@ from consumers.ledger.records import (
     Waiting,
     shown_state,
 )
+from consumers.ledger.view import Selection
 
 __all__ = [
     "BUCKETS",

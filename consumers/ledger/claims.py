@@ -1,0 +1,160 @@
+"""A session takes a recording: the start is counted, and the claim is that session's alone."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from pymongo import ASCENDING, ReturnDocument
+
+from consumers.ledger.records import Claim, Claimant, Document, Glance, Status
+from consumers.ledger.rows import OLDEST_FIRST, Rows, casualties
+
+_READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
+
+
+class Claims(Rows):
+    """What may be started, and the start itself."""
+
+    def glance(self, recording_ids: Sequence[str]) -> dict[str, Glance]:
+        """What stands in these rows, by recording id; ids without a row are left out."""
+        projection = {
+            "status": 1,
+            "turn": 1,
+            "tries": 1,
+            "wait": {"$subtract": ["$not_before", "$$NOW"]},
+        }
+        rows = self._rows.find({"_id": {"$in": list(recording_ids)}}, projection)
+        return {
+            row["_id"]: Glance(
+                Status(row["status"]), row["turn"], row["tries"], (row["wait"] or 0) / 1000
+            )
+            for row in rows
+        }
+
+    def claim(self, recording_id: str, turn: int, claimant: Claimant, folder: str) -> Claim | None:
+        """Start a queued recording; None where it is not to be started now."""
+        query = {"_id": recording_id, "status": Status.QUEUED, "turn": turn, "$expr": _READY}
+        return self._start(query, claimant, folder)
+
+    def claim_probe(
+        self, account_id: str, streak: int, claimant: Claimant, folder: str, passed: Iterable[str]
+    ) -> Claim | None:
+        """Start the account's oldest file, delays ignored; `passed` are those just tried."""
+        query = self._candidates(account_id, streak, passed)
+        return self._start(query, claimant, folder)
+
+    def claim_overtaking(
+        self, account_id: str, tries: float, claimant: Claimant, folder: str
+    ) -> Claim | None:
+        """Start a file that has failed less than `tries` times, the least tried and oldest one."""
+        query = {
+            "account_id": account_id,
+            "status": Status.QUEUED.value,
+            "tries": {"$lt": tries},
+            "routed_at": {"$ne": None},
+            "$expr": _READY,
+        }
+        return self._start(query, claimant, folder, [("tries", ASCENDING), *OLDEST_FIRST])
+
+    def claim_casualty(
+        self, account_id: str, streak: int, claimant: Claimant, folder: str
+    ) -> Claim | None:
+        """Start the oldest file that this outage has dead-lettered."""
+        return self._start(casualties(account_id, streak), claimant, folder)
+
+    def has_candidate(self, account_id: str, streak: int, passed: Iterable[str] = ()) -> bool:
+        """Whether there is a file to probe the account with."""
+        query = self._candidates(account_id, streak, passed)
+        return self._rows.find_one(query, {"_id": 1}) is not None
+
+    def has_casualty(self, account_id: str, streak: int) -> bool:
+        """Whether this outage has dead-lettered a file."""
+        return self._rows.find_one(casualties(account_id, streak), {"_id": 1}) is not None
+
+    def count_casualties(self, account_id: str, streak: int) -> int:
+        """How many files this outage has dead-lettered."""
+        return self._rows.count_documents(casualties(account_id, streak))
+
+    def next_retry(self, account_id: str) -> datetime | None:
+        """When the first of the account's waiting files may be tried again; None: at once."""
+        row = self._rows.find_one(
+            {"account_id": account_id, "status": Status.QUEUED},
+            {"not_before": 1},
+            sort=[("not_before", ASCENDING)],
+        )
+        moment: datetime | None = row["not_before"] if row else None
+        return moment
+
+    def free_claims(self, account_id: str, claimant: Claimant) -> int:
+        """Free the account's claims whose session has ended without settling them.
+
+        Only one session at a time works an account in an epoch: any other claim of this epoch
+        or an earlier one is of a session that is gone.
+        """
+        result = self._rows.update_many(
+            {
+                "account_id": account_id,
+                "status": Status.UPLOADING,
+                "claim.session": {"$ne": claimant.session},
+                "epoch": {"$lte": claimant.epoch},
+            },
+            [{"$set": {"status": "$claim.was", "claim": None}}],
+        )
+        return result.modified_count
+
+    def _start(
+        self,
+        query: Document,
+        claimant: Claimant,
+        folder: str,
+        order: Sequence[tuple[str, int]] = OLDEST_FIRST,
+    ) -> Claim | None:
+        """Count the start before the upload, so that a start that never ends is seen.
+
+        By the database's clock the ownership still stands: a worker that was frozen with this
+        call on its way, or its request in the network, starts nothing that is another's by now.
+        """
+        start = {"$add": ["$starts", 1]}
+        claim = {
+            "worker": {"$literal": claimant.worker},
+            "session": {"$literal": claimant.session},
+            "at": "$$NOW",
+            "was": "$status",
+        }
+        row = self._rows.find_one_and_update(
+            {"$and": [{**query, "epoch": {"$lte": claimant.epoch}}, _still_owns(claimant)]},
+            [
+                {
+                    "$set": {
+                        "status": Status.UPLOADING.value,
+                        "starts": start,
+                        "epoch": claimant.epoch,
+                        "claim": claim,
+                        "parts": {
+                            "$concatArrays": [
+                                "$parts",
+                                [{"start": start, "folder": {"$literal": folder}}],
+                            ]
+                        },
+                    }
+                }
+            ],
+            sort=order,
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if row is None else Claim.of(row, claimant)
+
+    @staticmethod
+    def _candidates(account_id: str, streak: int, passed: Iterable[str]) -> Document:
+        queued = {"status": Status.QUEUED.value}
+        casualty = {"status": Status.DEAD_LETTERED.value, "casualty": streak}
+        return {
+            "account_id": account_id,
+            "_id": {"$nin": list(passed)},
+            "$or": [queued, casualty],
+        }
+
+
+def _still_owns(claimant: Claimant) -> Document:
+    if claimant.until is None:
+        return {}
+    return {"$expr": {"$gt": [claimant.until, "$$NOW"]}}

@@ -1,0 +1,157 @@
+"""How a start ends: delivered, to be tried again, dead-lettered, or given back."""
+
+import contextlib
+from dataclasses import asdict
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from consumers.ledger.records import Claim, Document, LastError, Status, part_path
+from consumers.ledger.rows import Rows, later, mine
+from transports.upload import Uploaded
+
+MAX_LEFTOVERS = 100
+_RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
+
+
+class Endings(Rows):
+    """Settles the claims, and tells what their starts have left at the customer."""
+
+    def delivered(self, claim: Claim, uploaded: Uploaded) -> float | None:
+        """The file stands in its place. Seconds since its arrival; None where it was not ours.
+
+        A casualty has come back by it, as by a replay: its tries are forgotten.
+        """
+        alive = {"tries": 0, "account_tries": 0, "dead_at": None, "reason": None}
+        row = self._rows.find_one_and_update(
+            mine(claim),
+            [
+                {
+                    "$set": {
+                        "status": Status.DELIVERED.value,
+                        "delivered_at": "$$NOW",
+                        "remote_path": {"$literal": uploaded.remote_path},
+                        "size": uploaded.size,
+                        "sha256": uploaded.sha256,
+                        "verified": uploaded.verified.value,
+                        "parts": [],
+                        "claim": None,
+                        **(alive if claim.casualty else {}),
+                    }
+                },
+                {"$unset": ["casualty", "intent", "replaces", "replaced"]},
+            ],
+            return_document=ReturnDocument.AFTER,
+        )
+        return (row["delivered_at"] - row["created_at"]).total_seconds() if row else None
+
+    def waits(
+        self,
+        claim: Claim,
+        *,
+        delay: float,
+        counted: bool,
+        by_account: bool,
+        error: LastError,
+        part_left: bool,
+    ) -> bool:
+        """The try failed; the file may be tried again after `delay` seconds."""
+        values = {
+            "status": Status.QUEUED.value,
+            "not_before": later(delay),
+            **_tried(claim, counted=counted, by_account=by_account),
+        }
+        return self._settle(claim, values, error, part_left=part_left)
+
+    def dead_lettered(
+        self,
+        claim: Claim,
+        *,
+        counted: bool,
+        by_account: bool,
+        casualty_of: int | None,
+        error: LastError,
+        part_left: bool,
+    ) -> bool:
+        """The file has used up its tries; `casualty_of` is the streak whose end brings it back."""
+        values: Document = {
+            "status": Status.DEAD_LETTERED.value,
+            "dead_at": "$$NOW",
+            "reason": error.kind,
+            "casualty": "$$REMOVE" if casualty_of is None else casualty_of,
+            **_tried(claim, counted=counted, by_account=by_account),
+        }
+        return self._settle(claim, values, error, part_left=part_left)
+
+    def release(self, claim: Claim, *, part_left: bool = True) -> bool:
+        """Give the start back: nothing is counted, the file is as it was."""
+        return self._settle(claim, {"status": "$claim.was"}, None, part_left=part_left)
+
+    def leftovers(self, account_id: str) -> list[tuple[str, list[str]]]:
+        """Dead or discarded files with the temporary files that their tries may have left."""
+        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
+        query = {
+            "account_id": account_id,
+            "status": {"$in": gone},
+            "parts.0": {"$exists": True},
+            "intent": {"$exists": False},
+        }
+        rows = self._rows.find(query, {"parts": 1}).limit(MAX_LEFTOVERS)
+        return [
+            (row["_id"], [part_path(row["_id"], part) for part in row["parts"]]) for row in rows
+        ]
+
+    def cleaned(self, recording_id: str) -> None:
+        """Nothing of a file that is not tried again stands at the customer any more."""
+        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
+        self._rows.update_one(
+            {"_id": recording_id, "status": {"$in": gone}}, {"$set": {"parts": []}}
+        )
+
+    def _settle(
+        self, claim: Claim, values: Document, error: LastError | None, *, part_left: bool
+    ) -> bool:
+        """End a start that did not deliver; a path is kept only where the file may stand there.
+
+        An intent that this start has found and not withdrawn is still true, whatever it met.
+        """
+        values["claim"] = None
+        stages: list[Document] = [{"$set": values}]
+        if error is not None:
+            values["last_error"] = {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
+        found = None if claim.intent is None else asdict(claim.intent)
+        if not part_left:
+            values["parts"] = {
+                "$filter": {"input": "$parts", "cond": {"$ne": ["$$this.start", claim.start]}}
+            }
+            is_found = {"$eq": [{"$ifNull": ["$intent", 0]}, {"$literal": found}]}
+            stages.append(
+                {
+                    "$set": {
+                        name: {"$cond": [is_found, f"${name}", "$$REMOVE"]} for name in _RESERVATION
+                    }
+                }
+            )
+        before = self._rows.find_one_and_update(
+            mine(claim), stages, projection={"replaces": 1, "remote_path": 1, "intent": 1}
+        )
+        if before is None:
+            return False
+        if not part_left and "replaces" in before and before.get("intent", 0) != found:
+            self._give_back(before)
+        return True
+
+    def _give_back(self, row: Document) -> None:
+        """The file that was to be replaced stands there still: its path is its row's again."""
+        with contextlib.suppress(DuplicateKeyError):  # another one has it meanwhile
+            self._rows.update_one(
+                {"_id": row["replaces"], "replaced.by": row["_id"]},
+                {"$set": {"remote_path": row["remote_path"]}, "$unset": {"replaced": ""}},
+            )
+
+
+def _tried(claim: Claim, *, counted: bool, by_account: bool) -> Document:
+    return {
+        "tries": claim.tries + counted,
+        "account_tries": claim.account_tries + (counted and by_account),
+    }

@@ -1,0 +1,98 @@
+"""The path of a recording at its customer: one recording of an account has it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from consumers.ledger.records import WAITING, Claim, Document
+from consumers.ledger.rows import Rows, mine
+from transports.names import join, numbered
+from transports.upload import Intent
+
+MAX_COPIES = 100_000
+
+
+class Places(Rows):
+    """Reserves paths, and writes down what a rename will do before it is done."""
+
+    def copies(self, claim: Claim, folder: str) -> Iterator[tuple[int, str]]:
+        """The paths the file may take by the ledger, as (copy, path): the wanted one first."""
+        wanted = join(folder, claim.file_name)
+        last = self._rows.find_one(
+            {"account_id": claim.account_id, "wanted": wanted, "_id": {"$ne": claim.recording_id}},
+            {"copy": 1},
+            sort=[("copy", DESCENDING)],
+        )
+        first = last["copy"] + 1 if last else 1
+        for copy in range(first, first + MAX_COPIES):
+            yield copy, join(folder, numbered(claim.file_name, copy))
+
+    def intend(
+        self, claim: Claim, intent: Intent, folder: str, copy: int, *, overwrite: bool = False
+    ) -> bool:
+        """Write down what the rename will do, and reserve its path for this recording.
+
+        With `overwrite` the path is taken over from a recording that is at its end; one on its
+        way keeps it. False where the path is another recording's, or the claim is no longer this
+        session's.
+        """
+        reservation: Document = {
+            "intent": asdict(intent),
+            "remote_path": intent.final,
+            "wanted": join(folder, claim.file_name),
+            "copy": copy,
+        }
+        if self._reserve(claim, reservation):
+            return True
+        if not overwrite or not self.is_mine(claim):
+            return False
+        replaced = self._take_over(claim, intent.final)
+        return self._reserve(claim, {**reservation, **({"replaces": replaced} if replaced else {})})
+
+    def withdraw(self, claim: Claim) -> bool:
+        """Take the intent back, the path stays reserved. False where the claim is lost."""
+        return bool(self._rows.update_one(mine(claim), {"$unset": {"intent": ""}}).matched_count)
+
+    def is_on_its_way(self, claim: Claim, folder: str) -> bool:
+        """Whether another recording that is on its way has the path that this one wants."""
+        query = {
+            "account_id": claim.account_id,
+            "remote_path": join(folder, claim.file_name),
+            "_id": {"$ne": claim.recording_id},
+            "status": {"$in": WAITING},
+        }
+        return self._rows.find_one(query, {"_id": 1}) is not None
+
+    def _reserve(self, claim: Claim, reservation: Document) -> bool:
+        try:
+            result = self._rows.update_one(mine(claim), {"$set": reservation})
+        except DuplicateKeyError:
+            return False
+        return bool(result.matched_count)
+
+    def _take_over(self, claim: Claim, path: str) -> str | None:
+        """Take the path from a recording at its end; its id. A dead letter's intent goes too."""
+        row = self._rows.find_one_and_update(
+            {
+                "account_id": claim.account_id,
+                "remote_path": path,
+                "_id": {"$ne": claim.recording_id},
+                "status": {"$nin": WAITING},
+            },
+            [
+                {
+                    "$set": {
+                        "replaced": {
+                            "path": "$remote_path",
+                            "by": {"$literal": claim.recording_id},
+                            "at": "$$NOW",
+                        }
+                    }
+                },
+                {"$unset": ["remote_path", "intent"]},
+            ],
+            projection={"_id": 1},
+        )
+        return row["_id"] if row else None

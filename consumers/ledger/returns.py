@@ -1,0 +1,95 @@
+"""Recordings whose story has ended come back, are given up, or are forgotten."""
+
+from datetime import timedelta
+
+from pymongo import ReturnDocument
+
+from consumers.ledger.records import WAITING, Routing, Status
+from consumers.ledger.rows import OLDEST_FIRST, Rows, later, routing
+
+_ENDED = {
+    Status.DELIVERED: "delivered_at",
+    Status.SKIPPED: "created_at",
+    Status.DISCARDED: "discarded_at",
+}
+"""When the story of a row ended that may be forgotten, by its status."""
+
+
+class Returns(Rows):
+    """Dead letters and casualties, and the rows that nobody needs any more."""
+
+    def casualties_before(self, account_id: str, streak: int) -> list[str]:
+        """Dead letters of outages that are over, oldest first."""
+        query = {
+            "account_id": account_id,
+            "casualty": {"$lt": streak},
+            "status": Status.DEAD_LETTERED,
+        }
+        return [row["_id"] for row in self._rows.find(query, {"_id": 1}).sort(OLDEST_FIRST)]
+
+    def revive(self, recording_id: str) -> Routing | None:
+        """Put a dead letter back on its route with no tries counted; None where it is not one."""
+        row = self._rows.find_one_and_update(
+            {"_id": recording_id, "status": Status.DEAD_LETTERED},
+            [
+                {
+                    "$set": {
+                        "status": Status.QUEUED.value,
+                        "tries": 0,
+                        "account_tries": 0,
+                        "turn": {"$add": ["$turn", 1]},
+                        "routed_at": None,
+                        "unrouted_at": "$$NOW",
+                        "not_before": None,
+                        "dead_at": None,
+                        "reason": None,
+                    }
+                },
+                {"$unset": "casualty"},
+            ],
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if row is None else routing(row)
+
+    def discard(self, recording_id: str) -> bool:
+        """Give a dead letter up for good. False where it is not one."""
+        result = self._rows.update_one(
+            {"_id": recording_id, "status": Status.DEAD_LETTERED},
+            [
+                {"$set": {"status": Status.DISCARDED.value, "discarded_at": "$$NOW"}},
+                {"$unset": "casualty"},
+            ],
+        )
+        return bool(result.modified_count)
+
+    def discard_queued(self, account_id: str) -> int:
+        """Give up what waits for an account that is being removed. The number of files."""
+        result = self._rows.update_many(
+            {"account_id": account_id, "status": {"$in": WAITING}},
+            [
+                {
+                    "$set": {
+                        "status": Status.DISCARDED.value,
+                        "claim": None,
+                        "discarded_at": "$$NOW",
+                    }
+                }
+            ],
+        )
+        return result.modified_count
+
+    def forget_final(self, age: timedelta, limit: int) -> int:
+        """Remove rows that ended longer ago than `age`, dead letters excepted; how many."""
+        forgotten = 0
+        for status, ended in _ENDED.items():
+            query = {
+                "status": status.value,
+                ended: {"$type": "date"},
+                "$expr": {"$lt": [f"${ended}", later(-age.total_seconds())]},
+            }
+            rows = self._rows.find(query, {"_id": 1}).sort(ended).limit(limit)
+            ids = [row["_id"] for row in rows]
+            if ids:
+                query["_id"] = {"$in": ids}
+                forgotten += self._rows.delete_many(query).deleted_count
+        return forgotten

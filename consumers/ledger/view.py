@@ -1,0 +1,85 @@
+"""Looking at rows: for people, and for the gauges."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo import DESCENDING
+
+from consumers.ledger.records import WAITING, Document, Status, Waiting
+from consumers.ledger.rows import OLDEST_FIRST, Rows
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows a person asked for; None and empty mean any."""
+
+    account_id: str | None = None
+    recording_id: str | None = None
+    status: Status | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str | None = None
+
+    def query(self) -> Document:
+        query: Document = {
+            "account_id": self.account_id,
+            "_id": self.recording_id,
+            "status": self.status.value if self.status else None,
+            "reason": self.reason,
+        }
+        times = {"$gte": self.since, "$lt": self.until}
+        moments = {key: moment for key, moment in times.items() if moment}
+        query["created_at"] = moments or None
+        return {key: value for key, value in query.items() if value is not None}
+
+
+class View(Rows):
+    """Changes nothing."""
+
+    def row(self, recording_id: str) -> Document | None:
+        """The whole row, for showing."""
+        return self._rows.find_one({"_id": recording_id})
+
+    def select(self, selection: Selection, limit: int = 0) -> Iterator[Document]:
+        """The rows asked for, newest first; 0 means no limit."""
+        newest = [("created_at", DESCENDING), ("arrival", DESCENDING)]
+        with self._rows.find(selection.query()).sort(newest).limit(limit) as cursor:
+            yield from cursor
+
+    def counts(self, account_id: str) -> dict[Status, int]:
+        """How many rows an account has in each status."""
+        pipeline: list[Document] = [
+            {"$match": {"account_id": account_id}},
+            {"$group": {"_id": "$status", "n": {"$sum": 1}}},
+        ]
+        found = {Status(row["_id"]): row["n"] for row in self._rows.aggregate(pipeline)}
+        return {status: found.get(status, 0) for status in Status}
+
+    def counts_by_account(self) -> dict[str, dict[Status, int]]:
+        """How many rows every account has on their way and dead-lettered; others are left out."""
+        counted = [*WAITING, Status.DEAD_LETTERED.value]
+        pipeline: list[Document] = [
+            {"$match": {"status": {"$in": counted}}},
+            {"$group": {"_id": {"account": "$account_id", "status": "$status"}, "n": {"$sum": 1}}},
+        ]
+        found: dict[str, dict[Status, int]] = {}
+        for row in self._rows.aggregate(pipeline):
+            found.setdefault(row["_id"]["account"], {})[Status(row["_id"]["status"])] = row["n"]
+        return found
+
+    def waiting(self, account_id: str | None = None) -> Waiting:
+        """The files that wait, of one account or of all."""
+        query: Document = {"status": {"$in": WAITING}}
+        if account_id is not None:
+            query["account_id"] = account_id
+        age = {"$subtract": ["$$NOW", "$created_at"]}
+        oldest = self._rows.find_one(query, {"created_at": 1, "age": age}, sort=OLDEST_FIRST)
+        if oldest is None:
+            return Waiting(0, None, 0.0)
+        count = self._rows.count_documents(query)
+        return Waiting(count, oldest["created_at"], oldest["age"] / 1000)
+
+    def dead_letters(self) -> int:
+        """How many dead letters there are."""
+        return self._rows.count_documents({"status": Status.DEAD_LETTERED})
