@@ -7,9 +7,13 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from config.accounts import Algorithms, HashAlgorithm
+from config.accounts import Protocol as FileProtocol
 
 BLOCK = 255 * 1024
 """Bytes a source hands out at once: the largest write request that OpenSSH takes."""
+
+MOST_AT_ONCE = {FileProtocol.FTP: 4, FileProtocol.SFTP: 8}
+"""Uploads that the program runs at once: connections, and channels on one connection."""
 
 OnStep = Callable[[str, str], None]
 """Hears of a step on the way to a session: its name, and a detail such as the address."""
@@ -75,15 +79,29 @@ class Unsupported(Exception):
 
 
 class Server(Protocol):
-    """A session at a customer's server, connected and logged in.
+    """A session at a customer's server, connected and logged in; for one thread at a time.
 
     Paths are as the customer wrote them: relative to the login folder, or absolute. Every method
     raises a TransferError whose kind tells who has to mend it; after any error the session is
-    closed, never used again.
+    closed, never used again. Sessions that share a connection are independent until that breaks:
+    by a stall, by a broken protocol, or cut by `close`. Then each of them fails.
     """
 
-    host_key: str | None
-    """The fingerprint of the server's key (`SHA256:...`), None where the protocol has none."""
+    @property
+    def host_key(self) -> str | None:
+        """The fingerprint of the server's key (`SHA256:...`), None where the protocol has none."""
+
+    @property
+    def connection(self) -> object:
+        """Identity of the connection it runs over: the same object for all that share it."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether its connection stands; once it does not, all that share it are over."""
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds from a request to its answer: the best that was seen."""
 
     @property
     def offer(self) -> Offer:
@@ -122,10 +140,11 @@ class Server(Protocol):
     def remove_directory(self, path: str) -> None:
         """Remove the empty folder. Raises PathRefused."""
 
-    def count_at_once(self, most: int) -> int:
-        """How many uploads the server takes at once, tried up to `most`.
+    def another(self) -> "Server":
+        """One more session for an upload at the same time. From any thread.
 
-        What was opened for it is closed again. The session may not be used afterwards.
+        SFTP opens a channel on the same connection, FTP a connection with a login of its own.
+        Raises TransferError, ServerBusy where the server refuses one more.
         """
 
     def close(self) -> None:

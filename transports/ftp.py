@@ -5,7 +5,6 @@ import ftplib
 import posixpath
 import re
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Self
@@ -87,12 +86,14 @@ class FtpServer:
         password: SecretStr,
         dial_server: Callable[[], Connection],
         limits: Limits,
+        folders: set[str] | None = None,
     ) -> None:
+        """`folders`: those that are known to be there, shared by the sessions of one login."""
         self._settings = settings
         self._password = password
         self._dial_server = dial_server
         self._limits = limits
-        self._folders: set[str] = {"", "."}
+        self._folders = {"", "."} if folders is None else folders
         self._extended_passive = True
         self._tells_size: bool | None = None if settings.capabilities.size else False
         self._home: str | None = None
@@ -107,11 +108,42 @@ class FtpServer:
         dial_server: Callable[[], Connection],
         limits: Limits,
         step: OnStep,
+        folders: set[str] | None = None,
     ) -> Self:
         """A session with the server, logged in."""
-        session = cls(settings, password, dial_server, limits)
+        session = cls(settings, password, dial_server, limits, folders)
         session._connect(step)
         return session
+
+    @property
+    def connection(self) -> object:
+        """The session itself: nothing else runs over its connection."""
+        return self
+
+    @property
+    def connected(self) -> bool:
+        """Whether the control connection stands."""
+        return not self._closed
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds: the quickest reply."""
+        return self._control.round_trip
+
+    def another(self) -> Self:
+        """A session with a login of its own. Raises ServerBusy for whatever refuses it: what was
+        taken from this session cannot be wrong for the next."""
+        try:
+            return self.open(
+                self._settings,
+                self._password,
+                self._dial_server,
+                self._limits,
+                _unheard,
+                self._folders,
+            )
+        except (ConnectFailed, ConnectionLost, LoginRefused, Stalled) as refused:
+            raise ServerBusy(refused.words) from refused
 
     @property
     def offer(self) -> Offer:
@@ -244,19 +276,6 @@ class FtpServer:
                 raise PathRefused(spoken(str(error), self._password)) from error
         self._folders.discard(path)
 
-    def count_at_once(self, most: int) -> int:
-        """How many connections the server takes, tried up to `most` by logging in."""
-        more: list[FtpServer] = []
-        deadline = time.monotonic() + self._limits.login
-        try:
-            with contextlib.suppress(TransferError):
-                while 1 + len(more) < most and time.monotonic() < deadline:
-                    more.append(self._another())
-        finally:
-            for session in more:
-                session.close()
-        return 1 + len(more)
-
     def close(self) -> None:
         """End the session: with QUIT, where the server answers that within a second."""
         if self._closed:
@@ -269,9 +288,6 @@ class FtpServer:
         with contextlib.suppress(Exception), self._watch.within(1):
             self._control.voidcmd("QUIT")
         self._drop()
-
-    def _another(self) -> Self:
-        return self.open(self._settings, self._password, self._dial_server, self._limits, _unheard)
 
     def _hash_command(self, algorithm: HashAlgorithm) -> str | None:
         if _HASH_NAMES[algorithm] in self._control.parameters("HASH"):

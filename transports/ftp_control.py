@@ -3,8 +3,10 @@
 
 import contextlib
 import ftplib
+import math
 import re
 import socket
+import time
 
 from transports.egress import Connection
 from transports.errors import NameRefused
@@ -32,6 +34,8 @@ class Control(ftplib.FTP):
         self.sock: socket.socket = connection.socket
         self.sock.settimeout(None)  # the watchdog cuts it
         self.file = self.sock.makefile("r", encoding="utf-8", errors="surrogateescape")
+        self.round_trip = math.inf
+        """Seconds: the quickest reply to a command."""
         self._features: dict[str, str] = {}
         self._room = _MAX_REPLY
         self._begins = True
@@ -73,6 +77,14 @@ class Control(ftplib.FTP):
         if not (match := re.fullmatch(r"213[ ](\d{1,18})\s*", reply)):
             raise ftplib.error_proto(reply)
         return int(match[1])
+
+    def sendcmd(self, cmd: str) -> str:
+        """As ftplib's."""
+        started = time.monotonic()
+        try:
+            return super().sendcmd(cmd)
+        finally:
+            self.round_trip = min(self.round_trip, time.monotonic() - started)
 
     def passive_port(self, verb: str) -> int:
         """The port that EPSV or PASV names; the address that PASV names is ignored."""

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from config.accounts import Capabilities, FtpSettings, HashAlgorithm, Protocol
-from transports.base import BLOCK, Egress, Limits, Server, TargetExists, Unsupported
+from transports.base import BLOCK, MOST_AT_ONCE, Egress, Limits, Server, TargetExists, Unsupported
 from transports.errors import NameRefused, PathRefused, TransferError, VerificationFailed
 from transports.names import join
 from transports.server import connect
@@ -33,8 +34,6 @@ _LONGER_TEXT = _TEXT * 2
 _CONTENT = _TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
 ASIDE_SECONDS = 10.0
 """Stall limit of what is tried in sessions of its own, because a server may hang over it."""
-MOST_AT_ONCE = {Protocol.FTP: 4, Protocol.SFTP: 8}
-"""Uploads that the program would run at once: connections, and channels on one connection."""
 REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
 """Write requests that are tried where a server does not say what it takes."""
 
@@ -78,7 +77,7 @@ def test_settings(
     A server that tells no sizes or refuses renames passes, and is remembered as such; one that
     takes no files does not. Raises nothing: what went wrong is in the report.
     """
-    test = _Test(settings, on_step)
+    test = _Test(settings, limits, on_step)
     brief = replace(limits, stall=min(limits.stall, ASIDE_SECONDS))
 
     def session(**known: Any) -> Server:
@@ -101,7 +100,10 @@ test_settings.__test__ = False  # type: ignore[attr-defined]
 
 
 class _Test:
-    def __init__(self, settings: FtpSettings, on_step: Callable[[Step], None] | None) -> None:
+    def __init__(
+        self, settings: FtpSettings, limits: Limits, on_step: Callable[[Step], None] | None
+    ) -> None:
+        self._limits = limits
         # What an earlier test found must not keep this one from looking again.
         self.settings = settings.model_copy(update={"capabilities": Capabilities()})
         self.host_key: str | None = None
@@ -136,8 +138,8 @@ class _Test:
         """
         offer = server.offer
         self._note(request_size=offer.request_size, algorithms=offer.algorithms)
-        with contextlib.suppress(TransferError):
-            self._note(at_once=server.count_at_once(MOST_AT_ONCE[self.settings.protocol]))
+        at_once = _count_at_once(server, MOST_AT_ONCE[self.settings.protocol], self._limits.login)
+        self._note(at_once=at_once)
         return offer.hashes
 
     def look_aside(self, session: Callable[..., Server], hashes: tuple[HashAlgorithm, ...]) -> None:
@@ -238,6 +240,20 @@ class _Test:
         self._steps.append(step)
         if self._on_step is not None:
             self._on_step(step)
+
+
+def _count_at_once(server: Server, most: int, seconds: float) -> int:
+    """How many uploads the server takes at once, tried up to `most` and for so many seconds."""
+    more: list[Server] = []
+    deadline = time.monotonic() + seconds
+    try:
+        with contextlib.suppress(TransferError):
+            while 1 + len(more) < most and time.monotonic() < deadline:
+                more.append(server.another())
+    finally:
+        for session in more:
+            session.close()
+    return 1 + len(more)
 
 
 def _right_digest(

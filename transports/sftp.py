@@ -1,12 +1,8 @@
-"""SFTP (SSH_FXP version 3) on paramiko: I/O only.
-
-A raw Transport, so that the host key is compared before any credential is sent.
-"""
+"""SFTP (SSH_FXP version 3) on paramiko: I/O only."""
 
 import contextlib
-import socket
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
 from paramiko import SFTPAttributes
@@ -17,78 +13,68 @@ from paramiko.sftp import (
     SFTP_PERMISSION_DENIED,
     SFTPError,
 )
-from paramiko.ssh_exception import (
-    AuthenticationException,
-    BadAuthenticationType,
-    ChannelException,
-    IncompatiblePeer,
-    SSHException,
-)
+from paramiko.ssh_exception import ChannelException, SSHException
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, HashAlgorithm, LogonType
+from config.accounts import FtpSettings, HashAlgorithm
 from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported, closed_on_failure
 from transports.egress import Connection
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
     HostKeyChanged,
-    LoginRefused,
     NameRefused,
     PathRefused,
     ProtocolFailed,
     QuotaExceeded,
     ServerBusy,
-    Stalled,
     TransferError,
 )
 from transports.names import with_parents
 from transports.sftp_client import Refused, SftpClient, Writes
-from transports.ssh import Answers, SshTransport, Wire
+from transports.ssh_connection import SshConnection
 from transports.watchdog import Watch
-from transports.words import lost, spoken
+from transports.words import spoken
 
-_TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
 _RESOURCE_SHORTAGE = 4  # RFC 4254 section 5.1
 _NO_SUCH_PATH, _WRITE_PROTECT, _NO_SPACE, _QUOTA = 10, 12, 14, 15  # of later drafts, seen in 3
 _MISSING = {SFTP_NO_SUCH_FILE, _NO_SUCH_PATH}
 Judge = Callable[[Refused], type[TransferError]]
 
 
-def translate(error: Exception, password: SecretStr | None = None) -> TransferError:
-    """What an error of paramiko or of the operating system means, in their own words."""
-    if isinstance(error, OSError | EOFError):
-        return lost(error)
-    if isinstance(error, BadAuthenticationType):
-        return LoginRefused(f"The server only takes: {spoken(', '.join(error.allowed_types))}")
-    words = spoken(str(error), password) if isinstance(error, SSHException | SFTPError) else ""
-    if isinstance(error, AuthenticationException):
-        return LoginRefused(words or "Authentication failed")
-    return ProtocolFailed(words or "The server broke the protocol")
-
-
 class SftpServer:
-    """A session at an SFTP server. See `transports.base.Server`."""
+    """A session at an SFTP server: one channel of a connection. See `transports.base.Server`."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        settings: FtpSettings,
-        password: SecretStr,
-        limits: Limits,
-        without: Sequence[str] = (),
-    ) -> None:
-        self.host_key: str | None = None
-        self._wire = Wire(fileno=connection.socket.detach())
-        self._settings = settings
-        self._limits = limits
-        self._password = password
-        self._watch = Watch()
-        self._watch.guard(self._wire)
-        self._transport = SshTransport(self._wire, limits.login, without)
+    def __init__(self, connection: SshConnection) -> None:
+        connection.join(self)
+        self._connection = connection
+        self._settings = connection.settings
+        self._limits = connection.limits
+        self._folders = connection.folders
+        self._watch = Watch(connection.wire)
+        self._watch.guard(connection.wire)
         self._client: SftpClient | None = None
-        self._folders: set[str] = {"", "."}
         self._closed = False
+
+    @property
+    def host_key(self) -> str | None:
+        """The fingerprint of the server's key."""
+        return self._connection.host_key
+
+    @property
+    def connection(self) -> object:
+        """The SSH connection."""
+        return self._connection
+
+    @property
+    def connected(self) -> bool:
+        """Whether the SSH connection stands."""
+        return self._connection.stands
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds: the quickest answer over the connection."""
+        return self._connection.round_trip
 
     @classmethod
     def open(
@@ -128,7 +114,7 @@ class SftpServer:
                 if not seen:
                     with closed_on_failure(connection.socket):
                         step("connected", connection.address.host)
-                session = cls(connection, settings, password, limits, without)
+                session = cls(SshConnection(connection, settings, password, limits, without))
                 key = session.shake_hands()
             except TransferError:
                 if not seen:
@@ -140,20 +126,30 @@ class SftpServer:
                 return session
             session.close()
             seen.append(key)
-            without += session._transport.same_key_algorithms()
+            without += session._connection.transport.same_key_algorithms()
 
     def shake_hands(self) -> str:
         """Agree on keys; the fingerprint of the server's. No credential was sent yet."""
         with closed_on_failure(self), self._talk(self._limits.login):
-            self._transport.start_client()
-            self.host_key = self._transport.get_remote_server_key().fingerprint
-        return self.host_key
+            return self._connection.shake_hands()
 
     def log_in(self) -> None:
         """Log in and start SFTP. Raises LoginRefused, ProtocolFailed, ServerBusy."""
         with closed_on_failure(self):
-            self._authenticate()
-            self._start_sftp()
+            with self._talk(self._limits.login):
+                self._connection.authenticate()
+            self._open_channel(_no_sftp)
+
+    def another(self) -> Self:
+        """A session on a channel of its own. Raises ServerBusy, Stalled, ConnectionLost."""
+        return self._sharing(self._connection)
+
+    @classmethod
+    def _sharing(cls, connection: SshConnection) -> Self:
+        session = cls(connection)
+        with closed_on_failure(session):
+            session._open_channel(_no_more)
+        return session
 
     @property
     def offer(self) -> Offer:
@@ -161,7 +157,7 @@ class SftpServer:
         return Offer(
             hashes=tuple(HashAlgorithm) if self._sftp.knows(b"check-file") else (),
             request_size=self._sftp.told_request_size,
-            algorithms=self._transport.agreed(),
+            algorithms=self._connection.transport.agreed(),
         )
 
     def put(self, blocks: Iterable[bytes], path: str) -> None:
@@ -253,73 +249,27 @@ class SftpServer:
             self._sftp.rmdir(path)
         self._folders.discard(path)
 
-    def count_at_once(self, most: int) -> int:
-        """How many channels for SFTP the connection takes, tried up to `most`."""
-        more: list[SftpClient] = []
-        try:
-            with contextlib.suppress(TransferError):
-                while 1 + len(more) < most:
-                    more.append(self._open_client())
-        finally:
-            for client in more:
-                with contextlib.suppress(Exception), self._watch.within(1):
-                    client.close()
-        return 1 + len(more)
-
     def close(self) -> None:
-        """End the session and its thread."""
+        """End the session, and with the last of its connection that one and its thread."""
         if self._closed:
             return
         if self._watch.busy:  # in another thread, which finds its socket cut and closes
             self._watch.cut()
             return
         self._closed = True
-        with contextlib.suppress(Exception), self._watch.within(1):
-            if self._client is not None and self._transport.is_active():
+        # What the others send goes first; a watch that is over would cut them off.
+        seconds = self._limits.stall if self._connection.is_shared else 1
+        with contextlib.suppress(Exception), self._watch.within(seconds):
+            if self._client is not None and self._connection.stands:
                 self._client.close()
         self._watch.close()
-        with contextlib.suppress(OSError):
-            self._wire.shutdown(socket.SHUT_RDWR)
-        self._transport.packetizer.complete_handshake()  # ends the handshake's timer thread
-        self._transport.close()
-        self._wire.close()
-        if self._transport.is_alive():
-            self._transport.join(5)
+        self._connection.leave(self)
 
     @property
     def _sftp(self) -> SftpClient:
         if self._client is None:
             raise ConnectionLost("The session is over")
         return self._client
-
-    def _authenticate(self) -> None:
-        username = self._settings.username
-        answers = Answers(username, self._password)
-        with self._talk(self._limits.login):
-            if self._settings.logon_type is LogonType.INTERACTIVE:
-                more = self._transport.auth_interactive(username, answers)
-            else:
-                more = self._give_password(username, answers)
-        if more:
-            raise LoginRefused(
-                f"The server wants more than the password: {self._words(', '.join(more))}"
-            )
-
-    def _give_password(self, username: str, answers: Answers) -> list[str]:
-        secret = self._password.get_secret_value()
-        try:
-            return self._transport.auth_password(username, secret, fallback=False)
-        except BadAuthenticationType as refusal:
-            if "keyboard-interactive" not in refusal.allowed_types:
-                raise
-            return self._transport.auth_interactive(username, answers)
-        except SSHException as error:
-            if type(error) is not SSHException:
-                raise
-            # RFC 4252 section 8: the server may ask for a new password instead; paramiko ends.
-            raise LoginRefused(
-                "The server did not accept the password as it is: it may have expired"
-            ) from error
 
     def _renamed_over(self, path: str, to: str) -> bool:
         """False where that is refused, be it for this name: the plain rename tells why."""
@@ -332,21 +282,22 @@ class SftpServer:
                 return False
         return True
 
-    def _start_sftp(self) -> None:
-        self._client = self._open_client()
-
-    def _open_client(self) -> SftpClient:
+    def _open_channel(self, refused: Callable[[Exception], TransferError]) -> None:
+        """`refused`: what it means that the server gives no channel for SFTP."""
         with self._talk(self._limits.login):
             try:
-                channel = self._transport.open_session()
-                channel.invoke_subsystem("sftp")
-                return SftpClient(channel, self._watch, self._settings.capabilities.request_size)
-            except (SSHException, SFTPError) as error:
-                if isinstance(error, ChannelException) and error.code == _RESOURCE_SHORTAGE:
-                    raise ServerBusy(self._words(error.text)) from error
-                if not self._transport.is_active():
+                self._client = self._new_client()
+            except (SSHException, SFTPError, EOFError, OSError) as error:
+                if self._watch.expired or not self._connection.stands:
                     raise
-                raise ProtocolFailed("The login worked, but the server offers no SFTP") from error
+                raise refused(error) from error
+
+    def _new_client(self) -> SftpClient:
+        channel = self._connection.open_channel()
+        with closed_on_failure(channel):
+            channel.invoke_subsystem("sftp")
+            size = self._settings.capabilities.request_size
+            return SftpClient(channel, self._watch, self._connection.answered_in, size)
 
     def _look(self, path: str) -> SFTPAttributes | None:
         with self._talk(self._limits.reply):
@@ -389,7 +340,7 @@ class SftpServer:
         return judge
 
     def _words(self, text: str | bytes) -> str:
-        return spoken(text, self._password)
+        return spoken(text, self._connection.password)
 
     @contextlib.contextmanager
     def _talk(
@@ -413,47 +364,35 @@ class SftpServer:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> TransferError:
-        failure = self._told(error)
+        if self._closed:  # by another thread, between two requests
+            return ConnectionLost("The session is over")
+        if self._is_only_this_channel(error):
+            failure: TransferError = ConnectionLost("The server ended the SFTP session")
+        else:
+            failure = self._connection.failed(error, self._watch)
         self.close()
         return failure
 
-    def _told(self, error: Exception) -> TransferError:
-        if self._watch.expired:
-            return Stalled(self._watch.words)
-        if not self._transport.remote_version:
-            return self._told_without_ssh(error)
-        if isinstance(error, IncompatiblePeer):
-            return ProtocolFailed(self._transport.no_common_algorithm() or str(error))
-        if self._transport.goodbye is not None:
-            return self._told_goodbye(error)
-        return translate(self._cause(error), self._password)
-
-    def _told_without_ssh(self, error: Exception) -> TransferError:
-        greeting = self._words(self._wire.greeting)
-        if self._wire.ended:  # what OpenSSH does beyond MaxStartups, with or without a word
-            return ServerBusy(greeting or "The server closed the connection before greeting")
-        if isinstance(error, OSError):
-            return lost(error)
-        return ProtocolFailed(greeting or "The server does not speak SSH")
-
-    def _told_goodbye(self, error: Exception) -> TransferError:
-        code, words = self._transport.goodbye or (0, "")
-        words = self._words(words) or "The server ended the connection"
-        if code == _TOO_MANY_CONNECTIONS:
-            return ServerBusy(words)
-        if isinstance(error, AuthenticationException):
-            return LoginRefused(words)
-        return ConnectionLost(words)
-
-    def _cause(self, error: Exception) -> Exception:
-        """What the connection died of, where the error is only its echo."""
-        if not isinstance(error, SSHException) or self._transport.is_active():
-            return error
-        login = self._transport.auth_handler
-        echo = isinstance(error, AuthenticationException) or (
-            login is not None and login.is_authenticated()
+    def _is_only_this_channel(self, error: Exception) -> bool:
+        """Whether the server has closed the channel, and the connection stands."""
+        return (
+            self._client is not None
+            and self._client.is_closed
+            and not isinstance(error, SFTPError)
+            and not self._watch.expired
+            and self._connection.stands
         )
-        return self._transport.get_exception() or (EOFError() if echo else error)
+
+
+def _no_sftp(error: Exception) -> TransferError:
+    if isinstance(error, ChannelException) and error.code == _RESOURCE_SHORTAGE:
+        return ServerBusy(spoken(error.text))
+    return ProtocolFailed("The login worked, but the server offers no SFTP")
+
+
+def _no_more(error: Exception) -> TransferError:
+    words = spoken(error.text) if isinstance(error, ChannelException) else ""
+    return ServerBusy(words or "The server takes no more sessions on this connection")
 
 
 def _path_refused(refusal: Refused) -> type[TransferError]:

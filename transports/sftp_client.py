@@ -5,6 +5,8 @@ and sends 32 KB at once to everybody; here every write's status is checked, code
 the request is as large as the server says it may be.
 """
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from paramiko import Channel, SFTPAttributes, SFTPClient
@@ -55,19 +57,33 @@ class SftpClient(SFTPClient):
 
     if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
 
-        def _request(self, kind: int, *args: Any) -> tuple[int, Message]: ...
         def _async_request(self, waiting: Any, kind: int, *args: Any) -> int: ...
         def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]: ...
         def _send_packet(self, kind: int, message: Message) -> None: ...
         def _read_packet(self) -> tuple[int, bytes]: ...
 
-    def __init__(self, channel: Channel, watch: Watch, request_size: int | None = None) -> None:
-        """`request_size`: what the server is known to take, though it does not say."""
+    def __init__(
+        self,
+        channel: Channel,
+        watch: Watch,
+        answered_in: Callable[[float], None],
+        request_size: int | None = None,
+    ) -> None:
+        """`answered_in` hears how many seconds each request took that was waited for.
+
+        `request_size`: what the server is known to take, though it does not say.
+        """
         self._watch = watch
+        self._answered_in = answered_in
         self._extensions: set[bytes] = set()
         super().__init__(channel)
         self.told_request_size = self._asked_request_size()
         self.request_size = self.told_request_size or min(request_size or _REQUEST, BLOCK)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether either side has closed the channel."""
+        return bool(self.sock.closed)
 
     def create(self, path: str) -> bytes:
         """A handle to write a new, empty file."""
@@ -155,11 +171,21 @@ class SftpClient(SFTPClient):
         _, _, write = (message.get_int64() for _ in range(3))
         return min(write, BLOCK) if kind == CMD_EXTENDED_REPLY and write else None
 
+    def _request(self, kind: int, *args: Any) -> tuple[int, Message]:
+        started = time.monotonic()
+        number = self._async_request(type(None), kind, *args)
+        try:
+            return self._read_response(number)
+        finally:
+            self._answered_in(time.monotonic() - started)
+
     def _send_version(self) -> int:
         hello = Message()
         hello.add_int(_VERSION)
+        started = time.monotonic()
         self._send_packet(CMD_INIT, hello)
         kind, data = self._read_packet()
+        self._answered_in(time.monotonic() - started)
         if kind != CMD_VERSION:
             raise SFTPError("It does not speak SFTP")
         answer = Message(data)

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import re
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ class Wire(socket.socket):
 
     received = 0
     sent = 0
+    moved_at = 0.0
+    """When the last bytes went out, by the monotonic clock."""
     ended = False
     greeting = b""
 
@@ -59,7 +62,22 @@ class Wire(socket.socket):
         with self._noticing_the_end():
             sent = super().send(data, flags)
         self.sent += sent
+        self.moved_at = time.monotonic()
         return sent
+
+    def cut(self) -> None:
+        """End whatever waits for it. From any thread."""
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Cut it. paramiko calls this while other threads may write: a descriptor that were free
+        by then could be another customer's connection."""
+        self.cut()
+
+    def free(self) -> None:
+        """Give the descriptor back, once no thread uses it any more."""
+        super().close()
 
     @contextlib.contextmanager
     def _noticing_the_end(self) -> Iterator[None]:
@@ -74,6 +92,7 @@ class SshTransport(Transport):
     """A client connection. AES-GCM first: one pass where CTR and HMAC take two."""
 
     if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
+        saved_exception: Exception | None
 
         def _really_parse_kex_init(self, message: Message) -> dict[str, list[str]]: ...
 

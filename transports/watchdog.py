@@ -10,16 +10,29 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 _TICK = 0.1
+_PATIENCE = 4
+"""Times the limit that a session waits for its turn on a line that moves for others."""
+
+
+class Moving(Protocol):
+    """A line that several sessions share."""
+
+    moved_at: float
+    """When bytes last went out, by the monotonic clock."""
 
 
 class Watch:
     """One session's sockets and the limit on what it is doing at this moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: Moving | None = None) -> None:
+        """`line`: where others send as well, behind whom this session may have to wait."""
         self.expired = False
         self.words = ""
+        self._line = line
+        self._since = -math.inf
         self._sockets: list[socket.socket] = []
         self._limit = self._deadline = math.inf
         _patrol.add(self)
@@ -45,7 +58,8 @@ class Watch:
 
     def moved(self) -> None:
         """Something went forward: the time begins anew."""
-        self._deadline = time.monotonic() + self._limit
+        self._since = time.monotonic()
+        self._deadline = self._since + self._limit
 
     @property
     def busy(self) -> bool:
@@ -65,11 +79,17 @@ class Watch:
 
     def check(self, now: float) -> None:
         """Cut the sockets if the limit is over. For the watching thread."""
-        if now < self._deadline or self.expired:
+        if now < self._deadline or self.expired or self._waits_its_turn(now):
             return
         self.words = f"The server was silent for {self._limit:g} seconds"
         self.expired = True
         self.cut()
+
+    def _waits_its_turn(self, now: float) -> bool:
+        if self._line is None:
+            return False
+        last_turn = self._since + _PATIENCE * self._limit
+        return now < min(self._line.moved_at + self._limit, last_turn)
 
 
 class _Patrol:

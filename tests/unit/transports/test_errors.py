@@ -14,7 +14,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from pydantic import SecretStr
 
-from transports import errors, ftp, sftp, ssh, words
+from transports import errors, ftp, ssh, ssh_connection, words
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -80,7 +80,7 @@ GARBLED = {
 
 @pytest.mark.parametrize("of", sorted(SYSTEM | OF_PARAMIKO | GARBLED, key=str))
 def test_every_error_of_paramiko_is_translated(of: type[Exception]) -> None:
-    _is_told_to_a_person(sftp.translate(_made(of), SecretStr("secret")))
+    _is_told_to_a_person(ssh_connection.translate(_made(of), SecretStr("secret")))
 
 
 @pytest.mark.parametrize("of", sorted(SYSTEM | OF_FTPLIB | GARBLED, key=str))
@@ -108,7 +108,7 @@ def _is_told_to_a_person(failure: TransferError) -> None:
 def test_errors_of_paramiko_mean(
     error: Exception, expected: type[TransferError], told: str
 ) -> None:
-    failure = sftp.translate(error)
+    failure = ssh_connection.translate(error)
     assert type(failure) is expected
     assert failure.words.startswith(told)
 

@@ -1,0 +1,213 @@
+"""One SSH connection: trusted, logged in, and shared by the sessions that are its channels.
+
+A raw Transport, so that the host key is compared before any credential is sent.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+
+from paramiko import Channel
+from paramiko.sftp import SFTPError
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    BadAuthenticationType,
+    IncompatiblePeer,
+    SSHException,
+)
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings, LogonType
+from transports.base import Limits
+from transports.egress import Connection
+from transports.errors import (
+    ConnectionLost,
+    LoginRefused,
+    ProtocolFailed,
+    ServerBusy,
+    Stalled,
+    TransferError,
+)
+from transports.ssh import Answers, SshTransport, Wire
+from transports.watchdog import Watch
+from transports.words import lost, spoken
+
+_TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
+
+
+def translate(error: Exception, password: SecretStr | None = None) -> TransferError:
+    """What an error of paramiko or of the operating system means, in their own words."""
+    if isinstance(error, OSError | EOFError):
+        return lost(error)
+    if isinstance(error, BadAuthenticationType):
+        return LoginRefused(f"The server only takes: {spoken(', '.join(error.allowed_types))}")
+    words = spoken(str(error), password) if isinstance(error, SSHException | SFTPError) else ""
+    if isinstance(error, AuthenticationException):
+        return LoginRefused(words or "Authentication failed")
+    return ProtocolFailed(words or "The server broke the protocol")
+
+
+class SshConnection:
+    """Ends with the last of its sessions. Its methods raise what paramiko raises.
+
+    May be used from several threads at once, the handshake and the logon from one.
+    """
+
+    def __init__(
+        self,
+        dialed: Connection,
+        settings: FtpSettings,
+        password: SecretStr,
+        limits: Limits,
+        without: Sequence[str] = (),
+    ) -> None:
+        """`without`: host key algorithms that are not wanted."""
+        self.settings = settings
+        self.password = password
+        self.limits = limits
+        self.host_key: str | None = None
+        self.wire = Wire(fileno=dialed.socket.detach())
+        self.transport = SshTransport(self.wire, limits.login, without)
+        self.round_trip = math.inf
+        """Seconds: the best that was seen of any session."""
+        self.folders: set[str] = {"", "."}
+        """Folders that are known to be there."""
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._sessions: set[object] = set()
+        self._failure: TransferError | None = None
+        self._closed = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether it can be used, as far as was seen."""
+        return (
+            self.transport.is_active()
+            and self.transport.goodbye is None
+            and self.transport.saved_exception is None
+            and self._failure is None
+            and not (self.wire.ended or self._closed)
+        )
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it has more than one session."""
+        return len(self._sessions) > 1
+
+    def join(self, session: object) -> None:
+        """Count the session in. Raises ConnectionLost where the connection is closed."""
+        with self._lock:
+            if self._closed:
+                raise ConnectionLost("The session is over")
+            self._sessions.add(session)
+
+    def leave(self, session: object) -> None:
+        """Count the session out; with the last one the connection is closed. May be repeated."""
+        with self._lock:
+            self._sessions.discard(session)
+            if self._sessions or self._closed:
+                return
+            self._closed = True
+        self._close()
+
+    def shake_hands(self) -> str:
+        """Agree on keys; the fingerprint of the server's. No credential was sent yet."""
+        self.transport.start_client()
+        self.host_key = self.transport.get_remote_server_key().fingerprint
+        return self.host_key
+
+    def authenticate(self) -> None:
+        """Log in. Raises LoginRefused as well."""
+        username = self.settings.username
+        answers = Answers(username, self.password)
+        if self.settings.logon_type is LogonType.INTERACTIVE:
+            more = self.transport.auth_interactive(username, answers)
+        else:
+            more = self._give_password(username, answers)
+        if more:
+            wanted = spoken(", ".join(more), self.password)
+            raise LoginRefused(f"The server wants more than the password: {wanted}")
+
+    def open_channel(self) -> Channel:
+        """One more channel."""
+        with self._opening:  # paramiko keeps one place for why a channel was refused
+            started = time.monotonic()
+            channel = self.transport.open_session()
+            self.answered_in(time.monotonic() - started)
+        return channel
+
+    def answered_in(self, seconds: float) -> None:
+        """Note what one request took from its sending to its answer."""
+        self.round_trip = min(self.round_trip, seconds)
+
+    def failed(self, error: Exception, watch: Watch) -> TransferError:
+        """What the error of one session means. It is the end of all the others too."""
+        with self._lock:
+            if self._failure is None:
+                self._failure = self._told(error, watch)
+            failure = self._failure
+        self.wire.cut()
+        return type(failure)(failure.words)
+
+    def _close(self) -> None:
+        self.wire.cut()
+        self.transport.packetizer.complete_handshake()  # ends the handshake's timer thread
+        self.transport.close()
+        if self.transport.is_alive():
+            self.transport.join(5)
+        self.wire.free()
+
+    def _give_password(self, username: str, answers: Answers) -> list[str]:
+        secret = self.password.get_secret_value()
+        try:
+            return self.transport.auth_password(username, secret, fallback=False)
+        except BadAuthenticationType as refusal:
+            if "keyboard-interactive" not in refusal.allowed_types:
+                raise
+            return self.transport.auth_interactive(username, answers)
+        except SSHException as error:
+            if type(error) is not SSHException:
+                raise
+            # RFC 4252 section 8: the server may ask for a new password instead; paramiko ends.
+            raise LoginRefused(
+                "The server did not accept the password as it is: it may have expired"
+            ) from error
+
+    def _told(self, error: Exception, watch: Watch) -> TransferError:
+        if watch.expired:
+            return Stalled(watch.words)
+        if not self.transport.remote_version:
+            return self._told_without_ssh(error)
+        if isinstance(error, IncompatiblePeer):
+            return ProtocolFailed(self.transport.no_common_algorithm() or str(error))
+        if self.transport.goodbye is not None:
+            return self._told_goodbye(error)
+        return translate(self._cause(error), self.password)
+
+    def _told_without_ssh(self, error: Exception) -> TransferError:
+        greeting = spoken(self.wire.greeting, self.password)
+        if self.wire.ended:  # what OpenSSH does beyond MaxStartups, with or without a word
+            return ServerBusy(greeting or "The server closed the connection before greeting")
+        if isinstance(error, OSError):
+            return lost(error)
+        return ProtocolFailed(greeting or "The server does not speak SSH")
+
+    def _told_goodbye(self, error: Exception) -> TransferError:
+        code, words = self.transport.goodbye or (0, "")
+        words = spoken(words, self.password) or "The server ended the connection"
+        if code == _TOO_MANY_CONNECTIONS:
+            return ServerBusy(words)
+        if isinstance(error, AuthenticationException):
+            return LoginRefused(words)
+        return ConnectionLost(words)
+
+    def _cause(self, error: Exception) -> Exception:
+        """What the connection died of, where the error is only its echo."""
+        if not isinstance(error, SSHException) or self.transport.is_active():
+            return error
+        login = self.transport.auth_handler
+        echo = isinstance(error, AuthenticationException) or (
+            login is not None and login.is_authenticated()
+        )
+        return self.transport.get_exception() or (EOFError() if echo else error)
