@@ -149,13 +149,25 @@ def free_port() -> int:
     A client that reconnects to a stopped server within that range can be given the
     server's own port and be connected to itself. Raises `ServiceError` when all are taken.
     """
-    first_of_clients = int(_PORTS_OF_CLIENTS.read_text().split()[0])
+    ports = _ports()
     for _ in range(100):
-        port = random.randrange(first_of_clients // 2, first_of_clients)  # noqa: S311 - no secret
+        port = random.choice(ports)  # noqa: S311 - no secret
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise ServiceError("No free port was found on 127.0.0.1: too many servers run here.")
+
+
+def _ports() -> range:
+    """All that are served from; where tests run side by side, a part for each of their workers.
+
+    Otherwise one worker could be given the port of a server that another has stopped for a while.
+    """
+    first_of_clients = int(_PORTS_OF_CLIENTS.read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    each = first_of_clients // 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first = first_of_clients // 2 + worker * each
+    return range(first, first + each)
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:

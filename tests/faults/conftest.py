@@ -89,6 +89,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Every test of this folder leaves a line; what a run does not try keeps its last one."""
     if "tests/faults/test_" not in report.nodeid or (report.when != "call" and report.passed):
         return
+    if hasattr(report, "node"):
+        return  # of a worker of this run, which has written it
     RECORD.parent.mkdir(exist_ok=True)
     seen = [text for name, text in report.user_properties if name == "seen"]
     line = Seen(report.nodeid, report.outcome, round(report.duration, 1), [*map(str, seen)])

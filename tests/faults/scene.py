@@ -24,13 +24,12 @@ from deploy.local.services import Services
 from tests.faults.accounting import Account, Tally, count
 from tests.faults.history import History
 from tests.faults.launcher import VARIABLE, Fault, Point
-from tests.integration.platform import Platform, until
+from tests.integration.platform import WAIT_SECONDS, Platform, all_in_short, until
 
 ROOT = Path(__file__).parents[2]
 LEASE = 3.0
 SHORT_BEATS = {"consumers.broker:HEARTBEAT": 2, "consumers.intake:HEARTBEAT": 2}
 """The broker misses a silent worker before its lease is over, as with the times of production."""
-SECONDS = 60.0
 
 
 @dataclass
@@ -71,14 +70,14 @@ class Worker:
         stat = Path(f"/proc/{self.pid}/stat").read_text()
         return stat.rpartition(")")[2].split()[0] == "T"
 
-    def wait_end(self, limit: float = SECONDS) -> int:
+    def wait_end(self, limit: float = WAIT_SECONDS) -> int:
         """Its exit code, once it has ended."""
         until(lambda: self.exit_code is not None, "the worker to end", limit)
         code = self.exit_code
         assert code is not None
         return code
 
-    def wait_frozen(self, limit: float = SECONDS) -> None:
+    def wait_frozen(self, limit: float = WAIT_SECONDS) -> None:
         until(lambda: self.is_frozen, "the worker to be frozen", limit)
 
     def held(self) -> tuple[int, int]:
@@ -183,11 +182,10 @@ class Scene:
             until(
                 lambda: (owner := self.owner(account_id)) != not_by and owner,
                 f"{account_id} to be owned",
-                SECONDS,
             )
         )
 
-    def wait_delivered(self, *ids: str, limit: float = SECONDS) -> None:
+    def wait_delivered(self, *ids: str, limit: float = WAIT_SECONDS) -> None:
         """Wait until these recordings, or all, are delivered."""
         wanted = set(ids or self.published)
 
@@ -198,8 +196,8 @@ class Scene:
             return wanted - {row["_id"] for row in done}
 
         def what() -> str:
-            rows = [self.platform.row(name) for name in sorted(missing())[:3]]
-            return f"{len(missing())} of {len(wanted)} to be delivered, such as {rows}"
+            rows = [self.platform.row(name) for name in sorted(missing())]
+            return f"all {len(wanted)} to be delivered; not yet {all_in_short(rows)}"
 
         until(lambda: not missing(), what, limit)
 
@@ -217,7 +215,7 @@ class Scene:
 
     def account_for_all(self) -> Tally:
         """The accounting of the matrix, from disks, ledger, broker and recorded history."""
-        until(lambda: set(self.published) <= set(self.rows()), "all events to be taken", SECONDS)
+        until(lambda: set(self.published) <= set(self.rows()), "all events to be taken")
         self._take_in_unsure()
         tally = count(self.accounts.values(), self.rows())
         tally.assert_whole()

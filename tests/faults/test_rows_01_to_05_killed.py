@@ -33,7 +33,7 @@ def test_row_01_killed_before_the_upload_another_takes_over_within_the_lease(
     pair = [ground.start(point, apart=apart) for _ in range(2)]
     first = ground.wait_owned("acme")
     (recording,) = ground.publish("acme")
-    until(lambda: any(each.exit_code for each in pair), "one of the two to be killed", 30)
+    until(lambda: any(each.exit_code for each in pair), "one of the two to be killed")
     died = time.monotonic()
     ground.wait_delivered(recording)
     took = time.monotonic() - died
@@ -129,7 +129,7 @@ def test_row_05_killed_after_the_dead_letters_confirm_there_is_one_in_the_ledger
     assert ground.platform.queue_length("dead-letters.acme") == 1
     assert ground.platform.row(recording)["status"] == "uploading"
     ground.start()
-    row = ground.platform.wait_status(recording, "dead_lettered", 30)
+    row = ground.platform.wait_status(recording, "dead_lettered")
     ground.account_for_all()
     assert row["tries"] == 5
     dead = [each for each in ground.rows().values() if each["status"] == "dead_lettered"]

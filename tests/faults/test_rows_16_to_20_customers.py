@@ -24,7 +24,7 @@ def test_row_16_a_server_down_for_hours_loses_nothing_and_its_oldest_file_is_the
     moody.stop()
     ground.start()
     ids = ground.publish("acme", 12)
-    until(lambda: ground.platform.run_state("acme").suspensions >= 5, "five suspensions", 40)
+    until(lambda: ground.platform.run_state("acme").suspensions >= 5, "five suspensions")
     rows = ground.rows()
     assert {row["status"] for row in rows.values()} <= {"queued", "uploading"}
     tried = [name for name in ids if rows[name]["starts"] > rows[name]["tries"]]
@@ -80,7 +80,7 @@ def test_row_18_one_poison_file_dies_at_its_fifth_try_and_the_others_flow(
     mood.refused_names.add(ids[1])
     ground.start()
     ids += ground.publish("acme", 9)
-    row = ground.platform.wait_status(ids[1], "dead_lettered", 30)
+    row = ground.platform.wait_status(ids[1], "dead_lettered")
     ground.wait_delivered(*(name for name in ids if name != ids[1]))
     ground.account_for_all()
     run = ground.platform.run_state("acme")
@@ -108,7 +108,7 @@ def test_row_19_a_server_that_stops_reading_is_left_and_nothing_is_kept_open(
     with Proxy(server.customer, freeze_after=300_000) as proxy:
         ground.platform.save("acme", server.customer, protocol, path="acme", port=proxy.port)
         ground.publish("acme", 2, size=30_000_000)
-        run = ground.platform.wait_state("acme", "suspended", 40)
+        run = ground.platform.wait_state("acme", "suspended")
         assert run.last_error is not None
         assert "silent for" in run.last_error.words
         until(lambda: held_at_most(worker.held(), before), lambda: f"{worker.held()}: {before}")

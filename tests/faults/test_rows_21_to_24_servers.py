@@ -95,7 +95,7 @@ def test_row_22_a_full_disk_is_told_in_the_servers_words_and_leaves_no_final_fil
         fill.write_bytes(b"x" * 1_500_000)
         ground.start()
         ground.publish("acme", 2, size=SIZE)
-        run = ground.platform.wait_state("acme", "suspended", 30)
+        run = ground.platform.wait_state("acme", "suspended")
         assert run.last_error is not None
         words = run.last_error.words
         assert not [path for path in files_below(server.root) if path.suffix == ".wav"]
@@ -139,7 +139,7 @@ def test_row_22_a_quota_and_a_read_only_path_are_told_in_the_servers_words(
             ground.publish(account, 2)
         words = {}
         for account in ("quota", "locked"):
-            run = ground.platform.wait_state(account, "suspended", 30)
+            run = ground.platform.wait_state(account, "suspended")
             assert run.last_error is not None
             words[account] = run.last_error.words
         assert "Quota exceeded, ask for more" in words["quota"]
@@ -198,7 +198,7 @@ def test_row_24_a_changed_host_key_is_given_no_credential_and_the_alert_says_so(
     assert not mood.uploads
     assert old in text
     assert new in text
-    until(lambda: ground.platform.run_state("acme").suspensions >= 2, "a probe", 20)
+    until(lambda: ground.platform.run_state("acme").suspensions >= 2, "a probe")
     assert moody.logins == 0
     ground.platform.save("acme", moody.customer, Protocol.SFTP, path="acme")
     ground.wait_delivered()

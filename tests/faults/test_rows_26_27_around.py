@@ -52,7 +52,7 @@ def test_row_27_a_recording_that_is_not_there_dies_alone_and_blames_nobody(
     published |= {missing: None, short: b"half"}
     (good,) = ground.publish("acme")
     for name in (missing, short):
-        row = ground.platform.wait_status(name, "dead_lettered", 40)
+        row = ground.platform.wait_status(name, "dead_lettered")
         assert (row["tries"], row["reason"]) == (5, "source")
     ground.wait_delivered(good)
     mood.seconds_a_write = 0.1

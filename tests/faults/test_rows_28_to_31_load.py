@@ -55,7 +55,7 @@ def through(ground: Scene, accounts: list[str], files: int) -> float:
     ids = [name for account in accounts for name in ground.publish(account, files, size=5000)]
     routed = {"_id": {"$in": ids}, "routed_at": {"$ne": None}}
     rows = ground.platform.core.database["deliveries"]
-    until(lambda: rows.count_documents(routed) == len(ids), "all to be routed", 60)
+    until(lambda: rows.count_documents(routed) == len(ids), "all to be routed")
     began = time.monotonic()
     for account in accounts:
         ledger.accounts.resume(account)

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -36,7 +36,13 @@ def settings_for(amqp_url: str, mongodb_url: str, smtp_url: str, **changes: Any)
     )
 
 
-def until(holds: Callable[[], Any], what: str | Callable[[], str], limit: float = 20) -> Any:
+WAIT_SECONDS = 60.0
+"""How long anything at all may take on a machine that is busy with something else."""
+
+
+def until(
+    holds: Callable[[], Any], what: str | Callable[[], str], limit: float = WAIT_SECONDS
+) -> Any:
     """Wait for something to hold; fail with what was waited for, as it then stands."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
@@ -46,6 +52,22 @@ def until(holds: Callable[[], Any], what: str | Callable[[], str], limit: float 
         time.sleep(0.05)
     waited_for = what if isinstance(what, str) else what()
     raise AssertionError(f"waited {limit:.0f} s in vain for {waited_for}")
+
+
+def in_short(row: Document) -> str:
+    """A row in a line: what one wants to know first of a file that did not arrive."""
+    if not row:
+        return "in no row"
+    known = ("routed_at", "last_error")
+    more = [f"{name} {row[name]}" for name in known if row.get(name)]
+    counted = f"{row.get('tries')} tries, {row.get('starts')} starts"
+    return ", ".join([f"{row['_id']}: {row['status']}, {counted}", *more])
+
+
+def all_in_short(rows: Iterable[Document], shown: int = 20) -> str:
+    """The first rows, a line each, and how many there are."""
+    lines = [in_short(row) for row in rows]
+    return "\n".join([f"{len(lines)} rows", *lines[:shown]])
 
 
 @dataclass
@@ -188,16 +210,16 @@ class Platform:
         """The account's running state."""
         return self.core.ledger.accounts.read(account_id)
 
-    def wait_status(self, recording_id: str, status: str, limit: float = 20) -> Document:
+    def wait_status(self, recording_id: str, status: str, limit: float = WAIT_SECONDS) -> Document:
         """The row, once it has this status."""
         until(
             lambda: self.row(recording_id).get("status") == status,
-            lambda: f"{recording_id} to be {status}; its row is {self.row(recording_id)}",
+            lambda: f"{recording_id} to be {status}; it is {in_short(self.row(recording_id))}",
             limit,
         )
         return self.row(recording_id)
 
-    def wait_state(self, account_id: str, state: str, limit: float = 20) -> RunState:
+    def wait_state(self, account_id: str, state: str, limit: float = WAIT_SECONDS) -> RunState:
         """The account's running state, once it is this one."""
         until(
             lambda: self.run_state(account_id).state == state,

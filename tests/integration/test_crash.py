@@ -12,15 +12,15 @@ import pytest
 
 from config.accounts import Protocol
 from consumers import topology
+from consumers.ledger import Document
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from deploy.local.processes import Child
 from deploy.local.services import Services
 from tests.integration.misbehaving import Moment, Mood, moody_server
-from tests.integration.platform import MakeCourier, Platform, until
+from tests.integration.platform import MakeCourier, Platform, all_in_short, until
 
 MEGABYTE = bytes(range(256)) * 4096
 KILLS = 5
-SECONDS = 60
 
 
 @pytest.fixture
@@ -86,13 +86,20 @@ def delivered(courier: Platform, account_id: str) -> int:
 
 
 def wait_delivered(courier: Platform, *accounts: str) -> None:
+    def rows() -> list[Document]:
+        return [row for account_id in accounts for row in courier.rows(account_id)]
+
     def all_are() -> bool:
-        rows = [row for account_id in accounts for row in courier.rows(account_id)]
-        return len(rows) == len(courier._published) and all(
-            row["status"] == "delivered" for row in rows
+        found = rows()
+        return len(found) == len(courier._published) and all(
+            row["status"] == "delivered" for row in found
         )
 
-    until(all_are, lambda: f"all to be delivered: {[*map(courier.rows, accounts)]}", SECONDS)
+    def what() -> str:
+        missing = [row for row in rows() if row["status"] != "delivered"]
+        return f"all {len(courier._published)} to be delivered; not yet {all_in_short(missing)}"
+
+    until(all_are, what)
 
 
 @pytest.mark.parametrize("moment", ["opened", "written", "uploaded", "renamed"])
@@ -141,7 +148,7 @@ def test_killed_again_and_again_every_recording_arrives_whole_and_once(
 
 def wait_for_an_upload(mood: Mood) -> None:
     seen = len(mood.uploads)
-    until(lambda: len(mood.uploads) > seen, "an upload", SECONDS)
+    until(lambda: len(mood.uploads) > seen, "an upload")
 
 
 def wait_for_more_than(courier: Platform, rows: int) -> None:

@@ -55,7 +55,7 @@ class SmtpSink(ThreadedServer):
         """Take mail again."""
         self._refusals.clear()
 
-    def wait_for(self, count: int, seconds: float = 10.0) -> list[Mail]:
+    def wait_for(self, count: int, seconds: float = 60.0) -> list[Mail]:
         """The messages once there are `count`. Raises `ServiceError` after `seconds`."""
         wait_until(
             lambda: len(self.messages) >= count,
