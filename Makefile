@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults soak lint lock
+.PHONY: help setup setup-tests run test faults soak bench lint lock
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -26,6 +26,10 @@ faults: setup-tests ## try every fault, also the slow ones, and write the table 
 
 soak: setup-tests ## random faults under load for MINUTES=10, then the accounting
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
+
+bench: setup-tests ## compare with sftp, lftp and rclone (ONLY=a,c ROUNDS=3 QUICK=1: a part)
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(QUICK),--quick)
 
 lint: $(STAMP) ## formatter, linter, strict types
 	@$(BIN)/ruff format --check .

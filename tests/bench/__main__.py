@@ -1,0 +1,96 @@
+"""`python -m tests.bench`: measures, prints the table, and writes the report.
+
+`--only a,c` and `--rounds 1` for a part, `--quick` for small sizes. Only a whole run, or `--write`,
+changes the report in docs/; the others leave theirs in the ignored folder of the checkout.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local.folders import STATE
+from deploy.local.processes import ServiceError
+from deploy.local.services import services
+from tests.bench import single
+from tests.bench.figures import OURS, Figures, Workload
+from tests.bench.files import NotDelivered
+from tests.bench.peers import PeerFailed
+from tests.bench.report import Result, print_table, write
+from tests.bench.stage import Stage
+
+ROUNDS = 3
+DOCS = Path(__file__).parents[2] / "docs"
+WORKLOADS = (*single.WORKLOADS,)
+
+
+def main() -> int:
+    """Measure what is asked for; 1 where something could not be measured."""
+    arguments = _arguments()
+    chosen = [each for each in WORKLOADS if _is_chosen(each, arguments.only)]
+    console = Console()
+    folder = Path(tempfile.mkdtemp(prefix="courier-bench-"))
+    folder.chmod(0o755)  # the servers' own users come through it
+    try:
+        with services() as running:
+            stage = Stage(running, folder)
+            results = [_measured(each, stage, arguments, console) for each in chosen]
+    except ServiceError as error:
+        console.print(str(error))
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    whole = not (arguments.only or arguments.quick or arguments.rounds < ROUNDS)
+    target = DOCS if whole or arguments.write else STATE / "bench"
+    write(results, target, arguments.rounds)
+    print_table(results, console)
+    console.print(f"\nReport: {target.name}/bench.md")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--only", default="", help="workloads by their letter: a,c,e-ftp")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--quick", action="store_true", help="small sizes: whether it works at all")
+    parser.add_argument("--alone", action="store_true", help="this program without its peers")
+    parser.add_argument("--write", action="store_true", help="write docs/bench.md in any case")
+    return parser.parse_args()
+
+
+def _is_chosen(workload: Workload, only: str) -> bool:
+    wanted = {each.strip() for each in only.split(",") if each.strip()}
+    return not wanted or bool({workload.key, workload.key.partition("-")[0]} & wanted)
+
+
+def _measured(
+    workload: Workload, stage: Stage, arguments: argparse.Namespace, console: Console
+) -> Result:
+    """Several rounds, in each of them every contender once."""
+    console.print(f"[bold]{workload.key}[/]  {workload.title}")
+    rounds = min(arguments.rounds, workload.rounds or arguments.rounds)
+    runs: dict[str, list[Figures]] = defaultdict(list)
+    with workload.open(stage, arguments.quick) as contenders:
+        for number in range(1, rounds + 1):
+            for name, run in contenders.items():
+                if arguments.alone and name != OURS:
+                    continue
+                began = time.monotonic()
+                try:
+                    runs[name].append(run())
+                except (PeerFailed, NotDelivered, AssertionError) as error:
+                    console.print(f"   {number}  {name:<16}[red]failed[/]: {error}")
+                    continue
+                told = "  ".join(f"{key} {value:.2f}" for key, value in runs[name][-1].items())
+                took = time.monotonic() - began
+                console.print(f"   {number}  {name:<16}{told}  [dim]({took:.0f} s)[/]")
+    return Result(workload, dict(runs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""What was measured, and its arithmetic: medians, ratios, goals."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
+
+from tests.bench.stage import Stage
+
+OURS = "Courier"
+RATE = "rate"
+"""The figure that contenders are compared by: the more the better."""
+
+Figures = Mapping[str, float]
+"""What one run of one contender showed, by name."""
+Contenders = Mapping[str, Callable[[], Figures]]
+"""Who is measured, in this order in each round."""
+Runs = Mapping[str, list[Figures]]
+"""By contender, one of each round."""
+
+
+def middle(runs: Runs, contender: str, figure: str = RATE) -> float:
+    """The median over the rounds. Raises KeyError where it was not measured."""
+    return median(run[figure] for run in runs[contender])
+
+
+def ratio(runs: Runs, over: str) -> float:
+    """How many times the other's rate ours is: the median of the ratios of each round."""
+    pairs = zip(runs[OURS], runs[over], strict=False)
+    return median(ours[RATE] / theirs[RATE] for ours, theirs in pairs)
+
+
+class Goal(Protocol):
+    """One sentence of the issue that figures can be held against."""
+
+    def words(self, runs: Runs) -> str:
+        """What is asked for."""
+
+    def reached(self, runs: Runs) -> float:
+        """What was measured, in the same unit. Raises KeyError where it was not."""
+
+    def is_met(self, runs: Runs) -> bool:
+        """Whether it is enough."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """At least so many times the rate of the best of these."""
+
+    least: float
+    over: tuple[str, ...]
+
+    def words(self, runs: Runs) -> str:
+        return f">= {self.least:g} x {self.best(runs)}"
+
+    def reached(self, runs: Runs) -> float:
+        return ratio(runs, self.best(runs))
+
+    def is_met(self, runs: Runs) -> bool:
+        return self.reached(runs) >= self.least
+
+    def best(self, runs: Runs) -> str:
+        """The fastest of those that are compared with."""
+        return max(self.over, key=lambda name: middle(runs, name))
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """Our figure is not above the limit."""
+
+    figure: str
+    limit: float
+
+    def words(self, _: Runs) -> str:
+        return f"{self.figure} <= {self.limit:g}"
+
+    def reached(self, runs: Runs) -> float:
+        return middle(runs, OURS, self.figure)
+
+    def is_met(self, runs: Runs) -> bool:
+        return self.reached(runs) <= self.limit
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """Our figure is not below the limit."""
+
+    figure: str
+    limit: float
+
+    def words(self, _: Runs) -> str:
+        return f"{self.figure} >= {self.limit:g}"
+
+    def reached(self, runs: Runs) -> float:
+        return middle(runs, OURS, self.figure)
+
+    def is_met(self, runs: Runs) -> bool:
+        return self.reached(runs) >= self.limit
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Something to deliver, and what is asked of it."""
+
+    key: str
+    title: str
+    unit: str
+    open: Callable[[Stage, bool], AbstractContextManager[Contenders]]
+    """Prepares everything; the second argument asks for a small one."""
+    goals: tuple[Goal, ...]
+    rounds: int | None = None
+    """At most so many: for what takes long and averages by itself."""

@@ -1,0 +1,69 @@
+"""The plain use of Python's own clients, in a process of its own.
+
+`python -m tests.bench.plain ftp|sftp|logins HOST PORT USER ...`, the password in `PLAIN_PASSWORD`.
+Prints the seconds from before the first connection to the end: its start is not counted.
+"""
+
+import ftplib
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import paramiko
+
+PASSWORD = "PLAIN_PASSWORD"
+
+
+def main() -> None:
+    """Do what is asked for, and print how long it took."""
+    kind, host, port, user, *rest = sys.argv[1:]
+    ways: dict[str, Callable[..., None]] = {"ftp": ftp, "sftp": sftp, "logins": logins}
+    began = time.monotonic()
+    ways[kind](host, int(port), user, os.environ[PASSWORD], *rest)
+    print(time.monotonic() - began)  # noqa: T201
+
+
+def ftp(host: str, port: int, user: str, password: str, folder: str) -> None:
+    """One STOR after another over one login."""
+    with ftplib.FTP() as client:  # noqa: S321 - it is what is compared with
+        client.connect(host, port, 30)
+        client.login(user, password)
+        for path in sorted(Path(folder).iterdir()):
+            with path.open("rb") as file:
+                client.storbinary(f"STOR {path.name}", file, 256 * 1024)
+
+
+def sftp(host: str, port: int, user: str, password: str, folder: str) -> None:
+    """One `put` after another over one login."""
+    transport = _logged_in(host, port, user, password)
+    try:
+        client = paramiko.SFTPClient.from_transport(transport)
+        assert client is not None
+        for path in sorted(Path(folder).iterdir()):
+            client.put(str(path), path.name)
+    finally:
+        transport.close()
+
+
+def logins(host: str, port: int, user: str, password: str, count: str, at_once: str) -> None:
+    """So many logins, so many at once, with nothing done after them."""
+
+    def login(_: int) -> None:
+        _logged_in(host, port, user, password).close()
+
+    with ThreadPoolExecutor(int(at_once)) as pool:
+        list(pool.map(login, range(int(count))))
+
+
+def _logged_in(host: str, port: int, user: str, password: str) -> paramiko.Transport:
+    transport = paramiko.Transport((host, port))
+    transport.banner_timeout = transport.auth_timeout = 120
+    transport.connect(username=user, password=password)
+    return transport
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""This program, measured whole: `courier run` as a real process, from events to acknowledgements.
+
+The clock begins when all events lie in `recordings.ready`. For that the program, which is up and
+has nothing to do, is frozen (SIGSTOP) while they are published, and woken (SIGCONT) as the clock
+starts: the intake is part of what is measured, Python's start and the publishing are not. It ends
+when the broker knows of no message any more, neither ready nor unacknowledged: a small process in
+the broker looks at the queues themselves every few milliseconds and writes down the time.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pika
+
+from consumers import topology
+from consumers.ledger import Document
+from deploy.local.processes import Child
+from deploy.local.services import Services
+from tests.bench.usage import children_of
+from tests.faults.scene import environment
+from tests.integration.platform import Platform, until
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60.0
+CALM_SECONDS = 1.5
+"""Between ready and the clock: what runs once after the start is over then."""
+END_SECONDS = 900.0
+
+_EMPTIED = """
+Total = fun(Name) ->
+    case rabbit_amqqueue:lookup(rabbit_misc:r(<<"{vhost}">>, queue, Name)) of
+        {{ok, Queue}} ->
+            Ask = fun rabbit_fifo:query_messages_total/1,
+            case ra:leader_query(amqqueue:get_pid(Queue), Ask) of {{ok, {{_, Number}}, _}} -> Number; _ -> -1 end;
+        _ -> 0
+    end
+end,
+Watch = fun Again([]) ->
+                file:write_file("{file}", integer_to_binary(os:system_time(microsecond)));
+            Again([Name | Rest] = Names) ->
+                case Total(Name) of
+                    0 -> Again(Rest);
+                    _ -> timer:sleep(4), Again(Names)
+                end
+        end,
+Wait = fun Again(0) -> -1;
+           Again(Left) ->
+               case Total(<<"recordings.ready">>) of
+                   {events} -> {events};
+                   _ -> timer:sleep(20), Again(Left - 1)
+               end
+       end,
+There = Wait(500),
+spawn(fun() -> Watch([{queues}]) end),
+There.
+"""
+"""Waits until all events lie there, then tells when the queues, one after the other, are empty.
+
+The first queue is the intake's: once it is empty nothing comes into the others any more.
+"""
+
+
+@dataclass
+class Program:
+    """`courier run --no-console` on an empty platform."""
+
+    platform: Platform
+    services: Services
+    vhost: str
+    folder: Path
+    _child: Child | None = None
+    _pids: list[int] = field(default_factory=list)
+
+    def start(self, processes: int = 1) -> None:
+        """Start it, and return once it is ready and has nothing to do."""
+        env = environment(self.platform.core.settings)
+        argv = [sys.executable, "-m", "worker", "run", "--no-console"]
+        argv += ["--processes", str(processes)] if processes > 1 else []
+        log = self.folder / "courier.log"
+        self._child = Child("Courier", argv, log, {**env, "PYTHONPATH": str(ROOT)})
+        self._child.start()
+        until(self._is_ready, lambda: f"Courier to be ready: {_end_of(log)}", START_SECONDS)
+        time.sleep(CALM_SECONDS)
+        assert self._child.pid is not None
+        main, children = self._child.pid, children_of(self._child.pid)
+        self._pids = [main, *children]
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that deliver, without their supervisor."""
+        return self._pids[1:] or self._pids
+
+    def stop(self) -> None:
+        """Stop it as an operator would."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def _is_ready(self) -> bool:
+        assert self._child is not None
+        self._child.check()
+        address = f"http://{self.platform.core.settings.metrics_bind}/readyz"
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def time(self, events: Sequence[Mapping[str, Any]], watched: Iterable[str]) -> float:
+        """Seconds from all events in RabbitMQ until the watched accounts' last acknowledgement.
+
+        Without accounts: until the last event is acknowledged by the intake.
+        """
+        queues = [topology.INTAKE.name, *map(topology.account_queue_name, watched)]
+        ended = self.folder / f"ended-{uuid.uuid4().hex}"
+        with self._frozen():
+            self.publish(events)
+            there = self.services.rabbitmq.evaluate(
+                _EMPTIED.format(
+                    vhost=self.vhost,
+                    events=len(events),
+                    file=ended,
+                    queues=",".join(f'<<"{queue}">>' for queue in queues),
+                )
+            )
+            assert there == str(len(events)), f"of {len(events)} events {there} are in RabbitMQ"
+            began = time.time()
+        until(lambda: _stamp(ended), self._what_is_missing, END_SECONDS)
+        return _stamp(ended) / 1e6 - began
+
+    @contextmanager
+    def _frozen(self) -> Any:
+        for pid in self._pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in self._pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Publish as the pipeline does; who calls looks whether all came in."""
+        url = self.platform.core.settings.amqp_url.get_secret_value()
+        properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
+        connection = pika.BlockingConnection(pika.URLParameters(url))
+        try:
+            channel = connection.channel()
+            for event in events:
+                channel.basic_publish(
+                    topology.RECORDINGS.name,
+                    topology.READY_KEY,
+                    json.dumps(event).encode(),
+                    properties,
+                )
+        finally:
+            connection.close()
+
+    def check_rows(self, events: Sequence[Mapping[str, Any]], status: str) -> None:
+        """Every event has its row in this state. Raises AssertionError."""
+        found = self._count({"_id": {"$in": [event["recording_id"] for event in events]}}, status)
+        assert found == len(events), f"{found} of {len(events)} are {status} in the ledger"
+
+    def _count(self, query: Document, status: str) -> int:
+        rows = self.platform.core.database["deliveries"]
+        return rows.count_documents({**query, "status": status})
+
+    def _what_is_missing(self) -> str:
+        counts = {status: self._count({}, status) for status in ("queued", "delivered")}
+        return f"all queues to be empty; rows: {counts}; {_end_of(self.folder / 'courier.log')}"
+
+
+def event(account_id: str, path: Path) -> dict[str, str]:
+    """A recording-ready event."""
+    return {
+        "recording_id": str(uuid.uuid4()),
+        "account_id": account_id,
+        "file_url": path.as_uri(),
+        "file_name": path.name,
+    }
+
+
+def _stamp(file: Path) -> int:
+    with suppress(FileNotFoundError, ValueError):
+        return int(file.read_text())
+    return 0
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]

@@ -1,0 +1,162 @@
+"""One account's files to one server (a to e)."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from config.accounts import Protocol
+from deploy.local.customers import CustomerServer
+from tests.bench import peers
+from tests.bench.figures import OURS, RATE, AtMost, Contenders, Figures, Times, Workload
+from tests.bench.files import Recordings, check_delivered, empty, make_recordings
+from tests.bench.line import slow_line
+from tests.bench.peers import Errand, Peer
+from tests.bench.program import event
+from tests.bench.stage import Stage
+from tests.bench.usage import forget_peak, peak_megabytes
+from tests.servers import Sshd, Vsftpd
+from tests.servers.vsftpd import _PASSIVE_PORTS
+
+RECORDING = 480 * 1000
+ROUND_TRIP = 0.040
+MEMORY = "MB resident"
+LOGINS_AT_ONCE = "MaxStartups 200"
+"""sshd's own default begins to refuse logins at random when ten are under way."""
+
+OPENSSH, PLAIN_FTP, PLAIN_SFTP = "OpenSSH sftp", "plain ftplib", "plain paramiko"
+LFTP, LFTP_4, RCLONE, RCLONE_4 = "lftp", "lftp -P 4", "rclone -1", "rclone -4"
+
+PEERS: dict[str, Peer] = {
+    OPENSSH: peers.openssh,
+    PLAIN_FTP: peers.plain,
+    PLAIN_SFTP: peers.plain,
+    LFTP: peers.lftp(1),
+    LFTP_4: peers.lftp(4),
+    RCLONE: peers.rclone(1),
+    RCLONE_4: peers.rclone(4),
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One server, the files that go there, and who brings them."""
+
+    protocol: Protocol
+    count: tuple[int, int]
+    """Of a whole run and of a quick one."""
+    size: tuple[int, int]
+    peers: tuple[str, ...]
+    round_trip: float = 0.0
+    by_megabytes: bool = False
+
+    @contextmanager
+    def open(self, stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT001 - Workload
+        """The contenders, with server, line and files there."""
+        folder = stage.new_folder("transfer")
+        recordings = make_recordings(folder / "local", self.count[quick], self.size[quick])
+        with ExitStack() as stack:
+            server = _server(self.protocol, stage)
+            stack.enter_context(server)
+            customer = server.customer
+            if self.round_trip:
+                line = slow_line(self.round_trip, _ports(server), folder / "line.log")
+                customer = replace(customer, host=stack.enter_context(line))
+            yield {
+                OURS: lambda: self._ours(stage, customer, recordings),
+                **{
+                    name: lambda name=name: self._peer(stage, name, customer, recordings)  # type: ignore[misc]
+                    for name in self.peers
+                },
+            }
+
+    def _ours(self, stage: Stage, customer: CustomerServer, recordings: Recordings) -> Figures:
+        with stage.courier() as (accounts, program):
+            accounts.save("acme", customer, self.protocol)
+            accounts.declare_queues(["acme"])
+            empty(customer.root)
+            program.start()
+            forget_peak(*program.workers)
+            events = [event("acme", recordings.folder / name) for name in recordings.names]
+            seconds = program.time(events, ["acme"])
+            program.check_rows(events, "delivered")
+            check_delivered(recordings, customer.root)
+            memory = {MEMORY: peak_megabytes(*program.workers)}
+        return {RATE: self._rate(recordings, seconds), **memory}
+
+    def _peer(
+        self, stage: Stage, name: str, customer: CustomerServer, recordings: Recordings
+    ) -> Figures:
+        empty(customer.root)
+        work = stage.new_folder("peer")
+        errand = Errand(customer, self.protocol, recordings.folder, work)
+        seconds = peers.run(PEERS[name](errand))
+        check_delivered(recordings, customer.root)
+        return {RATE: self._rate(recordings, seconds)}
+
+    def _rate(self, recordings: Recordings, seconds: float) -> float:
+        amount = recordings.megabytes if self.by_megabytes else len(recordings.digests)
+        return amount / seconds
+
+
+def _server(protocol: Protocol, stage: Stage) -> Sshd | Vsftpd:
+    if protocol is Protocol.SFTP:
+        return Sshd(stage.new_folder("sshd"), extra=[LOGINS_AT_ONCE])
+    return Vsftpd(stage.new_folder("vsftpd"))
+
+
+def _ports(server: Sshd | Vsftpd) -> list[int]:
+    return [*(_passive_ports(server) if isinstance(server, Vsftpd) else ()), server.port]
+
+
+def _passive_ports(server: Vsftpd) -> range:
+    return range(server._passive, server._passive + _PASSIVE_PORTS + 1)
+
+
+_SFTP, _FTP = Protocol.SFTP, Protocol.FTP
+_USUAL = (RECORDING, RECORDING)
+_GIGABYTE = (1_000_000_000, 100_000_000)
+
+WORKLOADS = (
+    Workload(
+        "a",
+        "400 x 480 KB, one account, SFTP, loopback",
+        "files/s",
+        Route(_SFTP, (400, 60), _USUAL, (OPENSSH, LFTP, LFTP_4, RCLONE, RCLONE_4, PLAIN_SFTP)).open,
+        (Times(1.0, (OPENSSH,)), Times(1.25, (RCLONE_4,))),
+    ),
+    Workload(
+        "b",
+        "400 x 480 KB, one account, FTP, loopback",
+        "files/s",
+        Route(_FTP, (400, 60), _USUAL, (LFTP, LFTP_4, RCLONE, RCLONE_4, PLAIN_FTP)).open,
+        (Times(1.5, (LFTP,)),),
+    ),
+    Workload(
+        "c",
+        "100 x 480 KB, one account, SFTP, 40 ms round trip",
+        "files/s",
+        Route(_SFTP, (100, 16), _USUAL, (OPENSSH, LFTP_4, RCLONE_4), ROUND_TRIP).open,
+        (Times(2, (LFTP_4,)), Times(4, (RCLONE_4,)), Times(8, (OPENSSH,))),
+    ),
+    Workload(
+        "d",
+        "100 x 480 KB, one account, FTP, 40 ms round trip",
+        "files/s",
+        Route(_FTP, (100, 16), _USUAL, (LFTP_4, RCLONE_4), ROUND_TRIP).open,
+        (Times(2, (LFTP_4,)),),
+    ),
+    Workload(
+        "e-sftp",
+        "one file of 1 GB, SFTP, loopback",
+        "MB/s",
+        Route(_SFTP, (1, 1), _GIGABYTE, (OPENSSH, RCLONE), by_megabytes=True).open,
+        (Times(1.0, (OPENSSH,)), AtMost(MEMORY, 120)),
+    ),
+    Workload(
+        "e-ftp",
+        "one file of 1 GB, FTP, loopback",
+        "MB/s",
+        Route(_FTP, (1, 1), _GIGABYTE, (PLAIN_FTP, LFTP, RCLONE), by_megabytes=True).open,
+        (Times(0.9, (PLAIN_FTP,)), AtMost(MEMORY, 120)),
+    ),
+)
