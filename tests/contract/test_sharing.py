@@ -1,0 +1,297 @@
+"""Several uploads at once over one login, against every server."""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from pyftpdlib.handlers import FTPHandler
+
+from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from tests.contract.proxy import Proxy
+from tests.servers import Sshd, Vsftpd
+from transports.base import Limits, Server
+from transports.errors import (
+    ConnectionLost,
+    NameRefused,
+    PathRefused,
+    ServerBusy,
+    Stalled,
+    TransferError,
+)
+from transports.upload import upload
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+BLOCK = os.urandom(100_000)
+
+
+def together(login: Server, count: int, work: Callable[[Server, int], None]) -> None:
+    """Run the work in threads, each with a session over the login, which is the first's."""
+    with ExitStack() as stack:
+        sessions = [login, *(stack.enter_context(closing(login.another())) for _ in range(count))]
+        with ThreadPoolExecutor(len(sessions)) as pool:
+            for done in [pool.submit(work, each, n) for n, each in enumerate(sessions)]:
+                done.result(30)
+
+
+def test_uploads_at_once_over_one_login_arrive_whole(
+    customer: CustomerServer, tmp_path: Path
+) -> None:
+    recordings = [tmp_path / f"{number}.wav" for number in range(12)]
+    for recording in recordings:
+        recording.write_bytes(os.urandom(480_044))
+
+    def deliver(server: Server, number: int) -> None:
+        for each in range(number, len(recordings), 3):
+            ledger = Ledger(names=(f"of/today/{each}.wav",))
+            with opened(recordings[each]) as source:
+                upload(server, source, job(each, folder="of/today"), ledger)
+
+    with closing(open_session(customer)) as login:
+        together(login, 2, deliver)
+        assert 0 < login.round_trip < 1
+    arrived = {path.name: path.read_bytes() for path in customer.root.rglob("*.wav")}
+    assert arrived == {path.name: path.read_bytes() for path in recordings}
+
+
+def test_the_end_of_one_session_leaves_the_others(customer: CustomerServer) -> None:
+    first = open_session(customer)
+    second = first.another()
+    first.close()
+    second.put([BLOCK], "a.wav")
+    third = second.another()
+    second.close()
+    standing = third.connected
+    third.put([BLOCK], "b.wav")
+    third.close()
+    assert (standing, third.connected) == (True, False)
+    with pytest.raises(ConnectionLost):
+        second.put([BLOCK], "c.wav")
+    assert files_in(customer.root) == {"a.wav": len(BLOCK), "b.wav": len(BLOCK)}
+
+
+def test_sessions_tell_whether_they_share_a_connection(customer: CustomerServer) -> None:
+    with (
+        closing(open_session(customer)) as first,
+        closing(first.another()) as second,
+        closing(open_session(customer)) as other,
+    ):
+        assert (first.connection is second.connection) is (customer.host_key is not None)
+        assert first.connection is first.connection
+        assert first.connection is not other.connection
+
+
+def test_of_an_sftp_connection_that_is_over_there_is_no_other(
+    sftp_customer: CustomerServer,
+) -> None:
+    session = open_session(sftp_customer)
+    session.close()
+    with pytest.raises(ConnectionLost):
+        session.another()
+
+
+class Held:
+    """Blocks of a recording, of which the second comes when it is let go."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.go = threading.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield BLOCK
+        self.began.set()
+        assert self.go.wait(20)
+        yield BLOCK
+
+
+def held_uploads(pool: ThreadPoolExecutor, *sessions: Server) -> tuple[list[Held], list[Any]]:
+    """Uploads that have begun, each in a thread of its own."""
+    blocks = [Held() for _ in sessions]
+    running = [
+        pool.submit(session.put, held, f"{number}.part")
+        for number, (session, held) in enumerate(zip(sessions, blocks, strict=True))
+    ]
+    for held in blocks:
+        assert held.began.wait(20)
+    return blocks, running
+
+
+def failure(running: "Future[None]") -> TransferError:
+    error = running.exception(20)
+    assert isinstance(error, TransferError), error
+    return error
+
+
+def test_a_cut_connection_is_the_end_of_all_its_sessions(sftp_customer: CustomerServer) -> None:
+    with Proxy(sftp_customer) as proxy, ThreadPoolExecutor() as pool:
+        first = open_session(sftp_customer, port=proxy.port)
+        second, idle = first.another(), first.another()
+        blocks, running = held_uploads(pool, first, second)
+        proxy.reset()
+        for held in blocks:
+            held.go.set()
+        assert [type(failure(each)) for each in running] == [ConnectionLost] * 2
+        assert not any(each.connected for each in (first, second, idle))
+        with pytest.raises(ConnectionLost):
+            idle.another()
+        with pytest.raises(ConnectionLost):
+            idle.put([BLOCK], "c.part")
+        idle.close()
+
+
+def test_a_stall_is_the_end_of_all_sessions_of_the_connection(
+    sftp_customer: CustomerServer,
+) -> None:
+    with Proxy(sftp_customer) as proxy, ThreadPoolExecutor() as pool:
+        first = open_session(sftp_customer, port=proxy.port)
+        second = first.another()
+        blocks, running = held_uploads(pool, first, second)
+        proxy.silent.set()
+        started = time.monotonic()
+        blocks[0].go.set()
+        assert isinstance(failure(running[0]), Stalled)
+        assert LIMITS.stall <= time.monotonic() - started < LIMITS.stall + 2
+        assert not second.connected
+        blocks[1].go.set()
+        assert isinstance(failure(running[1]), Stalled)
+
+
+def test_whoever_closes_a_session_that_waits_ends_all_of_the_connection(
+    sftp_customer: CustomerServer,
+) -> None:
+    with Proxy(sftp_customer) as proxy, ThreadPoolExecutor() as pool:
+        first = open_session(sftp_customer, Limits(), port=proxy.port)
+        second = first.another()
+        blocks, running = held_uploads(pool, first, second)
+        proxy.silent.set()
+        blocks[0].go.set()
+        time.sleep(0.3)
+        first.close()
+        assert isinstance(failure(running[0]), ConnectionLost)
+        blocks[1].go.set()
+        assert isinstance(failure(running[1]), ConnectionLost)
+
+
+def test_what_is_refused_to_one_session_does_not_disturb_the_others(
+    customer: CustomerServer,
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        first = open_session(customer)
+        second = first.another()
+        (held,), (running,) = held_uploads(pool, first)
+        with pytest.raises(PathRefused):
+            second.put([BLOCK], "missing/a.part")
+        second.put([BLOCK], "b.part")
+        with pytest.raises(NameRefused):
+            second.rename("b.part", "x" * 300)
+        second.close()
+        held.go.set()
+        running.result(20)
+        assert first.size("0.part") == 2 * len(BLOCK)
+        first.close()
+
+
+class HangsUp(asyncssh.SFTPServer):
+    """Ends the session, and only that, of whoever sends a file of this name."""
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """Open, or hang up."""
+        if path.endswith(b"poison.part"):
+            self.channel.exit(1)
+        return super().open(path, pflags, attrs)
+
+
+def test_a_session_that_the_server_ends_leaves_the_others(tmp_path: Path) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    with AsyncSshServer(root, sftp=HangsUp) as server:
+        first = open_session(server.customer)
+        second = first.another()
+        with pytest.raises(ConnectionLost) as lost:
+            second.put([BLOCK], "poison.part")
+        assert lost.value.words == "The server ended the SFTP session"
+        first.put([BLOCK], "a.part")
+        assert first.connected
+        first.close()
+
+
+def refused_third(customer: CustomerServer) -> ServerBusy:
+    """What the third session is told; the first two upload before and after that."""
+    with closing(open_session(customer)) as first, closing(first.another()) as second:
+        with ThreadPoolExecutor() as pool:
+            blocks, running = held_uploads(pool, first, second)
+            with pytest.raises(ServerBusy) as busy:
+                first.another()
+            for held in blocks:
+                held.go.set()
+            for each in running:
+                each.result(20)
+        assert first.connected
+        assert second.connected
+        assert [first.size("0.part"), second.size("1.part")] == [2 * len(BLOCK)] * 2
+    return busy.value
+
+
+def test_openssh_beyond_its_limit_of_channels_is_busy(tmp_path: Path) -> None:
+    with Sshd(tmp_path / "sshd", extra=["MaxSessions 2"]) as server:
+        assert refused_third(server.customer).words == "Connect failed"
+
+
+def test_vsftpd_beyond_its_limit_of_connections_is_busy(tmp_path: Path) -> None:
+    with Vsftpd(tmp_path / "vsftpd", extra=["max_per_ip=2"]) as server:
+        time.sleep(0.5)  # the one that looked whether it listens is counted until it is gone
+        assert refused_third(server.customer).words.startswith("421")
+
+
+class Dropping(FTPHandler):  # type: ignore[misc]
+    """Hangs up without a word beyond its limit."""
+
+    def handle_max_cons_per_ip(self) -> None:
+        """Not even 421."""
+        self.close()
+
+
+class Lying(FTPHandler):  # type: ignore[misc]
+    """Says that the password is wrong, where there are too many."""
+
+    def ftp_PASS(self, line: str) -> None:  # noqa: N802
+        """As too many servers do."""
+        if len(self.server.ip_map) > 2:
+            self.respond("530 Sorry, too many of you.")
+            return
+        super().ftp_PASS(line)
+
+
+@pytest.mark.parametrize(
+    ("handler", "most", "words"),
+    [
+        (FTPHandler, 2, "421 Too many connections from the same IP address."),
+        (Dropping, 2, "The server closed the connection"),
+        (Lying, 0, "530 Sorry, too many of you."),
+    ],
+)
+def test_a_refused_connection_beside_others_is_busy_however_it_is_told(
+    tmp_path: Path, handler: type[FTPHandler], most: int, words: str
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    with PyFtpServer(root, handler=handler, max_connections_per_ip=most) as server:
+        assert refused_third(server.customer).words == words
+
+
+def test_many_sessions_come_and_go_on_one_connection(sftp_customer: CustomerServer) -> None:
+    with closing(open_session(sftp_customer)) as login:
+        for number in range(30):
+            with closing(login.another()) as session:
+                session.put([BLOCK], f"{number}.wav")
+        assert login.connected
+    digests = {hashlib.sha256(path.read_bytes()).digest() for path in sftp_customer.root.iterdir()}
+    assert digests == {hashlib.sha256(BLOCK).digest()}
