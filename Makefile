@@ -18,7 +18,7 @@ run: setup ## start the whole service with a demonstration (ONCE=1: end by itsel
 	@$(BIN)/python -m deploy.local.demo $(if $(ONCE),--once)
 
 test: setup-tests ## run the whole test suite, on real servers
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 faults: setup-tests ## try every fault, also the slow ones, and write the table of the README
 	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"; \

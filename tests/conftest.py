@@ -3,6 +3,7 @@
 A service that is missing fails the run with one sentence; nothing is ever skipped for it.
 """
 
+import os
 import secrets
 from collections.abc import Iterator
 from itertools import count
@@ -17,9 +18,13 @@ from pymongo import MongoClient
 
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from deploy.local.processes import ServiceError
+from deploy.local.rabbitmq import URL_VARIABLE as BROKER_GIVEN
 from deploy.local.services import Services
 from deploy.local.services import services as local_services
 from tests.servers import Sshd, Vsftpd
+
+# Each has a broker and a database beside it, half a gigabyte together.
+_MOST_WORKERS = 4
 
 # A virtual host costs 20 ms, the program that makes them half a second.
 _VHOSTS_AT_ONCE = 25
@@ -29,14 +34,25 @@ hypothesis.settings.register_profile("courier", deadline=None)
 hypothesis.settings.load_profile("courier")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """How many workers `make test` has: most tests wait more than they compute.
+
+    Only one where the broker is given by its URL: its exchanges and queues are those of all.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return 0 if os.environ.get(BROKER_GIVEN) else min(cores + 1, _MOST_WORKERS)
+
+
 @pytest.fixture(scope="session")
-def services() -> Iterator[Services]:
-    """One broker and one replica set for the whole run, or those of the environment."""
+def services(request: pytest.FixtureRequest) -> Iterator[Services]:
+    """A broker and a replica set of each worker's own, or those of the environment."""
     try:
         with local_services() as running:
             yield running
     except ServiceError as error:
-        pytest.exit(str(error), returncode=1)
+        # One worker of several cannot end the run by `pytest.exit`.
+        request.session.shouldfail = str(error)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")
