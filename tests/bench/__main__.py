@@ -17,7 +17,7 @@ from rich.console import Console
 from deploy.local.folders import STATE
 from deploy.local.processes import ServiceError
 from deploy.local.services import services
-from tests.bench import single
+from tests.bench import load, many, single
 from tests.bench.figures import OURS, Figures, Workload
 from tests.bench.files import NotDelivered
 from tests.bench.peers import PeerFailed
@@ -26,7 +26,7 @@ from tests.bench.stage import Stage
 
 ROUNDS = 3
 DOCS = Path(__file__).parents[2] / "docs"
-WORKLOADS = (*single.WORKLOADS,)
+WORKLOADS = (*single.WORKLOADS, *many.WORKLOADS, *load.WORKLOADS)
 
 
 def main() -> int:

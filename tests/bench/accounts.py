@@ -67,7 +67,7 @@ class Accounts:
                 ]
             )
 
-    def create_paused(self, *account_ids: str) -> None:
+    def create_paused(self, account_ids: Sequence[str]) -> None:
         """Accounts whose files wait: somebody has paused them."""
         for account_id in account_ids:
             self.core.directory.create(account_id)
@@ -82,6 +82,11 @@ class Accounts:
     def rest(self) -> None:
         """Nothing is due: no account has a reason to be looked at."""
         self.core.database["accounts"].update_many({}, {"$set": {"run.next_due": None}})
+
+    def anything_due(self) -> bool:
+        """Whether an account is worked, or is to be."""
+        due = {"run.next_due": {"$ne": None}}
+        return self.core.database["accounts"].find_one(due, {"_id": 1}) is not None
 
     def declare_queues(self, account_ids: Sequence[str]) -> None:
         """The queues, as an account's first event leaves them."""

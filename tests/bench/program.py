@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +42,10 @@ Total = fun(Name) ->
     case rabbit_amqqueue:lookup(rabbit_misc:r(<<"{vhost}">>, queue, Name)) of
         {{ok, Queue}} ->
             Ask = fun rabbit_fifo:query_messages_total/1,
-            case ra:leader_query(amqqueue:get_pid(Queue), Ask) of {{ok, {{_, Number}}, _}} -> Number; _ -> -1 end;
+            case ra:leader_query(amqqueue:get_pid(Queue), Ask) of
+                {{ok, {{_, Number}}, _}} -> Number;
+                _ -> -1
+            end;
         _ -> 0
     end
 end,
@@ -88,7 +91,8 @@ class Program:
         argv = [sys.executable, "-m", "worker", "run", "--no-console"]
         argv += ["--processes", str(processes)] if processes > 1 else []
         log = self.folder / "courier.log"
-        self._child = Child("Courier", argv, log, {**env, "PYTHONPATH": str(ROOT)})
+        places = {"PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder)}
+        self._child = Child("Courier", argv, log, {**env, **places})
         self._child.start()
         until(self._is_ready, lambda: f"Courier to be ready: {_end_of(log)}", START_SECONDS)
         time.sleep(CALM_SECONDS)
@@ -102,10 +106,13 @@ class Program:
         return self._pids[1:] or self._pids
 
     def stop(self) -> None:
-        """Stop it as an operator would."""
+        """End it at once: all that it held is thrown away."""
         if self._child is not None:
-            self._child.stop()
-            self._child = None
+            self._child.kill()
+            for pid in self.workers:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._child, self._pids = None, []
 
     def _is_ready(self) -> bool:
         assert self._child is not None
@@ -125,7 +132,9 @@ class Program:
         queues = [topology.INTAKE.name, *map(topology.account_queue_name, watched)]
         ended = self.folder / f"ended-{uuid.uuid4().hex}"
         with self._frozen():
-            self.publish(events)
+            with self.publishing() as publish:
+                for each in events:
+                    publish(each)
             there = self.services.rabbitmq.evaluate(
                 _EMPTIED.format(
                     vhost=self.vhost,
@@ -140,7 +149,7 @@ class Program:
         return _stamp(ended) / 1e6 - began
 
     @contextmanager
-    def _frozen(self) -> Any:
+    def _frozen(self) -> Iterator[None]:
         for pid in self._pids:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -149,20 +158,20 @@ class Program:
             for pid in self._pids:
                 os.kill(pid, signal.SIGCONT)
 
-    def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Publish as the pipeline does; who calls looks whether all came in."""
+    @contextmanager
+    def publishing(self) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        """Publishes as the pipeline does; who calls looks whether it came in."""
         url = self.platform.core.settings.amqp_url.get_secret_value()
         properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
         connection = pika.BlockingConnection(pika.URLParameters(url))
         try:
             channel = connection.channel()
-            for event in events:
-                channel.basic_publish(
-                    topology.RECORDINGS.name,
-                    topology.READY_KEY,
-                    json.dumps(event).encode(),
-                    properties,
-                )
+            yield lambda event: channel.basic_publish(
+                topology.RECORDINGS.name,
+                topology.READY_KEY,
+                json.dumps(event).encode(),
+                properties,
+            )
         finally:
             connection.close()
 
