@@ -20,12 +20,17 @@ from deploy.local.services import services
 from tests.bench import load, many, single
 from tests.bench.figures import OURS, Figures, Workload
 from tests.bench.files import NotDelivered
+from tests.bench.machine import machine
 from tests.bench.peers import PeerFailed
-from tests.bench.report import Result, print_table, write
+from tests.bench.report import NAME, Result, write
+from tests.bench.screen import print_tables
 from tests.bench.stage import Stage
 
 ROUNDS = 3
-DOCS = Path(__file__).parents[2] / "docs"
+WIDTH = 110
+"""Of the table, where it goes into a file."""
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 WORKLOADS = (*single.WORKLOADS, *many.WORKLOADS, *load.WORKLOADS)
 
 
@@ -33,12 +38,13 @@ def main() -> int:
     """Measure what is asked for; 1 where something could not be measured."""
     arguments = _arguments()
     chosen = [each for each in WORKLOADS if _is_chosen(each, arguments.only)]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="courier-bench-"))
     folder.chmod(0o755)  # the servers' own users come through it
     try:
         with services() as running:
             stage = Stage(running, folder)
+            seen = machine(running)
             results = [_measured(each, stage, arguments, console) for each in chosen]
     except ServiceError as error:
         console.print(str(error))
@@ -47,10 +53,11 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     whole = not (arguments.only or arguments.quick or arguments.rounds < ROUNDS)
     target = DOCS if whole or arguments.write else STATE / "bench"
-    write(results, target, arguments.rounds)
-    print_table(results, console)
-    console.print(f"\nReport: {target.name}/bench.md")
-    return 0
+    measured = [each for each in results if each.runs]
+    write(measured, seen, target, quick=arguments.quick)
+    print_tables(measured, console)
+    console.print(f"Report: {target.relative_to(ROOT)}/{NAME}")
+    return 0 if len(measured) == len(results) else 1
 
 
 def _arguments() -> argparse.Namespace:

@@ -34,7 +34,7 @@ def ratio(runs: Runs, over: str) -> float:
 class Goal(Protocol):
     """One sentence of the issue that figures can be held against."""
 
-    def words(self, runs: Runs) -> str:
+    def words(self) -> str:
         """What is asked for."""
 
     def reached(self, runs: Runs) -> float:
@@ -51,8 +51,8 @@ class Times:
     least: float
     over: tuple[str, ...]
 
-    def words(self, runs: Runs) -> str:
-        return f">= {self.least:g} x {self.best(runs)}"
+    def words(self) -> str:
+        return f">= {self.least:g} x"
 
     def reached(self, runs: Runs) -> float:
         return ratio(runs, self.best(runs))
@@ -72,8 +72,8 @@ class AtMost:
     figure: str
     limit: float
 
-    def words(self, _: Runs) -> str:
-        return f"{self.figure} <= {self.limit:g}"
+    def words(self) -> str:
+        return f"<= {self.limit:g}"
 
     def reached(self, runs: Runs) -> float:
         return middle(runs, OURS, self.figure)
@@ -89,8 +89,8 @@ class AtLeast:
     figure: str
     limit: float
 
-    def words(self, _: Runs) -> str:
-        return f"{self.figure} >= {self.limit:g}"
+    def words(self) -> str:
+        return f">= {self.limit:,g}"
 
     def reached(self, runs: Runs) -> float:
         return middle(runs, OURS, self.figure)
