@@ -1,6 +1,6 @@
 """What was measured, and its arithmetic: medians, ratios, goals."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from statistics import median
@@ -16,7 +16,7 @@ Figures = Mapping[str, float]
 """What one run of one contender showed, by name."""
 Contenders = Mapping[str, Callable[[], Figures]]
 """Who is measured, in this order in each round."""
-Runs = Mapping[str, list[Figures]]
+Runs = Mapping[str, Sequence[Figures]]
 """By contender, one of each round."""
 
 

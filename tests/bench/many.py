@@ -134,7 +134,7 @@ def all_cores(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT00
             OURS: partial(crowd.deliver, CORES),
             "8 OpenSSH sftp": partial(crowd.scripted, peers.openssh, 8),
             "8 lftp": partial(crowd.scripted, peers.lftp(1), 8),
-            "8 rclone -1": partial(crowd.scripted, peers.rclone(1), 8),
+            "8 rclone": partial(crowd.scripted, peers.rclone(1), 8),
         }
 
 
@@ -178,7 +178,7 @@ WORKLOADS = (
         f"8 accounts x 100 x 480 KB, SFTP, {CORES} processes",
         "files/s",
         all_cores,
-        (Times(1.25, ("8 OpenSSH sftp", "8 lftp", "8 rclone -1")),),
+        (Times(1.25, ("8 OpenSSH sftp", "8 lftp", "8 rclone")),),
     ),
     Workload(
         "g",

@@ -24,7 +24,7 @@ LOGINS_AT_ONCE = "MaxStartups 200"
 """sshd's own default begins to refuse logins at random when ten are under way."""
 
 OPENSSH, PLAIN_FTP, PLAIN_SFTP = "OpenSSH sftp", "plain ftplib", "plain paramiko"
-LFTP, LFTP_4, RCLONE, RCLONE_4 = "lftp", "lftp -P 4", "rclone -1", "rclone -4"
+LFTP, LFTP_4, RCLONE, RCLONE_4 = "lftp", "lftp -4", "rclone", "rclone -4"
 
 PEERS: dict[str, Peer] = {
     OPENSSH: peers.openssh,
