@@ -54,6 +54,18 @@ class Offer:
     algorithms: Algorithms | None = None
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a server told in one flight with the end of a transfer; None where it told nothing."""
+
+    size: int | None = None
+    """Bytes of the file that was written."""
+    name: str | None = None
+    """The name that was looked at."""
+    taken: bool | None = None
+    """Whether that is taken."""
+
+
 class Closable(Protocol):
     """A socket, or a session."""
 
@@ -107,8 +119,12 @@ class Server(Protocol):
     def offer(self) -> Offer:
         """What the server says of itself."""
 
-    def put(self, blocks: Iterable[bytes], path: str) -> None:
-        """Write the blocks to a new file at `path`; returns once the server has them all."""
+    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:
+        """Write the blocks to a new file at `path`; returns once the server has them all.
+
+        What costs no round trip of its own is looked at on the way: the file's size, and whether
+        the name `look_at` is taken.
+        """
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes, None where it does not exist. Raises Unsupported."""

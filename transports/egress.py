@@ -58,7 +58,8 @@ def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Addres
     found = _Lookup(host, port).wait(limits.resolve)
     allowed = [address for address in found if not denied(address.host, egress)]
     if not allowed:
-        raise EgressDenied(f"{host} is {found[0].host}, where no connection may go")
+        where = host if host == found[0].host else f"{host} is {found[0].host},"
+        raise EgressDenied(f"{where} where no connection may go")
     return allowed[:MAX_ADDRESSES]
 
 

@@ -12,7 +12,15 @@ from typing import Self
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, HashAlgorithm
-from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported, closed_on_failure
+from transports.base import (
+    Limits,
+    Offer,
+    OnStep,
+    Seen,
+    TargetExists,
+    Unsupported,
+    closed_on_failure,
+)
 from transports.egress import Connection, dial
 from transports.errors import (
     AccountFailure,
@@ -150,7 +158,7 @@ class FtpServer:
         """What the server's answer to FEAT names."""
         return Offer(hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)))
 
-    def put(self, blocks: Iterable[bytes], path: str) -> None:
+    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:  # noqa: ARG002
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
 
         A confirmation that was lost after all data was sent is made good by connecting once more
@@ -169,6 +177,7 @@ class FtpServer:
         except (ConnectionLost, Stalled) as error:
             if self._ended or not (self._closed and self._arrived(path, sent)):
                 raise error from None
+        return Seen()
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""

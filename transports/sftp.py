@@ -17,7 +17,15 @@ from paramiko.ssh_exception import ChannelException, SSHException
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, HashAlgorithm
-from transports.base import Limits, Offer, OnStep, TargetExists, Unsupported, closed_on_failure
+from transports.base import (
+    Limits,
+    Offer,
+    OnStep,
+    Seen,
+    TargetExists,
+    Unsupported,
+    closed_on_failure,
+)
 from transports.egress import Connection
 from transports.errors import (
     AccountFailure,
@@ -142,13 +150,13 @@ class SftpServer:
 
     def another(self) -> Self:
         """A session on a channel of its own. Raises ServerBusy, Stalled, ConnectionLost."""
-        return self._sharing(self._connection)
+        return self._beside(self._connection, self._sftp)
 
     @classmethod
-    def _sharing(cls, connection: SshConnection) -> Self:
+    def _beside(cls, connection: SshConnection, client: SftpClient) -> Self:
         session = cls(connection)
         with closed_on_failure(session):
-            session._open_channel(_no_more)
+            session._open_channel(_no_more, client)
         return session
 
     @property
@@ -160,8 +168,12 @@ class SftpServer:
             algorithms=self._connection.transport.agreed(),
         )
 
-    def put(self, blocks: Iterable[bytes], path: str) -> None:
-        """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure."""
+    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:
+        """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
+
+        Most servers answer the requests of a channel in their order: what they tell behind the
+        close is how things are then. What does not fit has to be asked again.
+        """
         with self._talk(self._limits.reply, _path_refused):
             handle = self._sftp.create(path)
         writes = Writes(self._sftp, handle, self._watch)
@@ -170,10 +182,13 @@ class SftpServer:
                 with self._talk(self._limits.stall, self._write_refused(path)):
                     writes.send(block)
             with self._talk(self._limits.stall, self._write_refused(path)):
+                file = writes.look(path) if self._settings.capabilities.size else None
+                name = writes.look(look_at) if look_at is not None else None
                 writes.finish()
         except BaseException:
             self._abandon(handle)
             raise
+        return Seen(file.size if file else None, look_at, name.is_there if name else None)
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes. Raises Unsupported where the server does not tell."""
@@ -282,22 +297,24 @@ class SftpServer:
                 return False
         return True
 
-    def _open_channel(self, refused: Callable[[Exception], TransferError]) -> None:
+    def _open_channel(
+        self, refused: Callable[[Exception], TransferError], like: SftpClient | None = None
+    ) -> None:
         """`refused`: what it means that the server gives no channel for SFTP."""
         with self._talk(self._limits.login):
             try:
-                self._client = self._new_client()
+                self._client = self._new_client(like)
             except (SSHException, SFTPError, EOFError, OSError) as error:
                 if self._watch.expired or not self._connection.stands:
                     raise
                 raise refused(error) from error
 
-    def _new_client(self) -> SftpClient:
+    def _new_client(self, like: SftpClient | None) -> SftpClient:
         channel = self._connection.open_channel()
         with closed_on_failure(channel):
             channel.invoke_subsystem("sftp")
             size = self._settings.capabilities.request_size
-            return SftpClient(channel, self._watch, self._connection.answered_in, size)
+            return SftpClient(channel, self._watch, self._connection.answered_in, size, like)
 
     def _look(self, path: str) -> SFTPAttributes | None:
         with self._talk(self._limits.reply):

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from paramiko import Channel, SFTPAttributes, SFTPClient
 from paramiko.message import Message
 from paramiko.sftp import (
+    CMD_ATTRS,
     CMD_CLOSE,
     CMD_EXTENDED,
     CMD_EXTENDED_REPLY,
     CMD_HANDLE,
     CMD_INIT,
+    CMD_LSTAT,
     CMD_OPEN,
     CMD_STATUS,
     CMD_VERSION,
@@ -26,6 +28,7 @@ from paramiko.sftp import (
     SFTP_FLAG_READ,
     SFTP_FLAG_TRUNC,
     SFTP_FLAG_WRITE,
+    SFTP_NO_SUCH_FILE,
     SFTP_OK,
     SFTP_OP_UNSUPPORTED,
     SFTPError,
@@ -68,16 +71,19 @@ class SftpClient(SFTPClient):
         watch: Watch,
         answered_in: Callable[[float], None],
         request_size: int | None = None,
+        like: "SftpClient | None" = None,
     ) -> None:
         """`answered_in` hears how many seconds each request took that was waited for.
 
-        `request_size`: what the server is known to take, though it does not say.
+        `request_size`: what the server is known to take, though it does not say. `like`: of the
+        same server, which has told already what it takes.
         """
         self._watch = watch
         self._answered_in = answered_in
         self._extensions: set[bytes] = set()
         super().__init__(channel)
-        self.told_request_size = self._asked_request_size()
+        self.told_request_size: int | None
+        self.told_request_size = like.told_request_size if like else self._asked_request_size()
         self.request_size = self.told_request_size or min(request_size or _REQUEST, BLOCK)
 
     @property
@@ -104,6 +110,10 @@ class SftpClient(SFTPClient):
     def write(self, answered: "Writes", handle: bytes, offset: int, data: bytes) -> None:
         """Send a write request; its answer goes to `answered`."""
         self._async_request(answered, CMD_WRITE, handle, int64(offset), data)
+
+    def begin_look(self, answered: "Look", path: str) -> None:
+        """Ask what stands at the path; its answer goes to `answered`."""
+        self._async_request(answered, CMD_LSTAT, path)
 
     def read_answer(self) -> None:
         """Wait for one answer to whatever is on its way."""
@@ -221,6 +231,7 @@ class Writes:
         self._unanswered = 0
         self._refused = False
         self._most = max(2, _IN_FLIGHT // client.request_size)
+        self._looks: list[tuple[Look, str]] = []
 
     def send(self, block: bytes) -> None:
         """Send the block behind the ones before. Raises Refused, also for an earlier block."""
@@ -228,11 +239,24 @@ class Writes:
         for start in range(0, len(block), size):
             self._send_piece(block[start : start + size])
 
+    def look(self, path: str) -> "Look":
+        """Have `finish` ask what stands at the path then."""
+        look = Look(self)
+        self._looks.append((look, path))
+        return look
+
     def finish(self) -> None:
         """Close the file and wait for every answer, in one round trip. Raises Refused."""
         self._client.begin_close(self, self._handle)
-        self._unanswered += 1
+        for look, path in self._looks:
+            self._client.begin_look(look, path)
+        self._unanswered += 1 + len(self._looks)
         self._wait_down_to(0)
+
+    def answered(self) -> None:
+        """Count an answer that came."""
+        self._unanswered -= 1
+        self._watch.moved()
 
     def _send_piece(self, piece: bytes) -> None:
         self._client.write(self, self._handle, self._offset, piece)
@@ -246,13 +270,30 @@ class Writes:
 
     def _async_response(self, kind: int, message: Message, _number: int) -> None:
         """Called by paramiko for each answer, in whatever order they come."""
-        self._unanswered -= 1
-        self._watch.moved()
+        self.answered()
         if self._refused:
             return  # the first refusal is being told already
         self._refused = True
         self._client.check_status(kind, message)
         self._refused = False
+
+
+class Look:
+    """What a server told of a path; nothing is known of it where it refused to look."""
+
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+        self.size: int | None = None
+        self.is_there: bool | None = None
+
+    def _async_response(self, kind: int, message: Message, _number: int) -> None:
+        self._writes.answered()
+        if kind == CMD_ATTRS:
+            self.is_there = True
+            if message.get_int() & SFTPAttributes.FLAG_SIZE:
+                self.size = message.get_int64()
+        elif kind == CMD_STATUS and message.get_int() == SFTP_NO_SUCH_FILE:
+            self.is_there = False
 
 
 def _described(code: int) -> str:

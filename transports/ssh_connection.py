@@ -13,6 +13,7 @@ from paramiko.sftp import SFTPError
 from paramiko.ssh_exception import (
     AuthenticationException,
     BadAuthenticationType,
+    ChannelException,
     IncompatiblePeer,
     SSHException,
 )
@@ -74,18 +75,17 @@ class SshConnection:
         self.folders: set[str] = {"", "."}
         """Folders that are known to be there."""
         self._lock = threading.Lock()
-        self._opening = threading.Lock()
         self._sessions: set[object] = set()
         self._failure: TransferError | None = None
         self._closed = False
 
     @property
     def stands(self) -> bool:
-        """Whether it can be used, as far as was seen."""
+        """Whether it can be used, as far as was seen; that it takes no more channels is no harm."""
         return (
             self.transport.is_active()
             and self.transport.goodbye is None
-            and self.transport.saved_exception is None
+            and isinstance(self.transport.saved_exception, ChannelException | None)
             and self._failure is None
             and not (self.wire.ended or self._closed)
         )
@@ -131,10 +131,9 @@ class SshConnection:
 
     def open_channel(self) -> Channel:
         """One more channel."""
-        with self._opening:  # paramiko keeps one place for why a channel was refused
-            started = time.monotonic()
-            channel = self.transport.open_session()
-            self.answered_in(time.monotonic() - started)
+        started = time.monotonic()
+        channel = self.transport.open_session()
+        self.answered_in(time.monotonic() - started)
         return channel
 
     def answered_in(self, seconds: float) -> None:

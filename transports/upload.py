@@ -8,13 +8,14 @@ cannot withdraw it leaves the file to the start that has taken over.
 
 import contextlib
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
 from config.accounts import HashAlgorithm
-from transports.base import Server, TargetExists, Unsupported
+from transports.base import Seen, Server, TargetExists, Unsupported
 from transports.errors import (
     NameInUse,
     NameRefused,
@@ -193,12 +194,17 @@ def _remove_leftovers(server: Server, job: Job, journal: Journal) -> None:
 
 def _put_and_rename(server: Server, source: Source, job: Job, journal: Journal) -> Uploaded:
     part = _Part(join(job.folder, job.part), withdraws=job.overwrite)
+    names = _Names(server, journal)
+    # A digest may take its time: then what was seen before it may be true no more.
+    look_at = None if job.overwrite or job.hash is not None else names.wanted()
     with _removed_on_failure(server, part, journal):
-        content = _send(server, source, job, part.path)
+        content = _send(server, source, job, part.path, look_at)
         verified = _verify(server, part.path, content, job)
         intent = Intent(part.path, "", content.size, content.sha256)
-        rename = _overwrite if job.overwrite else _rename
-        final = rename(server, part, intent, journal)
+        if job.overwrite:
+            final = _overwrite(server, part, intent, journal)
+        else:
+            final = _rename(server, part, intent, journal, names.free(content.seen))
     return Uploaded(final, content.size, content.sha256, verified, sent=True)
 
 
@@ -206,7 +212,8 @@ def _put_in_place(server: Server, source: Source, job: Job, journal: Journal) ->
     """The way of a server that refuses renames: the name is reserved first, then written to."""
     expected = job.expected_size if source.size is None else source.size
     size = UNKNOWN_SIZE if expected is None else expected
-    for path in journal.candidates() if job.overwrite else _free(server, journal):
+    free = _Names(server, journal).free(Seen())
+    for path in journal.candidates() if job.overwrite else free:
         intent = Intent(path, path, size, job.expected_sha256 or "")
         if job.overwrite and not _make_room(server, intent, journal):
             raise NameInUse(_IN_USE)
@@ -229,8 +236,10 @@ def _make_room(server: Server, intent: Intent, journal: Journal) -> bool:
     return True
 
 
-def _rename(server: Server, part: "_Part", intent: Intent, journal: Journal) -> str:
-    for path in _free(server, journal):
+def _rename(
+    server: Server, part: "_Part", intent: Intent, journal: Journal, free: Iterator[str]
+) -> str:
+    for path in free:
         if not part.intend(journal, replace(intent, final=path)):
             continue
         journal.permit()
@@ -275,16 +284,36 @@ def _remove_old(server: Server, path: str) -> None:
         raise NameRefused(refused.words) from refused
 
 
-def _free(server: Server, journal: Journal) -> Iterator[str]:
-    return (path for path in journal.candidates() if not server.exists(path))
+class _Names:
+    """The names that the file may take, of which the first may be looked at beforehand."""
+
+    def __init__(self, server: Server, journal: Journal) -> None:
+        self._server = server
+        self._left = journal.candidates()
+
+    def wanted(self) -> str | None:
+        """The first one."""
+        wanted = next(self._left, None)
+        if wanted is not None:
+            self._left = itertools.chain([wanted], self._left)
+        return wanted
+
+    def free(self, seen: Seen) -> Iterator[str]:
+        """Those that are not taken; `seen`: what is known of one."""
+        for path in self._left:
+            taken = seen.taken if path == seen.name else None
+            if not (self._server.exists(path) if taken is None else taken):
+                yield path
 
 
-def _send(server: Server, source: Source, job: Job, path: str) -> "_Content":
+def _send(
+    server: Server, source: Source, job: Job, path: str, look_at: str | None = None
+) -> "_Content":
     """Stream the recording to the path. Raises SourceMismatch."""
     if source.size is not None:
         _check_size(source.size, job)
     content = _Content(source, job)
-    server.put(content, path)
+    content.seen = server.put(content, path, look_at)
     _check_size(content.size, job)
     sha256 = content.sha256
     if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
@@ -297,6 +326,8 @@ class _Content:
 
     def __init__(self, source: Source, job: Job) -> None:
         self.size = 0
+        self.seen = Seen()
+        """What the server told on the way."""
         self._source = source
         self._job = job
         self._digests = {
@@ -336,7 +367,10 @@ def _verify(
 
     Under its final name the file may be taken by the customer as soon as it is there.
     """
-    verified = _verify_size(server, path, content.size, may_be_taken=may_be_taken)
+    if content.seen.size == content.size:
+        verified = Verified.SIZE
+    else:
+        verified = _verify_size(server, path, content.size, may_be_taken=may_be_taken)
     if job.hash is None:
         return verified
     try:

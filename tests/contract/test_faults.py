@@ -79,7 +79,7 @@ def test_a_server_that_stops_reading_is_left_within_the_limit(
         with pytest.raises(Stalled) as stalled:
             upload(session, source, job(), Ledger())
         took = time.monotonic() - started
-    assert LIMITS.stall <= took < LIMITS.stall + 2
+    assert LIMITS.stall <= took < LIMITS.stall + SLACK
     assert stalled.value.part_left
     assert stalled.value.words == "The server was silent for 1.5 seconds"
     assert "call.wav" not in files_in(customer.root)
@@ -98,7 +98,7 @@ def test_closing_from_another_thread_cuts_what_runs(
         started = time.monotonic()
         with pytest.raises(ConnectionLost):
             upload(session, source, job(), Ledger())
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 0.5 + SLACK
         closing.join()
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_never_greets_is_left_within_the_limit(protocol: Protocol)
                 Limits(login=0.5),
                 protocol=protocol,
             )
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 0.5 + SLACK
 
 
 def test_a_lost_confirmation_is_made_good_by_the_size(

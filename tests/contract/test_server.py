@@ -29,6 +29,17 @@ def test_a_file_is_put_under_its_name_whole(
     assert (customer.root / name).read_bytes() == b"first second"
 
 
+def test_what_is_seen_on_the_way_is_true_or_nothing(
+    session: Server, customer: CustomerServer
+) -> None:
+    (customer.root / "taken.wav").write_bytes(b"of somebody else")
+    for name, taken in (("taken.wav", True), ("free.wav", False)):
+        seen = session.put([b"first ", b"second"], "a.part", name)
+        assert seen.size in {None, len(b"first second")}
+        assert seen.taken in {None, taken}
+        assert seen.name == name or seen.taken is None
+
+
 def test_a_file_larger_than_all_windows_arrives_whole(
     session: Server, customer: CustomerServer
 ) -> None:

@@ -308,6 +308,31 @@ class Blind(asyncssh.SFTPServer):
     stat = lstat
 
 
+class Hasty(asyncssh.SFTPServer):
+    """Tells half of a file's size when it is first asked, as one that answers out of order."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._asked: set[bytes] = set()
+
+    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
+        """Half, then the truth; a missing file is missing."""
+        size = Path(self.map_path(path).decode()).lstat().st_size
+        if path not in self._asked:
+            self._asked.add(path)
+            size //= 2
+        return asyncssh.SFTPAttrs(size=size)
+
+
+def test_a_size_that_does_not_fit_is_asked_for_once_more(tmp_path: Path, recording: Path) -> None:
+    with _serving(tmp_path, sftp=Hasty) as server:
+        session = open_session(server.customer)
+        with opened(recording) as source:
+            done = upload(session, source, job(), Ledger())
+        session.close()
+    assert done.verified is Verified.SIZE
+
+
 class Fixed(asyncssh.SFTPServer):
     """Renames nothing."""
 
