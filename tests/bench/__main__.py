@@ -91,11 +91,11 @@ def _measured(
                 try:
                     runs[name].append(run())
                 except (PeerFailed, NotDelivered, AssertionError) as error:
-                    console.print(f"   {number}  {name:<16}[red]failed[/]: {error}")
+                    console.print(f"   {number}  {name:<20}[red]failed[/]: {error}")
                     continue
                 told = "  ".join(f"{key} {value:.2f}" for key, value in runs[name][-1].items())
                 took = time.monotonic() - began
-                console.print(f"   {number}  {name:<16}{told}  [dim]({took:.0f} s)[/]")
+                console.print(f"   {number}  {name:<20}{told}  [dim]({took:.0f} s)[/]")
     return Result(workload, dict(runs))
 
 

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from deploy.local.processes import Child, listens, wait_until
+from deploy.local.processes import Child, wait_until
 from tests.servers.namespace import LOOPBACK
 
 HOST = "127.0.0.2"
 """Where the far end of the line is reached."""
+READY = "listening"
 ROOT = Path(__file__).parents[2]
 _CHUNK = 256 * 1024
 _IN_FLIGHT = 32 * 1024 * 1024
@@ -39,7 +40,7 @@ def slow_line(round_trip: float, ports: Sequence[int], log: Path) -> Iterator[st
 
     def ready() -> bool:
         process.check()
-        return listens(ports[-1], HOST)
+        return READY in log.read_text()  # a connection would be passed on to the server
 
     try:
         wait_until(ready, 15, "The slow line did not listen within 15 s.")
@@ -204,4 +205,6 @@ class Line:
 
 
 if __name__ == "__main__":
-    Line(float(sys.argv[1]) / 2, sys.argv[2], [int(port) for port in sys.argv[3:]]).run()
+    line = Line(float(sys.argv[1]) / 2, sys.argv[2], [int(port) for port in sys.argv[3:]])
+    print(READY, flush=True)  # noqa: T201 - whoever started it waits for the word
+    line.run()
