@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Any
 
 from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
@@ -46,16 +45,14 @@ class Crowd:
         """The server."""
         return self.server.customer
 
-    def deliver(
-        self, processes: int = 1, *, black_holed: Sequence[str] = (), **settings: Any
-    ) -> Figures:
+    def deliver(self, processes: int = 1, *, black_holed: Sequence[str] = ()) -> Figures:
         """This program brings every account's files; the rate is that of files.
 
         Those whose server never answers have as many files, and are not waited for.
         """
         empty(self.customer.root)
         everybody = [*self.accounts, *black_holed]
-        with self.stage.courier(**settings) as (accounts, program), _black_hole() as nowhere:
+        with self.stage.courier() as (accounts, program), _black_hole() as nowhere:
             accounts.save("template", self.customer, Protocol.SFTP)
             accounts.copy("template", everybody)
             accounts.point_at(black_holed, nowhere)

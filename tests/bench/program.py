@@ -64,7 +64,7 @@ Wait = fun Again(0) -> -1;
                    _ -> timer:sleep(20), Again(Left - 1)
                end
        end,
-There = Wait(500),
+There = Wait(1500),
 spawn(fun() -> Watch([{queues}]) end),
 There.
 """

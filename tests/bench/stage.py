@@ -35,7 +35,7 @@ class Stage:
         return path
 
     @contextmanager
-    def courier(self, **changes: Any) -> Iterator[tuple[Accounts, Program]]:
+    def courier(self) -> Iterator[tuple[Accounts, Program]]:
         """An empty platform with a virtual host and a database of its own, and its program.
 
         The program is not started yet; at the end it is stopped, and what it held is dropped.
@@ -44,7 +44,7 @@ class Stage:
         self.services.rabbitmq.replace_vhosts([], [name])
         amqp_url = self.services.rabbitmq.vhost_url(name)
         mongodb_url = urlsplit(self.services.mongodb_url)._replace(path=f"/{name}").geturl()
-        settings = settings_for(amqp_url, mongodb_url, NOWHERE, **changes)
+        settings = settings_for(amqp_url, mongodb_url, NOWHERE)
         settings = settings.model_copy(update={"metrics_bind": f"127.0.0.1:{free_port()}"})
         folder = self.new_folder("courier")
         try:
