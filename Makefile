@@ -24,8 +24,8 @@ faults: setup-tests ## try every fault, also the slow ones, and write the table 
 	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"; \
 		status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
 
-soak: setup-tests ## random faults under load for MINUTES=10, then the accounting
-	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
+soak: setup-tests ## random faults for MINUTES=10 (NODES=3 of RabbitMQ), then the accounting
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10) --nodes $(or $(NODES),1)
 
 bench: setup-tests ## compare with sftp, lftp and rclone (ONLY=a,c ROUNDS=3 QUICK=1: a part)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

@@ -33,10 +33,15 @@ def _split(value: object) -> object:
     return value
 
 
-def _url(*schemes: str) -> AfterValidator:
+def _url(*schemes: str, between: str | None = None) -> AfterValidator:
+    """A URL, or several with `between` between them."""
+    several = f", or several with {between!r} between them" if between else ""
+
     def check(value: SecretStr) -> SecretStr:
-        if not _is_url(value.get_secret_value(), schemes):
-            raise ValueError(f"must be a URL that begins with {' or '.join(schemes)}")
+        given = value.get_secret_value()
+        for part in given.split(between) if between else [given]:
+            if not _is_url(part.strip(), schemes):
+                raise ValueError(f"must be a URL that begins with {' or '.join(schemes)}{several}")
         return value
 
     return AfterValidator(check)
@@ -105,7 +110,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_file=None
     )
 
-    amqp_url: Annotated[SecretStr, _url("amqp://", "amqps://")] = SecretStr(
+    amqp_url: Annotated[SecretStr, _url("amqp://", "amqps://", between=";")] = SecretStr(
         "amqp://guest:guest@127.0.0.1:5672/"
     )
     mongodb_url: Annotated[SecretStr, _url("mongodb://", "mongodb+srv://")] = SecretStr(

@@ -6,9 +6,10 @@ and hands over its settlements.
 """
 
 import queue
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, NackError, UnroutableError
 from pydantic import SecretStr
 
+from consumers.nodes import parameters
 from consumers.observe import Observer, Trouble
 
 T = TypeVar("T")
@@ -26,6 +28,8 @@ T = TypeVar("T")
 HEARTBEAT = 20
 CALL_LIMIT = 30.0
 _BACKOFF = (0.2, 0.5, 1, 2, 5)
+_REPLY = re.compile(r"\(\d{3}\) '?[A-Z_]+ - (.*?)'?$", re.DOTALL)
+"""RabbitMQ's own words in what pika and py-amqp make of a refusal: `(403) ACCESS_REFUSED - ...`."""
 AWAY = (AMQPError, AMQPConnectorException, OSError)
 """What pika raises where RabbitMQ cannot be reached; a handshake that times out is no AMQPError."""
 
@@ -42,12 +46,7 @@ class Broker:
     """One connection, kept up for as long as the thread runs."""
 
     def __init__(self, url: SecretStr, name: str, observe: Observer) -> None:
-        self._parameters = pika.URLParameters(url.get_secret_value())
-        self._parameters.heartbeat = HEARTBEAT
-        self._parameters.blocked_connection_timeout = 300
-        self._parameters.socket_timeout = 10
-        self._parameters.stack_timeout = 15
-        self._parameters.client_properties = {"connection_name": f"courier {name}"}
+        self._url = url
         self._name = name
         self._observe = observe
         self._connection: BlockingConnection | None = None
@@ -135,7 +134,7 @@ class Broker:
             self._stopping.wait(_BACKOFF[min(failures, len(_BACKOFF)) - 1])
 
     def _serve(self) -> None:
-        connection = BlockingConnection(self._parameters)
+        connection = BlockingConnection(self._parameters())
         self._connection = connection
         self._connected.set()
         try:
@@ -146,6 +145,14 @@ class Broker:
             self._connected.clear()
             self._connection = None
             _close(connection)
+
+    def _parameters(self) -> Sequence[pika.URLParameters]:
+        found = parameters(self._url, blocked_timeout=300)
+        for each in found:
+            each.heartbeat = HEARTBEAT
+            each.stack_timeout = 15
+            each.client_properties = {"connection_name": f"courier {self._name}"}
+        return found
 
     def _work_off(self, connection: BlockingConnection) -> None:
         while True:
@@ -246,7 +253,9 @@ def in_words(error: BaseException) -> str:
         if inner is None:
             break
         error = inner
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    reply = _REPLY.search(words)
+    return reply[1] if reply else words
 
 
 def _close(connection: BlockingConnection) -> None:

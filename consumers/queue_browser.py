@@ -11,6 +11,7 @@ from pika.exceptions import ChannelClosedByBroker
 from pydantic import SecretStr
 
 from consumers.broker import AWAY, BrokerAway, close_in_order, in_words
+from consumers.nodes import parameters
 
 NOT_FOUND = 404
 MOST = 65_535
@@ -35,11 +36,8 @@ def browse(amqp_url: SecretStr, queue: str, take: Callable[[Message], bool]) -> 
     The others keep their place and order: they are given back at once, by closing the channel.
     Returns how many were taken; a queue that does not exist is an empty one. Raises BrokerAway.
     """
-    parameters = pika.URLParameters(amqp_url.get_secret_value())
-    parameters.socket_timeout = 10
-    parameters.blocked_connection_timeout = 30
     try:
-        connection = pika.BlockingConnection(parameters)
+        connection = pika.BlockingConnection(parameters(amqp_url))
     except AWAY as error:
         raise BrokerAway(in_words(error)) from None
     try:

@@ -15,6 +15,7 @@ from kombu.exceptions import KombuError
 from pydantic import SecretStr
 
 from consumers.broker import BrokerAway, in_words
+from consumers.nodes import addresses
 
 ANSWER_SECONDS = 10
 DELIVERY_LIMIT = 1_000_000_000
@@ -72,15 +73,18 @@ def connected(amqp_url: SecretStr, heartbeat: int = 0) -> Iterator[Connection]:
     socket has limits, and after an error the connection is dropped without asking.
     """
     limits = {"read_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS}
+    nodes = addresses(amqp_url)
     connection = Connection(
-        amqp_url.get_secret_value(),
+        nodes,
         heartbeat=heartbeat,
         connect_timeout=ANSWER_SECONDS,
         transport_options=limits,
     )
     established = None
     try:
-        established = connection.connect()
+        # Each node once; a single one twice.
+        connection.ensure_connection(max_retries=max(1, len(nodes) - 1))
+        established = connection.connection
         yield connection
     except BaseException:
         if established is not None:

@@ -124,9 +124,9 @@ def _keys(core: Core) -> str:
 
 
 def _place(url: SecretStr) -> str:
-    """Where it is, without credentials."""
-    parts = urlsplit(url.get_secret_value())
-    return parts.netloc.rpartition("@")[2]
+    """Where it is, or where its nodes are, without credentials."""
+    parts = [urlsplit(each.strip()) for each in url.get_secret_value().split(";")]
+    return ", ".join(each.netloc.rpartition("@")[2] for each in parts)
 
 
 def _unheard(_observation: Observation) -> None:

@@ -5,7 +5,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -30,7 +30,7 @@ URL_VARIABLE = "COURIER_AMQP_URL"
 IMAGE = "rabbitmq:4-management"
 _READY_SECONDS = 90.0
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
-_NODE = "courier@localhost"
+_NODE = "courier"
 
 _CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{port}
@@ -65,7 +65,7 @@ class RabbitMQ:
 
     url: str
     process: Process
-    control: Callable[[list[str]], str] | None
+    control: Callable[[Sequence[str]], str] | None
     """Runs rabbitmqctl with these arguments; None where only the URL is known."""
 
     def start(self) -> None:
@@ -107,12 +107,16 @@ class RabbitMQ:
 
         Raises `ServiceError` where the node refuses it or only its URL is known.
         """
+        return self.administer("eval", erlang)
+
+    def administer(self, *arguments: str) -> str:
+        """Run rabbitmqctl with these arguments. Raises `ServiceError` as `evaluate` does."""
         if self.control is None:
             raise ServiceError(
                 f"RabbitMQ was given by {URL_VARIABLE} and cannot be administered: "
                 f"unset {URL_VARIABLE} to have one of our own."
             )
-        return self.control(["eval", erlang])
+        return self.control(arguments)
 
     def replace_vhosts(self, old: Sequence[str], new: Sequence[str]) -> None:
         """Delete virtual hosts with all that is in them, and make new ones for the guest user.
@@ -168,9 +172,10 @@ def broker(folder: Path) -> Iterator[RabbitMQ]:
     """
     script = installed()
     if url := os.environ.get(URL_VARIABLE):
-        yield RabbitMQ(url, Elsewhere("RabbitMQ", URL_VARIABLE), control=None)
+        one_node, *_ = url.split(";")
+        yield RabbitMQ(one_node, Elsewhere("RabbitMQ", URL_VARIABLE), control=None)
     elif script is not None:
-        with _private_node(folder, script) as node:
+        with private_nodes(folder, script, [_NODE]) as (node,):
             yield node
     elif containers.has_image(IMAGE):
         with _container() as contained:
@@ -182,42 +187,55 @@ def broker(folder: Path) -> Iterator[RabbitMQ]:
 
 
 @contextmanager
-def _private_node(folder: Path, script: Path) -> Iterator[RabbitMQ]:
+def private_nodes(folder: Path, script: Path, names: Sequence[str]) -> Iterator[list[RabbitMQ]]:
+    """Nodes with one cookie, started, none of them ready yet; ended on exit."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    env = _environment(folder, port)
-    names = Child(
-        "epmd",
-        ["epmd", "-port", env["ERL_EPMD_PORT"], "-address", "127.0.0.1"],
-        folder / "epmd.log",
-    )
-    # -noinput: with RABBITMQ_ALLOW_INPUT the script becomes the node itself instead of its
-    # parent, so that signals reach it; input is then closed again.
-    node = Child("RabbitMQ", [str(script), "-noinput"], folder / "rabbitmq.log", env)
+    cookie = secrets.token_hex(16)
+    port = str(free_port())
+    epmd = Child("epmd", ["epmd", "-port", port, "-address", "127.0.0.1"], folder / "epmd.log")
+    with ExitStack() as stack:
+        # Its data goes with the folder, so there is nothing that an orderly stop would save.
+        stack.callback(epmd.kill)
+        epmd.start()
+        nodes = []
+        for name in names:
+            node = _private_node(folder / name, script, name, {"ERL_EPMD_PORT": port}, cookie)
+            stack.callback(node.kill)
+            node.process.start()
+            nodes.append(node)
+        yield nodes
 
-    def control(arguments: list[str]) -> str:
+
+def _private_node(
+    folder: Path, script: Path, name: str, shared: dict[str, str], cookie: str
+) -> RabbitMQ:
+    folder.mkdir()
+    port = free_port()
+    env = shared | _environment(folder, node_name(name), port, cookie)
+
+    def control(arguments: Sequence[str]) -> str:
         return _rabbitmqctl(script.with_name("rabbitmqctl"), env, arguments)
 
-    try:
-        names.start()
-        node.start()
-        yield RabbitMQ(f"amqp://guest:guest@127.0.0.1:{port}/", node, control)
-    finally:
-        # Its data goes with the folder, so there is nothing that an orderly stop would save.
-        node.kill()
-        names.kill()
+    # -noinput: with RABBITMQ_ALLOW_INPUT the script becomes the node itself instead of its
+    # parent, so that signals reach it; input is then closed again.
+    process = Child("RabbitMQ", [str(script), "-noinput"], folder / "rabbitmq.log", env)
+    return RabbitMQ(f"amqp://guest:guest@127.0.0.1:{port}/", process, control)
 
 
-def _environment(folder: Path, port: int) -> dict[str, str]:
-    """The settings of a node that shares nothing with any other on this machine."""
+def node_name(name: str) -> str:
+    """The Erlang node's whole name."""
+    return f"{name}@localhost"
+
+
+def _environment(folder: Path, node: str, port: int, secret: str) -> dict[str, str]:
+    """The settings of a node that shares nothing with any other but the cookie."""
     (folder / "rabbitmq.conf").write_text(_CONFIGURATION.format(port=port))
     (folder / "enabled_plugins").write_text("[].\n")
     cookie = folder / ".erlang.cookie"
-    cookie.write_text(secrets.token_hex(16))
+    cookie.write_text(secret)
     cookie.chmod(0o400)
     return {
         "HOME": str(folder),
-        "ERL_EPMD_PORT": str(free_port()),
         "RABBITMQ_ALLOW_INPUT": "true",
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
         "RABBITMQ_CONF_ENV_FILE": os.devnull,
@@ -225,15 +243,15 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-        "RABBITMQ_NODENAME": _NODE,
+        "RABBITMQ_NODENAME": node,
         "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
     }
 
 
-def _rabbitmqctl(script: Path, env: dict[str, str], arguments: list[str]) -> str:
+def _rabbitmqctl(script: Path, env: dict[str, str], arguments: Sequence[str]) -> str:
     result = subprocess.run(
-        [script, "--quiet", "-n", _NODE, *arguments],
+        [script, "--quiet", "-n", env["RABBITMQ_NODENAME"], *arguments],
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -251,7 +269,7 @@ def _container() -> Iterator[RabbitMQ]:
     port = free_port()
     container = containers.Container("RabbitMQ", IMAGE, port, port_inside=5672)
 
-    def control(arguments: list[str]) -> str:
+    def control(arguments: Sequence[str]) -> str:
         return container.execute(["rabbitmqctl", "--quiet", *arguments])
 
     try:

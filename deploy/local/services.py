@@ -2,11 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
+from deploy.local.cluster import cluster
 from deploy.local.folders import run_folder
 from deploy.local.mongodb import MongoDB, database
 from deploy.local.rabbitmq import RabbitMQ, broker
@@ -18,11 +20,13 @@ class Services:
 
     rabbitmq: RabbitMQ
     mongodb: MongoDB
+    nodes: Sequence[RabbitMQ]
+    """All nodes of the broker; `rabbitmq` is the first of them."""
 
     @property
     def amqp_url(self) -> str:
         """`COURIER_AMQP_URL` for these services."""
-        return self.rabbitmq.url
+        return ";".join(node.url for node in self.nodes)
 
     @property
     def mongodb_url(self) -> str:
@@ -31,9 +35,10 @@ class Services:
 
 
 @contextmanager
-def services() -> Iterator[Services]:
+def services(nodes: int = 1) -> Iterator[Services]:
     """Start RabbitMQ and MongoDB on free loopback ports, or use those of the environment.
 
+    A broker of several `nodes` is always a cluster of our own.
     Both are ready inside the block; after it, none of their processes is left. Until then
     SIGTERM ends the program as Ctrl-C does, so that they are stopped in order.
     Raises `ServiceError` where one is missing or does not become ready.
@@ -41,12 +46,23 @@ def services() -> Iterator[Services]:
     with (
         _sigterm_as_interrupt(),
         run_folder() as folder,
-        broker(folder / "rabbitmq") as rabbitmq,
+        _broker(folder / "rabbitmq", nodes) as brokers,
         database(folder / "mongodb") as mongodb,
     ):
         mongodb.wait_ready()
-        rabbitmq.wait_ready()
-        yield Services(rabbitmq, mongodb)
+        for node in brokers:
+            node.wait_ready()
+        yield Services(brokers[0], mongodb, brokers)
+
+
+@contextmanager
+def _broker(folder: Path, nodes: int) -> Iterator[Sequence[RabbitMQ]]:
+    if nodes > 1:
+        with cluster(folder, nodes) as brokers:
+            yield brokers
+    else:
+        with broker(folder) as single:
+            yield [single]
 
 
 @contextmanager

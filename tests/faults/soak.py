@@ -1,7 +1,8 @@
 """`python -m tests.faults.soak --minutes 10`: random faults under load, then the accounting.
 
-Four workers, 200 accounts on eight real servers behind proxies. Ends with exit code 1 where a
-recording was lost, truncated or doubled, or where an account had two owners by the database's log.
+Four workers, 200 accounts on eight real servers behind proxies. With `--nodes 3` the broker is a
+cluster, and one of its nodes at a time dies. Ends with exit code 1 where a recording was lost,
+truncated or doubled, or where an account had two owners by the database's log.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import pika
 
 from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
+from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.services import Services, services
 from tests.contract.proxy import Proxy
 from tests.faults.accounting import count
@@ -47,12 +49,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--nodes", type=int, default=1, help="of RabbitMQ")
     arguments = parser.parse_args()
     logging.disable()  # what the libraries tell of each cut connection
     say(f"seed {arguments.seed}, {arguments.minutes:g} minutes")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         Path(folder).chmod(0o755)
-        soak = _prepare(Path(folder), random.Random(arguments.seed), stack)  # noqa: S311
+        chance = random.Random(arguments.seed)  # noqa: S311 - to be repeated by its seed
+        soak = _prepare(Path(folder), chance, stack, arguments.nodes)
         soak.run(arguments.minutes * 60)
         return soak.account()
 
@@ -62,8 +66,8 @@ def say(text: str) -> None:
     print(f"{time.strftime('%T')}  {text}", flush=True)  # noqa: T201
 
 
-def _prepare(folder: Path, chance: random.Random, stack: ExitStack) -> "Soak":
-    running = stack.enter_context(services())
+def _prepare(folder: Path, chance: random.Random, stack: ExitStack, nodes: int) -> "Soak":
+    running = stack.enter_context(services(nodes))
     mail = stack.enter_context(SmtpSink())
     settings = settings_for(
         running.amqp_url,
@@ -170,7 +174,7 @@ class Soak:
         """As the pipeline does: again until it is confirmed."""
         number = 0
         accounts = list(self.ground.accounts.values())
-        load = random.Random(self.chance.random())  # noqa: S311
+        load = random.Random(self.chance.random())  # noqa: S311 - to be repeated by its seed
         while not self._ended.is_set():
             number += 1
             account = load.choice(accounts)
@@ -214,7 +218,7 @@ class Soak:
             self._reset_server: 24,
             self._silence_server: 10,
             self._restart_broker: 2,
-            self._kill_broker: 2,
+            self._kill_broker: 2 if self._is_single else 40,
             self._restart_database: 2,
             self._kill_database: 2,
         }
@@ -262,15 +266,39 @@ class Soak:
         customer.proxy.reset()
         return f"{customer.name}: all connections reset"
 
+    @property
+    def _is_single(self) -> bool:
+        return len(self.services.nodes) == 1
+
     def _restart_broker(self) -> str:
-        self.services.rabbitmq.restart()
-        return "broker restarted"
+        node = self._free_node()
+        if node is None:
+            return "a node of the broker is down already"
+        node.restart()
+        return f"{self._called(node)} restarted"
 
     def _kill_broker(self) -> str:
-        self.services.rabbitmq.save_queue_list()
-        self.services.rabbitmq.kill()
-        self.services.rabbitmq.start()
-        return "broker killed and started"
+        node = self._free_node()
+        if node is None:
+            return "a node of the broker is down already"
+        node.save_queue_list()
+        node.kill()
+        if self._is_single:
+            node.start()
+            return "broker killed and started"
+        seconds = self.chance.uniform(0, 20)
+        self._later(node, seconds, node.start)
+        return f"{self._called(node)} killed for {seconds:.1f} s"
+
+    def _free_node(self) -> RabbitMQ | None:
+        """Any while all run: two of three are the majority that quorum queues need."""
+        nodes = self.services.nodes
+        return (
+            None if any(id(node) in self._broken for node in nodes) else self.chance.choice(nodes)
+        )
+
+    def _called(self, node: RabbitMQ) -> str:
+        return "broker" if self._is_single else f"broker's node {self.services.nodes.index(node)}"
 
     def _restart_database(self) -> str:
         self.services.mongodb.restart()

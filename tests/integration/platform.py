@@ -19,6 +19,7 @@ from config import accounts
 from config.accounts import FtpSettings
 from config.settings import Settings
 from consumers.ledger import Document, RunState, Selection
+from consumers.nodes import parameters
 from deploy.local.customers import CustomerServer
 from worker.core import Core, open_core
 from worker.service import Service
@@ -190,8 +191,7 @@ class Platform:
 
     @contextmanager
     def _channel(self) -> Iterator[Any]:
-        url = self.core.settings.amqp_url.get_secret_value()
-        connection = pika.BlockingConnection(pika.URLParameters(url))
+        connection = pika.BlockingConnection(parameters(self.core.settings.amqp_url))
         try:
             yield connection.channel()
         finally:

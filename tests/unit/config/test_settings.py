@@ -89,11 +89,18 @@ def test_a_replica_set_is_a_url_too(url: str) -> None:
     assert load({"COURIER_MONGODB_URL": url}).mongodb_url.get_secret_value() == url
 
 
+def test_the_nodes_of_a_cluster_are_several_urls() -> None:
+    nodes = "amqp://u:p@a:5672/;amqp://u:p@b:5672/"
+    assert load({"COURIER_AMQP_URL": nodes}).amqp_url.get_secret_value() == nodes
+
+
 BAD = [
     ("COURIER_AMQP_URL", "http://host/"),
     ("COURIER_AMQP_URL", "amqp://host:99999/"),
     ("COURIER_AMQP_URL", "amqp:///"),
     ("COURIER_AMQP_URL", ""),
+    ("COURIER_AMQP_URL", "amqp://a/;http://b/"),
+    ("COURIER_AMQP_URL", "amqp://a/;"),
     ("COURIER_MONGODB_URL", "localhost:27017"),
     ("COURIER_SMTP_URL", "starttls://host"),
     ("COURIER_SMTP_URL", "smtp://host:0"),
