@@ -40,6 +40,8 @@ class Action(StrEnum):
     NUMBER_REMOVED = "number.removed"
     DEAD_LETTERS_REPLAYED = "dead-letters.replayed"
     DEAD_LETTERS_DISCARDED = "dead-letters.discarded"
+    INVALID_REPLAYED = "invalid.replayed"
+    INVALID_DISCARDED = "invalid.discarded"
     USER_CREATED = "user.created"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"

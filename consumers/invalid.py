@@ -22,7 +22,9 @@ class InvalidMessage:
     reason: str
     recording_id: str | None
     account_id: str | None
-    body: bytes
+    size: int
+    beginning: str
+    """The first characters of its body; the whole would be too much of many."""
 
     @classmethod
     def of(cls, message: Message) -> "InvalidMessage":
@@ -31,13 +33,13 @@ class InvalidMessage:
             _reason(message),
             _text(content.get("recording_id")),
             _text(content.get("account_id")),
-            message.body,
+            len(message.body),
+            message.body[: 4 * BEGINNING].decode(errors="replace")[:BEGINNING],
         )
 
-    @property
-    def beginning(self) -> str:
-        """The first characters of its body."""
-        return self.body[: 4 * BEGINNING].decode(errors="replace")[:BEGINNING]
+
+Done = Callable[[InvalidMessage], object]
+"""Hears of each message that was dealt with."""
 
 
 def invalid_messages(amqp_url: SecretStr, reason: str = "") -> list[InvalidMessage]:
@@ -53,9 +55,23 @@ def invalid_messages(amqp_url: SecretStr, reason: str = "") -> list[InvalidMessa
     return found
 
 
-def replay_invalid(
-    amqp_url: SecretStr, publisher: Publisher, reason: str, done: Callable[[], None]
-) -> int:
+def reason_of(amqp_url: SecretStr, body: bytes) -> str | None:
+    """Why the event of this body could not be used; None where it does not lie there.
+
+    Raises BrokerAway.
+    """
+    found: list[str] = []
+
+    def look(message: Message) -> bool:
+        if message.body == body:
+            found.append(_reason(message))
+        return False
+
+    browse(amqp_url, topology.INVALID.name, look)
+    return found[0] if found else None
+
+
+def replay_invalid(amqp_url: SecretStr, publisher: Publisher, reason: str, done: Done) -> int:
     """Publish them again as they came, and take out each that the broker has confirmed.
 
     What is still unusable comes back with a new reason. `done` hears of each; returns how many
@@ -74,19 +90,17 @@ def replay_invalid(
     return _take(amqp_url, reason, again, done)
 
 
-def discard_invalid(amqp_url: SecretStr, reason: str, done: Callable[[], None]) -> int:
+def discard_invalid(amqp_url: SecretStr, reason: str, done: Done) -> int:
     """Take them out for good; returns how many. Raises BrokerAway."""
     return _take(amqp_url, reason, lambda _message: None, done)
 
 
-def _take(
-    amqp_url: SecretStr, reason: str, act: Callable[[Message], None], done: Callable[[], None]
-) -> int:
+def _take(amqp_url: SecretStr, reason: str, act: Callable[[Message], None], done: Done) -> int:
     def take(message: Message) -> bool:
         if not _reason(message).startswith(reason):
             return False
         act(message)
-        done()
+        done(InvalidMessage.of(message))
         return True
 
     return browse(amqp_url, topology.INVALID.name, take)

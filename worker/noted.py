@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from config.accounts import Account, FtpSettings
 from config.numbers import Number
+from consumers.invalid import InvalidMessage
 from worker.show import settings_shape
 
 NAMED = 20
@@ -49,6 +50,11 @@ def number_set(number: Number) -> Facts:
 def number_removed(number: Number) -> Facts:
     """Of a number that is no more."""
     return {"method": number.method}
+
+
+def invalid_events(done: Sequence[InvalidMessage]) -> Facts:
+    """Of events that were published again or discarded; named by their recordings where known."""
+    return recordings([each.recording_id or "?" for each in done])
 
 
 def recordings(done: Sequence[str]) -> Facts:

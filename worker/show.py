@@ -39,6 +39,8 @@ DELIVERY_FIELDS = (
     "recorded_at",
     "sha256",
     "verified",
+    "replaced_by",
+    "replaced_at",
 )
 """What `delivery_shape` has, in its order."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
@@ -119,6 +121,7 @@ def settings_shape(settings: FtpSettings | None) -> Shape | None:
 def delivery_shape(row: Document) -> Shape:
     """A recording's row of the ledger."""
     is_delivered = row["status"] == Status.DELIVERED
+    replaced = row.get("replaced")  # by a later file of the same name
     return {
         "recording_id": row["_id"],
         "account_id": row["account_id"],
@@ -137,6 +140,8 @@ def delivery_shape(row: Document) -> Shape:
         "recorded_at": row["recorded_at"],
         "sha256": row["sha256"],
         "verified": row["verified"],
+        "replaced_by": replaced["by"] if replaced else None,
+        "replaced_at": iso(replaced["at"]) if replaced else None,
     }
 
 
@@ -176,7 +181,7 @@ def invalid_shape(message: InvalidMessage) -> Shape:
         "reason": message.reason,
         "recording_id": message.recording_id,
         "account_id": message.account_id,
-        "size": len(message.body),
+        "size": message.size,
         "begins": message.beginning,
     }
 

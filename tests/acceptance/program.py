@@ -37,7 +37,11 @@ class Answer:
     @property
     def sentence(self) -> str:
         """The one line on stderr with which it refused."""
-        assert self.code == 1, self
+        return self.told(1)
+
+    def told(self, code: int) -> str:
+        """The one line on stderr of a command that ended with this code."""
+        assert self.code == code, self
         assert "Traceback" not in self.err, self.err
         lines = self.err.splitlines()
         assert len(lines) == 1, self.err
@@ -78,6 +82,10 @@ class Program:
     def refuses(self, *arguments: object, stdin: str = "", **changes: str | None) -> str:
         """A command that must be refused: its sentence."""
         return self.inside(*arguments, stdin=stdin, **changes).sentence
+
+    def misused(self, *arguments: object, stdin: str = "") -> str:
+        """A command whose options cannot be: its sentence."""
+        return self.inside(*arguments, stdin=stdin).told(2)
 
     def start(self, *arguments: object, **changes: str | None) -> subprocess.Popen[str]:
         """Start a command; the caller ends it."""

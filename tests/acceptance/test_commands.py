@@ -147,9 +147,11 @@ def test_wrong_usage_ends_with_2(courier: Program) -> None:
     for arguments in (
         ["accounts", "set", "acme", "--port", "many"],
         ["deliveries", "list", "--since", "yesterday"],
+        ["deliveries", "list", "--status", "lost"],
     ):
         answer = courier.inside(*arguments)
         assert answer.code == 2
+        assert "Value error" not in answer.err
         assert "Traceback" not in answer.err
         assert answer.out == ""
 
@@ -244,6 +246,14 @@ def test_check_names_what_is_not_usable_and_what_to_do(
     assert "COURIER_SECRET_KEYS" in found["keys"]["advice"]
 
 
+def test_check_tells_in_words_that_the_broker_refuses(courier: Program) -> None:
+    url = courier.settings["AMQP_URL"].replace("guest:guest@", "guest:wrong@")
+    answer = courier("check", "--json", AMQP_URL=url)
+    assert answer.sentence == "RabbitMQ is not usable: follow the advice given above."
+    (refused,) = (each["detail"] for each in answer.json if each["name"] == "RabbitMQ")
+    assert refused.startswith("Login was refused using authentication mechanism PLAIN.")
+
+
 def test_status_counts_accounts_files_and_workers(
     courier: Program, stage: Stage, pyftpd_server: PyFtpServer
 ) -> None:
@@ -274,6 +284,16 @@ def test_status_is_watched_until_ctrl_c(courier: Program) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
+
+
+def test_status_is_watched_through_a_pipe_too(courier: Program) -> None:
+    process = courier.start("status", "--watch")
+    with ended(process):
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first.startswith("accounts active")
+        while process.stdout.readline() != first:
+            pass  # the same page again
 
 
 # --- accounts ---------------------------------------------------------------------------------
@@ -353,7 +373,7 @@ def test_uploads_existing_files_and_alerts_are_set_and_shown(
     assert courier.inside("accounts", "set", "acme", *back).code == 0
     shown = courier.inside("accounts", "show", "acme", "--json").json["settings"]
     assert [shown[name] for name in newer] == [None, "overwrite", "outage", False]
-    assert courier.refuses("accounts", "set", "acme", "--uploads", "9") == (
+    assert courier.misused("accounts", "set", "acme", "--uploads", "9") == (
         "--uploads must be a whole number from 1 to 8."
     )
     assert courier.inside("accounts", "set", "acme", "--existing-file", "keep").code == 2
@@ -425,12 +445,12 @@ def test_the_pin_of_one_server_is_not_kept_for_another(
 def test_options_that_cannot_be_are_named(courier: Program, stage: Stage) -> None:
     stage.core.directory.create("acme")
     bad = ["--protocol", "sftp", "--host", "http://x/", "--port", "99999", "--username", "u"]
-    assert courier.refuses("accounts", "set", "acme", *bad, "--password-stdin", stdin="p\n") == (
+    assert courier.misused("accounts", "set", "acme", *bad, "--password-stdin", stdin="p\n") == (
         "--host must be a host name or an IP address, without protocol, port or path; "
         "--port must be a whole number from 1 to 65535."
     )
     few = ["--host", "h", "--password-stdin"]
-    assert courier.refuses("accounts", "set", "acme", *few, stdin="p\n") == (
+    assert courier.misused("accounts", "set", "acme", *few, stdin="p\n") == (
         "--protocol is required; --username is required."
     )
     assert "--password-stdin" in courier.refuses("accounts", "set", "acme", "--host", "h")
@@ -681,6 +701,13 @@ def test_invalid_events_are_listed_replayed_and_discarded_by_reason(
     assert properties.content_type == "application/cloudevents+json"
     courier.ok("invalid", "discard")
     assert queue_lengths(courier, "recordings.invalid") == [0]
+    discarding, replaying = Audit(stage.core.database).list()
+    assert (replaying.action, replaying.after) == (
+        "invalid.replayed",
+        {"count": 1, "recordings": "r1"},
+    )
+    assert (discarding.action, discarding.after["count"]) == ("invalid.discarded", 1)
+    assert replaying.actor.startswith("cli:")
 
 
 # --- publish, run -----------------------------------------------------------------------------

@@ -146,4 +146,11 @@ def _page(row: Document) -> Iterator[tuple[str, Cell]]:
     yield "advice", row["last_error"]["advice"] if row["last_error"] else None
     yield "arrived", output.moment(shape["created_at"])
     yield "delivered", output.moment(shape["delivered_at"])
+    yield "replaced", _replaced(shape)
     yield "dead-lettered", output.moment(shape["dead_at"])
+
+
+def _replaced(shape: show.Shape) -> str | None:
+    if shape["replaced_by"] is None:
+        return None
+    return f"{output.moment(shape['replaced_at'])} by {shape['replaced_by']}"

@@ -23,6 +23,7 @@ from worker.cli.output import printable, stop_printing
 from worker.cli.refusal import Refused
 
 FAILED = 1
+USAGE = 2
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
@@ -31,6 +32,8 @@ def explain(error: Exception) -> int:
 
     Raises it again where it is typer's own: a usage error, or an exit.
     """
+    if isinstance(error, typer.BadParameter):
+        error.message = error.message.removeprefix("Value error, ")  # pydantic's, for a choice
     if isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "exit_code"):
         raise error
     if isinstance(error, BrokenPipeError):
@@ -39,7 +42,7 @@ def explain(error: Exception) -> int:
     lines = error.problems if isinstance(error, SettingsError) else [sentence(error)]
     for line in lines:
         print(printable(line), file=sys.stderr)  # noqa: T201 - the one place for it
-    return FAILED
+    return USAGE if isinstance(error, ValidationError) else FAILED
 
 
 def sentence(error: Exception) -> str:

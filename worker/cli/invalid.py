@@ -1,19 +1,29 @@
 """`courier invalid`."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from pydantic import SecretStr
 
+from config.audit import Action
 from config.settings import load_settings
 from consumers import topology
-from consumers.invalid import discard_invalid, invalid_messages, replay_invalid
-from worker import show
+from consumers.invalid import (
+    InvalidMessage,
+    discard_invalid,
+    invalid_messages,
+    replay_invalid,
+)
+from worker import noted, show
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.options import Yes
 from worker.cli.output import AsJson
+from worker.cli.record import record
+from worker.core import Core
 
 SHOWN = 60
 
@@ -53,7 +63,7 @@ def replay(*, reason: OfReason = "") -> None:
     with context.messaging() as (core, messaging):
         url = core.settings.amqp_url
         topology.declare_once(url, topology.RECORDINGS, topology.INTAKE)
-        with output.counting("Replaying") as done:
+        with _noting(core, Action.INVALID_REPLAYED, "Replaying") as done:
             count = replay_invalid(url, messaging.publisher, reason, done)
     output.say(f"{_events(count)} published again.")
 
@@ -63,9 +73,29 @@ def discard(*, reason: OfReason = "", yes: Yes = False) -> None:
     """Take them out for good."""
     if not reason and not yes and sys.stdin.isatty():
         typer.confirm("Give up all invalid events?", abort=True, err=True)
-    with output.counting("Discarding") as done:
-        count = discard_invalid(_amqp_url(), reason, done)
+    with context.core() as core, _noting(core, Action.INVALID_DISCARDED, "Discarding") as done:
+        count = discard_invalid(core.settings.amqp_url, reason, done)
     output.say(f"{_events(count)} discarded.")
+
+
+@contextmanager
+def _noting(core: Core, action: Action, what: str) -> Iterator[Callable[[InvalidMessage], None]]:
+    """Takes each that was dealt with; they are in the audit also where it was cut short.
+
+    An entry of the platform's: what cannot be read has no account.
+    """
+    dealt_with: list[InvalidMessage] = []
+    try:
+        with output.counting(what) as tell:
+
+            def done(message: InvalidMessage) -> None:
+                dealt_with.append(message)
+                tell()
+
+            yield done
+    finally:
+        if dealt_with:
+            record(core, action, None, {}, noted.invalid_events(dealt_with))
 
 
 def _amqp_url() -> SecretStr:

@@ -14,7 +14,7 @@ import typer
 
 from consumers import topology
 from consumers.events import decode
-from consumers.invalid import invalid_messages
+from consumers.invalid import reason_of
 from consumers.ledger import Document, Status
 from consumers.presence import workers
 from worker.cli import context, output
@@ -183,10 +183,8 @@ def _is_of(event: Event, row: Document) -> bool:
 
 def _refused(core: Core, event: Event) -> Outcome | None:
     """Whether the event lies among the invalid ones."""
-    for message in invalid_messages(core.settings.amqp_url):
-        if message.body == event.body:
-            return Outcome(event.recording_id, "invalid", message.reason)
-    return None
+    reason = reason_of(core.settings.amqp_url, event.body)
+    return None if reason is None else Outcome(event.recording_id, "invalid", reason)
 
 
 def _not_delivered(failed: list[Outcome], total: int) -> str:

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 import pymongo
@@ -55,7 +55,9 @@ def run(
 
 
 def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool) -> None:
-    with _addresses(core.settings), supervised_workers(core, processes, console=console) as workers:
+    with ExitStack() as stack:
+        with _addresses(core.settings):
+            workers = stack.enter_context(supervised_workers(core, processes, console=console))
         _log().info("service_started", processes=processes, metrics=core.settings.metrics_bind)
         workers.run(asked)
     _log().info("service_stopped")

@@ -33,26 +33,32 @@ def status(
     with context.core() as core:
         if watch:
             _watch(core, as_json=as_json)
-        elif as_json:
-            output.print_json(_read(core))
         else:
-            output.stdout().print(_page(_read(core)))
+            _print(core, as_json=as_json)
 
 
 def _watch(core: Core, *, as_json: bool) -> None:
     try:
-        if as_json:
-            _print_lines(core)
-        else:
+        if output.stdout().is_terminal and not as_json:
             _refresh(core)
+        else:
+            _print_again(core, as_json=as_json)
     except KeyboardInterrupt:
         return  # it is how watching ends
 
 
-def _print_lines(core: Core) -> None:
+def _print_again(core: Core, *, as_json: bool) -> None:
+    """What nobody looks at cannot be refreshed in its place."""
     while True:
-        output.print_json(_read(core))
+        _print(core, as_json=as_json)
         time.sleep(SECONDS)
+
+
+def _print(core: Core, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(_read(core))
+    else:
+        output.stdout().print(_page(_read(core)))
 
 
 def _refresh(core: Core) -> None:

@@ -111,6 +111,10 @@ def test_each_unusable_setting_has_its_line(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "One.\nTwo.\n"
 
 
+def test_options_that_cannot_be_are_wrong_usage() -> None:
+    assert explain(wrong_settings()) == 2
+
+
 def test_wrong_usage_and_exits_are_left_to_typer() -> None:
     for error in (typer.BadParameter("no"), typer.Exit(0), typer.Abort()):
         with pytest.raises(type(error)):

@@ -46,6 +46,13 @@ def test_a_delivery_names_its_place_only_once_the_file_stands_there() -> None:
     assert delivered["delivered_at"] == "2026-11-23T14:05:00.250Z"
 
 
+def test_a_delivery_tells_which_later_one_replaced_it() -> None:
+    replaced = {"path": "in/call.wav", "by": "r2", "at": ARRIVED}
+    shape = show.delivery_shape(row(status="delivered", delivered_at=ARRIVED, replaced=replaced))
+    assert (shape["replaced_by"], shape["replaced_at"]) == ("r2", "2026-11-23T14:05:00.250Z")
+    assert show.delivery_shape(row())["replaced_by"] is None
+
+
 def test_the_fields_of_a_delivery_are_those_of_its_shape() -> None:
     assert tuple(show.delivery_shape(row())) == show.DELIVERY_FIELDS
 
