@@ -47,8 +47,8 @@ class Action(StrEnum):
     USER_ENABLED = "user.enabled"
     USER_REMOVED = "user.removed"
     PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
-    TOKEN_CREATED = "token.created"  # noqa: S105
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    TOKEN_CREATED = "token.created"  # noqa: S105 - the name of an action
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an action
     SECRETS_ROTATED = "secrets.rotated"
 
 

@@ -102,7 +102,7 @@ def explain_problems(problems: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _spec(name: str, info: FieldInfo) -> FieldSpec:
     extra = info.json_schema_extra
-    assert isinstance(extra, dict), "a field of the form says how it is entered"  # noqa: S101
+    assert isinstance(extra, dict), "a field of the form says how it is entered"  # noqa: S101 - for mypy
     declared: dict[str, Any] = {**extra}
     by_protocol = declared["x-default-by-protocol"]
     default = None if info.is_required() or by_protocol else info.default

@@ -34,7 +34,7 @@ def check_host(value: str) -> str:
 
 def _is_ipv6(value: str) -> bool:
     try:
-        return _IPV6.fullmatch(value) is not None and ip_address(value).version == 6  # noqa: PLR2004
+        return _IPV6.fullmatch(value) is not None and ip_address(value).version == 6  # noqa: PLR2004 - of IP
     except ValueError:
         return False
 

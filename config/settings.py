@@ -22,6 +22,7 @@ from config.accounts import EmailAddress, Text
 from config.errors import SettingsError
 
 PREFIX = "COURIER_"
+MAX_PORT = 65535
 
 CLOUD_METADATA = "169.254.0.0/16,fe80::/10,fd00:ec2::254/128,100.100.100.200/32,168.63.129.16/32"
 """Link-local addresses, and those at which clouds hand out credentials to whoever asks."""
@@ -68,7 +69,7 @@ def _fernet_key(value: SecretStr) -> SecretStr:
 
 def _address(value: str) -> str:
     host, separator, port = value.rpartition(":")
-    if not separator or not host or not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535:  # noqa: PLR2004
+    if not separator or not host or not re.fullmatch(r"\d{1,5}", port) or int(port) > MAX_PORT:
         raise ValueError("must be HOST:PORT, such as 127.0.0.1:9108")
     return value
 
@@ -149,11 +150,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take only what `load_settings` hands over: it has resolved the files already."""
         return (init_settings,)

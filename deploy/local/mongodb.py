@@ -25,6 +25,7 @@ from deploy.local.processes import (
     free_port,
     wait_until,
 )
+from deploy.local.server import Server
 
 URL_VARIABLE = "COURIER_MONGODB_URL"
 IMAGE = "mongo:8"
@@ -53,31 +54,11 @@ _OPTIONS = (
 
 
 @dataclass(frozen=True)
-class MongoDB:
-    """A replica set. Its data and its port survive `stop`, `kill` and `restart`."""
+class MongoDB(Server):
+    """A replica set."""
 
-    url: str
-    process: Process
     member: str | None
     """`host:port` of our own only member; None where only the URL is known."""
-
-    def start(self) -> None:
-        """Start it and wait until it is primary. Raises `ServiceError` after 60 s."""
-        self.process.start()
-        self.wait_ready()
-
-    def stop(self) -> None:
-        """Stop it as an operator would."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """End it at once, as a power cut would."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """Stop it, start it and wait until it is primary."""
-        self.stop()
-        self.start()
 
     def wait_ready(self) -> None:
         """Wait until it takes writes. Raises `ServiceError` after 60 s, 5 s elsewhere."""

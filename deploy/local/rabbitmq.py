@@ -19,12 +19,12 @@ from deploy.local.processes import (
     ELSEWHERE_SECONDS,
     Child,
     Elsewhere,
-    Process,
     ServiceError,
     free_port,
     listens,
     wait_until,
 )
+from deploy.local.server import Server
 
 URL_VARIABLE = "COURIER_AMQP_URL"
 IMAGE = "rabbitmq:4-management"
@@ -60,31 +60,11 @@ _REPLACE_VHOSTS = """
 
 
 @dataclass(frozen=True)
-class RabbitMQ:
-    """A broker. Its data and its port survive `stop`, `kill` and `restart`."""
+class RabbitMQ(Server):
+    """A broker, or one node of it."""
 
-    url: str
-    process: Process
     control: Callable[[Sequence[str]], str] | None
     """Runs rabbitmqctl with these arguments; None where only the URL is known."""
-
-    def start(self) -> None:
-        """Start it and wait until it takes connections. Raises `ServiceError` after 90 s."""
-        self.process.start()
-        self.wait_ready()
-
-    def stop(self) -> None:
-        """Stop it as an operator would."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """End it at once, as a power cut would."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """Stop it, start it and wait until it takes connections."""
-        self.stop()
-        self.start()
 
     def wait_ready(self) -> None:
         """Wait until an AMQP connection opens. Raises `ServiceError` after 90 s, 5 s elsewhere."""
@@ -256,7 +236,7 @@ def _rabbitmqctl(script: Path, env: dict[str, str], arguments: Sequence[str]) ->
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     if result.returncode != 0:

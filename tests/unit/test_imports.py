@@ -15,7 +15,15 @@ BELOW = {
     "alerts": {"config"},
     "config": set[str](),
 }
-PURE = ["consumers/policy.py", "config/accounts.py", "alerts/suspension.py"]
+PURE = [
+    "consumers/policy.py",
+    "config/accounts.py",
+    "config/numbers.py",
+    "config/permissions.py",
+    "alerts/message.py",
+    "alerts/recovery.py",
+    "alerts/suspension.py",
+]
 WITHOUT_IO = {
     *("abc", "collections", "dataclasses", "datetime", "email", "enum", "hashlib"),
     *("ipaddress", "re", "typing", "unicodedata", "pydantic"),

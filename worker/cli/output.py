@@ -47,7 +47,7 @@ def stderr() -> Console:
 
 def print_json(value: Any) -> None:
     """One line of JSON, in ASCII."""
-    print(json.dumps(value, separators=(",", ":")), flush=True)  # noqa: T201
+    print(json.dumps(value, separators=(",", ":")), flush=True)  # noqa: T201 - an answer
 
 
 def say(text: str, style: str = "") -> None:

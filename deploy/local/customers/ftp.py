@@ -4,10 +4,10 @@ import logging
 import threading
 import warnings
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from deploy.local.customers.facts import LOOPBACK, CustomerServer, new_password
+from deploy.local.customers.listener import Listener
 from deploy.local.processes import ServiceError, free_port
 
 with warnings.catch_warnings():
@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.1
 _STOP_SECONDS = 15.0
 
 
-class PyFtpServer:
+class PyFtpServer(Listener):
     """Listens on loopback; its port survives `stop` and `start`.
 
     `handler`: override its `ftp_SIZE`, `ftp_RNFR`, ... to make a server misbehave, or set
@@ -79,18 +79,6 @@ class PyFtpServer:
             self._ended.set()
             self._thread.join(_STOP_SECONDS)
             self._thread = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _listen(self, loop: IOLoop) -> FTPServer:
         authorizer = DummyAuthorizer()

@@ -2,19 +2,19 @@
 
 import asyncio
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from deploy.local.customers.listener import Listener
 from deploy.local.processes import ServiceError
 
 _SECONDS = 15.0
 
 
-class ThreadedServer(ABC):
+class ThreadedServer(Listener):
     """Starts and stops in any thread; `stop` cuts the connections that are open."""
 
     _thread: threading.Thread | None = None
@@ -47,18 +47,6 @@ class ThreadedServer(ABC):
             self._loop.call_soon_threadsafe(self._ended.set)
             self._thread.join(_SECONDS)
             self._thread = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     async def _serve(self, started: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()

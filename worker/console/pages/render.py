@@ -22,7 +22,9 @@ from worker.show import without_credentials
 
 NOTICE_COOKIE = "courier_notice"
 HX_REQUEST = "HX-Request"
-_MEGA = 1024 * 1024
+_KILO = 1024
+_MEGA = 1024 * _KILO
+_MINUTE, _HOUR = 60, 3600
 
 REFUSALS = (ConfigError, Conflict)
 """What a page answers with a sentence above itself."""
@@ -117,16 +119,18 @@ def _size(size: int | None) -> str:
     if size is None:
         return ""
     if size < _MEGA:
-        return f"{size / 1024:,.0f} KB" if size >= 1024 else f"{size} B"  # noqa: PLR2004
+        return f"{size / _KILO:,.0f} KB" if size >= _KILO else f"{size} B"
     return f"{size / _MEGA:,.1f} MB"
 
 
 def _countdown(seconds: float) -> str:
     """`14 min 32 s`, exact enough to wait for."""
     whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004
+    if whole < _MINUTE:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else duration(seconds)  # noqa: PLR2004
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    return duration(seconds)
 
 
 def _environment() -> Environment:
