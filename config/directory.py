@@ -82,6 +82,12 @@ class Directory:
         document = self._accounts.find_one({"_id": account_id})
         return None if document is None else _account(document)
 
+    def find_all(self, account_ids: Collection[str]) -> dict[str, Account | AccountError]:
+        """Those of the accounts that there are, by id; for one that cannot be used, why."""
+        query = {"_id": {"$in": list(account_ids)}}
+        documents = self._accounts.find(query, {"run": 0}) if account_ids else ()
+        return {document["_id"]: _account_or_why(document) for document in documents}
+
     def get(self, account_id: str) -> Account:
         """The account. Raises UnknownAccount."""
         account = self.find(account_id)
@@ -218,6 +224,11 @@ class Directory:
         document = self._numbers.find_one({"_id": number})
         return None if document is None else _number(document)
 
+    def find_numbers(self, numbers: Collection[str]) -> dict[str, Number]:
+        """What is known of these telephone numbers."""
+        documents = self._numbers.find({"_id": {"$in": list(numbers)}}) if numbers else ()
+        return {document["_id"]: _number(document) for document in documents}
+
     def numbers(self, account_ids: Collection[str] | None = None) -> Iterator[Number]:
         """All numbers, or those of the accounts named, in order."""
         with self._numbers.find(of_accounts(account_ids)).sort("_id") as cursor:
@@ -293,6 +304,13 @@ def _account(document: Document) -> Account:
     except ValidationError as error:
         problems = " ".join(explain(error).values())
         raise AccountError(f"The account {document['_id']!r} cannot be used: {problems}") from None
+
+
+def _account_or_why(document: Document) -> Account | AccountError:
+    try:
+        return _account(document)
+    except AccountError as error:
+        return error
 
 
 def _from(document: Document) -> Account:

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
-from pika.exceptions import AMQPError, NackError, UnroutableError
+from pika.exceptions import AMQPError
 from pydantic import SecretStr
 
+from consumers.confirms import ConfirmChannel, Outgoing
 from consumers.nodes import parameters
 from consumers.observe import Observer, Trouble
 
@@ -190,7 +191,7 @@ class Publisher:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._channel: BlockingChannel | None = None
+        self._channel: ConfirmChannel | None = None
 
     def publish(
         self,
@@ -203,27 +204,24 @@ class Publisher:
         content_type: str = "application/json",
     ) -> None:
         """Returns once the broker has it durably in a queue. Raises NotRouted, BrokerAway."""
-        properties = pika.BasicProperties(
-            content_type=content_type,
-            delivery_mode=pika.DeliveryMode.Persistent.value,
-            headers=headers,
-            message_id=message_id,
-        )
+        message = Outgoing(exchange, routing_key, body, headers, message_id, content_type)
+        if self.publish_all([message]):
+            raise NotRouted(f"{exchange or 'the default exchange'}: {routing_key}")
 
-        def work(connection: BlockingConnection) -> None:
-            channel = self._confirming(connection)
-            try:
-                channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
-            except (UnroutableError, NackError):
-                raise NotRouted(f"{exchange or 'the default exchange'}: {routing_key}") from None
+    def publish_all(self, messages: Sequence[Outgoing]) -> set[int]:
+        """Publish in this order and await the confirms together.
 
-        self._broker.call(work)
+        Returns the positions of those that reached no queue; all others are durably in one.
+        Raises BrokerAway.
+        """
+        if not messages:
+            return set()
+        return self._broker.call(lambda connection: self._confirming(connection).publish(messages))
 
-    def _confirming(self, connection: BlockingConnection) -> BlockingChannel:
+    def _confirming(self, connection: BlockingConnection) -> ConfirmChannel:
         channel = self._channel
         if channel is None or not channel.is_open or channel.connection is not connection:
-            channel = connection.channel()
-            channel.confirm_delivery()
+            channel = ConfirmChannel(connection)
             self._channel = channel
         return channel
 

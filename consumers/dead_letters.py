@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from consumers import topology
 from consumers.broker import Publisher
+from consumers.confirms import Outgoing
 from consumers.declared import DeclaredQueues
 from consumers.ledger import Claim, Ledger, Status
 from consumers.observe import FileEnded, Observer
@@ -42,12 +43,9 @@ class DeadLetters:
             topology.REASON_HEADER: reason,
             topology.TURN_HEADER: claim.turn,
         }
-        self._queues.publish(
-            queue,
-            lambda: self._publisher.publish(
-                "", queue.name, claim.body, headers, message_id=claim.recording_id
-            ),
-        )
+        message = Outgoing("", queue.name, claim.body, headers, claim.recording_id)
+        for failure in self._queues.publish(self._publisher, [(queue, message)]).values():
+            raise failure
 
     def replay(self, recording_id: str) -> bool:
         """Put a dead letter back on its route, tries at 0. False where it is not one (any more)."""

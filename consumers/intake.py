@@ -1,11 +1,14 @@
 """recordings.ready -> deliveries.<account>: each event becomes a row, then a message, then an ack.
 
-In this order, so that a crash anywhere repeats and never loses (DESIGN 2).
+In this order, so that a crash anywhere repeats and never loses (DESIGN 2). What has arrived is
+taken together: the events of a batch share their writes at the database and at the broker. One
+that comes alone is a batch too, and waits for no other.
 """
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from amqp.exceptions import AMQPError
@@ -14,21 +17,27 @@ from kombu.exceptions import KombuError
 from pydantic import SecretStr
 from pymongo.errors import PyMongoError
 
-from config.accounts import DeliveryMethod
 from config.directory import Directory
-from config.errors import AccountError
 from consumers import topology
+from consumers.admission import Admission
 from consumers.broker import BrokerAway, NotRouted, Publisher
-from consumers.events import InvalidEvent, RecordingReady, decode
-from consumers.ledger import Ledger, Opened, Status
+from consumers.confirms import Outgoing
+from consumers.events import InvalidEvent
+from consumers.ledger import Arrival, Ledger, Opened, Routing
 from consumers.observe import EventTaken, Observer, Trouble
 from consumers.routing import Router
 
-PREFETCH = 100
+BATCH = 250
+"""Most events that are taken together."""
+PREFETCH = 2 * BATCH
+"""The next batch comes while one is taken."""
 HEARTBEAT = 20
 RETRY_SECONDS = 1.0
 POLL_SECONDS = 0.2
 """Longest wait for an event before the intake looks whether it is to stop."""
+
+End = EventTaken | InvalidEvent
+"""What becomes of an event."""
 
 
 class Intake:
@@ -45,7 +54,7 @@ class Intake:
         routed: Callable[[], None],
     ) -> None:
         self._amqp_url = amqp_url
-        self._directory = directory
+        self._admission = Admission(directory)
         self._ledger = ledger
         self._publisher = publisher
         self._router = router
@@ -82,91 +91,126 @@ class Intake:
             self._stopping.wait(RETRY_SECONDS)
 
     def _consume(self) -> None:
+        arrived: list[Any] = []
         with topology.connected(self._amqp_url, HEARTBEAT) as connection:
             channel = connection.default_channel
             topology.declare_base(channel)
             consumer = Consumer(
                 channel,
                 [topology.INTAKE],
-                on_message=self._take,
-                on_decode_error=self._take_undecoded,
+                on_message=arrived.append,
+                # Headers promise what the body is not: it is judged by its bare body.
+                on_decode_error=lambda message, _: arrived.append(message),
                 prefetch_count=PREFETCH,
                 auto_declare=False,
             )
             with consumer:
                 self.consuming.set()
                 while not self._stopping.is_set():
-                    self._drain(connection)
+                    _gather(connection, arrived)
+                    if arrived:
+                        self._take(arrived)
+                        arrived.clear()
 
-    def _drain(self, connection: Connection) -> None:
-        connection.heartbeat_check()
-        try:
-            connection.drain_events(timeout=POLL_SECONDS)
-        except socket.timeout:  # noqa: UP041 - kombu's name for "nothing came"
+    def _take(self, messages: Sequence[Any]) -> None:
+        """A batch of events, each to its end. Raises what is ours: what is left comes again."""
+        verdicts = self._admission.judge([(_body(each), each.content_type) for each in messages])
+        arrivals = [each for each in verdicts if isinstance(each, Arrival)]
+        rows = self._ledger.files.open(arrivals)
+        self._route(self._unrouted(arrivals, rows))
+        opened = iter(rows)
+        ends = [
+            _end(each, next(opened)) if isinstance(each, Arrival) else each for each in verdicts
+        ]
+        lost = self._keep_invalid(messages, ends)
+        self._acknowledge(messages, ends, lost)
+
+    def _unrouted(self, arrivals: Sequence[Arrival], rows: Sequence[Opened]) -> list[Routing]:
+        """What is to be published: new rows, and those whose first publish came to no end."""
+        found: dict[str, Routing] = {}
+        for arrival, row in zip(arrivals, rows, strict=True):
+            name = arrival.event.recording_id
+            if name not in found and row.is_to_be_routed:
+                routing = row.routing or self._ledger.files.next_turn(name)
+                if routing is not None:
+                    found[name] = routing
+        return list(found.values())
+
+    def _route(self, routings: Sequence[Routing]) -> None:
+        """Bring them into their queues. What has none stays in the ledger, for the reconciler."""
+        if not routings:
             return
-
-    def _take(self, message: Any) -> None:
-        """One event, to its end. Raises what is ours: the message then comes again."""
-        body = message.body
-        body = body.encode() if isinstance(body, str) else bytes(body)  # an empty one is a str
-        try:
-            taken = self._accept(decode(body, message.content_type))
-        except InvalidEvent as error:
-            taken = self._refuse(message, body, error)
-        message.ack()
-        self._observe(taken)
-
-    def _take_undecoded(self, message: Any, _: Exception) -> None:
-        """A message whose headers promise what its body is not: judged by its bare body."""
-        self._take(message)
-
-    def _accept(self, event: RecordingReady) -> EventTaken:
-        skipped = self._method(event) is DeliveryMethod.EMAIL
-        body = event.model_dump_json(exclude_unset=True).encode()
-        opened = self._ledger.files.open(event, body, skipped=skipped)
-        if opened.outcome == "conflict":
-            raise InvalidEvent("conflict")
-        if opened.status is Status.QUEUED and not opened.routed:
-            self._route(event)
-        outcome = _outcome(opened, skipped=skipped)
-        return EventTaken(outcome, event.account_id, event.recording_id)
-
-    def _route(self, event: RecordingReady) -> None:
-        routing = self._ledger.files.next_turn(event.recording_id)
-        if routing is not None:
-            self._router.route(routing)
+        failures = self._router.route_all(routings)
+        if len(failures) < len(routings):
             self._routed()
+        for words in sorted({str(failure) for failure in failures.values()}):
+            self._observe(Trouble("rabbitmq", f"intake: {words}; to be routed later"))
 
-    def _method(self, event: RecordingReady) -> DeliveryMethod:
-        """How the number is to be delivered. Raises InvalidEvent for what is not known."""
-        try:
-            account = self._directory.find(event.account_id)
-        except AccountError as error:
-            raise InvalidEvent("unusable-account", str(error)) from None
-        if account is None:
-            raise InvalidEvent("unknown-account", f"there is no account {event.account_id!r}")
-        number = self._directory.number(event.number) if event.number is not None else None
-        if number is None:
-            return account.default_method
-        if number.account_id != event.account_id:
-            raise InvalidEvent(
-                "number-of-another-account", f"number {event.number!r} belongs to another account"
-            )
-        return number.method
+    def _keep_invalid(self, messages: Sequence[Any], ends: Sequence[End]) -> set[int]:
+        """Publish what cannot be used with its reason; the positions of what could not be kept."""
+        invalid = {
+            position: _kept(messages[position], end)
+            for position, end in enumerate(ends)
+            if isinstance(end, InvalidEvent)
+        }
+        positions = list(invalid)
+        lost = self._publisher.publish_all(list(invalid.values()))
+        return {positions[each] for each in lost}
 
-    def _refuse(self, message: Any, body: bytes, error: InvalidEvent) -> EventTaken:
-        self._publisher.publish(
-            "",
-            topology.INVALID.name,
-            body,
-            {topology.REASON_HEADER: error.reason},
-            message_id=message.properties.get("message_id"),
-            content_type=message.content_type or "application/json",
-        )
-        return EventTaken("invalid", None, None, error.reason)
+    def _acknowledge(
+        self, messages: Sequence[Any], ends: Sequence[End], lost: Collection[int]
+    ) -> None:
+        """All at once, or each that has come to its end. Raises NotRouted where one has not."""
+        ended = [position for position in range(len(messages)) if position not in lost]
+        for position in ended if lost else ended[-1:]:
+            messages[position].ack(multiple=not lost)
+        for position in ended:
+            self._observe(_taken(ends[position]))
+        if lost:
+            raise NotRouted(f"{topology.INVALID.name}: {len(lost)} events could not be kept there")
 
 
-def _outcome(opened: Opened, *, skipped: bool) -> Literal["routed", "duplicate", "skipped"]:
-    if opened.outcome == "again":
+def _gather(connection: Connection, arrived: list[Any]) -> None:
+    """Wait for an event, and take with it what has arrived by then."""
+    connection.heartbeat_check()
+    limit = POLL_SECONDS
+    with suppress(socket.timeout):  # kombu's name for "nothing came"
+        while len(arrived) < BATCH:
+            connection.drain_events(timeout=limit)
+            limit = 0
+
+
+def _body(message: Any) -> bytes:
+    body = message.body
+    return body.encode() if isinstance(body, str) else bytes(body)  # an empty one is a str
+
+
+def _end(arrival: Arrival, row: Opened) -> End:
+    event = arrival.event
+    if row.outcome == "conflict":
+        return InvalidEvent("conflict")
+    return EventTaken(_outcome(arrival, row), event.account_id, event.recording_id)
+
+
+def _outcome(arrival: Arrival, row: Opened) -> Literal["routed", "duplicate", "skipped"]:
+    if row.outcome == "again":
         return "duplicate"
-    return "skipped" if skipped else "routed"
+    return "skipped" if arrival.skipped else "routed"
+
+
+def _taken(end: End) -> EventTaken:
+    if isinstance(end, InvalidEvent):
+        return EventTaken("invalid", None, None, end.reason)
+    return end
+
+
+def _kept(message: Any, error: InvalidEvent) -> Outgoing:
+    """The message as it came, with the reason."""
+    return Outgoing(
+        "",
+        topology.INVALID.name,
+        _body(message),
+        {topology.REASON_HEADER: error.reason},
+        message.properties.get("message_id"),
+        message.content_type or "application/json",
+    )

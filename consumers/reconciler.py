@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from consumers.broker import NotRouted
 from consumers.ledger import Ledger, Routing
 from consumers.routing import Router
 
@@ -13,9 +14,15 @@ BATCH = 500
 def route_unrouted(ledger: Ledger, router: Router) -> int:
     """Publish the next turn of rows whose publish never came to its end; how many there were.
 
-    Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless.
+    Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless. What reaches no
+    queue holds up none of the others, and is tried again after UNROUTED_AGE.
     """
-    return _route_again(ledger, router, ledger.files.unrouted(UNROUTED_AGE, BATCH))
+    stranded = ledger.files.unrouted(UNROUTED_AGE, BATCH)
+    failures = _route_again(ledger, router, stranded)
+    ledger.files.postpone(failures)
+    for failure in failures.values():
+        raise failure
+    return len(stranded)
 
 
 def route_stranded(ledger: Ledger, router: Router, account_id: str) -> int:
@@ -24,12 +31,12 @@ def route_stranded(ledger: Ledger, router: Router, account_id: str) -> int:
     Only for the session that consumes the queue, once it has taken everything out of it: the
     queue was deleted, or lost what it held. Raises as `route_unrouted` does.
     """
-    return _route_again(ledger, router, ledger.files.routed_of(account_id, BATCH))
-
-
-def _route_again(ledger: Ledger, router: Router, stranded: list[Routing]) -> int:
-    for old in stranded:
-        routing = ledger.files.next_turn(old.recording_id)
-        if routing is not None:
-            router.route(routing)
+    stranded = ledger.files.routed_of(account_id, BATCH)
+    for failure in _route_again(ledger, router, stranded).values():
+        raise failure
     return len(stranded)
+
+
+def _route_again(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict[str, NotRouted]:
+    turns = [ledger.files.next_turn(each.recording_id) for each in stranded]
+    return router.route_all([routing for routing in turns if routing is not None])

@@ -1,7 +1,10 @@
-"""Brings a recording of the ledger into its account's queue: published, confirmed, noted."""
+"""Brings recordings of the ledger into their accounts' queues: published, confirmed, noted."""
+
+from collections.abc import Sequence
 
 from consumers import topology
-from consumers.broker import Publisher
+from consumers.broker import NotRouted, Publisher
+from consumers.confirms import Outgoing
 from consumers.declared import DeclaredQueues
 from consumers.ledger import Ledger, Routing
 
@@ -15,21 +18,31 @@ class Router:
         self._ledger = ledger
 
     def route(self, routing: Routing) -> None:
-        """Publish this turn, make its account due, and note that it is routed.
+        """One alone. Raises NotRouted as well."""
+        for failure in self.route_all([routing]).values():
+            raise failure
 
-        Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless, because a
-        later turn outdates the earlier message.
+    def route_all(self, routings: Sequence[Routing]) -> dict[str, NotRouted]:
+        """Publish these turns, make their accounts due, and note that they are routed.
+
+        What reached no queue, by recording id. Raises BrokerAway and pymongo's errors; repeating
+        it is harmless, because a later turn outdates the earlier message.
         """
-        queue = topology.account_queue(routing.account_id)
-        self._queues.publish(queue, lambda: self._publish(routing))
-        self._ledger.accounts.arrived(routing.account_id)
-        self._ledger.files.routed(routing.recording_id, routing.turn)
+        queues = {each.account_id: topology.account_queue(each.account_id) for each in routings}
+        posts = [(queues[each.account_id], _message(each)) for each in routings]
+        failures = self._queues.publish(self._publisher, posts)
+        routed = [each for position, each in enumerate(routings) if position not in failures]
+        if routed:
+            self._ledger.accounts.arrived(*(each.account_id for each in routed))
+            self._ledger.files.routed(routed)
+        return {routings[position].recording_id: error for position, error in failures.items()}
 
-    def _publish(self, routing: Routing) -> None:
-        self._publisher.publish(
-            topology.DELIVERIES.name,
-            routing.account_id,
-            routing.body,
-            {topology.TURN_HEADER: routing.turn},
-            message_id=routing.recording_id,
-        )
+
+def _message(routing: Routing) -> Outgoing:
+    return Outgoing(
+        topology.DELIVERIES.name,
+        routing.account_id,
+        routing.body,
+        {topology.TURN_HEADER: routing.turn},
+        routing.recording_id,
+    )

@@ -7,7 +7,7 @@ from pymongo.database import Database
 from config.accounts import may_use_ftp
 from config.directory import Directory
 from consumers.ledger.accounts import AccountStates, Blame, Relief
-from consumers.ledger.arrivals import Opened
+from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.records import (
@@ -27,6 +27,7 @@ from consumers.ledger.view import Selection
 
 __all__ = [
     "BUCKETS",
+    "Arrival",
     "Blame",
     "Claim",
     "Claimant",

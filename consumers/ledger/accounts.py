@@ -5,12 +5,13 @@ that the world has overtaken, be it by another upload of the same session, or a 
 lost the account, changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 
 from alerts import recovery, suspension
@@ -107,24 +108,17 @@ class AccountStates:
 
     # --- work arrives, a session works ------------------------------------------------------
 
-    def arrived(self, account_id: str) -> None:
-        """A file was published to the account's queue: it is due, unless it may not work."""
-        timer_over = {
-            "$and": [
-                {"$eq": ["$run.state", State.SUSPENDED.value]},
-                {"$lte": ["$run.suspended_until", "$$NOW"]},
-            ]
-        }
-        may_work = {"$or": [{"$eq": ["$run.state", State.ACTIVE.value]}, timer_over]}
-        earliest = {"$min": [{"$ifNull": ["$run.next_due", "$$NOW"]}, "$$NOW"]}
-        due = {
-            "$cond": [
-                {"$and": [may_work, {"$not": "$run.paused"}]},
-                earliest,
-                "$run.next_due",
-            ]
-        }
-        self._update({"_id": account_id}, {"run.next_due": due, **_STIRRED})
+    def arrived(self, *account_ids: str) -> None:
+        """Files were published to these accounts' queues, an id for each file.
+
+        The accounts are due, unless they may not work.
+        """
+        changes = [
+            UpdateOne({"_id": name}, _stages(name, _arrival(files)))
+            for name, files in Counter(account_ids).items()
+        ]
+        if changes:
+            self._accounts.bulk_write(changes, ordered=False)
 
     def adopt(self, account_id: str, epoch: int) -> bool:
         """Take the account for this epoch, which only rises. False where a later one has it."""
@@ -323,14 +317,37 @@ class AccountStates:
         return self._update(query, {**values, **_CHANGED}) is not None
 
     def _update(self, query: Document, values: Document) -> Document | None:
-        bucket = {"run.bucket": bucket_of(query["_id"])}
         document: Document | None = self._accounts.find_one_and_update(
             query,
-            [_WITH_DEFAULTS, {"$set": {**values, **bucket}}],
+            _stages(query["_id"], values),
             projection={"_id": 1},
             return_document=ReturnDocument.AFTER,
         )
         return document
+
+
+def _arrival(files: int) -> Document:
+    timer_over = {
+        "$and": [
+            {"$eq": ["$run.state", State.SUSPENDED.value]},
+            {"$lte": ["$run.suspended_until", "$$NOW"]},
+        ]
+    }
+    may_work = {"$or": [{"$eq": ["$run.state", State.ACTIVE.value]}, timer_over]}
+    earliest = {"$min": [{"$ifNull": ["$run.next_due", "$$NOW"]}, "$$NOW"]}
+    due = {
+        "$cond": [
+            {"$and": [may_work, {"$not": "$run.paused"}]},
+            earliest,
+            "$run.next_due",
+        ]
+    }
+    return {"run.next_due": due, "run.routed": {"$add": ["$run.routed", files]}}
+
+
+def _stages(account_id: str, values: Document) -> list[Document]:
+    bucket = {"run.bucket": bucket_of(account_id)}
+    return [_WITH_DEFAULTS, {"$set": {**values, **bucket}}]
 
 
 def _fenced(account_id: str, epoch: int) -> Document:

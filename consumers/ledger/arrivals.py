@@ -1,15 +1,31 @@
 """A recording arrives: its row is opened and its way into the account's queue noted."""
 
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
 
 from consumers.events import RecordingReady
 from consumers.ledger.records import Document, Routing, Status
 from consumers.ledger.rows import OLDEST_FIRST, Rows, later, routing
+
+FIRST_TURN = 1
+_DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An event that may be taken, and its body as it is to be kept."""
+
+    event: RecordingReady
+    body: bytes
+    skipped: bool
 
 
 @dataclass(frozen=True)
@@ -19,35 +35,38 @@ class Opened:
     outcome: Literal["new", "again", "conflict"]
     routed: bool
     status: Status
+    routing: Routing | None = None
+    """What it takes to publish a new row."""
+
+    @property
+    def is_to_be_routed(self) -> bool:
+        """Whether it is new, or its first publish came to no end."""
+        queued = self.status is Status.QUEUED and not self.routed
+        return queued and self.outcome != "conflict"
 
 
 class Arrivals(Rows):
     """From the event to the queue."""
 
-    def open(self, event: RecordingReady, body: bytes, *, skipped: bool) -> Opened:
-        """Insert the event's row, or tell what the row that stands means for it."""
-        fresh = {
-            "$mergeObjects": [
-                {"$literal": _new_row(event, body, skipped=skipped)},
-                {"created_at": "$$NOW", "unrouted_at": "$$NOW"},
-            ]
-        }
-        missing = {"$eq": [{"$type": "$account_id"}, "missing"]}
-        row = self._rows.find_one_and_update(
-            {"_id": event.recording_id},
-            [{"$replaceWith": {"$cond": [missing, fresh, "$$ROOT"]}}],
-            upsert=True,
-            return_document=ReturnDocument.BEFORE,
-        )
-        if row is None:
-            status = Status.SKIPPED if skipped else Status.QUEUED
-            return Opened("new", routed=False, status=status)
-        same = (row["account_id"], row["file_url"]) == (event.account_id, event.file_url)
-        return Opened(
-            "again" if same else "conflict",
-            routed=row["routed_at"] is not None,
-            status=Status(row["status"]),
-        )
+    def open(self, arrivals: Sequence[Arrival]) -> list[Opened]:
+        """Insert the events' rows, or tell what the rows that stand mean for them.
+
+        Of several events of one recording the first one is new. A new row has the turn of its
+        first publish, which is to follow.
+        """
+        now = self._now()
+        firsts: dict[str, Arrival] = {}
+        for arrival in arrivals:
+            firsts.setdefault(arrival.event.recording_id, arrival)
+        rows = {name: _new_row(arrival, now) for name, arrival in firsts.items()}
+        standing = self._standing(self._insert(rows.values()))
+        opened = []
+        for arrival in arrivals:
+            name = arrival.event.recording_id
+            is_new = name not in standing and firsts[name] is arrival
+            row = standing.get(name, rows[name])
+            opened.append(_new(row) if is_new else _again(arrival.event, row))
+        return opened
 
     def next_turn(self, recording_id: str) -> Routing | None:
         """Raise the turn of a queued row for one more publish; None where it is not queued."""
@@ -58,11 +77,15 @@ class Arrivals(Rows):
         )
         return None if row is None else routing(row)
 
-    def routed(self, recording_id: str, turn: int) -> None:
-        """The broker has confirmed this turn's message."""
-        self._rows.update_one(
-            {"_id": recording_id, "turn": turn}, [{"$set": {"routed_at": "$$NOW"}}]
-        )
+    def routed(self, routings: Iterable[Routing]) -> None:
+        """The broker has confirmed the messages of these turns."""
+        turns: defaultdict[int, list[str]] = defaultdict(list)
+        for each in routings:
+            turns[each.turn].append(each.recording_id)
+        for turn, names in turns.items():
+            self._rows.update_many(
+                {"_id": {"$in": names}, "turn": turn}, [{"$set": {"routed_at": "$$NOW"}}]
+            )
 
     def unrouted(self, age: timedelta, limit: int) -> list[Routing]:
         """Queued rows whose publish did not come to its end, with their turn as it stands."""
@@ -73,6 +96,14 @@ class Arrivals(Rows):
         }
         return [routing(row) for row in self._rows.find(query).sort(OLDEST_FIRST).limit(limit)]
 
+    def postpone(self, recording_ids: Iterable[str]) -> None:
+        """Their publish has failed: they stand behind the others that are not routed."""
+        names = list(recording_ids)
+        if names:
+            self._rows.update_many(
+                {"_id": {"$in": names}, "routed_at": None}, [{"$set": {"unrouted_at": "$$NOW"}}]
+            )
+
     def routed_of(self, account_id: str, limit: int) -> list[Routing]:
         """The account's queued rows that were routed, oldest first."""
         query = {
@@ -82,8 +113,54 @@ class Arrivals(Rows):
         }
         return [routing(row) for row in self._rows.find(query).sort(OLDEST_FIRST).limit(limit)]
 
+    def _now(self) -> datetime:
+        """The database's time: an insert, unlike an update, cannot ask for it itself."""
+        now: datetime = self._rows.database.command("hello")["localTime"]
+        return now
 
-def _new_row(event: RecordingReady, body: bytes, *, skipped: bool) -> Document:
+    def _insert(self, rows: Collection[Document]) -> list[str]:
+        """Insert all that are new; the ids that stand already."""
+        if not rows:
+            return []
+        try:
+            self._rows.insert_many(rows, ordered=False)
+        except BulkWriteError as error:
+            failures = error.details["writeErrors"]
+            known = all(each["code"] == _DUPLICATE_KEY for each in failures)
+            if not known or error.details["writeConcernErrors"]:
+                raise
+            return [each["op"]["_id"] for each in failures]
+        return []
+
+    def _standing(self, recording_ids: Sequence[str]) -> dict[str, Document]:
+        """These rows as they durably are: by them events are acknowledged."""
+        if not recording_ids:
+            return {}
+        durable = self._rows.with_options(read_concern=ReadConcern("majority"))
+        return {row["_id"]: row for row in durable.find({"_id": {"$in": list(recording_ids)}})}
+
+
+def _new(row: Document) -> Opened:
+    status = Status(row["status"])
+    return Opened(
+        "new",
+        routed=False,
+        status=status,
+        routing=routing(row) if status is Status.QUEUED else None,
+    )
+
+
+def _again(event: RecordingReady, row: Document) -> Opened:
+    same = (row["account_id"], row["file_url"]) == (event.account_id, event.file_url)
+    return Opened(
+        "again" if same else "conflict",
+        routed=row["routed_at"] is not None,
+        status=Status(row["status"]),
+    )
+
+
+def _new_row(arrival: Arrival, now: datetime) -> Document:
+    event = arrival.event
     return {
         "_id": event.recording_id,
         "account_id": event.account_id,
@@ -95,19 +172,20 @@ def _new_row(event: RecordingReady, body: bytes, *, skipped: bool) -> Document:
         "sha256": event.sha256.lower() if event.sha256 else None,
         "sha256_given": event.sha256 is not None,
         "recorded_at": event.recorded_at,
-        "event": body.decode(),
+        "event": arrival.body.decode(),
         "arrival": ObjectId(),
-        "status": (Status.SKIPPED if skipped else Status.QUEUED).value,
+        "status": (Status.SKIPPED if arrival.skipped else Status.QUEUED).value,
         "tries": 0,
         "account_tries": 0,
         "starts": 0,
-        "turn": 0,
+        "turn": 0 if arrival.skipped else FIRST_TURN,
         "epoch": 0,
         "claim": None,
         "parts": [],
+        "created_at": now,
         "not_before": None,
         "routed_at": None,
-        "unrouted_at": None,
+        "unrouted_at": now,
         "last_error": None,
         "delivered_at": None,
         "dead_at": None,

@@ -8,6 +8,7 @@ from pymongo import ASCENDING, ReturnDocument
 from consumers.ledger.records import Claim, Claimant, Document, Glance, Status
 from consumers.ledger.rows import OLDEST_FIRST, Rows, casualties
 
+_ROUTED: Document = {"routed_at": {"$ifNull": ["$routed_at", "$$NOW"]}}
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
 
 
@@ -31,9 +32,12 @@ class Claims(Rows):
         }
 
     def claim(self, recording_id: str, turn: int, claimant: Claimant, folder: str) -> Claim | None:
-        """Start a queued recording; None where it is not to be started now."""
+        """Start a queued recording; None where it is not to be started now.
+
+        Its message proves that it was routed, should the intake have died before it said so.
+        """
         query = {"_id": recording_id, "status": Status.QUEUED, "turn": turn, "$expr": _READY}
-        return self._start(query, claimant, folder)
+        return self._start(query, claimant, folder, noted=_ROUTED)
 
     def claim_probe(
         self, account_id: str, streak: int, claimant: Claimant, folder: str, passed: Iterable[str]
@@ -107,6 +111,7 @@ class Claims(Rows):
         claimant: Claimant,
         folder: str,
         order: Sequence[tuple[str, int]] = OLDEST_FIRST,
+        noted: Document | None = None,
     ) -> Claim | None:
         """Count the start before the upload, so that a start that never ends is seen.
 
@@ -125,6 +130,7 @@ class Claims(Rows):
             [
                 {
                     "$set": {
+                        **(noted or {}),
                         "status": Status.UPLOADING.value,
                         "starts": start,
                         "epoch": claimant.epoch,

@@ -17,7 +17,7 @@ from config.audit import Audit
 from config.settings import Settings
 from consumers import topology
 from consumers.events import RecordingReady
-from consumers.ledger import Blame, Claimant, LastError
+from consumers.ledger import Arrival, Blame, Claimant, LastError
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer, SmtpSink
 from tests.acceptance.program import Program, ended
 from worker.core import Core, Messaging, open_core, open_messaging
@@ -53,11 +53,10 @@ class Stage:
             "file_url": f"file:///recordings/{recording_id}.wav",
         }
         event = RecordingReady.model_validate(content)
-        files = self.core.ledger.files
-        files.open(event, json.dumps(content).encode(), skipped=False)
-        routing = files.next_turn(recording_id)
-        assert routing is not None
-        self.messaging.router.route(routing)
+        arrival = Arrival(event, json.dumps(content).encode(), skipped=False)
+        [row] = self.core.ledger.files.open([arrival])
+        assert row.routing is not None
+        self.messaging.router.route(row.routing)
 
     def dead(self, recording_id: str, account_id: str = "acme", reason: str = "account") -> None:
         """A recording that has used up its tries."""

@@ -15,18 +15,28 @@ from kombu import Connection
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 from pydantic import SecretStr
-from pymongo import MongoClient
+from pymongo import MongoClient, monitoring
 
 from config.accounts import DeliveryMethod
 from config.directory import Directory, Number
 from config.secrets import Vault
 from consumers import reconciler, topology
-from consumers.broker import Broker, Publisher
+from consumers.broker import Broker, NotRouted, Publisher
+from consumers.confirms import Outgoing
 from consumers.declared import DeclaredQueues
 from consumers.events import CLOUD_EVENT, decode
 from consumers.intake import Intake
-from consumers.ledger import BUCKETS, Claimant, Document, Ledger, Status
-from consumers.observe import EventTaken, Observation
+from consumers.ledger import (
+    BUCKETS,
+    Arrival,
+    Claimant,
+    Document,
+    Ledger,
+    Routing,
+    Selection,
+    Status,
+)
+from consumers.observe import EventTaken, Observation, Trouble
 from consumers.routing import Router
 from tests.integration.platform import until
 
@@ -144,9 +154,11 @@ def intake(route: Route) -> Iterator[Intake]:
         running.stop()
 
 
-def open_row(route: Route, body: bytes) -> None:
+def open_row(route: Route, body: bytes) -> Routing:
     """The first step of an intake, and the last one it takes."""
-    assert route.ledger.files.open(decode(body, None), body, skipped=False).outcome == "new"
+    [row] = route.ledger.files.open([Arrival(decode(body, None), body, skipped=False)])
+    assert row.routing is not None
+    return row.routing
 
 
 # --- the way of a good event ----------------------------------------------------------------
@@ -204,7 +216,7 @@ QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
 
 def test_the_queues_are_those_of_the_contract(route: Route) -> None:
     """Declaring them once more with the contract's arguments is refused where they differ."""
-    route.router.route(_routing(route))
+    route.router.route(open_row(route, event()))
     topology.declare_once(route.url, topology.dead_letter_queue(ACCOUNT))
     single = {**QUORUM, "x-single-active-consumer": True}
 
@@ -215,11 +227,6 @@ def test_the_queues_are_those_of_the_contract(route: Route) -> None:
     route.channel.exchange_declare("deliveries", "direct", durable=True)
     with pytest.raises(ChannelClosedByBroker, match="PRECONDITION_FAILED"):
         route.channel.queue_declare(QUEUE, durable=True, arguments=QUORUM)
-
-
-def _routing(route: Route) -> Any:
-    open_row(route, event())
-    return route.ledger.files.next_turn("one")
 
 
 # --- events again ---------------------------------------------------------------------------
@@ -244,7 +251,7 @@ def test_a_duplicate_of_what_is_final_is_not_routed(route: Route, status: str) -
         route.publish(event())
         assert route.taken()[0].outcome == "duplicate"
 
-    assert route.row()["turn"] == 0
+    assert route.row()["turn"] == 1
 
 
 def test_another_url_or_account_for_a_recording_is_a_conflict(route: Route) -> None:
@@ -373,23 +380,23 @@ def test_a_number_of_another_account_makes_the_event_invalid(route: Route) -> No
 
 def crashed_after(route: Route, step: str) -> None:
     """Take the steps of an intake by hand, up to this one; the event was not acknowledged."""
-    open_row(route, event())
+    routing = open_row(route, event())
     if step == "open":
         return
-    routing = route.ledger.files.next_turn("one")
-    assert routing is not None
     if step == "turn":
+        route.ledger.files.next_turn("one")
         return
     topology.declare_once(route.url, topology.account_queue(ACCOUNT))
-    route.router._publish(routing)
+    turn = {topology.TURN_HEADER: routing.turn}
+    route.publisher.publish("deliveries", ACCOUNT, routing.body, turn, message_id="one")
     if step == "publish":
         return
-    route.ledger.files.routed("one", routing.turn)
+    route.ledger.files.routed([routing])
 
 
 @pytest.mark.parametrize(
     ("step", "turns", "turn"),
-    [("open", [1], 1), ("turn", [2], 2), ("publish", [1, 2], 2), ("routed", [1], 1)],
+    [("open", [2], 2), ("turn", [3], 3), ("publish", [1, 2], 2), ("routed", [1], 1)],
 )
 def test_after_a_crash_the_event_that_comes_again_is_on_its_route(
     route: Route, step: str, turns: list[int], turn: int
@@ -418,9 +425,7 @@ def test_whichever_step_of_the_routing_is_the_last_its_account_becomes_due(
     def crash(*_: object) -> None:
         raise Crash
 
-    open_row(route, event())
-    routing = route.ledger.files.next_turn("one")
-    assert routing is not None
+    routing = open_row(route, event())
     part = route.ledger.files if step == "routed" else route.ledger.accounts
     with monkeypatch.context() as patch:
         patch.setattr(part, step, crash)
@@ -459,6 +464,206 @@ def test_an_exchange_that_was_deleted_is_declared_again(route: Route) -> None:
     assert found == ["one", "two"]
 
 
+# --- batches --------------------------------------------------------------------------------
+
+
+def waiting(route: Route, *bodies: bytes) -> None:
+    """Events that are all there before the intake begins: one batch."""
+    for body in bodies:
+        route.publish(body)
+    until(lambda: route.ready("recordings.ready") == len(bodies), "the events to be there")
+
+
+def taken_together(route: Route, *bodies: bytes) -> list[str]:
+    """What has become of each of these events."""
+    waiting(route, *bodies)
+    with intake(route):
+        ends = route.taken(len(bodies))
+    assert route.ready("recordings.ready") == 0
+    return [each.outcome for each in ends]
+
+
+def test_each_event_of_a_mixed_batch_comes_to_its_own_end(route: Route) -> None:
+    route.directory.set_number(Number("+44", ACCOUNT, DeliveryMethod.EMAIL))
+    route.directory.create("other", ftp_access=True)
+    route.router.route(open_row(route, event("there")))
+
+    outcomes = taken_together(
+        route,
+        event("first"),
+        b"nonsense",
+        event("there"),
+        event("mail", number="+44"),
+        event("there", file_url="file:///r/b.wav"),
+        event("elsewhere", account_id="other"),
+        event("nobody's", account_id="nobody"),
+        event("last"),
+    )
+
+    routed, invalid = "routed", "invalid"
+    assert outcomes == [
+        *(routed, invalid, "duplicate", "skipped", invalid, routed, invalid, routed)
+    ]
+    assert [each.message_id for each, _ in route.messages(QUEUE, 3)] == ["there", "first", "last"]
+    assert [each.message_id for each, _ in route.messages("deliveries.other", 1)] == ["elsewhere"]
+    reasons = [each.headers["x-courier-reason"] for each, _ in route.messages(INVALID, 3)]
+    assert [reason.partition(":")[0] for reason in reasons] == [
+        *("malformed", "conflict", "unknown-account")
+    ]
+    assert route.row("mail")["status"] == "skipped"
+    assert route.ledger.accounts.read(ACCOUNT).routed == 3
+    assert route.ledger.accounts.read("other").routed == 1
+
+
+def test_of_several_events_of_one_recording_in_a_batch_one_is_routed(route: Route) -> None:
+    other = event(file_url="file:///r/b.wav")
+
+    outcomes = taken_together(route, event(), event(), other, event(caller="anna"))
+
+    assert outcomes == ["routed", "duplicate", "invalid", "duplicate"]
+    assert route.turns(1) == [1]
+    assert route.ready(INVALID) == 1
+    assert route.row()["event"] == event().decode().replace(": ", ":").replace(", ", ",")
+
+
+def test_what_a_crash_left_is_routed_once_however_often_its_event_is_in_the_batch(
+    route: Route,
+) -> None:
+    open_row(route, event())
+
+    outcomes = taken_together(route, event(file_url="file:///r/b.wav"), event(), event())
+
+    assert outcomes == ["invalid", "duplicate", "duplicate"]
+    assert route.turns(1) == [2]
+
+
+def test_a_batch_keeps_the_order_of_each_account(route: Route) -> None:
+    accounts = [f"account-{number}" for number in range(7)]
+    for account in accounts:
+        route.directory.create(account, ftp_access=True)
+    names = [f"{number:03}" for number in range(350)]
+
+    taken_together(
+        route,
+        *(event(name, account_id=accounts[int(name) % len(accounts)]) for name in names),
+    )
+
+    for number, account in enumerate(accounts):
+        sent = [each.message_id for each, _ in route.messages(f"deliveries.{account}", 50)]
+        assert sent == names[number :: len(accounts)]
+        rows = [row["_id"] for row in route.ledger.files.select(Selection(account_id=account))]
+        assert rows == sent[::-1]
+        assert route.ledger.accounts.read(account).routed == 50
+
+
+class Commands(monitoring.CommandListener):
+    """Counts what is asked of the database."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+def test_a_batch_asks_the_database_as_often_as_one_event(route: Route, mongodb_url: str) -> None:
+    commands = Commands()
+    with MongoClient[Document](mongodb_url, w="majority", event_listeners=[commands]) as client:
+        database = client.get_default_database()
+        route.ledger = Ledger(database)
+        route.directory = Directory(database, route.directory._vault)
+        route.router = Router(DeclaredQueues(route.url), route.publisher, route.ledger)
+        taken_together(route, *(event(str(number)) for number in range(200)))
+        asked = commands.names[:]
+
+    # The account, the time, the rows, the account that is due, the rows again.
+    batches = asked.count("insert")
+    assert asked == ["find", "hello", "insert", "update", "update"] * batches
+    assert batches < 20, "as many as the broker happened to send them in"
+
+
+# --- what reaches no queue ------------------------------------------------------------------
+
+
+def test_a_queue_that_was_deleted_holds_up_no_other_event_of_the_batch(route: Route) -> None:
+    route.directory.create("other", ftp_access=True)
+    with intake(route):
+        for number, account in enumerate([ACCOUNT, "other"]):
+            route.publish(event(account, account_id=account))
+            route.taken(number + 1)
+    route.messages("deliveries.other", 1)
+    route.channel.queue_delete(QUEUE)
+    route.seen.clear()
+
+    outcomes = taken_together(
+        route,
+        *(event(f"{number}", account_id=(ACCOUNT, "other")[number % 2]) for number in range(8)),
+    )
+
+    assert outcomes == ["routed"] * 8
+    assert [each.message_id for each, _ in route.messages(QUEUE, 4)] == ["0", "2", "4", "6"]
+    sent = [each.message_id for each, _ in route.messages("deliveries.other", 4)]
+    assert sent == ["1", "3", "5", "7"], "once each"
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_queue_that_cannot_be_declared_holds_up_and_loses_nothing(route: Route) -> None:
+    """Somebody else's queue has the name: what is for it waits in the ledger."""
+    route.directory.create("other", ftp_access=True)
+    route.channel.queue_declare(QUEUE, durable=True)
+
+    taken_together(route, event(), event("two", account_id="other"), event("three"))
+
+    assert [each.message_id for each, _ in route.messages("deliveries.other", 1)] == ["two"]
+    assert [route.row(name)["routed_at"] is None for name in ("one", "two", "three")] == [
+        *(True, False, True)
+    ]
+    [trouble] = [each for each in route.seen if isinstance(each, Trouble)]
+    assert QUEUE in trouble.words
+    assert route.ledger.accounts.due(9, EVERY, []) == ["other"]
+
+    with pytest.raises(NotRouted, match=QUEUE):
+        reconciler.route_unrouted(route.ledger, route.router)
+    route.channel.queue_delete(QUEUE)
+    assert reconciler.route_unrouted(route.ledger, route.router) == 2
+    assert [each.message_id for each, _ in route.messages(QUEUE, 2)] == ["one", "three"]
+    assert set(route.ledger.accounts.due(9, EVERY, [])) == {ACCOUNT, "other"}
+
+
+def test_an_event_that_cannot_be_kept_as_invalid_holds_up_no_other_and_comes_again(
+    route: Route,
+) -> None:
+    with intake(route):
+        route.channel.queue_delete(INVALID)
+        waiting_for = [event(), b"nonsense", event("two")]
+        for body in waiting_for:
+            route.publish(body)
+        outcomes = [each.outcome for each in route.taken(3)]
+
+    assert sorted(outcomes) == ["invalid", "routed", "routed"]
+    assert [body for _, body in route.messages(INVALID, 1)] == [b"nonsense"]
+    assert route.turns(2) == [1, 1]
+    assert route.ready("recordings.ready") == 0
+
+
+def test_the_ends_of_messages_that_are_published_together_are_told_apart(route: Route) -> None:
+    """One to a queue, one to none, and one more than its queue takes."""
+    full = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    route.channel.queue_declare("full", arguments=full)
+    route.channel.queue_declare("free")
+    places = ["free", "none", "full", "full", "none", "free"]
+
+    for _ in range(2):
+        refused = route.publisher.publish_all([Outgoing("", place, b"x") for place in places])
+        assert refused - {2} == {1, 3, 4}
+
+    assert (route.ready("full"), route.ready("free")) == (1, 4)
+
+
 # --- the reconciler -------------------------------------------------------------------------
 
 
@@ -468,7 +673,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciler, "UNROUTED_AGE", timedelta(0))
 
 
-@pytest.mark.parametrize(("step", "turns"), [("open", [1]), ("turn", [2]), ("publish", [1, 2])])
+@pytest.mark.parametrize(("step", "turns"), [("open", [2]), ("turn", [3]), ("publish", [1, 2])])
 @pytest.mark.usefixtures("at_once")
 def test_the_reconciler_routes_what_a_crash_left_behind(
     route: Route, step: str, turns: list[int]
@@ -486,7 +691,7 @@ def test_the_reconciler_routes_what_a_crash_left_behind(
 def test_the_reconciler_leaves_alone_what_is_on_its_route_or_final(route: Route) -> None:
     crashed_after(route, "routed")
     skipped = event("skipped")
-    route.ledger.files.open(decode(skipped, None), skipped, skipped=True)
+    route.ledger.files.open([Arrival(decode(skipped, None), skipped, skipped=True)])
 
     assert reconciler.route_unrouted(route.ledger, route.router) == 0
     assert route.ledger.files.counts(ACCOUNT)[Status.QUEUED] == 1

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from consumers.events import decode
-from consumers.ledger import Claim, Claimant, LastError, Opened, Selection, Status
+from consumers.ledger import Arrival, Claim, Claimant, LastError, Opened, Selection, Status
 from consumers.ledger.deliveries import Deliveries
 from transports.upload import Intent, Uploaded, Verified
 
@@ -55,7 +55,8 @@ def opened(
         **fields,
     }
     body = json.dumps(event).encode()
-    return files.open(decode(body, None), body, skipped=skipped)
+    [row] = files.open([Arrival(decode(body, None), body, skipped)])
+    return row
 
 
 def row(files: Deliveries, recording_id: str = "one") -> dict[str, Any]:
@@ -112,13 +113,15 @@ def test_an_event_opens_a_row(files: Deliveries) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     new = opened(files, size=7, sha256="A" * 64, number="+44", recorded_at="2026-11-23T14:05:00Z")
 
-    assert new == Opened("new", routed=False, status=Status.QUEUED)
+    assert (new.outcome, new.routed, new.status) == ("new", False, Status.QUEUED)
+    assert new.routing is not None
+    assert (new.routing.recording_id, new.routing.turn) == ("one", 1)
     stored = row(files)
     assert stored["status"] == "queued"
     assert before < stored["created_at"] < datetime.now(UTC) + timedelta(seconds=1)
     assert (stored["account_id"], stored["file_name"], stored["size"]) == ("acme", "a.wav", 7)
     assert (stored["sha256"], stored["number"]) == ("a" * 64, "+44")
-    assert (stored["tries"], stored["turn"], stored["epoch"]) == (0, 0, 0)
+    assert (stored["tries"], stored["turn"], stored["epoch"]) == (0, 1, 0)
     assert {"turn", "epoch", "claim", "parts"} <= stored.keys()
 
 
@@ -136,7 +139,7 @@ def test_an_event_of_a_routed_row_says_so(files: Deliveries) -> None:
     opened(files)
     routing = files.next_turn("one")
     assert routing is not None
-    files.routed("one", routing.turn)
+    files.routed([routing])
 
     assert opened(files) == Opened("again", routed=True, status=Status.QUEUED)
 
@@ -154,7 +157,7 @@ def test_a_skipped_recording_is_final_from_the_start(files: Deliveries) -> None:
     assert opened(files, skipped=True).status is Status.SKIPPED
     assert opened(files, skipped=True) == Opened("again", routed=False, status=Status.SKIPPED)
     assert files.next_turn("one") is None
-    assert files.claim("one", 0, ME, FOLDER) is None
+    assert files.claim("one", 1, ME, FOLDER) is None
     assert files.unrouted(timedelta(0), 10) == []
 
 
@@ -172,7 +175,7 @@ def test_no_text_is_taken_for_an_expression(files: Deliveries, text: str) -> Non
     more: dict[str, Any] = {"number": recording_id, "file_name": name, text: {text: text}}
     opened(files, recording_id, file_url="file:///$set/$$NOW.wav", **more)
     claimant = Claimant(text, text, 1)
-    claim = files.claim(recording_id, 0, claimant, text)
+    claim = files.claim(recording_id, 1, claimant, text)
     assert claim is not None
     assert (claim.file_name, claim.session) == (name, text)
     assert json.loads(claim.body)[text] == {text: text}
@@ -184,7 +187,7 @@ def test_no_text_is_taken_for_an_expression(files: Deliveries, text: str) -> Non
     assert stored["last_error"].items() >= {"words": text, "advice": text}.items()
     assert stored["parts"] == [{"start": 1, "folder": text}]
 
-    again = files.claim(recording_id, 0, claimant, text)
+    again = files.claim(recording_id, 1, claimant, text)
     assert again is not None
     assert again.intent == reservation
     assert files.delivered(again, uploaded(text)) is not None
@@ -201,19 +204,20 @@ def test_each_publish_has_a_turn_of_its_own(files: Deliveries) -> None:
 
     assert first is not None
     assert second is not None
-    assert (first.turn, second.turn) == (1, 2)
+    assert (first.turn, second.turn) == (2, 3)
     assert (second.recording_id, second.account_id) == ("one", "acme")
     assert decode(second.body, None).recording_id == "one"
 
 
 def test_only_the_turn_that_stands_is_noted_as_routed(files: Deliveries) -> None:
     opened(files)
-    files.next_turn("one")
-    files.next_turn("one")
+    first, second = files.next_turn("one"), files.next_turn("one")
+    assert first is not None
+    assert second is not None
 
-    files.routed("one", 1)
+    files.routed([first])
     assert row(files)["routed_at"] is None
-    files.routed("one", 2)
+    files.routed([second])
     assert row(files)["routed_at"] is not None
 
 
@@ -230,7 +234,7 @@ def test_what_was_never_routed_is_found_once_it_is_old_enough(files: Deliveries)
         opened(files, name)
     routing = files.next_turn("routed")
     assert routing is not None
-    files.routed("routed", routing.turn)
+    files.routed([routing])
     claimed(files, "uploading")
 
     assert files.unrouted(timedelta(minutes=1), 10) == []
@@ -251,11 +255,22 @@ def test_a_claim_counts_its_start_before_the_upload(files: Deliveries) -> None:
     assert (claim.size, claim.sha256, claim.intent) == (7, "a" * 64, None)
 
 
+def test_what_a_message_has_brought_was_routed(files: Deliveries) -> None:
+    opened(files, "probed")
+    probe = files.claim_probe("acme", 0, ME, FOLDER, [])
+    assert probe is not None
+    files.release(probe)
+    assert [each.recording_id for each in files.unrouted(timedelta(0), 10)] == ["probed"]
+
+    files.release(claimed(files, "probed"))
+    assert files.unrouted(timedelta(0), 10) == []
+
+
 def test_a_recording_is_claimed_once(files: Deliveries) -> None:
     opened(files)
     claimants = [Claimant("worker", f"session-{number}", 1) for number in range(32)]
     with ThreadPoolExecutor(16) as pool:
-        claims = [*pool.map(lambda each: files.claim("one", 0, each, FOLDER), claimants)]
+        claims = [*pool.map(lambda each: files.claim("one", 1, each, FOLDER), claimants)]
 
     assert len([claim for claim in claims if claim is not None]) == 1
     assert row(files)["starts"] == 1
@@ -276,28 +291,28 @@ def test_a_message_of_an_older_turn_starts_nothing(files: Deliveries) -> None:
     files.next_turn("one")
     files.next_turn("one")
 
-    assert files.claim("one", 1, ME, FOLDER) is None
-    assert files.claim("one", 2, ME, FOLDER) is not None
+    assert files.claim("one", 2, ME, FOLDER) is None
+    assert files.claim("one", 3, ME, FOLDER) is not None
 
 
 def test_a_file_is_not_claimed_before_its_delay_ends(files: Deliveries) -> None:
     waits(files, claimed(files), delay=0.3)
-    assert files.claim("one", 0, ME, FOLDER) is None
+    assert files.claim("one", 1, ME, FOLDER) is None
     assert 0 < files.glance(["one"])["one"].wait <= 0.3
 
     waiting = row(files)["not_before"]
     while files.glance(["one"])["one"].wait > 0:
         pass
-    assert files.claim("one", 0, ME, FOLDER) is not None
+    assert files.claim("one", 1, ME, FOLDER) is not None
     assert row(files)["claim"]["at"] >= waiting
 
 
 def test_a_claim_of_an_older_epoch_is_refused(files: Deliveries) -> None:
     waits(files, claimed(files, claimant=LATER))
 
-    assert files.claim("one", 0, ME, FOLDER) is None
+    assert files.claim("one", 1, ME, FOLDER) is None
     assert files.claim_probe("acme", 0, ME, FOLDER, []) is None
-    assert files.claim("one", 0, LATER, FOLDER) is not None
+    assert files.claim("one", 1, LATER, FOLDER) is not None
 
 
 def test_parts_of_earlier_starts_are_told_to_the_next(files: Deliveries) -> None:
@@ -476,7 +491,7 @@ def test_a_delivered_file_is_final(files: Deliveries) -> None:
     assert stored["delivered_at"] >= stored["created_at"]
     assert "intent" not in stored
     assert files.free_claims("acme", OTHER) == 0
-    assert files.claim("one", 0, ME, FOLDER) is None
+    assert files.claim("one", 1, ME, FOLDER) is None
 
 
 @pytest.mark.parametrize(
@@ -601,14 +616,14 @@ def test_a_revived_dead_letter_starts_anew(files: Deliveries) -> None:
     opened(files)
     routing = files.next_turn("one")
     assert routing is not None
-    files.routed("one", routing.turn)
+    files.routed([routing])
     waits(files, claimed(files))
     dies(files, claimed(files), casualty_of=0)
 
     revived = files.revive("one")
 
     assert revived is not None
-    assert (revived.recording_id, revived.account_id, revived.turn) == ("one", "acme", 2)
+    assert (revived.recording_id, revived.account_id, revived.turn) == ("one", "acme", 3)
     stored = row(files)
     assert (stored["status"], stored["tries"], stored["account_tries"]) == ("queued", 0, 0)
     assert (stored["routed_at"], stored["not_before"], stored["reason"]) == (None, None, None)
@@ -616,9 +631,9 @@ def test_a_revived_dead_letter_starts_anew(files: Deliveries) -> None:
     assert "casualty" not in stored
     assert files.revive("one") is None, "once"
     assert files.casualties_before("acme", 9) == []
-    assert files.claim("one", 1, ME, FOLDER) is None, "its earlier message is outdated"
-    assert [each.turn for each in files.unrouted(timedelta(0), 10)] == [2]
-    assert files.claim("one", 2, ME, FOLDER) is not None
+    assert files.claim("one", 2, ME, FOLDER) is None, "its earlier message is outdated"
+    assert [each.turn for each in files.unrouted(timedelta(0), 10)] == [3]
+    assert files.claim("one", 3, ME, FOLDER) is not None
 
 
 def test_a_dead_letter_is_given_up_once(files: Deliveries) -> None:
@@ -663,7 +678,7 @@ def test_a_glance_tells_what_stands(files: Deliveries) -> None:
     rows = files.glance(["fresh", "waiting", "done", "unknown"])
 
     assert rows.keys() == {"fresh", "waiting", "done"}
-    assert (rows["fresh"].status, rows["fresh"].turn, rows["fresh"].wait) == (Status.QUEUED, 1, 0)
+    assert (rows["fresh"].status, rows["fresh"].turn, rows["fresh"].wait) == (Status.QUEUED, 2, 0)
     assert (rows["waiting"].tries, rows["done"].status) == (1, Status.DELIVERED)
     assert 50 < rows["waiting"].wait <= 60
     assert files.glance([]) == {}

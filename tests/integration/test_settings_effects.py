@@ -15,7 +15,7 @@ from pyftpdlib.handlers import FTPHandler
 from config.accounts import AlertFrequency, Capabilities, ExistingFile, HashAlgorithm, Protocol
 from consumers import topology
 from consumers.events import decode
-from consumers.ledger import Blame, Claim, Claimant, Document, LastError, Relief
+from consumers.ledger import Arrival, Blame, Claim, Claimant, Document, LastError, Relief
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from deploy.local.processes import Child
@@ -234,7 +234,8 @@ def opened(courier: Platform, name: str) -> str:
         f'{{"recording_id": "{name}", "account_id": "acme", "file_url": "{source.as_uri()}",'
         ' "file_name": "call.wav"}'
     ).encode()
-    courier.core.ledger.files.open(decode(body, "application/json"), body, skipped=False)
+    arrival = Arrival(decode(body, "application/json"), body, skipped=False)
+    courier.core.ledger.files.open([arrival])
     return name
 
 

@@ -1,0 +1,67 @@
+"""Which events may be taken: decoded, and their accounts and numbers looked up."""
+
+from collections.abc import Mapping, Sequence
+
+from config.accounts import Account, DeliveryMethod
+from config.directory import Directory, Number
+from config.errors import AccountError
+from consumers.events import InvalidEvent, RecordingReady, decode
+from consumers.ledger import Arrival
+
+Accounts = Mapping[str, Account | AccountError]
+Numbers = Mapping[str, Number]
+
+
+class Admission:
+    """Judges events by the settings as they stand. Raises pymongo's errors."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def judge(self, messages: Sequence[tuple[bytes, str | None]]) -> list[Arrival | InvalidEvent]:
+        """What becomes of each of these bodies with their content types."""
+        events = [_decoded(body, content_type) for body, content_type in messages]
+        usable = [event for event in events if isinstance(event, RecordingReady)]
+        accounts = self._directory.find_all({event.account_id for event in usable})
+        numbers = self._directory.find_numbers(
+            {event.number for event in usable if event.number is not None}
+        )
+        return [
+            event if isinstance(event, InvalidEvent) else _admitted(event, accounts, numbers)
+            for event in events
+        ]
+
+
+def _decoded(body: bytes, content_type: str | None) -> RecordingReady | InvalidEvent:
+    try:
+        return decode(body, content_type)
+    except InvalidEvent as error:
+        return error
+
+
+def _admitted(
+    event: RecordingReady, accounts: Accounts, numbers: Numbers
+) -> Arrival | InvalidEvent:
+    try:
+        method = _method(event, accounts, numbers)
+    except InvalidEvent as error:
+        return error
+    body = event.model_dump_json(exclude_unset=True).encode()
+    return Arrival(event, body, skipped=method is DeliveryMethod.EMAIL)
+
+
+def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> DeliveryMethod:
+    """How the number is to be delivered. Raises InvalidEvent for what is not known."""
+    account = accounts.get(event.account_id)
+    if isinstance(account, AccountError):
+        raise InvalidEvent("unusable-account", str(account))
+    if account is None:
+        raise InvalidEvent("unknown-account", f"there is no account {event.account_id!r}")
+    number = None if event.number is None else numbers.get(event.number)
+    if number is None:
+        return account.default_method
+    if number.account_id != event.account_id:
+        raise InvalidEvent(
+            "number-of-another-account", f"number {event.number!r} belongs to another account"
+        )
+    return number.method
