@@ -30,7 +30,7 @@ from deploy.local.services import Services, services
 from tests.contract.proxy import Proxy
 from tests.faults.accounting import count
 from tests.faults.scene import Scene, Worker, scene
-from tests.integration.platform import platform, settings_for
+from tests.integration.platform import all_in_short, platform, settings_for
 from tests.servers import Sshd, Vsftpd
 
 ACCOUNTS = 200
@@ -167,6 +167,7 @@ class Soak:
             if taken and not rows.count_documents(waiting):
                 return
             time.sleep(1)
+        say(f"not settled after {SETTLE_SECONDS:.0f} s: {all_in_short(rows.find(waiting))}")
 
     # --- load ---------------------------------------------------------------------------------
 
