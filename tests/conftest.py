@@ -19,6 +19,7 @@ from pymongo import MongoClient
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from deploy.local.processes import ServiceError
 from deploy.local.rabbitmq import URL_VARIABLE as BROKER_GIVEN
+from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.services import Services
 from deploy.local.services import services as local_services
 from tests.servers import Sshd, Vsftpd
@@ -71,19 +72,29 @@ def mongodb_url(services: Services, _mongo: MongoClient[dict[str, Any]]) -> Iter
     _mongo.drop_database(name)
 
 
-@pytest.fixture(scope="session")
-def _vhosts(services: Services) -> Iterator[str]:
-    """Empty virtual hosts, one for each `next`."""
+class _VirtualHosts:
+    """Empty ones, made in batches; a batch that fails fails the one test that needed it."""
 
-    def endless() -> Iterator[str]:
-        used: list[str] = []
-        for batch in count():
+    def __init__(self, rabbitmq: RabbitMQ) -> None:
+        self._rabbitmq = rabbitmq
+        self._batches = count()
+        self._free: list[str] = []
+        self._used: list[str] = []
+
+    def take(self) -> str:
+        """The name of one that no other test has."""
+        if not self._free:
+            batch = next(self._batches)
             names = [f"test-{batch}-{number}" for number in range(_VHOSTS_AT_ONCE)]
-            services.rabbitmq.replace_vhosts(used, names)
-            yield from names
-            used = names
+            old, self._used = self._used, []
+            self._rabbitmq.replace_vhosts(old, names)
+            self._free, self._used = names[::-1], names
+        return self._free.pop()
 
-    return endless()
+
+@pytest.fixture(scope="session")
+def _vhosts(services: Services) -> _VirtualHosts:
+    return _VirtualHosts(services.rabbitmq)
 
 
 @pytest.fixture
@@ -95,8 +106,8 @@ def amqp_url(services: Services, request: pytest.FixtureRequest) -> Iterator[str
     """
     services.rabbitmq.start()  # a test of faults may have left it stopped
     if services.rabbitmq.control is not None:
-        vhosts: Iterator[str] = request.getfixturevalue("_vhosts")
-        yield services.rabbitmq.vhost_url(next(vhosts))
+        vhosts: _VirtualHosts = request.getfixturevalue("_vhosts")
+        yield services.rabbitmq.vhost_url(vhosts.take())
     else:
         database: str = request.getfixturevalue("mongodb_url")
         yield services.amqp_url

@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 
 from worker.cli import app
 
-LIMIT = 40.0
+LIMIT = 120.0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from consumers import topology
 from consumers.events import RecordingReady
 from consumers.ledger import Arrival, Blame, Claimant, LastError
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer, SmtpSink
-from tests.acceptance.program import Program, ended
+from tests.acceptance.program import LIMIT, Program, ended
 from worker.core import Core, Messaging, open_core, open_messaging
 
 NOWHERE = "127.0.0.1:1"
@@ -281,7 +281,7 @@ def test_status_is_watched_until_ctrl_c(courier: Program) -> None:
         first, second = process.stdout.readline(), process.stdout.readline()
         assert json.loads(first) == json.loads(second)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=LIMIT)
     assert (process.returncode, err) == (0, "")
 
 
@@ -775,7 +775,7 @@ def test_the_service_waits_for_its_database_and_ends_on_ctrl_c(courier: Program)
         assert (line["event"], line["where"]) == ("trouble", "mongodb")
         assert "Connection refused" in line["words"]
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=20)
+        _, rest = process.communicate(timeout=LIMIT)
     assert (process.returncode, rest) == (0, "")
 
 

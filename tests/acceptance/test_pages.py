@@ -34,7 +34,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PASSWORD = "correct horse battery"
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 DESKTOP, PHONE = (1280, 860), (390, 844)
 
 

@@ -37,14 +37,22 @@ def test_row_01_killed_before_the_upload_another_takes_over_within_the_lease(
     died = time.monotonic()
     ground.wait_delivered(recording)
     took = time.monotonic() - died
+    usual = seconds_for(ground)
     row = ground.platform.row(recording)
     ground.account_for_all()
     assert first
     assert row["tries"] == 0
     assert row["starts"] == 2
-    assert len(mood.uploads) == 1
-    assert took < LEASE + 5
+    assert len(mood.uploads) == 2
+    assert took < LEASE + 3 + 3 * usual
     tell(f"taken over after {took:.1f} s with a lease of {LEASE:g} s")
+
+
+def seconds_for(ground: Scene) -> float:
+    """How long a recording takes when nothing is amiss, on this machine at this time."""
+    began = time.monotonic()
+    ground.wait_delivered(*ground.publish("acme"))
+    return time.monotonic() - began
 
 
 @pytest.mark.parametrize("protocol", [Protocol.SFTP, Protocol.FTP])

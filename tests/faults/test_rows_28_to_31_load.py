@@ -12,6 +12,7 @@ from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import Scene, wait
 from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from worker.service import GRACE_SECONDS
 
 
 @pytest.mark.slow
@@ -148,7 +149,7 @@ def test_row_31_sigterm_under_load_lets_uploads_end_gives_the_rest_back_and_exit
     worker.terminate()
     assert worker.wait_end() == 0
     took = time.monotonic() - began
-    assert took < 10
+    assert took < GRACE_SECONDS
     done = len(mood.renamed)
     tally = ground.account_for_all()
     assert tally.delivered == done == len(mood.uploads), "an upload was cut"

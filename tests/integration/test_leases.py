@@ -15,7 +15,8 @@ from consumers.ledger import BUCKETS, bucket_of
 from consumers.presence import Presence, workers
 from transports.errors import NotPermitted
 
-TTL = 1.0
+TTL = 3.0
+"""Longer than all that a test does within it takes on a busy machine."""
 
 
 @pytest.fixture

@@ -322,7 +322,7 @@ def test_a_missing_service_fails_the_run_with_one_sentence() -> None:
         env={**os.environ, **dead},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert result.returncode == 1

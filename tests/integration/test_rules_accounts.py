@@ -173,7 +173,8 @@ def test_a_dead_customer_does_not_slow_another(
             ]
             for ids in stuck:
                 courier.wait_status(ids[0], "uploading")
-            beside = _seconds_for(courier, "beside")
+            # The quicker of two: something else may take the machine meanwhile.
+            beside = min(_seconds_for(courier, f"beside-{turn}") for turn in range(2))
             silent.held = False
             for ids in stuck:
                 for recording_id in ids:

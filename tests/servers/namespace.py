@@ -20,7 +20,7 @@ from deploy.local.processes import Child, ServiceError, free_port, listens, wait
 
 LOOPBACK = "127.0.0.1"
 _UID = 61_001
-_START_SECONDS = 15.0
+_START_SECONDS = 60.0
 
 # $1: the test's files; $2: the customer's folder; $3: its name in here; the rest: the server.
 _ENTER = """
@@ -92,7 +92,7 @@ class NamespacedServer(ABC):
         )
 
     def start(self) -> None:
-        """Start it and wait until it listens. Raises `ServiceError` after 15 s."""
+        """Start it and wait until it listens. Raises `ServiceError` after 60 s."""
         child = self._child = Child(type(self).__name__, self._namespaced(), self.log)
         child.start()
 

