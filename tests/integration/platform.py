@@ -176,7 +176,7 @@ class Platform:
         queue = f"deliveries.{account_id}"
         ready = self.queue_length(queue)
         with self._channel() as channel:
-            taken = channel.consume(queue, inactivity_timeout=5)
+            taken = channel.consume(queue, inactivity_timeout=WAIT_SECONDS)
             return [properties.message_id for _, properties, _ in islice(taken, ready)]
 
     def messages(self, queue: str) -> list[tuple[dict[str, Any], bytes]]:

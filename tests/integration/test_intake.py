@@ -45,7 +45,7 @@ EVERY = range(BUCKETS)
 ACCOUNT = "acme"
 QUEUE = f"deliveries.{ACCOUNT}"
 INVALID = "recordings.invalid"
-LIMIT = 15.0
+LIMIT = 60.0
 
 
 @dataclass
@@ -324,7 +324,7 @@ def test_no_property_of_a_message_holds_up_the_intake(route: Route, properties: 
     with intake(route):
         route.publish(event(), **STRANGE[properties])
         route.publish(event("next"))
-        until(lambda: len(route._taken()) == 2, lambda: f"both events: {route.seen[-2:]}", 5)
+        until(lambda: len(route._taken()) == 2, lambda: f"both events: {route.seen[-2:]}", 20)
 
     assert route.ready("recordings.ready") == 0
 
@@ -338,7 +338,7 @@ def test_an_account_whose_document_cannot_be_read_does_not_hold_up_the_others(
         for number in range(150):
             route.publish(event(f"broken-{number}", account_id="broken"))
         route.publish(event())
-        until(lambda: route.ledger.files.row("one"), lambda: f"it: {route.seen[-2:]}", 5)
+        until(lambda: route.ledger.files.row("one"), lambda: f"it: {route.seen[-2:]}", 20)
 
 
 # --- numbers --------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def declare(ch: BlockingChannel) -> None:
 def logged_in(customer: CustomerServer) -> Iterator[paramiko.SFTPClient]:
     transport = paramiko.Transport((customer.host, customer.port))
     try:
-        transport.start_client(timeout=10)
+        transport.start_client(timeout=60)
         assert transport.get_remote_server_key().fingerprint == customer.host_key
         transport.auth_password(customer.username, customer.password, fallback=False)
         with paramiko.SFTPClient.from_transport(transport) as client:  # type: ignore[union-attr]
@@ -75,7 +75,7 @@ def logged_in(customer: CustomerServer) -> Iterator[paramiko.SFTPClient]:
 
 @contextmanager
 def ftp(customer: CustomerServer) -> Iterator[ftplib.FTP]:
-    with ftplib.FTP(timeout=10) as client:  # noqa: S321 - what customers have
+    with ftplib.FTP(timeout=60) as client:  # noqa: S321 - what customers have
         client.connect(customer.host, customer.port)
         client.login(customer.username, customer.password)
         yield client
@@ -92,7 +92,7 @@ def interactive_logon(customer: CustomerServer, answers: list[list[str]]) -> lis
 
     transport = paramiko.Transport((customer.host, customer.port))
     try:
-        transport.start_client(timeout=10)
+        transport.start_client(timeout=60)
         transport.auth_interactive(customer.username, answer)
         assert transport.is_authenticated()
     finally:
@@ -148,7 +148,7 @@ def test_sshd_takes_a_password(sshd: Sshd) -> None:
 def test_sshd_refuses_a_wrong_password(sshd: Sshd) -> None:
     customer = sshd.customer
     with paramiko.Transport((customer.host, customer.port)) as transport:
-        transport.start_client(timeout=10)
+        transport.start_client(timeout=60)
         with pytest.raises(paramiko.AuthenticationException):
             transport.auth_password(customer.username, "wrong", fallback=False)
 
@@ -260,7 +260,7 @@ def test_pyftpd_server_stores_a_file_and_comes_back(pyftpd_server: PyFtpServer) 
 
 def test_smtp_sink_receives_refuses_and_comes_back(smtp_sink: SmtpSink) -> None:
     def send() -> None:
-        with smtplib.SMTP("127.0.0.1", smtp_sink.port, timeout=10) as client:
+        with smtplib.SMTP("127.0.0.1", smtp_sink.port, timeout=60) as client:
             client.sendmail("courier@localhost", ["ops@acme.example"], "Subject: hello\r\n\r\nhi")
 
     send()
