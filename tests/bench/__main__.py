@@ -53,11 +53,10 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     whole = not (arguments.only or arguments.quick or arguments.rounds < ROUNDS)
     target = DOCS if whole or arguments.write else STATE / "bench"
-    measured = [each for each in results if each.runs]
-    write(measured, seen, target, quick=arguments.quick)
-    print_tables(measured, console)
+    write(results, seen, target, quick=arguments.quick)
+    print_tables(results, console)
     console.print(f"Report: {target.relative_to(ROOT)}/{NAME}")
-    return 0 if len(measured) == len(results) else 1
+    return 1 if any(each.failed for each in results) else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -82,6 +81,7 @@ def _measured(
     console.print(f"[bold]{workload.key}[/]  {workload.title}")
     rounds = min(arguments.rounds, workload.rounds or arguments.rounds)
     runs: dict[str, list[Figures]] = defaultdict(list)
+    failed: set[str] = set()
     with workload.open(stage, arguments.quick) as contenders:
         for number in range(1, rounds + 1):
             for name, run in contenders.items():
@@ -89,14 +89,16 @@ def _measured(
                     continue
                 began = time.monotonic()
                 try:
-                    runs[name].append(run())
+                    figures = run()
                 except (PeerFailed, NotDelivered, AssertionError) as error:
                     console.print(f"   {number}  {name:<20}[red]failed[/]: {error}")
+                    failed.add(name)
                     continue
-                told = "  ".join(f"{key} {value:.2f}" for key, value in runs[name][-1].items())
+                runs[name].append(figures)
+                told = "  ".join(f"{key} {value:.2f}" for key, value in figures.items())
                 took = time.monotonic() - began
                 console.print(f"   {number}  {name:<20}{told}  [dim]({took:.0f} s)[/]")
-    return Result(workload, dict(runs))
+    return Result(workload, dict(runs), frozenset(failed))
 
 
 if __name__ == "__main__":

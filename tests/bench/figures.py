@@ -61,8 +61,14 @@ class Times:
         return self.reached(runs) >= self.least
 
     def best(self, runs: Runs) -> str:
-        """The fastest of those that are compared with."""
-        return max(self.over, key=lambda name: middle(runs, name))
+        """The fastest of those that are compared with, as far as they were measured.
+
+        Raises KeyError where none was.
+        """
+        measured = [name for name in self.over if name in runs]
+        if not measured:
+            raise KeyError(self.over)
+        return max(measured, key=lambda name: middle(runs, name))
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ Watch = fun Again([]) ->
                     _ -> timer:sleep(4), Again(Names)
                 end
         end,
-Wait = fun Again(0) -> -1;
+Wait = fun Again(0) -> Total(<<"recordings.ready">>);
            Again(Left) ->
                case Total(<<"recordings.ready">>) of
                    {events} -> {events};

@@ -20,6 +20,8 @@ class Result:
 
     workload: Workload
     runs: Runs
+    failed: frozenset[str] = frozenset()
+    """Who did not do the work in a round."""
 
     @property
     def rounds(self) -> int:
@@ -47,6 +49,8 @@ def rows(result: Result) -> Iterator[Row]:
     for who in result.runs:
         if RATE in result.runs[who][0]:
             yield _contender(result, who, against.get(who), goals)
+    for who in sorted(result.failed):
+        yield Row(who, "failed", met=False if who == OURS else None)
     for figure in _further(result):
         goal = next((each for each in goals if _is_of(each, figure)), None)
         yield Row(

@@ -103,6 +103,13 @@ def test_a_goal_whose_peer_was_not_measured_is_left_out() -> None:
     assert list(rows(measured)) == [Row(OURS, "90.0 files/s")]
 
 
+def test_who_failed_is_named_and_ours_counts_as_missed() -> None:
+    workload = result(rates(lftp=[90]), Times(1.0, ("lftp",))).workload
+    measured = Result(workload, rates(lftp=[90]), frozenset({OURS}))
+
+    assert list(rows(measured)) == [Row("lftp", "90.0 files/s"), Row(OURS, "failed", met=False)]
+
+
 def test_peers_without_ours_are_shown_alone() -> None:
     assert list(rows(result(rates(lftp=[90])))) == [Row("lftp", "90.0 files/s")]
 
