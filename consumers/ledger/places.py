@@ -12,20 +12,26 @@ from transports.names import join, numbered
 from transports.upload import Intent
 
 MAX_COPIES = 100_000
+_WANTED = 1
+"""The copy that has the name as it was given."""
 
 
 class Places(Rows):
     """Reserves paths, and writes down what a rename will do before it is done."""
 
     def copies(self, claim: Claim, folder: str) -> Iterator[tuple[int, str]]:
-        """The paths the file may take by the ledger, as (copy, path): the wanted one first."""
+        """The paths the file may take by the ledger, as (copy, path): the wanted one first.
+
+        That one is mostly free, and `intend` finds out whether it is: nothing is asked for it.
+        """
         wanted = join(folder, claim.file_name)
+        yield _WANTED, wanted
         last = self._rows.find_one(
             {"account_id": claim.account_id, "wanted": wanted, "_id": {"$ne": claim.recording_id}},
             {"copy": 1},
             sort=[("copy", DESCENDING)],
         )
-        first = last["copy"] + 1 if last else 1
+        first = 1 + (last["copy"] if last else _WANTED)
         for copy in range(first, first + MAX_COPIES):
             yield copy, join(folder, numbered(claim.file_name, copy))
 

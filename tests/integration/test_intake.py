@@ -15,7 +15,7 @@ from kombu import Connection
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 from pydantic import SecretStr
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient
 
 from config.accounts import DeliveryMethod
 from config.directory import Directory, Number
@@ -38,6 +38,7 @@ from consumers.ledger import (
 )
 from consumers.observe import EventTaken, Observation, Trouble
 from consumers.routing import Router
+from tests.integration.commands import Commands
 from tests.integration.platform import until
 
 EVERY = range(BUCKETS)
@@ -554,20 +555,6 @@ def test_a_batch_keeps_the_order_of_each_account(route: Route) -> None:
         rows = [row["_id"] for row in route.ledger.files.select(Selection(account_id=account))]
         assert rows == sent[::-1]
         assert route.ledger.accounts.read(account).routed == 50
-
-
-class Commands(monitoring.CommandListener):
-    """Counts what is asked of the database."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.names.append(event.command_name)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
 
 
 def test_a_batch_asks_the_database_as_often_as_one_event(route: Route, mongodb_url: str) -> None:

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from consumers.events import decode
 from consumers.ledger import Arrival, Claim, Claimant, LastError, Opened, Selection, Status
 from consumers.ledger.deliveries import Deliveries
+from tests.integration.commands import Commands
 from transports.upload import Intent, Uploaded, Verified
 
 FOLDER = "/in"
@@ -438,15 +439,37 @@ def test_copies_are_numbered_from_those_there_are(files: Deliveries) -> None:
     assert paths(files, first, 1) == [(1, "/in/a.wav")], "its own reservation is no other's"
 
     second = claimed(files, "second")
-    assert paths(files, second) == [(2, "/in/a (2).wav"), (3, "/in/a (3).wav")]
+    assert paths(files, second, 3) == [
+        *((1, "/in/a.wav"), (2, "/in/a (2).wav"), (3, "/in/a (3).wav"))
+    ]
     files.intend(second, intent(second, "/in/a (2).wav"), FOLDER, 2)
     files.delivered(second, uploaded("/in/a (2).wav"))
 
     third = claimed(files, "third")
-    assert paths(files, third, 1) == [(3, "/in/a (3).wav")]
-    assert [*islice(files.copies(third, "/elsewhere"), 1)] == [(1, "/elsewhere/a.wav")]
-    elsewhere = claimed(files, "elsewhere", account_id="other")
-    assert paths(files, elsewhere, 1) == [(1, "/in/a.wav")]
+    assert paths(files, third) == [(1, "/in/a.wav"), (3, "/in/a (3).wav")]
+    elsewhere = [*islice(files.copies(third, "/elsewhere"), 2)]
+    assert elsewhere == [(1, "/elsewhere/a.wav"), (2, "/elsewhere/a (2).wav")]
+    others = claimed(files, "elsewhere", account_id="other")
+    assert paths(files, others) == [(1, "/in/a.wav"), (2, "/in/a (2).wav")]
+
+
+def test_a_delivery_asks_the_database_three_times(mongodb_url: str) -> None:
+    """For the claim, for the intent and for the end: nothing for a name that nobody has."""
+    commands = Commands()
+    with MongoClient[dict[str, Any]](mongodb_url, event_listeners=[commands]) as client:
+        files = Deliveries(client.get_default_database())
+        files.ensure_indexes()
+        opened(files)
+        commands.names.clear()
+
+        claim = files.claim("one", 1, ME, FOLDER)
+        assert claim is not None
+        copy, path = next(files.copies(claim, FOLDER))
+        assert files.intend(claim, intent(claim, path), FOLDER, copy)
+        assert files.delivered(claim, uploaded(path)) is not None
+        asked = commands.names[:]
+
+    assert asked == ["findAndModify", "update", "findAndModify"]
 
 
 def test_a_reservation_lapses_with_a_failure_that_left_nothing(files: Deliveries) -> None:
