@@ -155,6 +155,11 @@ def test_wrong_usage_ends_with_2(courier: Program) -> None:
         assert answer.out == ""
 
 
+def test_a_lease_shorter_than_the_brokers_patience_is_refused(courier: Program) -> None:
+    sentence = courier.refuses("run", LEASE_SECONDS="20")
+    assert sentence.startswith("COURIER_LEASE_SECONDS must be more than 20:")
+
+
 def test_each_unusable_setting_is_told_in_a_line(courier: Program) -> None:
     answer = courier("accounts", "list", MAX_TRIES="many", BOGUS="1")
     assert answer.code == 1

@@ -212,7 +212,7 @@ class Soak:
             time.sleep(0.1)
 
     def _harm(self) -> None:
-        kinds: dict[Callable[[], str], int] = {
+        kinds: dict[Callable[[], str | None], int] = {
             self._kill_worker: 24,
             self._freeze_worker: 20,
             self._stop_server: 14,
@@ -224,39 +224,42 @@ class Soak:
             self._kill_database: 2,
         }
         (harm,) = self.chance.choices([*kinds], [*kinds.values()])
+        told = harm()
+        if told is None:  # what it would break is broken already
+            return
         self.faults[harm.__name__.strip("_").replace("_", " ")] += 1
-        say(harm())
+        say(told)
 
-    def _kill_worker(self) -> str:
+    def _kill_worker(self) -> str | None:
         worker = self._free(self._workers)
         if worker is None:
-            return "every worker is frozen"
+            return None
         worker.kill()
         self._later(worker, self.chance.uniform(0, 4), worker.start)
         return f"{worker.child.name} killed"
 
-    def _freeze_worker(self) -> str:
+    def _freeze_worker(self) -> str | None:
         worker = self._free(self._workers)
         if worker is None:
-            return "every worker is frozen"
+            return None
         worker.freeze()
         seconds = self.chance.uniform(1, 3 * LEASE)
         self._later(worker, seconds, worker.wake)
         return f"{worker.child.name} frozen for {seconds:.1f} s"
 
-    def _stop_server(self) -> str:
+    def _stop_server(self) -> str | None:
         customer = self._free(self.customers)
         if customer is None:
-            return "every server is down"
+            return None
         customer.server.stop()
         seconds = self.chance.uniform(1, 12)
         self._later(customer, seconds, customer.server.start)
         return f"{customer.name} stopped for {seconds:.1f} s"
 
-    def _silence_server(self) -> str:
+    def _silence_server(self) -> str | None:
         customer = self._free(self.customers)
         if customer is None:
-            return "every server is down"
+            return None
         customer.proxy.silent.set()
         seconds = self.chance.uniform(1, 10)
         self._later(customer, seconds, customer.proxy.silent.clear)
@@ -271,17 +274,17 @@ class Soak:
     def _is_single(self) -> bool:
         return len(self.services.nodes) == 1
 
-    def _restart_broker(self) -> str:
+    def _restart_broker(self) -> str | None:
         node = self._free_node()
         if node is None:
-            return "a node of the broker is down already"
+            return None
         node.restart()
         return f"{self._called(node)} restarted"
 
-    def _kill_broker(self) -> str:
+    def _kill_broker(self) -> str | None:
         node = self._free_node()
         if node is None:
-            return "a node of the broker is down already"
+            return None
         node.save_queue_list()
         node.kill()
         if self._is_single:

@@ -12,6 +12,7 @@ import typer
 from pymongo.errors import PyMongoError
 
 from config.settings import Settings, load_settings
+from consumers import broker
 from consumers.observe import Trouble
 from worker import logs, mongodb
 from worker.cli.apps import single_command
@@ -44,6 +45,7 @@ def run(
     Starts without RabbitMQ and MongoDB too, and begins to work once they are there.
     """
     settings = load_settings()
+    _refuse_short_leases(settings)
     logs.configure(settings.log_format)
     with stop_signals() as asked, open_core(settings) as core:
         if not _database_is_there(core, asked.stop):
@@ -52,6 +54,15 @@ def run(
             _supervise(core, processes, asked, console=not no_console)
         else:
             _work(core, asked, console=not no_console, supervised=supervised)
+
+
+def _refuse_short_leases(settings: Settings) -> None:
+    """A dead worker's messages are to be back before its accounts pass on (DESIGN 5)."""
+    if settings.lease_seconds <= broker.HEARTBEAT:
+        raise Refused(
+            f"COURIER_LEASE_SECONDS must be more than {broker.HEARTBEAT}: only after that time "
+            "does RabbitMQ notice that a worker has fallen silent."
+        )
 
 
 def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool) -> None:
