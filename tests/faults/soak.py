@@ -63,7 +63,7 @@ def main() -> int:
 
 def say(text: str) -> None:
     """A line with the time."""
-    print(f"{time.strftime('%T')}  {text}", flush=True)  # noqa: T201
+    print(f"{time.strftime('%T')}  {text}", flush=True)  # noqa: T201 - what it is run for
 
 
 def _prepare(folder: Path, chance: random.Random, stack: ExitStack, nodes: int) -> "Soak":
@@ -354,7 +354,7 @@ class Soak:
             **{f"  {name}": number for name, number in sorted(self.faults.items())},
         }
         for name, figure in figures.items():
-            print(f"{name:<20}{figure:>12}")  # noqa: T201
+            print(f"{name:<20}{figure:>12}")  # noqa: T201 - what it is run for
         for sentence in [*tally.faults, *broken][:30]:
             say(sentence)
         return 1 if tally.faults or broken else 0

@@ -115,7 +115,7 @@ class _Hooks:
         self._messages = messages
         self._refusals = refusals
 
-    async def handle_MAIL(  # noqa: N802
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if refusal := self._refusals.get("MAIL"):
@@ -124,7 +124,7 @@ class _Hooks:
         envelope.mail_options.extend(options)
         return "250 2.1.0 sender ok"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if refusal := self._refusals.get("RCPT"):
@@ -133,7 +133,7 @@ class _Hooks:
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 recipient ok"
 
-    async def handle_DATA(  # noqa: N802
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         if refusal := self._refusals.get("DATA"):

@@ -33,7 +33,7 @@ class Hooks:
         self.refusals: dict[str, str] = {}
         self.data_reply = "250 kept"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self,
         _server: SMTP,
         _session: Session,
@@ -46,7 +46,7 @@ class Hooks:
         envelope.rcpt_tos.append(address)
         return "250 ok"
 
-    async def handle_DATA(  # noqa: N802
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         if self.data_reply.startswith("250"):
