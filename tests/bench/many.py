@@ -187,7 +187,7 @@ WORKLOADS = (
     ),
     Workload(
         "h",
-        "90 accounts x 6 x 100 KB beside 10 whose server never answers, SFTP",
+        "90 accounts x 6 x 100 KB, SFTP, beside 10 black-holed",
         "files/s",
         black_holed,
         (Times(0.95, (ALONE,)),),

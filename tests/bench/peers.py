@@ -144,7 +144,7 @@ def plain(errand: Errand) -> Process:
 
 
 def logins(server: CustomerServer, count: int, at_once: int) -> Process:
-    """Logins with nothing done after them: what the server can take at all."""
+    """Logins for SFTP with nothing sent after them: what the server can take at all."""
     argv = [sys.executable, "-m", "tests.bench.plain", "logins", server.host, str(server.port)]
     return Process(
         [*argv, server.username, str(count), str(at_once)], _plainly(server), tells_seconds=True

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import paramiko
@@ -38,21 +39,19 @@ def ftp(host: str, port: int, user: str, password: str, folder: str) -> None:
 
 def sftp(host: str, port: int, user: str, password: str, folder: str) -> None:
     """One `put` after another over one login."""
-    transport = _logged_in(host, port, user, password)
-    try:
+    with closing(_logged_in(host, port, user, password)) as transport:
         client = paramiko.SFTPClient.from_transport(transport)
         assert client is not None
         for path in sorted(Path(folder).iterdir()):
             client.put(str(path), path.name)
-    finally:
-        transport.close()
 
 
 def logins(host: str, port: int, user: str, password: str, count: str, at_once: str) -> None:
-    """So many logins, so many at once, with nothing done after them."""
+    """So many logins, so many at once: SFTP is opened, and nothing done with it."""
 
     def login(_: int) -> None:
-        _logged_in(host, port, user, password).close()
+        with closing(_logged_in(host, port, user, password)) as transport:
+            paramiko.SFTPClient.from_transport(transport)
 
     with ThreadPoolExecutor(int(at_once)) as pool:
         list(pool.map(login, range(int(count))))
