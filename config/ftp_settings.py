@@ -141,6 +141,10 @@ class Capabilities(BaseModel):
     """Uploads it takes at once, as far as the program would go; None: not known."""
     request_size: int | None = None
     """Bytes of the largest write request (SFTP); None: not known."""
+    pipelines: bool = False
+    """Commands that are sent together are answered one after the other (FTP)."""
+    queues: bool = False
+    """So are those that come while a file is on its way (FTP): they wait for its end."""
     algorithms: Algorithms | None = None
     """Of the connection that was tested (SFTP); only for showing."""
 

@@ -7,6 +7,7 @@ that its owner cannot answer differently in between (DNS rebinding).
 import contextlib
 import errno
 import os
+import select
 import socket
 import threading
 from dataclasses import dataclass
@@ -58,8 +59,9 @@ def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Addres
     found = _Lookup(host, port).wait(limits.resolve)
     allowed = [address for address in found if not denied(address.host, egress)]
     if not allowed:
-        where = host if host == found[0].host else f"{host} is {found[0].host},"
-        raise EgressDenied(f"{where} where no connection may go")
+        first = found[0].host
+        where = "an address" if host == first else f"{first},"
+        raise EgressDenied(f"{host} is {where} where no connection may go")
     return allowed[:MAX_ADDRESSES]
 
 
@@ -77,6 +79,26 @@ def dial(addresses: list[Address], limits: Limits) -> Connection:
         except OSError as error:
             refused = error
     raise ConnectFailed(system_words(refused)) from refused
+
+
+def begin_dial(address: Address) -> socket.socket:
+    """A socket that is being connected; what became of it is told by `end_dial`."""
+    connection = _new_socket(address)
+    connection.settimeout(0)
+    connection.connect_ex(address.sockaddr)
+    return connection
+
+
+def end_dial(connection: socket.socket, limits: Limits) -> socket.socket | None:
+    """The same socket once it is connected, None where that did not work; it is closed then."""
+    asked = select.poll()
+    asked.register(connection, select.POLLOUT)
+    answered = asked.poll(limits.connect * 1000)
+    if not answered or connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        connection.close()
+        return None
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def denied(host: str, egress: Egress) -> bool:
@@ -98,14 +120,19 @@ def _meanings(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Addr
     return meant
 
 
-def _connected(address: Address, seconds: float) -> socket.socket:
+def _new_socket(address: Address) -> socket.socket:
     connection = socket.socket(address.family, socket.SOCK_STREAM)
+    # A small buffer, so that what is sent has also left: the stall limit could not see
+    # several megabytes creep out of the kernel over a slow line.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return connection
+
+
+def _connected(address: Address, seconds: float) -> socket.socket:
+    connection = _new_socket(address)
     try:
         connection.settimeout(seconds)
-        # A small buffer, so that what is sent has also left: the stall limit could not see
-        # several megabytes creep out of the kernel over a slow line.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.connect(address.sockaddr)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:

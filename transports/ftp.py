@@ -5,9 +5,10 @@ import ftplib
 import posixpath
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import SecretStr
 
@@ -21,7 +22,7 @@ from transports.base import (
     Unsupported,
     closed_on_failure,
 )
-from transports.egress import Connection, dial
+from transports.egress import Connection, begin_dial, dial, end_dial
 from transports.errors import (
     AccountFailure,
     ConnectFailed,
@@ -35,7 +36,7 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
-from transports.ftp_control import Control, code_of
+from transports.ftp_control import Control, code_of, is_sendable, told_size
 from transports.names import with_parents
 from transports.watchdog import Watch
 from transports.words import decoded, lost, spoken
@@ -50,8 +51,14 @@ _BY_CODE: dict[str, type[TransferError]] = {
     "530": LoginRefused,
     "552": QuotaExceeded,
 }
+_BAD_SEQUENCE = "503"
 _REFUSALS = (ftplib.error_temp, ftplib.error_perm)
 _LISTING = 64 * 1024
+_SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n" * 100
+_EARLY = 0.5
+"""Seconds within which a server answers that does not wait for the end of a file."""
+_AHEAD_SECONDS = 5.0
+"""How long a data connection may wait for its file: servers give up after 30 seconds and more."""
 _HASH_NAMES = {
     HashAlgorithm.SHA256: "SHA-256",
     HashAlgorithm.SHA1: "SHA-1",
@@ -105,6 +112,9 @@ class FtpServer:
         self._extended_passive = True
         self._tells_size: bool | None = None if settings.capabilities.size else False
         self._home: str | None = None
+        self._pipelines = settings.capabilities.pipelines
+        self._queues = settings.capabilities.queues
+        self._ahead: _Ahead | None = None
         self._closed = True
         self._ended = False
 
@@ -158,7 +168,7 @@ class FtpServer:
         """What the server's answer to FEAT names."""
         return Offer(hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)))
 
-    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:  # noqa: ARG002
+    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
 
         A confirmation that was lost after all data was sent is made good by connecting once more
@@ -172,12 +182,94 @@ class FtpServer:
             raise
         self._close_data(data)
         try:
-            with self._talk(self._limits.stall, _store_refused):
-                self._control.end_transfer()
+            return self._confirmed(path, look_at)
         except (ConnectionLost, Stalled) as error:
             if self._ended or not (self._closed and self._arrived(path, sent)):
                 raise error from None
         return Seen()
+
+    def _confirmed(self, path: str, look_at: str | None) -> Seen:
+        """Wait for the end of a transfer, and for what is asked along with it."""
+        if not self._pipelines:
+            with self._talk(self._limits.stall, _store_refused):
+                self._control.end_transfer()
+            return Seen()
+        flight = self._flight(path, look_at)
+        with self._talk(self._limits.stall, _store_refused):
+            if self._queues:
+                self._control.ask(*flight)
+            try:
+                self._control.end_transfer()
+            except _REFUSALS:
+                if self._queues:
+                    self._control.answers(len(flight))
+                raise
+            if not self._queues:
+                self._control.ask(*flight)
+            told = dict(zip(flight, self._control.answers(len(flight)), strict=True))
+        return self._seen(told, path, look_at)
+
+    def _flight(self, path: str, look_at: str | None) -> list[tuple[str, str]]:
+        """What an upload asks once its file was sent, the rename last: it wants to follow."""
+        flight = [("SIZE", path)] if self._settings.capabilities.size else []
+        if look_at and is_sendable(look_at) and (look := self._look_verb()) is not None:
+            flight.append((look, look_at))
+        flight.append((self._passive, ""))
+        return [*flight, ("RNFR", path)] if self._settings.capabilities.rename else flight
+
+    def _seen(self, told: dict[tuple[str, str], str], path: str, look_at: str | None) -> Seen:
+        """What the replies to a flight mean. Whatever is missing is asked for again later."""
+        self._dial_ahead(told[self._passive, ""])
+        size = told_size(told.get(("SIZE", path), ""))
+        self._tells_size = self._tells_size or (True if size is not None else None)
+        if told.get(("RNFR", path), "").startswith("3"):
+            self._control.note(_rename_from(path))
+        look = self._look_verb()
+        reply = told.get((look or "", look_at or ""), "")
+        taken = {"2": True, "5": False}.get(reply[:1])
+        if look == "SIZE" and size is None:
+            taken = None
+        if taken is False:
+            self._control.note(_is_free(look_at or ""))
+        return Seen(size, look_at, taken)
+
+    def _look_verb(self) -> str | None:
+        """The command that tells whether a name is taken; SIZE, unless it is known not to work."""
+        if self._control.knows("MLST"):
+            return "MLST"
+        return None if self._tells_size is False else "SIZE"
+
+    @property
+    def pipelines(self) -> bool:
+        """Whether commands are sent together, which the server has given no reason against."""
+        return self._pipelines
+
+    @property
+    def queues(self) -> bool:
+        """Whether that is done while a file is still on its way, too."""
+        return self._queues
+
+    def queues_commands(self, path: str) -> bool:
+        """Whether commands that come while a file is on its way wait for its end, as tried with it.
+
+        Raises ConnectionLost where they do not.
+        """
+        data = self._open_data("STOR", path, _store_refused)
+        try:
+            sent = self._stream(data, [_SAMPLE])
+            with self._talk(self._limits.stall, _store_refused):
+                if self._control.awaits_begin:
+                    self._control.hear_begin()
+                self._control.ask(("SIZE", path), ("NOOP", ""))
+                if self._control.speaks_within(_EARLY):
+                    raise EOFError  # what belongs to what is anybody's guess now
+            sent += self._stream(data, [_SAMPLE])
+        finally:
+            self._close_data(data)
+        with self._talk(self._limits.stall, _store_refused):
+            self._control.end_transfer()
+            size, _ = self._control.answers(2)
+        return told_size(size) == sent
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""
@@ -199,14 +291,18 @@ class FtpServer:
     def exists(self, path: str) -> bool:
         """Whether the name is taken: by MLST, by SIZE where it has worked, or by a listing."""
         if self._control.knows("MLST"):
-            return self._accepts("MLST", path)
-        if self._tells_size:
-            return self._accepts("SIZE", path)
-        return self._is_listed(path)
+            is_there = self._accepts("MLST", path)
+        elif self._tells_size:
+            is_there = self._accepts("SIZE", path)
+        else:
+            is_there = self._is_listed(path)
+        if not is_there:
+            self._control.note(_is_free(path))
+        return is_there
 
     def rename(self, path: str, to: str) -> None:
-        """Rename; RNTO overwrites on most servers, so it looks first."""
-        if self.exists(to):
+        """Rename; RNTO overwrites on most servers, so it looks first, unless it just has."""
+        if not self._control.holds(_is_free(to)) and self.exists(to):
             raise TargetExists(to)
         self._rename(path, to)
 
@@ -223,9 +319,11 @@ class FtpServer:
             raise TargetExists(refused.words) from refused
 
     def _rename(self, path: str, to: str) -> None:
+        began = self._control.holds(_rename_from(path))
         with self._talk(self._limits.reply, _rename_refused):
             try:
-                self._control.command("RNFR", path)
+                if not began:
+                    self._control.command("RNFR", path)
             except ftplib.error_perm as error:  # the file is there: it is the renaming
                 raise Unsupported(str(error)) from error
             try:
@@ -233,7 +331,12 @@ class FtpServer:
             except ftplib.error_perm as error:
                 if code_of(error) in _UNKNOWN_COMMAND:
                     raise Unsupported(str(error)) from error
-                raise
+                if not (began and code_of(error) == _BAD_SEQUENCE):
+                    raise
+            else:
+                return
+        self._pipelines = self._queues = False  # it has forgotten with what the rename began
+        self._rename(path, to)
 
     def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
         """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
@@ -320,6 +423,11 @@ class FtpServer:
         username, password = self._settings.username, self._password.get_secret_value()
         with self._talk(self._limits.login, _busy):
             self._control.greet()
+        if self._pipelines:
+            with self._talk(self._limits.login, _login_refused):
+                reply = self._control.log_in_at_once(username, password, self._passive)
+            self._dial_ahead(reply)
+            return
         with self._talk(self._limits.login, _login_refused):
             self._control.login(username, password)
         with self._talk(self._limits.reply):
@@ -340,6 +448,7 @@ class FtpServer:
     def _send(self, data: socket.socket, block: bytes) -> None:
         left = memoryview(block)
         while left:
+            self._control.wait_for_room(data)
             left = left[data.send(left) :]
             self._watch.moved()
 
@@ -353,7 +462,7 @@ class FtpServer:
         """End a transfer without ABOR, which hangs on many servers; its reply is not ours."""
         self._close_data(data)
         with contextlib.suppress(TransferError), self._talk(self._limits.reply):
-            if self._control.awaits_reply:
+            if self._control.awaits_reply or self._control.awaits_begin:
                 self._control.end_transfer()
 
     def _arrived(self, path: str, size: int) -> bool:
@@ -363,13 +472,15 @@ class FtpServer:
         return False
 
     def _open_data(self, verb: str, path: str, judge: Judge | None = None) -> socket.socket:
-        data = self._dial_data()
+        data = self._dialed_ahead() or self._dial_data()
         self._watch.guard(data)
         try:
             # Only with a time limit does a write return with what it took; the watchdog's is first.
             data.settimeout(2 * self._limits.stall)
             with self._talk(self._limits.reply, judge):
-                self._control.begin_transfer(verb, path)
+                self._control.ask_transfer(verb, path)
+                if not (self._pipelines and verb == "STOR"):
+                    self._control.hear_begin()
         except BaseException:
             self._close_data(data)
             raise
@@ -386,6 +497,32 @@ class FtpServer:
         if port is None:
             raise AccountFailure("The server offers no passive transfers")
         return self._dial_port(port)
+
+    @property
+    def _passive(self) -> str:
+        return "EPSV" if self._extended_passive else "PASV"
+
+    def _dial_ahead(self, reply: str) -> None:
+        """Begin with the data connection of the next file, which its STOR need not wait for."""
+        self._drop_ahead()
+        with contextlib.suppress(ftplib.Error, OSError):
+            port = self._control.told_port(self._passive, reply)
+            connection = begin_dial(self._control.peer.at(port))
+            self._ahead = _Ahead(connection, time.monotonic() + _AHEAD_SECONDS)
+
+    def _dialed_ahead(self) -> socket.socket | None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return None
+        if time.monotonic() > ahead.until:  # the server may be about to give it up
+            ahead.connection.close()
+            return None
+        return end_dial(ahead.connection, self._limits)
+
+    def _drop_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.connection.close()
 
     def _dial_port(self, port: int) -> socket.socket:
         return dial([self._control.peer.at(port)], self._limits).socket
@@ -478,13 +615,30 @@ class FtpServer:
 
     def _drop(self) -> None:
         self._closed = True
+        self._drop_ahead()
         self._watch.close()
         with contextlib.suppress(OSError):
             self._control.close()
 
 
+class _Ahead(NamedTuple):
+    """The data connection of the next file, on its way."""
+
+    connection: socket.socket
+    until: float
+    """When it is too old to be used, by the monotonic clock."""
+
+
 class _NotThere(NameRefused):
     """A listing was refused: so far as anybody can tell, there is no such file."""
+
+
+def _rename_from(path: str) -> str:
+    return f"a rename of {path} has begun"
+
+
+def _is_free(path: str) -> str:
+    return f"{path} is free"
 
 
 def _not_there(code: str) -> type[TransferError] | None:

@@ -5,6 +5,7 @@ import contextlib
 import ftplib
 import math
 import re
+import select
 import socket
 import time
 
@@ -12,12 +13,36 @@ from transports.egress import Connection
 from transports.errors import NameRefused
 
 _MAX_REPLY = 64 * 1024
+_FRESH = 5.0
+"""Seconds for which what was found out is true, though the server was asked nothing since."""
 _LINE_BREAKS = re.compile(r"[\r\n\0]")
 
 
 def code_of(error: ftplib.Error) -> str:
     """The reply code (RFC 959 section 4.2) of a refusal."""
     return str(error)[:3]
+
+
+def told_size(reply: str) -> int | None:
+    """The size in the reply to SIZE (RFC 3659 section 4.1)."""
+    match = re.fullmatch(r"213[ ](\d{1,18})\s*", reply)
+    return int(match[1]) if match else None
+
+
+def is_sendable(path: str) -> bool:
+    """Whether it can be part of a command."""
+    return not _LINE_BREAKS.search(path)
+
+
+def _line(verb: str, path: str) -> str:
+    if not is_sendable(path):
+        raise NameRefused("A name with a line break cannot be sent over FTP")
+    return f"{verb} {path}"
+
+
+def _refusal(reply: str) -> ftplib.Error:
+    kinds = {"4": ftplib.error_temp, "5": ftplib.error_perm}
+    return kinds.get(reply[:1], ftplib.error_reply)(reply)
 
 
 class Control(ftplib.FTP):
@@ -31,6 +56,9 @@ class Control(ftplib.FTP):
         self.peer = connection.address
         self.awaits_reply = False
         """Whether a transfer was begun whose last reply is still to come."""
+        self.awaits_begin = False
+        """Whether a transfer was asked for whose first reply is still to come."""
+        self._standing: dict[str, float] = {}
         self.sock: socket.socket = connection.socket
         self.sock.settimeout(None)  # the watchdog cuts it
         self.file = self.sock.makefile("r", encoding="utf-8", errors="surrogateescape")
@@ -50,12 +78,35 @@ class Control(ftplib.FTP):
         """Binary transfers, and UTF-8 names where the server knows them (RFC 2640)."""
         self.voidcmd("TYPE I")
         with contextlib.suppress(ftplib.error_perm):
-            lines = self.voidcmd("FEAT").splitlines()[1:-1]
-            features = (line.split(maxsplit=1) for line in lines if line.strip())
-            self._features = {name.upper(): "".join(rest) for name, *rest in features}
+            self._learn(self.voidcmd("FEAT"))
+        self._take_names()
+
+    def _take_names(self) -> None:
         if self.knows("UTF8"):
             with contextlib.suppress(ftplib.error_perm):
                 self.voidcmd("OPTS UTF8 ON")
+
+    def log_in_at_once(self, username: str, password: str, passive: str) -> str:
+        """`login` and `prepare` in one flight; the reply to the passive command behind them."""
+        self.ask(
+            ("USER", username), ("PASS", password), ("TYPE I", ""), ("FEAT", ""), (passive, "")
+        )
+        user, logon, binary, features, data = self.answers(5)
+        logon = user if user[0] in "245" else logon
+        for reply in (logon, binary):
+            if not reply.startswith("2"):
+                raise _refusal(reply)
+        self._learn(features)
+        self._take_names()
+        return data
+
+    def note(self, fact: str) -> None:
+        """Keep what was found out with the last commands: it holds until the next one."""
+        self._standing[fact] = time.monotonic()
+
+    def holds(self, fact: str) -> bool:
+        """Whether that was found out just now, and nothing was asked since."""
+        return time.monotonic() - self._standing.get(fact, -math.inf) < _FRESH
 
     def knows(self, feature: str) -> bool:
         """Whether the server lists the feature (RFC 2389)."""
@@ -67,20 +118,42 @@ class Control(ftplib.FTP):
 
     def command(self, verb: str, path: str) -> str:
         """Send a command about a path; its reply. Raises NameRefused for what cannot be sent."""
-        if _LINE_BREAKS.search(path):
-            raise NameRefused("A name with a line break cannot be sent over FTP")
-        return self.sendcmd(f"{verb} {path}")
+        return self.sendcmd(_line(verb, path))
+
+    def ask(self, *commands: tuple[str, str]) -> None:
+        """Send commands, each a verb and a path or nothing, in one flight."""
+        self._standing.clear()
+        lines = [_line(verb, path) if path else verb for verb, path in commands]
+        self.sock.sendall("".join(f"{line}\r\n" for line in lines).encode(self.encoding))
+
+    def answers(self, count: int) -> list[str]:
+        """The replies to so many commands, be they refusals."""
+        return [self._answer() for _ in range(count)]
+
+    def _learn(self, features: str) -> None:
+        """From the reply to FEAT; a refusal is one line and names none."""
+        lines = (line.split(maxsplit=1) for line in features.splitlines()[1:-1] if line.strip())
+        self._features = {name.upper(): "".join(rest) for name, *rest in lines}
+
+    def _answer(self) -> str:
+        try:
+            return self.getresp()
+        except (ftplib.error_temp, ftplib.error_perm) as refusal:
+            if code_of(refusal) == "421":
+                raise
+            return str(refusal)
 
     def size_of(self, path: str) -> int:
         """The reply to SIZE."""
         reply = self.command("SIZE", path)
-        if not (match := re.fullmatch(r"213[ ](\d{1,18})\s*", reply)):
+        if (size := told_size(reply)) is None:
             raise ftplib.error_proto(reply)
-        return int(match[1])
+        return size
 
     def sendcmd(self, cmd: str) -> str:
         """As ftplib's."""
         started = time.monotonic()
+        self._standing.clear()
         try:
             return super().sendcmd(cmd)
         finally:
@@ -88,14 +161,23 @@ class Control(ftplib.FTP):
 
     def passive_port(self, verb: str) -> int:
         """The port that EPSV or PASV names; the address that PASV names is ignored."""
-        reply = self.sendcmd(verb)
+        return self.told_port(verb, self.sendcmd(verb))
+
+    def told_port(self, verb: str, reply: str) -> int:
+        """The port that the reply names."""
         if verb == "EPSV":
             return ftplib.parse229(reply, self.peer.sockaddr)[1]
         return ftplib.parse227(reply)[1]
 
-    def begin_transfer(self, verb: str, path: str) -> None:
-        """Have the server take or give data on the data connection."""
-        reply = self.command(verb, path)
+    def ask_transfer(self, verb: str, path: str) -> None:
+        """Have the server take or give data on the data connection, as soon as it comes to it."""
+        self.ask((verb, path))
+        self.awaits_begin = True
+
+    def hear_begin(self) -> None:
+        """Wait for the reply that begins a transfer."""
+        self.awaits_begin = False
+        reply = self.getresp()
         if reply.startswith("2"):  # some say 200 before 150
             reply = self.getresp()
         if not reply.startswith("1"):
@@ -104,8 +186,26 @@ class Control(ftplib.FTP):
 
     def end_transfer(self) -> None:
         """Wait for the reply that ends a transfer."""
+        if self.awaits_begin:
+            self.hear_begin()
         self.awaits_reply = False
         self.voidresp()
+
+    def speaks_within(self, seconds: float) -> bool:
+        """Whether a reply comes so soon."""
+        waiting = select.poll()
+        waiting.register(self.sock, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
+
+    def wait_for_room(self, data: socket.socket) -> None:
+        """Wait until the data connection takes more. A refusal that comes first is raised."""
+        while self.awaits_begin:
+            waiting = select.poll()
+            waiting.register(self.sock, select.POLLIN)
+            waiting.register(data, select.POLLOUT)
+            if self.sock.fileno() not in {ready for ready, _ in waiting.poll()}:
+                return
+            self.hear_begin()
 
     def getresp(self) -> str:
         """As ftplib's. Raises ftplib.Error where the reply does not end."""

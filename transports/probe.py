@@ -12,7 +12,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from config.accounts import Capabilities, FtpSettings, HashAlgorithm, Protocol
-from transports.base import BLOCK, MOST_AT_ONCE, Egress, Limits, Server, TargetExists, Unsupported
+from transports.base import (
+    BLOCK,
+    MOST_AT_ONCE,
+    Egress,
+    Limits,
+    Seen,
+    Server,
+    TargetExists,
+    Unsupported,
+)
 from transports.errors import NameRefused, PathRefused, TransferError, VerificationFailed
 from transports.names import join
 from transports.server import connect
@@ -110,6 +119,7 @@ class _Test:
         self.found = Capabilities()
         self._on_step = on_step
         self._steps: list[Step] = []
+        self._removes = True
 
     def settings_with(self, known: dict[str, Any]) -> FtpSettings:
         """For a session: the key that the first one saw is the key of the others too."""
@@ -149,6 +159,20 @@ class _Test:
             self._note(hash=_right_digest(session, folder, hashes))
         if self.settings.protocol is Protocol.SFTP and self.found.request_size is None:
             self._note(request_size=_largest_request(session, folder))
+        can = self.found.rename and self.found.size and self._removes
+        if self.settings.protocol is Protocol.FTP and can:
+            self._look_at_flights(session, folder)
+
+    def _look_at_flights(self, session: Callable[..., Server], folder: str) -> None:
+        """Whether commands may be sent before the replies to earlier ones have come."""
+        levels: tuple[dict[str, Any], ...] = (
+            {"pipelines": True, "queues": True},
+            {"pipelines": True},
+        )
+        for level in levels:
+            if _tried_aside(partial(session, **level), folder, _delivers_in_flights):
+                self._note(**level)
+                return
 
     def _look_at_size(self, server: Server, path: str) -> None:
         try:
@@ -207,6 +231,7 @@ class _Test:
         if folder is not None:
             with _noting_refusal(left, folder):
                 server.remove_directory(folder)
+        self._removes = not left
         if left:
             words = "; ".join(f"{why} ({each} is left there)" for each, why in left.items())
             self._took(Step("removed", ok=False, detail=words))
@@ -284,6 +309,19 @@ def _largest_request(session: Callable[..., Server], folder: str) -> int | None:
         if _tried_aside(sized, folder, partial(arrives, size=size)):
             return size
     return None
+
+
+def _delivers_in_flights(server: Server, path: str) -> bool:
+    from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
+
+    if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(path)):
+        return False
+    aside = f"{path}.moved"
+    for start, end in ((path, aside), (aside, path)):
+        if server.put([_TEXT], start, end) != Seen(len(_TEXT), end, taken=False):
+            return False
+        server.rename(start, end)
+    return server.pipelines
 
 
 def _tried_aside(

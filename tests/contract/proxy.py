@@ -135,11 +135,12 @@ class Proxy:
     def _to_client(self, server: socket.socket, client: socket.socket) -> None:
         while data := server.recv(16 * 1024):
             self._wait_while_silent()
-            if self._lose is not None and data.startswith(self._lose):
+            if self._lose is not None and self._lose in data:
                 self._lose = None
                 break
-            if self._instead is not None and data.startswith(self._instead[0]):
-                data = self._instead[1]
+            if self._instead is not None and (at := data.find(self._instead[0])) >= 0:
+                behind = data.index(b"\n", at) + 1
+                data = data[:at] + self._instead[1] + data[behind:]
             client.sendall(_PASSIVE.sub(self._follow, data))
         client.shutdown(socket.SHUT_RDWR)
 

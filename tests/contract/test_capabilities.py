@@ -23,7 +23,7 @@ from transports.base import BLOCK, Egress
 from transports.errors import VerificationFailed
 from transports.upload import Verified, upload
 
-FTP = Capabilities(at_once=4)
+FTP = Capabilities(at_once=4, pipelines=True)
 OPENSSH = Capabilities(
     at_once=8,
     request_size=BLOCK,
@@ -59,7 +59,7 @@ def test_what_openssh_can_do_is_stored(sshd: Sshd) -> None:
 
 
 def test_what_vsftpd_can_do_is_stored(vsftpd: Vsftpd) -> None:
-    assert found(vsftpd.customer) == FTP
+    assert found(vsftpd.customer) == FTP.model_copy(update={"queues": True})
 
 
 def test_what_asyncssh_can_do_is_stored(asyncssh_server: AsyncSshServer) -> None:
