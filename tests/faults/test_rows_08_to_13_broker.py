@@ -83,7 +83,7 @@ def test_row_09_the_broker_is_killed_under_load_and_no_confirmed_message_is_lost
     thread.start()
     until(lambda: len(confirmed) > 60, "load")
     ground.services.rabbitmq.kill()
-    thread.join(30)
+    thread.join(60)
     ground.services.rabbitmq.start()
     ground.publish(accounts[0])
     ground.wait_delivered()
@@ -208,7 +208,7 @@ def test_row_13_under_an_alarm_uploads_go_on_and_publishing_waits(
         services.rabbitmq.evaluate(
             f"rabbit_alarm:clear_alarm({{resource_limit, {resource}, node()}}), ok."
         )
-    waiting.join(30)
+    waiting.join(60)
     ground.wait_delivered()
     ground.account_for_all()
     assert len(mood.renamed) == 12

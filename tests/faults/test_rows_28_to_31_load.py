@@ -172,7 +172,7 @@ def test_row_31_an_upload_that_outlasts_the_grace_time_is_given_back(
     ground.publish("acme", 3)
     until(lambda: mood.uploads, "an upload")
     worker.terminate()
-    assert worker.wait_end(15) == 0
+    assert worker.wait_end(25) == 0
     assert {row["status"] for row in ground.rows().values()} == {"queued"}
     assert [row["tries"] for row in ground.rows().values()] == [0] * 3
     mood.held = False
