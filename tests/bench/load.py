@@ -120,7 +120,7 @@ def _wait(program: Program, one: dict[str, str]) -> float:
     begun = {"_id": one["recording_id"], "starts": {"$gt": 0}}
     with program.publishing() as publish:
         began = time.monotonic()
-        publish(one)
+        publish([one])
         while rows.find_one(begun, {"_id": 1}) is None:
             assert time.monotonic() - began < 60, "the upload did not begin within 60 s"
             time.sleep(_GLANCE)

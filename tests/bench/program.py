@@ -133,8 +133,7 @@ class Program:
         ended = self.folder / f"ended-{uuid.uuid4().hex}"
         with self._frozen():
             with self.publishing() as publish:
-                for each in events:
-                    publish(each)
+                publish(events)
             there = self.services.rabbitmq.evaluate(
                 _EMPTIED.format(
                     vhost=self.vhost,
@@ -159,19 +158,23 @@ class Program:
                 os.kill(pid, signal.SIGCONT)
 
     @contextmanager
-    def publishing(self) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-        """Publishes as the pipeline does; who calls looks whether it came in."""
+    def publishing(self) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
+        """Publishes events in one transaction: on return all are in their queue, confirmed."""
         url = self.platform.core.settings.amqp_url.get_secret_value()
         properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
         connection = pika.BlockingConnection(pika.URLParameters(url))
         try:
             channel = connection.channel()
-            yield lambda event: channel.basic_publish(
-                topology.RECORDINGS.name,
-                topology.READY_KEY,
-                json.dumps(event).encode(),
-                properties,
-            )
+            channel.tx_select()
+
+            def publish(events: Sequence[Mapping[str, Any]]) -> None:
+                for each in events:
+                    body = json.dumps(each).encode()
+                    exchange, key = topology.RECORDINGS.name, topology.READY_KEY
+                    channel.basic_publish(exchange, key, body, properties)
+                channel.tx_commit()
+
+            yield publish
         finally:
             connection.close()
 
