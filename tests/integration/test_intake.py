@@ -20,6 +20,7 @@ from pymongo import MongoClient
 from config.accounts import DeliveryMethod
 from config.directory import Directory, Number
 from config.secrets import Vault
+from consumers import intake as intake_module
 from consumers import reconciler, topology
 from consumers.broker import Broker, NotRouted, Publisher
 from consumers.confirms import Outgoing
@@ -571,6 +572,25 @@ def test_a_batch_asks_the_database_as_often_as_one_event(route: Route, mongodb_u
     batches = asked.count("insert")
     assert asked == ["find", "hello", "insert", "update", "update"] * batches
     assert batches < 20, "as many as the broker happened to send them in"
+
+
+def test_large_events_are_taken_few_at_a_time(
+    route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    take = Intake._take
+
+    def noted(self: Intake, messages: list[Any]) -> None:
+        sizes.append(len(messages))
+        take(self, messages)
+
+    monkeypatch.setattr(Intake, "_take", noted)
+    monkeypatch.setattr(intake_module, "BATCH_BYTES", 100_000)
+
+    taken_together(route, *(event(str(number), x="x" * 40_000) for number in range(12)))
+
+    assert sum(sizes) == 12
+    assert max(sizes) <= 3
 
 
 # --- what reaches no queue ------------------------------------------------------------------
