@@ -18,6 +18,7 @@ from deploy.local.folders import STATE
 from deploy.local.processes import ServiceError
 from deploy.local.services import services
 from tests.bench import load, many, single
+from tests.bench.accounts import NotSaved
 from tests.bench.figures import OURS, Figures, Workload
 from tests.bench.files import NotDelivered
 from tests.bench.machine import machine
@@ -27,6 +28,8 @@ from tests.bench.screen import print_tables
 from tests.bench.stage import Stage
 
 ROUNDS = 3
+FAILURES = (PeerFailed, NotDelivered, NotSaved, ServiceError, AssertionError)
+"""What one run may end with: the others go on."""
 WIDTH = 110
 """Of the table, where it goes into a file."""
 ROOT = Path(__file__).parents[2]
@@ -90,7 +93,7 @@ def _measured(
                 began = time.monotonic()
                 try:
                     figures = run()
-                except (PeerFailed, NotDelivered, AssertionError) as error:
+                except FAILURES as error:
                     console.print(f"   {number}  {name:<20}[red]failed[/]: {error}")
                     failed.add(name)
                     continue
