@@ -8,7 +8,7 @@ import pytest
 
 from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, CustomerServer
-from tests.integration.console import Console, serving
+from tests.integration.console import LIMIT, Console, serving
 from tests.integration.platform import MakeCourier, running
 from tests.servers import Sshd
 
@@ -137,9 +137,11 @@ def test_a_field_that_is_wrong_is_named(provider: httpx.Client) -> None:
 
 def test_every_kind_of_refusal_has_its_code(console: Console, provider: httpx.Client) -> None:
     provider.post("/accounts", json={"account_id": "acme"})
-    nobody = httpx.get(f"{console.url}/api/v1/accounts")
+    nobody = httpx.get(f"{console.url}/api/v1/accounts", timeout=LIMIT)
     forged = httpx.get(
-        f"{console.url}/api/v1/accounts", headers={"Authorization": "Bearer courier_0_0"}
+        f"{console.url}/api/v1/accounts",
+        headers={"Authorization": "Bearer courier_0_0"},
+        timeout=LIMIT,
     )
 
     problem(nobody, 401)
@@ -212,9 +214,11 @@ def test_users_and_tokens(console: Console, provider: httpx.Client) -> None:
     token = provider.post("/tokens", json={"name": "x", "account_id": "acme"}).json()
     bearer = {"Authorization": f"Bearer {token['token']}"}
     accounts = f"{console.url}/api/v1/accounts"
-    assert [each["account_id"] for each in httpx.get(accounts, headers=bearer).json()] == ["acme"]
+    assert [
+        each["account_id"] for each in httpx.get(accounts, headers=bearer, timeout=LIMIT).json()
+    ] == ["acme"]
     assert provider.delete(f"/tokens/{token['token_id']}").status_code == 204
-    problem(httpx.get(accounts, headers=bearer), 401)
+    problem(httpx.get(accounts, headers=bearer, timeout=LIMIT), 401)
 
 
 def test_dead_letters_and_states(
@@ -241,7 +245,7 @@ def test_dead_letters_and_states(
 
 
 def test_the_description_names_every_error(console: Console) -> None:
-    schema = httpx.get(f"{console.url}/api/v1/openapi.json").json()
+    schema = httpx.get(f"{console.url}/api/v1/openapi.json", timeout=LIMIT).json()
 
     assert schema["security"] == [{"token": []}]
     for path, methods in schema["paths"].items():

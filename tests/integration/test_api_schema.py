@@ -10,7 +10,7 @@ from hypothesis import HealthCheck
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 
-from tests.integration.console import Console, serving
+from tests.integration.console import LIMIT, Console, serving
 from tests.integration.platform import MakeCourier
 from transports.base import Limits
 
@@ -49,7 +49,7 @@ def test_no_request_makes_the_server_fail(
             nonlocal asked
             if asked % 2 and "account_id" in case.path_parameters:
                 case.path_parameters["account_id"] = "acme"  # deeper than an unknown one
-            answer = case.call(base_url=console.url, headers=dict(api.headers))
+            answer = case.call(base_url=console.url, headers=dict(api.headers), timeout=LIMIT)
             asked += 1
             case.validate_response(answer, checks=[not_a_server_error])
             assert answer.status_code < 500, answer.text

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from config.accounts import Protocol
 from config.audit import Entry
 from deploy.local.customers import AsyncSshServer
-from tests.integration.console import Console, serving
+from tests.integration.console import LIMIT, Console, serving
 from tests.integration.platform import MakeCourier, running
 from worker.cli import app
 
@@ -88,10 +88,12 @@ def test_a_token_opens_the_api_until_it_is_revoked(console: Console) -> None:
     bearer = {"Authorization": f"Bearer {made['token']}"}
     url = f"{console.url}/api/v1/accounts"
 
-    assert [each["account_id"] for each in httpx.get(url, headers=bearer).json()] == ["acme"]
+    assert [
+        each["account_id"] for each in httpx.get(url, headers=bearer, timeout=LIMIT).json()
+    ] == ["acme"]
     assert made["token"] not in courier("tokens", "list", "--json") + courier("tokens", "list")
     courier("tokens", "revoke", made["token_id"])
-    assert httpx.get(url, headers=bearer).status_code == 401
+    assert httpx.get(url, headers=bearer, timeout=LIMIT).status_code == 401
     assert console.actions("acme") == ["token.revoked", "token.created"]
 
 
