@@ -5,7 +5,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paramiko import Transport
@@ -47,8 +47,11 @@ class Wire(socket.socket):
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """As of a socket. Raises Flooded."""
-        with self._noticing_the_end():
+        try:
             data = super().recv(size, flags)
+        except ConnectionError:
+            self.ended = True
+            raise
         self.ended = self.ended or not data
         self.received += len(data)
         if len(self.greeting) < _GREETING:
@@ -59,8 +62,11 @@ class Wire(socket.socket):
 
     def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
         """As of a socket."""
-        with self._noticing_the_end():
+        try:
             sent = super().send(data, flags)
+        except ConnectionError:
+            self.ended = True
+            raise
         self.sent += sent
         self.moved_at = time.monotonic()
         return sent
@@ -78,14 +84,6 @@ class Wire(socket.socket):
     def free(self) -> None:
         """Give the descriptor back, once no thread uses it any more."""
         super().close()
-
-    @contextlib.contextmanager
-    def _noticing_the_end(self) -> Iterator[None]:
-        try:
-            yield
-        except ConnectionError:
-            self.ended = True
-            raise
 
 
 class SshTransport(Transport):
