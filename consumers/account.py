@@ -1,9 +1,8 @@
-"""One due account: its files are tried one after another over one login, until nothing is left
-to do now.
+"""One due account: its files are tried until nothing is left to do now, several at once over one
+login where that pays.
 
 The session decides nothing itself. The ledger says what may be claimed, the policy what follows
-from a try; the session writes it down, the file's part before the account's, and then
-acknowledges.
+from a try; the session begins it (`attempt`), and acknowledges once its end is written down.
 """
 
 import contextlib
@@ -20,19 +19,17 @@ from pymongo.errors import PyMongoError
 from config.accounts import Account, FtpSettings
 from config.errors import ConfigError
 from consumers import topology
+from consumers.attempt import OURS_DELAY, Attempt, Surroundings
 from consumers.broker import BrokerAway, NotRouted
-from consumers.journal import LedgerJournal
-from consumers.ledger import Claim, Claimant, LastError, RunState, Status
-from consumers.login import Login
+from consumers.ledger import Claim, Claimant, RunState, Status
+from consumers.login import MOST_UPLOADS, Login, most_at_once
 from consumers.means import Means
-from consumers.observe import Trouble, TryEnded
+from consumers.observe import Trouble
 from consumers.policy import State
 from consumers.reconciler import route_stranded
-from consumers.settlement import Settlement
+from consumers.uploads import Ended, Uploads
 from consumers.window import Held, NoQueue, Window
-from transports.errors import Interrupted, Kind, NameInUse, TransferError
-from transports.sources import open_source
-from transports.upload import Uploaded, upload
+from transports.errors import TransferError
 
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
@@ -45,11 +42,8 @@ HOLD_LIMIT = 600.0
 (`consumer_timeout`), with everything on it."""
 RECHECK = 30.0
 """An account whose files are on their way into its queue is looked at again."""
-OURS_DELAY = 1.0
 CONFIG_DELAY = 30.0
 """What somebody has to mend first, a missing key for one, is not tried every second."""
-IN_USE_DELAY = 2.0
-"""Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
 POLL = 0.5
 
 
@@ -61,7 +55,16 @@ class Rest:
     until: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Pause:
+    """Nothing can be begun for so many seconds, unless a message arrives or an upload ends."""
+
+    seconds: float
+
+
 NOTHING_TO_DO = Rest()
+Next = Rest | Pause | None
+"""How a session goes on: it ends, it waits, or it looks again at once."""
 
 
 @dataclass
@@ -74,6 +77,8 @@ class AccountSession:
     stopping: threading.Event
     _id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _began: float = field(default_factory=time.monotonic)
+    _stirred: threading.Event = field(default_factory=threading.Event)
+    _settling: threading.Lock = field(default_factory=threading.Lock)
     _window: Window | None = None
     _busy_at: float = field(default_factory=time.monotonic)
     _passed: list[str] = field(default_factory=list)
@@ -83,6 +88,7 @@ class AccountSession:
 
     def __post_init__(self) -> None:
         self._login = Login(self.means, self.account_id)
+        self._uploads = Uploads(MOST_UPLOADS, self.means.slots, self._stirred)
 
     def run(self, epoch: int) -> None:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
@@ -100,27 +106,41 @@ class AccountSession:
             self._close()
 
     def interrupt(self) -> None:
-        """Cut the upload that runs, from another thread: the worker cannot wait for it."""
+        """Cut the uploads that run, from another thread: the worker cannot wait for them."""
         self._login.interrupt()
 
     # --- what is to be done -----------------------------------------------------------------
 
     def _work(self) -> Rest:
         self.means.ledger.files.free_claims(self.account_id, self._claimant)
+        try:
+            return self._tend()
+        finally:
+            self._let_uploads_end()
+
+    def _tend(self) -> Rest:
         while not self._must_yield():
-            account = self.means.directory.find(self.account_id)
-            run = self.means.ledger.accounts.read(self.account_id)
-            self._routed = run.routed
-            if account is None or not self._may_work(account, run):
-                return NOTHING_TO_DO
-            self._bring_back_casualties(run)
-            try:
-                rest = self._step(account, run)
-            except NoQueue:
-                rest = self._at_end(run)
-            if rest is not None:
-                return rest
+            self._stirred.clear()
+            rest = self._collect()
+            with self._settling:
+                step = rest or self._look()
+            if isinstance(step, Rest):
+                return step
+            if step is not None:
+                self._stirred.wait(step.seconds)
         return Rest(wait=0)
+
+    def _look(self) -> Next:
+        account = self.means.directory.find(self.account_id)
+        run = self.means.ledger.accounts.read(self.account_id)
+        self._routed = run.routed
+        if account is None or not self._may_work(account, run):
+            return NOTHING_TO_DO
+        self._bring_back_casualties(run)
+        try:
+            return self._step(account, run)
+        except NoQueue:
+            return self._at_end(run)
 
     def _must_yield(self) -> bool:
         ours = self.means.ownership.epoch(self.account_id) == self._epoch
@@ -145,19 +165,19 @@ class AccountSession:
             self.means.dead_letters.sweep(self.account_id)
         self._settled_streak = run.streak
 
-    def _step(self, account: Account, run: RunState) -> Rest | None:
-        match run.state:
-            case State.SUSPENDED:
-                return self._begin_probe(run)
-            case State.PROBING:
-                return self._probe(account, run)
-            case State.ACTIVE:
-                return self._deliver_next(account, run)
+    def _step(self, account: Account, run: RunState) -> Next:
+        if run.state is State.ACTIVE:
+            return self._deliver_next(account, run)
+        self._give_back()
+        if len(self._uploads):  # the probe, or what was begun before the suspension
+            return Pause(POLL)
+        if run.state is State.SUSPENDED:
+            return self._begin_probe(run)
+        return self._probe(account, run)
 
     # --- suspended and probing --------------------------------------------------------------
 
     def _begin_probe(self, run: RunState) -> Rest | None:
-        self._give_back()
         accounts, files = self.means.ledger.accounts, self.means.ledger.files
         if run.seconds_until(run.suspended_until) > 0:
             return Rest(until=run.suspended_until)
@@ -165,12 +185,11 @@ class AccountSession:
             return NOTHING_TO_DO
         self._passed.clear()
         if accounts.begin_probe(self.account_id, self._epoch, run):
-            self._settlement.changed(State.PROBING, run.failures)
+            self._around.settlement.changed(State.PROBING, run.failures)
         return None
 
     def _probe(self, account: Account, run: RunState) -> Rest | None:
         """One file alone, the oldest; its message is acknowledged when it is met later."""
-        self._give_back()
         claim = self.means.ledger.files.claim_probe(
             self.account_id, run.streak, self._claimant, _folder(account), self._passed
         )
@@ -178,29 +197,42 @@ class AccountSession:
             self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
             retry = self.means.ledger.files.next_retry(self.account_id) if self._passed else None
             return Rest(until=retry)
-        return self._try(account, run, claim)
+        self._begin(account, run, claim)
+        return None
 
     # --- active -------------------------------------------------------------------------------
 
-    def _deliver_next(self, account: Account, run: RunState) -> Rest | None:
-        window = self._open_window()
-        self._take_in(window, patience=0)
-        held = window.next_ready()
-        claim = self._claim_overtaking(account, window, held)
-        if claim is not None:
-            return self._try(account, run, claim)
-        if held is None:
-            return self._idle(account, run, window)
+    def _deliver_next(self, account: Account, run: RunState) -> Next:
+        window = self._open_window(account)
+        self._take_in(window)
+        with self._uploads.room(self._most(account, run)) as is_room:
+            if not is_room:
+                return Pause(POLL)
+            held = window.next_ready(self._uploads.file_names())
+            claim = self._claim_overtaking(account, window, held)
+            if claim is not None:
+                self._begin(account, run, claim)
+            elif held is not None:
+                self._claim_held(account, run, window, held)
+            else:
+                return self._idle(account, run, window)
+        return None
+
+    def _most(self, account: Account, run: RunState) -> int:
+        """Uploads at once: one until a login stands, and after a failure until a success."""
+        if run.failures or self.crowded():
+            return 1
+        return self._login.at_once(_settings(account))
+
+    def _claim_held(self, account: Account, run: RunState, window: Window, held: Held) -> None:
         claim = self.means.ledger.files.claim(
             held.recording_id, held.turn, self._claimant, _folder(account)
         )
         if claim is None:
             self._look_at(window, [held])
-            return None
-        rest = self._try(account, run, claim)
-        self._look_at(window, [held])
-        self._busy_at = time.monotonic()
-        return rest
+            return
+        held.in_work = True
+        self._begin(account, run, claim)
 
     def _claim_overtaking(
         self, account: Account, window: Window, held: Held | None
@@ -216,22 +248,23 @@ class AccountSession:
             self.account_id, tries, self._claimant, _folder(account)
         )
 
-    def _idle(self, account: Account, run: RunState, window: Window) -> Rest | None:
+    def _idle(self, account: Account, run: RunState, window: Window) -> Next:
         """Nothing is ready: wait for more, try a casualty, or end."""
-        if self._casualty_is_due(run, window):
-            return self._try_casualty(account, run)
         now = time.monotonic()
         next_at = window.next_at()
+        soon = Pause(min(POLL, max(0.01, (next_at or now + POLL) - now)))
+        if len(self._uploads):
+            return soon
+        if self._casualty_is_due(run, window):
+            return self._try_casualty(account, run)
         idle_for = SETTLE if self.crowded() else LINGER
         if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
-            self._take_in(window, patience=min(POLL, max(0.01, (next_at or now + POLL) - now)))
-            return None
+            return soon
         if next_at is not None:
             retry = self.means.ledger.files.next_retry(self.account_id)
             return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
         if not window.is_drained():
-            self._take_in(window, patience=POLL)
-            return None
+            return Pause(POLL)
         return self._at_end(run)
 
     def _at_end(self, run: RunState) -> Rest | None:
@@ -248,16 +281,14 @@ class AccountSession:
 
     def _remove_leftovers(self) -> None:
         """What tries that were cut have left at the customer, of files that are not tried again."""
-        server = self._login.server
-        if server is None:
+        leftovers = self.means.ledger.files.leftovers(self.account_id)
+        if not leftovers:
             return
-        try:
-            for recording_id, paths in self.means.ledger.files.leftovers(self.account_id):
-                for path in paths:
-                    server.remove(path)
+        with contextlib.suppress(TransferError):  # the next session tries again
+            for recording_id, paths in leftovers:
+                if not self._login.remove(paths):
+                    return
                 self.means.ledger.files.cleaned(recording_id)
-        except TransferError:
-            self._login.close()  # the next session tries again
 
     def _casualty_is_due(self, run: RunState, window: Window) -> bool:
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
@@ -271,9 +302,10 @@ class AccountSession:
         )
         if claim is None:
             return NOTHING_TO_DO
-        return self._try(account, run, claim)
+        self._begin(account, run, claim)
+        return None
 
-    def _open_window(self) -> Window:
+    def _open_window(self, account: Account) -> Window:
         window = self._window
         if window is not None and not window.alive:
             raise BrokerAway("the channel was closed")
@@ -281,18 +313,26 @@ class AccountSession:
             self._give_back()
             window = None
         if window is None:
-            window = self._window = Window(self.means.broker, self.account_id, uploads=1)
+            uploads = most_at_once(_settings(account))
+            window = Window(self.means.broker, self.account_id, uploads, self._stirred)
+            self._window = window
             self._busy_at = time.monotonic()
         return window
 
-    def _take_in(self, window: Window, patience: float) -> None:
-        arrived = window.arrived(patience)
+    def _take_in(self, window: Window) -> None:
+        arrived = window.arrived()
         if arrived:
             self._busy_at = time.monotonic()
             self._look_at(window, arrived)
 
     def _look_at(self, window: Window, messages: list[Held]) -> None:
-        """Acknowledge what is final or outdated; the rest waits for its next try."""
+        """Acknowledge what is final or outdated; the rest waits for its next try.
+
+        A message of a file that is being uploaded is settled with that upload.
+        """
+        for held in messages:
+            held.in_work = held.recording_id in self._uploads
+        messages = [held for held in messages if not held.in_work]
         rows = self.means.ledger.files.glance([held.recording_id for held in messages])
         now = time.monotonic()
         for held in messages:
@@ -303,7 +343,7 @@ class AccountSession:
             elif row.turn > held.turn or row.status not in {Status.QUEUED, Status.UPLOADING}:
                 window.ack(held)
             else:
-                held.tries = row.tries
+                held.tries, held.file_name = row.tries, row.file_name
                 held.ready_at = now + max(row.wait, 0 if row.status is Status.QUEUED else 1)
 
     def _reject(self, held: Held) -> None:
@@ -312,78 +352,44 @@ class AccountSession:
         headers = {topology.REASON_HEADER: reason}
         self.means.publisher.publish("", topology.INVALID.name, held.body, headers)
 
-    # --- one try ------------------------------------------------------------------------------
+    # --- the uploads -----------------------------------------------------------------------------
 
-    def _try(self, account: Account, run: RunState, claim: Claim) -> Rest | None:
-        began = time.monotonic()
-        try:
-            uploaded = self._upload(account, claim)
-        except TransferError as error:
-            failure = Interrupted(error.words) if self.stopping.is_set() else error
-            failure.part_left = error.part_left
-            self._observe_try(account, claim, began, failure=failure)
-            return self._after_failure(account, run, claim, failure)
-        except BaseException as error:
-            self._give_start_back(claim, error)
-            raise
-        self._observe_try(account, claim, began, uploaded=uploaded)
-        self._settlement.delivered(account, claim, uploaded)
-        if claim.casualty:
-            self.means.dead_letters.sweep(self.account_id)
-        return None
+    def _begin(self, account: Account, run: RunState, claim: Claim) -> None:
+        attempt = Attempt(self._around, account, _settings(account), run, claim)
+        self._uploads.begin(claim, attempt.run)
 
-    def _give_start_back(self, claim: Claim, error: BaseException) -> None:
-        """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
-        never_began = isinstance(error, ConfigError)
-        with contextlib.suppress(PyMongoError):  # the next session frees the claim then
-            self.means.ledger.files.release(claim, part_left=not never_began)
+    def _collect(self) -> Rest | None:
+        """Acknowledge what has ended. Raises what is ours to mend."""
+        rests: Rest | None = None
+        for ended in self._uploads.ended():
+            self._busy_at = time.monotonic()
+            if ended.trouble is not None:
+                raise ended.trouble
+            if ended.passes:
+                self._passed.append(ended.claim.recording_id)
+            if ended.rests is not None:
+                rests = Rest(wait=ended.rests)
+            self._settle_messages(ended)
+        return rests
 
-    def _after_failure(
-        self, account: Account, run: RunState, claim: Claim, failure: TransferError
-    ) -> Rest | None:
-        if isinstance(failure, NameInUse):
-            return self._after_clash(run, claim, failure)
-        if failure.kind is Kind.OURS:
-            self.means.ledger.files.release(claim)
-            return Rest(wait=OURS_DELAY)
-        if failure.kind is Kind.SOURCE:
-            self._passed.append(claim.recording_id)
-        self._settlement.failed(account, run, claim, failure)
-        return None
+    def _settle_messages(self, ended: Ended) -> None:
+        window = self._window
+        if window is None:
+            return  # they are back in the queue, and their row tells when they are met again
+        messages = [held for held in window if held.recording_id == ended.claim.recording_id]
+        if not ended.delivered:
+            self._look_at(window, messages)
+            return
+        for held in messages:
+            window.ack(held)
 
-    def _after_clash(self, run: RunState, claim: Claim, failure: NameInUse) -> Rest | None:
-        """The other one is to be tried first, by a probe too; nothing is counted."""
-        self._passed.append(claim.recording_id)
-        if claim.casualty:
-            self.means.ledger.files.release(claim)
-            return None if run.state is State.PROBING else Rest(wait=OURS_DELAY)
-        self.means.ledger.files.waits(
-            claim,
-            delay=IN_USE_DELAY,
-            counted=False,
-            by_account=False,
-            error=LastError.of(failure),
-            part_left=failure.part_left,
-        )
-        return None
-
-    def _upload(self, account: Account, claim: Claim) -> Uploaded:
-        settings = _settings(account)
-        journal = LedgerJournal(self.means, self._epoch, settings, claim)
-        journal.check_name()
-        with open_source(
-            claim.file_url,
-            dirs=self.means.source_dirs,
-            egress=self.means.egress,
-            limits=self.means.limits,
-        ) as source:
-            try:
-                uploaded = upload(self._login.get(settings), source, journal.job(), journal)
-            except BaseException:
-                self._login.close()
-                raise
-        self._login.used()
-        return uploaded
+    def _let_uploads_end(self) -> None:
+        """What still runs is written down before the account is given up."""
+        for ended in self._uploads.close():
+            if ended.trouble is not None:
+                self._tell(ended.trouble)
+            elif ended.delivered:
+                self._settle_messages(ended)
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -394,12 +400,15 @@ class AccountSession:
 
     def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
         """Where the database is away too, the account simply stays due."""
-        self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
+        self._tell(trouble)
         self._close()
         try:
             self._park(Rest(wait=wait))
         except PyMongoError as error:
             self.means.observe(Trouble("mongodb", str(error)))
+
+    def _tell(self, trouble: Exception) -> None:
+        self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
 
     def _close(self) -> None:
         self._give_back()
@@ -416,32 +425,9 @@ class AccountSession:
         return Claimant(self.means.worker, self._id, self._epoch, until)
 
     @property
-    def _settlement(self) -> Settlement:
-        return Settlement(self.account_id, self._epoch, self.means)
-
-    def _observe_try(
-        self,
-        account: Account,
-        claim: Claim,
-        began: float,
-        *,
-        uploaded: Uploaded | None = None,
-        failure: TransferError | None = None,
-    ) -> None:
-        self.means.observe(
-            TryEnded(
-                account_id=self.account_id,
-                recording_id=claim.recording_id,
-                protocol=_settings(account).protocol,
-                number=claim.tries + 1,
-                seconds=time.monotonic() - began,
-                size=uploaded.size if uploaded and uploaded.sent else 0,
-                remote_path=uploaded.remote_path if uploaded else None,
-                verified=uploaded.verified.value if uploaded else None,
-                kind=failure.kind if failure else None,
-                words=failure.words if failure else None,
-                advice=failure.advice if failure else None,
-            )
+    def _around(self) -> Surroundings:
+        return Surroundings(
+            self.account_id, self._epoch, self.means, self._login, self.stopping, self._settling
         )
 
 

@@ -1,71 +1,229 @@
-"""The one login of an account session, kept from file to file."""
+"""The login of an account session: kept from file to file, and shared by its uploads at once."""
 
+import threading
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from config.accounts import FtpSettings
 from consumers.means import Means
 from transports import server as servers
-from transports.base import Server
-from transports.errors import TransferError
+from transports.base import MOST_AT_ONCE, Server
+from transports.errors import ServerBusy, TransferError
 
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
 server that ends idle sessions has not failed."""
+AT_ONCE_NEARBY = 2
+"""Uploads at once that pay where a round trip costs next to nothing: one of them is written down
+while the other one is sent."""
+MOST_UPLOADS = max(MOST_AT_ONCE.values())
+ROUND_TRIP_FOR_ONE_MORE = 0.005
+"""Seconds of round trip for which one more upload at once pays."""
+
+
+@dataclass
+class _Kept:
+    """A session that no upload uses at this moment."""
+
+    server: Server
+    since: float
 
 
 class Login:
-    """At most one session at the customer's server at a time."""
+    """One login, and over it a session at the server for each upload that runs.
+
+    SFTP opens channels on the one connection, FTP connections (DESIGN 3, rule 13).
+    """
 
     def __init__(self, means: Means, account_id: str) -> None:
         self._means = means
         self._account_id = account_id
-        self._server: Server | None = None
+        self._lock = threading.Lock()
         self._settings: FtpSettings | None = None
-        self._used_at = 0.0
+        self._kept: list[_Kept] = []
+        self._in_use: list[Server] = []
+        self._lost: list[object] = []
+        self._taken: int | None = None
 
-    @property
-    def server(self) -> Server | None:
-        """The session that stands, if any."""
-        return self._server
+    def at_once(self, settings: FtpSettings) -> int:
+        """How many uploads may run: one until the login stands, then as many as pay.
 
-    def get(self, settings: FtpSettings) -> Server:
-        """The session that stands, for as long as the settings stay the same; else a new one.
-
-        Raises TransferError, and ConfigError where the password cannot be read.
+        No more than the settings say, than the server took in the test on save, and than it has
+        taken in this session.
         """
-        if self._server is not None and self._settings != settings:
-            self.close()
-        if self._server is None or not self._answers(self._server):
-            self.close()
-            password = self._means.directory.password(self._account_id)
-            self._server = servers.connect(
-                settings, password, self._means.limits, self._means.egress
-            )
-            self._settings = settings
-        self._used_at = time.monotonic()
-        return self._server
+        with self._lock:
+            standing = self._standing(settings)
+            if not standing:
+                return 1
+            worth = _worth(min(server.round_trip for server in standing))
+            return min(most_at_once(settings), worth, self._taken or worth)
 
-    def used(self) -> None:
-        """A file was delivered over it just now."""
-        self._used_at = time.monotonic()
+    def open_now(self) -> int:
+        """Sessions at the server, in use or kept."""
+        with self._lock:
+            return len(self._in_use) + len(self._kept)
+
+    def refused_beyond(self, taken: int) -> None:
+        """The server takes no more than so many sessions at once."""
+        with self._lock:
+            self._taken = max(1, taken)
+
+    def remove(self, paths: Iterable[str]) -> bool:
+        """Remove files over a session that was kept. False without one. Raises TransferError."""
+        with self._lock:
+            kept = self._kept.pop() if self._kept else None
+            if kept is None:
+                return False
+            self._in_use.append(kept.server)
+        try:
+            for path in paths:
+                kept.server.remove(path)
+        except BaseException:
+            self.discard(kept.server)
+            raise
+        self.keep(kept.server)
+        return True
+
+    def line(self) -> "Line":
+        """What one upload needs of it."""
+        return Line(self)
 
     def interrupt(self) -> None:
         """Cut what runs over it, from another thread."""
-        server = self._server
-        if server is not None:
+        with self._lock:
+            in_use = list(self._in_use)
+        for server in in_use:
             server.close()
 
     def close(self) -> None:
-        """End it; harmless where there is none."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """End the sessions that are kept; harmless where there is none."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+        for each in kept:
+            each.server.close()
 
-    def _answers(self, server: Server) -> bool:
-        if time.monotonic() - self._used_at < STALE_SECONDS:
+    # --- the side of a line -----------------------------------------------------------------------
+
+    def take_kept(self, settings: FtpSettings) -> Server | None:
+        """A session that was kept and still stands, for as long as the settings are the same."""
+        while True:
+            with self._lock:
+                if settings != self._settings or not self._kept:
+                    return None
+                kept = self._kept.pop()
+                self._in_use.append(kept.server)
+            if _answers(kept):
+                return kept.server
+            self.discard(kept.server)
+
+    def standing(self, settings: FtpSettings) -> Server | None:
+        """A session of an upload that runs, over which one more may be opened."""
+        with self._lock:
+            return next(iter(self._standing(settings)), None)
+
+    def connect(self, settings: FtpSettings) -> Server:
+        """A login of its own. Raises TransferError, and ConfigError for an unreadable password."""
+        self.close()
+        password = self._means.directory.password(self._account_id)
+        server = servers.connect(settings, password, self._means.limits, self._means.egress)
+        with self._lock:
+            self._settings = settings
+        return self.use(server)
+
+    def use(self, server: Server) -> Server:
+        """One more session is in use."""
+        with self._lock:
+            self._in_use.append(server)
+        return server
+
+    def keep(self, server: Server) -> None:
+        """A file was delivered over it just now: it is there for the next one."""
+        with self._lock:
+            self._in_use.remove(server)
+            self._kept.append(_Kept(server, time.monotonic()))
+
+    def discard(self, server: Server) -> None:
+        """It has failed: a session that is broken is never used again."""
+        server.close()
+        with self._lock:
+            self._in_use.remove(server)
+
+    def is_first_to_lose(self, connection: object) -> bool:
+        """Whether no other upload has told yet that this connection is lost."""
+        with self._lock:
+            if any(each is connection for each in self._lost):
+                return False
+            self._lost.append(connection)
             return True
-        try:
-            server.exists("courier-still-there")
-        except TransferError:
+
+    def _standing(self, settings: FtpSettings) -> list[Server]:
+        if settings != self._settings:
+            return []
+        sessions = [*self._in_use, *(kept.server for kept in self._kept)]
+        return [server for server in sessions if server.connected]
+
+
+class Line:
+    """One upload's session at the server: kept after a file, discarded after an error."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        self._server: Server | None = None
+        self._origin: Server | None = None
+
+    def open(self, settings: FtpSettings) -> Server:
+        """The session. Raises TransferError, and ConfigError for an unreadable password."""
+        self._server = self._login.take_kept(settings) or self._open_more(settings)
+        return self._server
+
+    def keep(self) -> None:
+        """The file was delivered."""
+        if self._server is not None:
+            self._login.keep(self._server)
+
+    def discard(self) -> None:
+        """The upload has failed; harmless where no session was opened."""
+        if self._server is not None:
+            self._login.discard(self._server)
+
+    def is_counted(self) -> bool:
+        """Whether its connection was lost, and by another upload first, whose failure counts."""
+        over = self._server or self._origin
+        if over is None or over.connected:
             return False
+        return not self._login.is_first_to_lose(over.connection)
+
+    def _open_more(self, settings: FtpSettings) -> Server:
+        self._origin = self._login.standing(settings)
+        if self._origin is None:
+            return self._login.connect(settings)
+        try:
+            return self._login.use(self._origin.another())
+        except ServerBusy:
+            raise
+        except TransferError:
+            if self._origin.connected:
+                raise
+        return self._login.connect(settings)  # it has ended meanwhile, with its last upload
+
+
+def most_at_once(settings: FtpSettings) -> int:
+    """The upper limit: of the protocol, of the settings, and of the test on save."""
+    most = MOST_AT_ONCE[settings.protocol]
+    return min(most, settings.uploads or most, settings.capabilities.at_once or most)
+
+
+def _worth(round_trip: float) -> int:
+    """How many uploads at once make it faster, by the seconds of a round trip."""
+    return AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)
+
+
+def _answers(kept: _Kept) -> bool:
+    if time.monotonic() - kept.since < STALE_SECONDS:
         return True
+    try:
+        kept.server.exists("courier-still-there")
+    except TransferError:
+        return False
+    return True

@@ -11,6 +11,7 @@ from consumers.observe import Observer
 from consumers.ownership import Ownership
 from consumers.policy import Rules
 from consumers.routing import Router
+from consumers.slots import Slots
 from transports.base import Egress, Limits
 
 
@@ -26,6 +27,7 @@ class Means:
     router: Router
     dead_letters: DeadLetters
     ownership: Ownership
+    slots: Slots
     rules: Rules
     limits: Limits
     egress: Egress

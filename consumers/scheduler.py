@@ -19,15 +19,15 @@ POLL = 0.2
 class Scheduler:
     """Opens a session for each due account, the longest due first, as far as slots go."""
 
-    def __init__(self, means: Means, slots: int) -> None:
+    def __init__(self, means: Means, most: int) -> None:
+        """At `most` so many sessions, each on a slot of the process."""
         self._means = means
-        self._slots = slots
         self._running: dict[str, AccountSession] = {}
         self._lock = threading.Lock()
         self._crowded = False
         self._woken = threading.Event()
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="session")
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="session")
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
     def start(self) -> None:
@@ -72,11 +72,13 @@ class Scheduler:
             return
         with self._lock:
             running = list(self._running)
-        free = self._slots - len(running)
+        free = self._means.slots.free
         buckets = self._means.ownership.owned()
         due = self._means.ledger.accounts.due(free + 1, buckets, running)
         self._crowded = len(due) > free
-        for account_id in due[:free]:
+        for account_id in due:
+            if not self._means.slots.take():
+                return
             self._open(account_id)
 
     def _open(self, account_id: str) -> None:
@@ -97,6 +99,7 @@ class Scheduler:
         finally:
             with self._lock:
                 del self._running[session.account_id]
+            self._means.slots.give_back()
             self.wake()
 
     def _wait_for_sessions(self, grace: float, hurry: threading.Event) -> bool:

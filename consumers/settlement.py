@@ -5,6 +5,7 @@ A crash between the two loses one count, never a file (DESIGN 2, step 6).
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from config.accounts import Account
 from consumers.ledger import Blame, Claim, LastError, Relief, RunState
@@ -38,39 +39,47 @@ class Settlement:
     epoch: int
     means: Means
 
-    def delivered(self, account: Account, claim: Claim, uploaded: Uploaded) -> None:
-        """The file stands in its place: so says its row, and its account is healthy."""
+    def delivered(self, account: Account, claim: Claim, uploaded: Uploaded) -> bool:
+        """The file stands in its place: so says its row, and its account is healthy.
+
+        False where the row is another session's by now.
+        """
         seconds = self.means.ledger.files.delivered(claim, uploaded)
         if seconds is None:
             self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
-            return
+            return False
         if claim.casualty:
             self.means.observe(FileEnded("replayed", self.account_id, claim.recording_id))
         self.means.observe(
             FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
         )
-        for _ in range(ATTEMPTS):
-            run = self.means.ledger.accounts.read(self.account_id)
-            if not recovers(AccountView(run.state, run.failures)):
-                return
-            relief = self._relief(account, run)
-            if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run, relief):
-                self.changed(State.ACTIVE, 0)
-                return
+        self._recover(account)
+        return True
 
     def failed(
-        self, account: Account, begun: RunState, claim: Claim, failure: TransferError
+        self,
+        account: Account,
+        begun: RunState,
+        claim: Claim,
+        failure: TransferError,
+        *,
+        running: int,
+        shared: bool,
     ) -> None:
-        """The try failed: by the policy's decision on the state at its end, `begun` its start."""
+        """The try failed: by the policy's decision on the state at its end, `begun` its start.
+
+        `running` uploads were at the server; `shared`: its lost connection is counted already.
+        """
         error = LastError.of(failure)
+        decide_on = partial(self._decide, begun, claim, failure, running=running, shared=shared)
         run = self.means.ledger.accounts.read(self.account_id)
-        decision = self._decide(begun, run, claim, failure)
+        decision = decide_on(run)
         self._settle_file(claim, decision.file, failure, error, run.streak)
         for _ in range(ATTEMPTS):
             if self._settle_account(account, run, decision, error):
                 return
             run = self.means.ledger.accounts.read(self.account_id)
-            decision = self._decide(begun, run, claim, failure)
+            decision = decide_on(run)
 
     def changed(self, state: State, failures: int, error: LastError | None = None) -> None:
         """Tell that the account's running state has changed."""
@@ -84,15 +93,34 @@ class Settlement:
             )
         )
 
+    def _recover(self, account: Account) -> None:
+        for _ in range(ATTEMPTS):
+            run = self.means.ledger.accounts.read(self.account_id)
+            owed = run.casualties_due is not None
+            if not recovers(AccountView(run.state, run.failures, owed=owed)):
+                return
+            relief = self._relief(account, run)
+            if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run, relief):
+                self.changed(State.ACTIVE, 0)
+                return
+
     def _decide(
-        self, begun: RunState, run: RunState, claim: Claim, failure: TransferError
+        self,
+        begun: RunState,
+        claim: Claim,
+        failure: TransferError,
+        run: RunState,
+        *,
+        running: int,
+        shared: bool,
     ) -> Decision:
         return decide(
             failure.kind,
             FileView(claim.tries, claim.account_tries, claim.casualty),
             AccountView(run.state, run.failures, changed=run.change != begun.change),
             self.means.rules,
-            running=1,
+            running=running,
+            shared=shared,
             jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
         )
 

@@ -2,8 +2,9 @@
 
 import contextlib
 import queue
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,16 +35,24 @@ class Held:
     tries: int = 0
     ready_at: float = 0.0
     """Local monotonic time from which it may be tried."""
+    file_name: str = ""
+    """Wanted at the customer."""
+    in_work: bool = False
+    """Its file is being uploaded by this session."""
 
 
 class Window:
     """One channel, one consumer. Closing it returns what is held to the queue, in order.
 
+    It takes so many messages at once that `uploads` may run; `stirred` is set when one arrives.
     Opening it raises NoQueue, BrokerAway.
     """
 
-    def __init__(self, broker: Broker, account_id: str, uploads: int) -> None:
+    def __init__(
+        self, broker: Broker, account_id: str, uploads: int, stirred: threading.Event
+    ) -> None:
         self._broker = broker
+        self._stirred = stirred
         self._queue_name = topology.account_queue_name(account_id)
         self._prefetch = uploads + EXTRA_PREFETCH
         self._inbox: queue.SimpleQueue[Held] = queue.SimpleQueue()
@@ -79,33 +88,38 @@ class Window:
                 time.monotonic(),
             )
         )
+        self._stirred.set()
 
     def _on_cancel(self, _: Any) -> None:
         self._cancelled = True
+        self._stirred.set()
 
     @property
     def alive(self) -> bool:
         """False once the channel or its consumer is gone: acknowledgements reach nobody then."""
         return bool(self._channel.is_open) and not self._cancelled
 
-    def arrived(self, patience: float) -> list[Held]:
-        """What has come in since the last call; waits up to `patience` seconds for the first."""
+    def arrived(self) -> list[Held]:
+        """What has come in since the last call."""
         new = []
-        try:
-            new.append(
-                self._inbox.get(timeout=patience) if patience > 0 else self._inbox.get_nowait()
-            )
+        with contextlib.suppress(queue.Empty):
             while True:
                 new.append(self._inbox.get_nowait())
-        except queue.Empty:
-            pass
         self._held.update((held.tag, held) for held in new)
         return new
 
-    def next_ready(self) -> Held | None:
-        """The message to try next: fewest tries first, then the queue's order."""
+    def next_ready(self, names_in_use: Container[str]) -> Held | None:
+        """The message to try next: fewest tries first, then the queue's order.
+
+        A file waits for another of its name that is being uploaded: the later one of the two is
+        to be the later one at the customer as well.
+        """
         now = time.monotonic()
-        ready = [held for held in self if held.ready_at <= now]
+        ready = [
+            held
+            for held in self._waiting()
+            if held.ready_at <= now and held.file_name not in names_in_use
+        ]
         return min(ready, key=lambda held: (held.tries, held.tag), default=None)
 
     def is_full(self) -> bool:
@@ -114,7 +128,7 @@ class Window:
 
     def next_at(self) -> float | None:
         """Local monotonic time at which the first waiting message is ready; None without any."""
-        return min((held.ready_at for held in self), default=None)
+        return min((held.ready_at for held in self._waiting()), default=None)
 
     def oldest_since(self) -> float | None:
         """Local monotonic time since which the longest-held message is held."""
@@ -148,3 +162,6 @@ class Window:
         closed = self._broker.post(lambda _: close_in_order(self._channel))
         with contextlib.suppress(Exception):  # the broker returns the messages itself then
             closed.result(CLOSE_LIMIT)
+
+    def _waiting(self) -> Iterator[Held]:
+        return (held for held in self if not held.in_work)

@@ -26,6 +26,7 @@ from consumers.presence import Presence
 from consumers.reconciler import route_unrouted
 from consumers.retention import forget_old
 from consumers.scheduler import Scheduler
+from consumers.slots import Slots
 from transports.base import Egress, Limits
 from worker.core import Core, make_messaging, make_outbox
 from worker.health import Checks, HealthServer
@@ -170,6 +171,7 @@ class Service:
             router=self._publishing.router,
             dead_letters=self._publishing.dead_letters,
             ownership=self._leases,
+            slots=Slots(settings.upload_slots),
             rules=_rules(settings),
             limits=Limits(),
             egress=Egress(settings.egress_deny),

@@ -21,12 +21,17 @@ class Claims(Rows):
             "status": 1,
             "turn": 1,
             "tries": 1,
+            "file_name": 1,
             "wait": {"$subtract": ["$not_before", "$$NOW"]},
         }
         rows = self._rows.find({"_id": {"$in": list(recording_ids)}}, projection)
         return {
             row["_id"]: Glance(
-                Status(row["status"]), row["turn"], row["tries"], (row["wait"] or 0) / 1000
+                Status(row["status"]),
+                row["turn"],
+                row["tries"],
+                (row["wait"] or 0) / 1000,
+                row["file_name"],
             )
             for row in rows
         }

@@ -123,6 +123,7 @@ class Glance:
     tries: int
     wait: float
     """Seconds until its next try may begin; 0 or less: now."""
+    file_name: str
 
 
 @dataclass(frozen=True)

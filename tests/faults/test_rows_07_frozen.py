@@ -6,11 +6,10 @@ from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.faults.accounting import files_below
 from tests.faults.conftest import MakeScene, Tell
-from tests.faults.scene import wait
+from tests.faults.scene import LEASE, wait
 from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
 
-LEASE = 2.0
 FILES = "consumers.ledger.deliveries:Deliveries"
 POINTS = {
     "at a claim": (f"{FILES}.claim", "before", 2),
@@ -32,7 +31,7 @@ POINTS = {
 def test_row_07_frozen_there_and_woken_it_changes_nothing_but_its_own_part(
     make_scene: MakeScene, moody: AsyncSshServer, mood: Mood, tell: Tell, moment: str
 ) -> None:
-    ground = make_scene(lease_seconds=LEASE)
+    ground = make_scene()
     ground.customer("acme", moody.customer, Protocol.SFTP)
     at, when, call = POINTS[moment]
     frozen = ground.start(ground.point(at, when, call=call, frozen=True))
@@ -65,7 +64,7 @@ def test_row_07_frozen_between_permission_and_rename_it_renames_nothing_any_more
     pyftpd_server: PyFtpServer,
     protocol: Protocol,
 ) -> None:
-    ground = make_scene(lease_seconds=LEASE)
+    ground = make_scene()
     server = moody.customer if protocol is Protocol.SFTP else pyftpd_server.customer
     ground.customer("acme", server, protocol)
     backend = "sftp:SftpServer" if protocol is Protocol.SFTP else "ftp:FtpServer"
@@ -89,7 +88,7 @@ def test_row_07_frozen_between_permission_and_rename_it_renames_nothing_any_more
 def test_row_07_frozen_at_a_claim_it_claims_only_with_a_lease_that_is_not_over(
     make_scene: MakeScene, moody: AsyncSshServer
 ) -> None:
-    ground = make_scene(lease_seconds=LEASE)
+    ground = make_scene()
     ground.customer("acme", moody.customer, Protocol.SFTP)
     frozen = ground.start(ground.point(f"{FILES}.claim", "before", frozen=True))
     ground.publish("acme", 3)

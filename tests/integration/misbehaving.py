@@ -27,6 +27,8 @@ class Mood:
     """Every write fails for want of space."""
     held: bool = False
     """Writes wait for as long as this is set."""
+    held_names: set[str] = field(default_factory=set)
+    """The renaming to these names waits for as long as they stand here."""
     seconds_a_write: float = 0.0
     uploads: list[str] = field(default_factory=list)
     """The names that were opened for writing, in order."""
@@ -80,8 +82,10 @@ def _in(mood: Mood) -> type[asyncssh.SFTPServer]:
             mood.come_to("written")
             return written
 
-        def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        async def rename(self, oldpath: bytes, newpath: bytes) -> Any:
             name = basename(newpath.decode())
+            while name in mood.held_names:  # noqa: ASYNC110 - it is the test's thread that lets go
+                await asyncio.sleep(0.02)
             if name in mood.refused_names:
                 raise asyncssh.SFTPFailure(f"{name} is not welcome here")
             renamed = super().rename(oldpath, newpath)

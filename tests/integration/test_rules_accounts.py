@@ -80,7 +80,7 @@ def test_a_paused_account_keeps_its_files_until_somebody_resumes_it(
 def test_a_pause_lets_the_running_upload_end_and_returns_the_rest_in_order(
     courier: Platform, customer: AsyncSshServer, mood: Mood
 ) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP)
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.held = True
     with running(courier):
         ids = courier.publish_many("acme", NAMES)
@@ -219,7 +219,7 @@ def _seconds_for(courier: Platform, prefix: str) -> float:
 def test_a_graceful_stop_lets_the_upload_end(
     courier: Platform, customer: AsyncSshServer, mood: Mood
 ) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP)
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.held = True
     with running(courier) as service:
         ids = courier.publish_many("acme", NAMES)

@@ -1,6 +1,7 @@
 """DESIGN 3, rules 4 to 6: the tenth failure, the alert, and what a suspension leaves behind."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -249,8 +250,8 @@ def test_what_a_session_holds_and_what_was_on_its_way_go_back_in_order(courier: 
         ids = courier.publish_many("acme", [*NAMES, *(f"more-{name}" for name in NAMES)])
         courier.wait_routed(ids)
         for _ in range(30):
-            window = Window(service._consuming, "acme", uploads=1)
-            assert window.arrived(5)
+            window = Window(service._consuming, "acme", uploads=1, stirred=threading.Event())
+            until(window.arrived, "messages to arrive")
             window.close()
         courier.wait_length("deliveries.acme", len(ids))
         assert courier.queued_ids("acme") == ids

@@ -36,7 +36,8 @@ def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
 def test_a_poison_file_among_good_ones_dies_at_its_fifth_try_and_the_others_flow(
     courier: Platform, customer: AsyncSshServer, mood: Mood, smtp_sink: SmtpSink
 ) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP, email_alerts=("it@acme.example",))
+    told = ("it@acme.example",)
+    courier.account("acme", customer.customer, Protocol.SFTP, email_alerts=told, uploads=1)
     mood.refused_names.add("poison.wav")
     with running(courier):
         good = courier.publish_many("acme", GOOD[:6])

@@ -12,7 +12,7 @@ from asyncssh.sftp import SFTPServerHandler
 from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
-from config.accounts import AlertFrequency, Capabilities, ExistingFile, HashAlgorithm, Protocol
+from config.accounts import AlertFrequency, ExistingFile, HashAlgorithm, Protocol
 from consumers import topology
 from consumers.events import decode
 from consumers.ledger import Arrival, Blame, Claim, Claimant, Document, LastError, Relief
@@ -129,7 +129,7 @@ def hold_the_path(courier: Platform, recording_id: str, delay: float) -> None:
 def test_a_recording_waits_uncounted_for_another_of_its_name_and_then_takes_its_place(
     courier: Platform, customer: AsyncSshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.account.IN_USE_DELAY", 0.2)
+    monkeypatch.setattr("consumers.attempt.IN_USE_DELAY", 0.2)
     courier.account("acme", customer.customer, Protocol.SFTP, **OVERWRITE)
     with running(courier):
         publish_two(courier, "first", "second")
@@ -361,7 +361,8 @@ def test_what_the_test_on_save_has_found_is_stored_and_used(
         courier.save("acme", server.customer, Protocol.FTP, capabilities=found)
         again = courier.core.directory.get("acme").settings
         assert again is not None
-        assert again.capabilities == Capabilities(hash=HashAlgorithm.SHA256, at_once=4)
+        assert again.capabilities == found
+        assert (found.hash, found.at_once) == (HashAlgorithm.SHA256, 4)
         (recording_id,) = courier.publish_many("acme", ["call.wav"])
         assert courier.wait_status(recording_id, "delivered")["verified"] == "hash"
         courier.account_for("acme", root)

@@ -164,7 +164,10 @@ class AccountModel:
         return None
 
     def _begin_probe(self) -> None:
-        if not self.claims and self.now >= self.suspended_until and self._candidates():
+        """What an earlier probe has passed over is a candidate again."""
+        if self.claims or self.now < self.suspended_until:
+            return
+        if self.in_state(Where.QUEUED) or self.casualties():
             self._change(State.PROBING)
             self.passed = []
 

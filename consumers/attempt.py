@@ -1,0 +1,164 @@
+"""One try of one file: from the recording's first byte to what is written down of its end.
+
+It runs in a thread of its own, beside other tries of the same account. It decides nothing itself:
+the policy does, and the settlement writes it down.
+"""
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass, field
+
+from pymongo.errors import PyMongoError
+
+from config.accounts import Account, FtpSettings
+from config.errors import ConfigError
+from consumers.journal import LedgerJournal
+from consumers.ledger import Claim, LastError, RunState
+from consumers.login import Line, Login
+from consumers.means import Means
+from consumers.observe import TryEnded
+from consumers.policy import State
+from consumers.settlement import Settlement
+from consumers.uploads import Ended
+from transports.errors import Interrupted, Kind, NameInUse, TransferError
+from transports.sources import open_source
+from transports.upload import Uploaded, upload
+
+OURS_DELAY = 1.0
+IN_USE_DELAY = 2.0
+"""Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all tries of one account session share."""
+
+    account_id: str
+    epoch: int
+    means: Means
+    login: Login
+    stopping: threading.Event
+    settling: threading.Lock
+    """Held while a failure is written down: nothing is claimed on a state that it changes."""
+
+    @property
+    def settlement(self) -> Settlement:
+        """Writes down what becomes of the tries."""
+        return Settlement(self.account_id, self.epoch, self.means)
+
+
+@dataclass
+class Attempt:
+    """The claim is this session's, `begun` the account's running state when it was made."""
+
+    around: Surroundings
+    account: Account
+    settings: FtpSettings
+    begun: RunState
+    claim: Claim
+    _began: float = field(default_factory=time.monotonic)
+
+    def run(self) -> Ended:
+        """Try it, and write down how it ended. Never raises: what is ours stands in `trouble`."""
+        try:
+            return self._try()
+        except Exception as error:  # noqa: BLE001 - the session's thread raises it again
+            return Ended(self.claim, trouble=error)
+
+    def _try(self) -> Ended:
+        line = self.around.login.line()
+        try:
+            uploaded = self._upload(line)
+        except TransferError as error:
+            failure = Interrupted(error.words) if self.around.stopping.is_set() else error
+            failure.part_left = error.part_left
+            self._observe(failure=failure)
+            return self._after_failure(line, failure)
+        except BaseException as error:
+            self._give_start_back(error)
+            raise
+        self._observe(uploaded=uploaded)
+        delivered = self.around.settlement.delivered(self.account, self.claim, uploaded)
+        if self.claim.casualty:
+            self.around.means.dead_letters.sweep(self.around.account_id)
+        return Ended(self.claim, delivered=delivered)
+
+    def _upload(self, line: Line) -> Uploaded:
+        means = self.around.means
+        journal = LedgerJournal(means, self.around.epoch, self.settings, self.claim)
+        journal.check_name()
+        with open_source(
+            self.claim.file_url, dirs=means.source_dirs, egress=means.egress, limits=means.limits
+        ) as source:
+            try:
+                uploaded = upload(line.open(self.settings), source, journal.job(), journal)
+            except BaseException:
+                line.discard()
+                raise
+        line.keep()
+        return uploaded
+
+    def _give_start_back(self, error: BaseException) -> None:
+        """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
+        never_began = isinstance(error, ConfigError)
+        with contextlib.suppress(PyMongoError):  # the next session frees the claim then
+            self.around.means.ledger.files.release(self.claim, part_left=not never_began)
+
+    def _after_failure(self, line: Line, failure: TransferError) -> Ended:
+        if isinstance(failure, NameInUse):
+            return self._after_clash(failure)
+        if failure.kind is Kind.OURS:
+            self.around.means.ledger.files.release(self.claim)
+            return Ended(self.claim, rests=OURS_DELAY)
+        self._settle(line, failure)
+        return Ended(self.claim, passes=failure.kind is Kind.SOURCE)
+
+    def _settle(self, line: Line, failure: TransferError) -> None:
+        others = self.around.login.open_now()
+        if failure.kind is Kind.BUSY:
+            self.around.login.refused_beyond(others)
+        with self.around.settling:
+            self.around.settlement.failed(
+                self.account,
+                self.begun,
+                self.claim,
+                failure,
+                running=others + 1,
+                shared=line.is_counted(),
+            )
+
+    def _after_clash(self, failure: NameInUse) -> Ended:
+        """The other one is to be tried first, by a probe too; nothing is counted."""
+        if self.claim.casualty:
+            self.around.means.ledger.files.release(self.claim)
+            probes = self.begun.state is State.PROBING
+            return Ended(self.claim, passes=True, rests=None if probes else OURS_DELAY)
+        self.around.means.ledger.files.waits(
+            self.claim,
+            delay=IN_USE_DELAY,
+            counted=False,
+            by_account=False,
+            error=LastError.of(failure),
+            part_left=failure.part_left,
+        )
+        return Ended(self.claim, passes=True)
+
+    def _observe(
+        self, *, uploaded: Uploaded | None = None, failure: TransferError | None = None
+    ) -> None:
+        self.around.means.observe(
+            TryEnded(
+                account_id=self.around.account_id,
+                recording_id=self.claim.recording_id,
+                protocol=self.settings.protocol,
+                number=self.claim.tries + 1,
+                seconds=time.monotonic() - self._began,
+                size=uploaded.size if uploaded and uploaded.sent else 0,
+                remote_path=uploaded.remote_path if uploaded else None,
+                verified=uploaded.verified.value if uploaded else None,
+                kind=failure.kind if failure else None,
+                words=failure.words if failure else None,
+                advice=failure.advice if failure else None,
+            )
+        )

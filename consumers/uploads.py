@@ -1,0 +1,92 @@
+"""The uploads of one account session that run at once, each in a thread of its own."""
+
+import queue
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from consumers.ledger import Claim
+from consumers.slots import Slots
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a try, as far as the session has to know it."""
+
+    claim: Claim
+    delivered: bool = False
+    passes: bool = False
+    """It told nothing of the account: a probe goes on with the next file."""
+    rests: float | None = None
+    """Seconds for which the account is left alone: what failed is ours."""
+    trouble: Exception | None = None
+    """The database or the broker is away, or a key is missing."""
+
+
+class Uploads:
+    """Begun and collected by the session's thread, which `stirred` wakes when one has ended.
+
+    The first one uses the slot that the session has, every other one a slot more.
+    """
+
+    def __init__(self, most: int, slots: Slots, stirred: threading.Event) -> None:
+        self._slots = slots
+        self._stirred = stirred
+        self._running: dict[str, str] = {}
+        self._reserved = False
+        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="upload")
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def __contains__(self, recording_id: str) -> bool:
+        return recording_id in self._running
+
+    def file_names(self) -> Collection[str]:
+        """The wanted names of those that run."""
+        return self._running.values()
+
+    @contextmanager
+    def room(self, most: int) -> Iterator[bool]:
+        """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile."""
+        if not self._running:
+            yield True
+            return
+        self._reserved = len(self._running) < most and self._slots.take()
+        try:
+            yield self._reserved
+        finally:
+            if self._reserved:
+                self._reserved = False
+                self._slots.give_back()
+
+    def begin(self, claim: Claim, work: Callable[[], Ended]) -> None:
+        """Do the work in a thread. Only where there is room."""
+        self._running[claim.recording_id] = claim.file_name
+        self._reserved = False
+        self._pool.submit(self._run, work)
+
+    def ended(self) -> list[Ended]:
+        """Those that have ended since the last call."""
+        found = []
+        while not self._ended.empty():
+            found.append(self._collect(self._ended.get()))
+        return found
+
+    def close(self) -> list[Ended]:
+        """Wait until all have ended; nothing can be begun any more."""
+        self._pool.shutdown(wait=True)
+        return self.ended()
+
+    def _run(self, work: Callable[[], Ended]) -> None:
+        self._ended.put(work())
+        self._stirred.set()
+
+    def _collect(self, ended: Ended) -> Ended:
+        del self._running[ended.claim.recording_id]
+        if self._running:
+            self._slots.give_back()
+        return ended

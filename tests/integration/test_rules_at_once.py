@@ -1,0 +1,261 @@
+"""DESIGN 3, rules 6, 7 and 13, and the kind `busy`: several uploads at once for one account."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.accounts import Protocol
+from consumers.account import POLL
+from consumers.policy import State
+from deploy.local.customers import AsyncSshServer, CustomerServer
+from tests.contract.proxy import Proxy
+from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.platform import MakeCourier, Platform, running, until
+from tests.servers import Sshd, Vsftpd
+
+NAMES = [f"call-{number:02}.wav" for number in range(12)]
+LARGE = bytes(range(256)) * 2048
+
+
+@pytest.fixture
+def courier(make_courier: MakeCourier) -> Platform:
+    return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8))
+
+
+@pytest.fixture
+def mood() -> Mood:
+    return Mood()
+
+
+@pytest.fixture
+def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
+    with moody_server(tmp_path / "customer", mood) as server:
+        yield server
+
+
+def publish_together(courier: Platform, names: list[str], content: bytes = LARGE) -> list[str]:
+    """All of them in the queue before the first is tried; each has a content of its own."""
+    courier.core.ledger.accounts.pause("acme")
+    ids = [
+        courier.publish("acme", courier.recording(name, content + name.encode())) for name in names
+    ]
+    courier.wait_routed(ids)
+    courier.core.ledger.accounts.resume("acme")
+    return ids
+
+
+def wait_delivered(courier: Platform, ids: list[str]) -> None:
+    for recording_id in ids:
+        courier.wait_status(recording_id, "delivered", 60)
+
+
+def tries(courier: Platform, ids: list[str]) -> list[int]:
+    return [courier.row(recording_id)["tries"] for recording_id in ids]
+
+
+def test_several_files_are_uploaded_at_once_over_one_login(
+    courier: Platform, customer: AsyncSshServer, mood: Mood
+) -> None:
+    mood.seconds_a_write = 0.05
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        wait_delivered(courier, publish_together(courier, NAMES))
+        courier.account_for("acme", customer.root)
+    assert mood.most_at_once > 1
+    assert customer.logins == 1
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_no_more_than_the_account_is_set_to(
+    courier: Platform, customer: AsyncSshServer, mood: Mood, most: int
+) -> None:
+    mood.seconds_a_write = 0.02
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=most)
+    with running(courier):
+        wait_delivered(courier, publish_together(courier, NAMES))
+        courier.account_for("acme", customer.root)
+    assert mood.most_at_once == most
+
+
+def test_no_more_than_the_process_has_slots(
+    make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood
+) -> None:
+    courier = make_courier(upload_slots=1)
+    mood.seconds_a_write = 0.02
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        wait_delivered(courier, publish_together(courier, NAMES))
+        courier.account_for("acme", customer.root)
+    assert mood.most_at_once == 1
+
+
+def test_ftp_uploads_over_several_connections(courier: Platform, vsftpd: Vsftpd) -> None:
+    courier.account("acme", vsftpd.customer, Protocol.FTP)
+    with running(courier):
+        wait_delivered(courier, publish_together(courier, NAMES))
+        courier.account_for("acme", vsftpd.root)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_server_that_refuses_more_channels_gets_fewer_and_nothing_is_counted(
+    courier: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 6)
+    with Sshd(tmp_path / "sshd", extra=[f"MaxSessions {most}"]) as server:
+        _busy_is_no_failure(courier, server.customer, server.root, Protocol.SFTP)
+
+
+def test_a_server_that_refuses_more_connections_gets_fewer_and_nothing_is_counted(
+    courier: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 4)
+    with Vsftpd(tmp_path / "vsftpd", extra=["max_per_ip=2"]) as server:
+        _busy_is_no_failure(courier, server.customer, server.root, Protocol.FTP)
+
+
+def _busy_is_no_failure(
+    courier: Platform, customer: CustomerServer, root: Path, protocol: Protocol
+) -> None:
+    courier.account("acme", customer, protocol)
+    with running(courier):
+        ids = publish_together(courier, NAMES)
+        wait_delivered(courier, ids)
+        courier.account_for("acme", root)
+    assert tries(courier, ids) == [0] * len(ids)
+    assert courier.run_state("acme").failures == 0
+
+
+def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_each(
+    make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr("consumers.login.STALE_SECONDS", 60)  # no question before the files
+    courier = make_courier(retry_delays=(3.0,))
+    with Proxy(sshd.customer) as proxy, running(courier):
+        courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
+        (first,) = publish_together(courier, ["first.wav"])
+        wait_delivered(courier, [first])
+        proxy.silent.set()
+        ids = courier.publish_many("acme", NAMES[:4])
+        rows = courier.core.database["deliveries"]
+        until(lambda: rows.count_documents({"status": "uploading"}) == 4, "all to be begun")
+        proxy.reset()
+        until(lambda: tries(courier, ids) == [1, 1, 1, 1], "a try of each file")
+        until(lambda: courier.run_state("acme").failures, "the failure")
+        assert courier.run_state("acme").failures == 1
+        proxy.silent.clear()
+        wait_delivered(courier, ids)
+        courier.account_for("acme", sshd.root)
+    assert courier.run_state("acme").failures == 0
+    assert tries(courier, ids) == [1, 1, 1, 1]
+
+
+def test_after_a_failure_of_the_account_it_is_one_at_a_time_until_a_success(
+    courier: Platform, customer: AsyncSshServer, mood: Mood
+) -> None:
+    mood.read_only = True
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        ids = publish_together(courier, NAMES)
+        until(lambda: courier.run_state("acme").failures >= 2, "failures")
+        mood.most_at_once, mood.held, mood.read_only = mood.open_now, True, False
+        until(lambda: mood.open_now == 1, "an upload")
+        claimed = courier.core.database["deliveries"].count_documents({"status": "uploading"})
+        assert claimed == 1
+        mood.held = False
+        wait_delivered(courier, ids)
+        courier.account_for("acme", customer.root)
+
+
+def test_at_a_suspension_what_runs_finishes_and_changes_nothing_else(
+    make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two at once one is refused: the first failure suspends, the other one is delivered."""
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
+    courier = make_courier(suspend_after=1, suspend_seconds=3.0)
+    mood.refused_names.add("call-01.wav")
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        (first,) = publish_together(courier, ["first.wav"])
+        wait_delivered(courier, [first])
+        mood.held_names.add("call-00.wav")
+        ids = publish_together(courier, NAMES)
+        courier.wait_state("acme", State.SUSPENDED.value)
+        courier.wait_length("deliveries.acme", len(ids))
+        assert courier.row(ids[0])["status"] == "uploading"
+        mood.held_names.clear()
+        courier.wait_status(ids[0], "delivered")
+        run = courier.run_state("acme")
+        assert (run.state, run.failures) == (State.SUSPENDED, 1)
+        mood.refused_names.clear()
+        wait_delivered(courier, ids)
+        courier.account_for("acme", customer.root)
+
+
+def test_no_probe_begins_beside_an_upload_that_still_runs(
+    make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
+    courier = make_courier(suspend_after=1, suspend_seconds=0.5)
+    mood.refused_names.add("call-01.wav")
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        (first,) = publish_together(courier, ["first.wav"])
+        wait_delivered(courier, [first])
+        mood.held_names.add("call-00.wav")
+        ids = publish_together(courier, NAMES)
+        run = courier.wait_state("acme", State.SUSPENDED.value)
+        mood.refused_names.clear()
+        ends = run.suspended_until
+        until(lambda: not courier.run_state("acme").seconds_until(ends), "the timer to be over")
+        starts = [courier.row(recording_id)["starts"] for recording_id in ids]
+        time.sleep(4 * POLL)
+        assert courier.run_state("acme").state is State.SUSPENDED
+        assert [courier.row(recording_id)["starts"] for recording_id in ids] == starts
+        mood.held_names.clear()
+        wait_delivered(courier, ids)
+        courier.account_for("acme", customer.root)
+
+
+def test_a_message_that_comes_again_belongs_to_the_upload_that_runs(
+    courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not held for as long as a long upload takes: the broker would close the channel."""
+    monkeypatch.setattr("consumers.account.HOLD_LIMIT", 1.0)
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    mood.held = True
+    with running(courier):
+        ids = publish_together(courier, NAMES[:2])
+        until(lambda: mood.open_now == 2, "both uploads")
+        accounts = courier.core.database["accounts"]
+        # As long as two givings back take; the messages are this session's again after each.
+        until(lambda: accounts.find_one({"_id": "acme", "run.state": "active"}), "it to go on")
+        mood.held = False
+        wait_delivered(courier, ids)
+        courier.account_for("acme", customer.root)
+    assert [courier.row(recording_id)["starts"] for recording_id in ids] == [1, 1]
+
+
+def test_of_two_recordings_of_a_name_the_later_one_gets_the_number(
+    courier: Platform, customer: AsyncSshServer, mood: Mood
+) -> None:
+    """It waits for the one before it, and others do not wait for it."""
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        (first,) = publish_together(courier, ["first.wav"])
+        wait_delivered(courier, [first])
+        mood.held_names.add("call.wav")
+        earlier, later = (
+            courier.publish("acme", courier.recording(name, name.encode()), file_name="call.wav")
+            for name in ("earlier.wav", "later.wav")
+        )
+        (other,) = courier.publish_many("acme", ["other.wav"])
+        wait_delivered(courier, [other])
+        assert courier.row(later)["starts"] == 0
+        mood.held_names.clear()
+        wait_delivered(courier, [earlier, later])
+        courier.account_for("acme", customer.root)
+    assert courier.row(earlier)["remote_path"].endswith("call.wav")
+    assert courier.row(later)["remote_path"].endswith("call (2).wav")
