@@ -80,7 +80,7 @@ class Directory:
     def find(self, account_id: str) -> Account | None:
         """The account, or None."""
         document = self._accounts.find_one({"_id": account_id})
-        return None if document is None else _account(document)
+        return None if document is None else account_of(document)
 
     def find_all(self, account_ids: Collection[str]) -> dict[str, Account | AccountError]:
         """Those of the accounts that there are, by id; for one that cannot be used, why."""
@@ -99,7 +99,7 @@ class Directory:
         """All accounts, by id."""
         with self._accounts.find().sort("_id") as cursor:
             for document in cursor:
-                yield _account(document)
+                yield account_of(document)
 
     def children(self, account_id: str) -> tuple[Account, ...]:
         """The accounts directly beneath, by id."""
@@ -268,7 +268,7 @@ class Directory:
     def _children(self, account_ids: Iterable[str]) -> Iterator[Account]:
         with self._accounts.find({"parent": {"$in": list(account_ids)}}).sort("_id") as cursor:
             for document in cursor:
-                yield _account(document)
+                yield account_of(document)
 
     def _check_moved(self, account: Account, parent: str | None) -> None:
         """Take the move back where another one, at the same time, closed a circle with it.
@@ -298,7 +298,8 @@ class Directory:
             raise UnknownAccount(account_id)
 
 
-def _account(document: Document) -> Account:
+def account_of(document: Document) -> Account:
+    """The account that a document of `accounts` holds. Raises AccountError."""
     try:
         return _from(document)
     except ValidationError as error:
@@ -308,7 +309,7 @@ def _account(document: Document) -> Account:
 
 def _account_or_why(document: Document) -> Account | AccountError:
     try:
-        return _account(document)
+        return account_of(document)
     except AccountError as error:
         return error
 

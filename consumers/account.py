@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 from config.accounts import Account, FtpSettings
 from config.errors import ConfigError
 from consumers import topology
-from consumers.attempt import OURS_DELAY, Attempt, Surroundings
+from consumers.attempt import OURS_DELAY, Attempt, Failures, Surroundings
 from consumers.broker import BrokerAway, NotRouted
 from consumers.ledger import Claim, Claimant, RunState, Status
 from consumers.login import MOST_UPLOADS, Login, most_at_once
@@ -78,7 +78,9 @@ class AccountSession:
     _id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _began: float = field(default_factory=time.monotonic)
     _stirred: threading.Event = field(default_factory=threading.Event)
-    _settling: threading.Lock = field(default_factory=threading.Lock)
+    _failures: Failures = field(default_factory=Failures)
+    _seen: tuple[Account, RunState] | None = None
+    _looked_at: float = 0.0
     _window: Window | None = None
     _busy_at: float = field(default_factory=time.monotonic)
     _passed: list[str] = field(default_factory=list)
@@ -87,7 +89,7 @@ class AccountSession:
     _epoch: int = 0
 
     def __post_init__(self) -> None:
-        self._login = Login(self.means, self.account_id)
+        self._login = Login(self.means, self.account_id, self._stirred)
         self._uploads = Uploads(MOST_UPLOADS, self.means.slots, self._stirred)
 
     def run(self, epoch: int) -> None:
@@ -121,21 +123,31 @@ class AccountSession:
     def _tend(self) -> Rest:
         while not self._must_yield():
             self._stirred.clear()
-            rest = self._collect()
-            with self._settling:
-                step = rest or self._look()
+            step = self._collect() or self._wait_for_room() or self._look()
             if isinstance(step, Rest):
                 return step
             if step is not None:
                 self._stirred.wait(step.seconds)
         return Rest(wait=0)
 
+    def _wait_for_room(self) -> Pause | None:
+        """Where all uploads run that may, what else there is to do can wait for a while."""
+        seconds = self._looked_at + POLL - time.monotonic()
+        if self._seen is None or seconds <= 0 or len(self._uploads) < self._most(*self._seen):
+            return None
+        return Pause(seconds)
+
     def _look(self) -> Next:
-        account = self.means.directory.find(self.account_id)
-        run = self.means.ledger.accounts.read(self.account_id)
-        self._routed = run.routed
-        if account is None or not self._may_work(account, run):
-            return NOTHING_TO_DO
+        """State, permission and settings are read anew for each claim."""
+        with self._failures.lock:
+            account, run = self.means.ledger.accounts.look(self.account_id)
+            self._routed, self._looked_at = run.routed, time.monotonic()
+            if account is None or not self._may_work(account, run):
+                return NOTHING_TO_DO
+            self._seen = account, run
+            return self._go_on(account, run)
+
+    def _go_on(self, account: Account, run: RunState) -> Next:
         self._bring_back_casualties(run)
         try:
             return self._step(account, run)
@@ -204,11 +216,12 @@ class AccountSession:
 
     def _deliver_next(self, account: Account, run: RunState) -> Next:
         window = self._open_window(account)
-        self._take_in(window)
+        if window.take_in():
+            self._busy_at = time.monotonic()
         with self._uploads.room(self._most(account, run)) as is_room:
             if not is_room:
                 return Pause(POLL)
-            held = window.next_ready(self._uploads.file_names())
+            held = self._next_ready(window)
             claim = self._claim_overtaking(account, window, held)
             if claim is not None:
                 self._begin(account, run, claim)
@@ -251,7 +264,7 @@ class AccountSession:
     def _idle(self, account: Account, run: RunState, window: Window) -> Next:
         """Nothing is ready: wait for more, try a casualty, or end."""
         now = time.monotonic()
-        next_at = window.next_at()
+        next_at = window.next_at(self._uploads.file_names())
         soon = Pause(min(POLL, max(0.01, (next_at or now + POLL) - now)))
         if len(self._uploads):
             return soon
@@ -293,7 +306,7 @@ class AccountSession:
     def _casualty_is_due(self, run: RunState, window: Window) -> bool:
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
             return False
-        return window.next_at() is None and window.is_drained()
+        return window.next_at(()) is None and window.is_drained()
 
     def _try_casualty(self, account: Account, run: RunState) -> Rest | None:
         """An account with too few files to be suspended is tried with those it has lost."""
@@ -319,11 +332,15 @@ class AccountSession:
             self._busy_at = time.monotonic()
         return window
 
-    def _take_in(self, window: Window) -> None:
-        arrived = window.arrived()
-        if arrived:
-            self._busy_at = time.monotonic()
-            self._look_at(window, arrived)
+    def _next_ready(self, window: Window) -> Held | None:
+        """Rows are looked at together, once nothing untried is left of those looked at before."""
+        names_in_use = self._uploads.file_names()
+        held = window.next_ready(names_in_use)
+        unseen = window.unseen()
+        if not unseen or (held is not None and not held.tries):
+            return held
+        self._look_at(window, unseen)
+        return window.next_ready(names_in_use)
 
     def _look_at(self, window: Window, messages: list[Held]) -> None:
         """Acknowledge what is final or outdated; the rest waits for its next try.
@@ -331,7 +348,7 @@ class AccountSession:
         A message of a file that is being uploaded is settled with that upload.
         """
         for held in messages:
-            held.in_work = held.recording_id in self._uploads
+            held.seen, held.in_work = True, held.recording_id in self._uploads
         messages = [held for held in messages if not held.in_work]
         rows = self.means.ledger.files.glance([held.recording_id for held in messages])
         now = time.monotonic()
@@ -355,7 +372,8 @@ class AccountSession:
     # --- the uploads -----------------------------------------------------------------------------
 
     def _begin(self, account: Account, run: RunState, claim: Claim) -> None:
-        attempt = Attempt(self._around, account, _settings(account), run, claim)
+        before = self._failures.count
+        attempt = Attempt(self._around, account, _settings(account), run, before, claim)
         self._uploads.begin(claim, attempt.run)
 
     def _collect(self) -> Rest | None:
@@ -427,7 +445,7 @@ class AccountSession:
     @property
     def _around(self) -> Surroundings:
         return Surroundings(
-            self.account_id, self._epoch, self.means, self._login, self.stopping, self._settling
+            self.account_id, self._epoch, self.means, self._login, self.stopping, self._failures
         )
 
 

@@ -30,6 +30,15 @@ IN_USE_DELAY = 2.0
 """Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
 
 
+@dataclass
+class Failures:
+    """The failures of one account session, written down one at a time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while one is written down: nothing is claimed on a state that it changes."""
+    count: int = 0
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What all tries of one account session share."""
@@ -39,8 +48,7 @@ class Surroundings:
     means: Means
     login: Login
     stopping: threading.Event
-    settling: threading.Lock
-    """Held while a failure is written down: nothing is claimed on a state that it changes."""
+    failures: Failures
 
     @property
     def settlement(self) -> Settlement:
@@ -50,12 +58,16 @@ class Surroundings:
 
 @dataclass
 class Attempt:
-    """The claim is this session's, `begun` the account's running state when it was made."""
+    """The claim is this session's, `begun` the account's running state when it was made.
+
+    `failures_before` counts those of the session by then.
+    """
 
     around: Surroundings
     account: Account
     settings: FtpSettings
     begun: RunState
+    failures_before: int
     claim: Claim
     _began: float = field(default_factory=time.monotonic)
 
@@ -79,10 +91,20 @@ class Attempt:
             self._give_start_back(error)
             raise
         self._observe(uploaded=uploaded)
-        delivered = self.around.settlement.delivered(self.account, self.claim, uploaded)
+        delivered = self.around.settlement.delivered(self.claim, uploaded)
+        if delivered and not self._found_all_well():
+            self.around.settlement.recover(self.account)
         if self.claim.casualty:
             self.around.means.dead_letters.sweep(self.around.account_id)
         return Ended(self.claim, delivered=delivered)
+
+    def _found_all_well(self) -> bool:
+        """Whether the account had nothing to recover from, and no other upload has failed since.
+
+        Nobody else writes failures down while this session has the account.
+        """
+        since = self.around.failures.count - self.failures_before
+        return not (since or self.begun.recovers)
 
     def _upload(self, line: Line) -> Uploaded:
         means = self.around.means
@@ -118,7 +140,8 @@ class Attempt:
         others = self.around.login.open_now()
         if failure.kind is Kind.BUSY:
             self.around.login.refused_beyond(others)
-        with self.around.settling:
+        with self.around.failures.lock:
+            self.around.failures.count += 1
             self.around.settlement.failed(
                 self.account,
                 self.begun,

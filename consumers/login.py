@@ -1,5 +1,6 @@
 """The login of an account session: kept from file to file, and shared by its uploads at once."""
 
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from transports.errors import ServerBusy, TransferError
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
 server that ends idle sessions has not failed."""
-AT_ONCE_NEARBY = 2
+AT_ONCE_NEARBY = 3
 """Uploads at once that pay where a round trip costs next to nothing: one of them is written down
 while the other one is sent."""
 MOST_UPLOADS = max(MOST_AT_ONCE.values())
@@ -36,8 +37,10 @@ class Login:
     SFTP opens channels on the one connection, FTP connections (DESIGN 3, rule 13).
     """
 
-    def __init__(self, means: Means, account_id: str) -> None:
+    def __init__(self, means: Means, account_id: str, stirred: threading.Event) -> None:
+        """`stirred` is set when a login stands: others may begin then."""
         self._means = means
+        self._stirred = stirred
         self._account_id = account_id
         self._lock = threading.Lock()
         self._settings: FtpSettings | None = None
@@ -129,7 +132,9 @@ class Login:
         server = servers.connect(settings, password, self._means.limits, self._means.egress)
         with self._lock:
             self._settings = settings
-        return self.use(server)
+            self._in_use.append(server)
+        self._stirred.set()
+        return server
 
     def use(self, server: Server) -> Server:
         """One more session is in use."""
@@ -216,6 +221,8 @@ def most_at_once(settings: FtpSettings) -> int:
 
 def _worth(round_trip: float) -> int:
     """How many uploads at once make it faster, by the seconds of a round trip."""
+    if math.isinf(round_trip):
+        return 1  # the server was asked nothing yet
     return AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)
 
 

@@ -22,7 +22,6 @@ from consumers.policy import (
     State,
     Suspend,
     decide,
-    recovers,
 )
 from transports.errors import Kind, TransferError
 from transports.upload import Uploaded
@@ -39,11 +38,8 @@ class Settlement:
     epoch: int
     means: Means
 
-    def delivered(self, account: Account, claim: Claim, uploaded: Uploaded) -> bool:
-        """The file stands in its place: so says its row, and its account is healthy.
-
-        False where the row is another session's by now.
-        """
+    def delivered(self, claim: Claim, uploaded: Uploaded) -> bool:
+        """The file stands in its place: so says its row. False where it is another session's."""
         seconds = self.means.ledger.files.delivered(claim, uploaded)
         if seconds is None:
             self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
@@ -53,7 +49,6 @@ class Settlement:
         self.means.observe(
             FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
         )
-        self._recover(account)
         return True
 
     def failed(
@@ -93,11 +88,11 @@ class Settlement:
             )
         )
 
-    def _recover(self, account: Account) -> None:
+    def recover(self, account: Account) -> None:
+        """A file was delivered: what its account had to recover from is over."""
         for _ in range(ATTEMPTS):
             run = self.means.ledger.accounts.read(self.account_id)
-            owed = run.casualties_due is not None
-            if not recovers(AccountView(run.state, run.failures, owed=owed)):
+            if not run.recovers:
                 return
             relief = self._relief(account, run)
             if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run, relief):

@@ -37,6 +37,8 @@ class Held:
     """Local monotonic time from which it may be tried."""
     file_name: str = ""
     """Wanted at the customer."""
+    seen: bool = False
+    """Its row was looked at: what stands above is known."""
     in_work: bool = False
     """Its file is being uploaded by this session."""
 
@@ -99,14 +101,18 @@ class Window:
         """False once the channel or its consumer is gone: acknowledgements reach nobody then."""
         return bool(self._channel.is_open) and not self._cancelled
 
-    def arrived(self) -> list[Held]:
-        """What has come in since the last call."""
-        new = []
+    def take_in(self) -> bool:
+        """Hold what has come in since the last call; whether something has."""
+        known = len(self._held)
         with contextlib.suppress(queue.Empty):
             while True:
-                new.append(self._inbox.get_nowait())
-        self._held.update((held.tag, held) for held in new)
-        return new
+                held = self._inbox.get_nowait()
+                self._held[held.tag] = held
+        return len(self._held) > known
+
+    def unseen(self) -> list[Held]:
+        """Those whose rows were not looked at yet."""
+        return [held for held in self if not held.seen]
 
     def next_ready(self, names_in_use: Container[str]) -> Held | None:
         """The message to try next: fewest tries first, then the queue's order.
@@ -115,20 +121,16 @@ class Window:
         to be the later one at the customer as well.
         """
         now = time.monotonic()
-        ready = [
-            held
-            for held in self._waiting()
-            if held.ready_at <= now and held.file_name not in names_in_use
-        ]
+        ready = [held for held in self._waiting(names_in_use) if held.ready_at <= now]
         return min(ready, key=lambda held: (held.tries, held.tag), default=None)
 
     def is_full(self) -> bool:
         """Whether it holds all it may: there can be more behind in the queue."""
         return len(self._held) >= self._prefetch
 
-    def next_at(self) -> float | None:
+    def next_at(self, names_in_use: Container[str]) -> float | None:
         """Local monotonic time at which the first waiting message is ready; None without any."""
-        return min((held.ready_at for held in self._waiting()), default=None)
+        return min((held.ready_at for held in self._waiting(names_in_use)), default=None)
 
     def oldest_since(self) -> float | None:
         """Local monotonic time since which the longest-held message is held."""
@@ -163,5 +165,6 @@ class Window:
         with contextlib.suppress(Exception):  # the broker returns the messages itself then
             closed.result(CLOSE_LIMIT)
 
-    def _waiting(self) -> Iterator[Held]:
-        return (held for held in self if not held.in_work)
+    def _waiting(self, names_in_use: Container[str]) -> Iterator[Held]:
+        waiting = (held for held in self if held.seen and not held.in_work)
+        return (held for held in waiting if held.file_name not in names_in_use)

@@ -64,6 +64,7 @@ class Control(ftplib.FTP):
         self.file = self.sock.makefile("r", encoding="utf-8", errors="surrogateescape")
         self.round_trip = math.inf
         """Seconds: the quickest reply to a command."""
+        self._asked_at = -math.inf
         self._features: dict[str, str] = {}
         self._room = _MAX_REPLY
         self._begins = True
@@ -122,7 +123,7 @@ class Control(ftplib.FTP):
 
     def ask(self, *commands: tuple[str, str]) -> None:
         """Send commands, each a verb and a path or nothing, in one flight."""
-        self._standing.clear()
+        self._asking()
         lines = [_line(verb, path) if path else verb for verb, path in commands]
         self.sock.sendall("".join(f"{line}\r\n" for line in lines).encode(self.encoding))
 
@@ -152,12 +153,8 @@ class Control(ftplib.FTP):
 
     def sendcmd(self, cmd: str) -> str:
         """As ftplib's."""
-        started = time.monotonic()
-        self._standing.clear()
-        try:
-            return super().sendcmd(cmd)
-        finally:
-            self.round_trip = min(self.round_trip, time.monotonic() - started)
+        self._asking()
+        return super().sendcmd(cmd)
 
     def passive_port(self, verb: str) -> int:
         """The port that EPSV or PASV names; the address that PASV names is ignored."""
@@ -211,7 +208,17 @@ class Control(ftplib.FTP):
         """As ftplib's. Raises ftplib.Error where the reply does not end."""
         self._room = _MAX_REPLY
         self._begins = True
-        return super().getresp()
+        try:
+            return super().getresp()
+        finally:
+            self.round_trip = min(self.round_trip, time.monotonic() - self._asked_at)
+            self._asked_at = -math.inf
+
+    def _asking(self) -> None:
+        """The next reply is to what is asked now, unless one to a transfer comes first."""
+        self._standing.clear()
+        others_first = self.awaits_begin or self.awaits_reply
+        self._asked_at = -math.inf if others_first else time.monotonic()
 
     def getline(self) -> str:
         """As ftplib's."""

@@ -18,6 +18,7 @@ from alerts import recovery, suspension
 from alerts.recovery import Recovery
 from alerts.suspension import Suspension
 from config.accounts import Account, AlertFrequency
+from config.directory import account_of
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.records import Document, LastError, RunState, shown_state
 from consumers.policy import State
@@ -88,6 +89,18 @@ class AccountStates:
         """The account's running state; a fresh one where it has never run."""
         projection = {"run": 1, "now": "$$NOW"}
         return _run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
+
+    def look(self, account_id: str) -> tuple[Account | None, RunState]:
+        """The account with its settings, and its running state, as of one moment.
+
+        Raises AccountError where what is stored cannot be used.
+        """
+        wanted = ("run", *Account.model_fields)
+        projection = {**dict.fromkeys(wanted, 1), "now": "$$NOW"}
+        document = self._accounts.find_one({"_id": account_id}, projection)
+        if document is None:
+            return None, _run_state({})
+        return account_of(document), _run_state(document)
 
     def read_all(self) -> dict[str, RunState]:
         """The running states of all accounts, by id."""

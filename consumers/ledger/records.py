@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from config.accounts import Account
-from consumers.policy import State
+from consumers.policy import AccountView, State, recovers
 from transports.errors import TransferError
 from transports.names import join, part_name
 from transports.upload import Intent
@@ -155,6 +155,12 @@ class RunState:
     outage_since: datetime | None
     """The first suspension since the account has last delivered."""
     now: datetime
+
+    @property
+    def recovers(self) -> bool:
+        """Whether a delivered file changes it."""
+        owed = self.casualties_due is not None
+        return recovers(AccountView(self.state, self.failures, owed=owed))
 
     def seconds_until(self, moment: datetime | None) -> float:
         """From the reading until the moment; 0 where it has passed or there is none."""

@@ -251,7 +251,7 @@ def test_what_a_session_holds_and_what_was_on_its_way_go_back_in_order(courier: 
         courier.wait_routed(ids)
         for _ in range(30):
             window = Window(service._consuming, "acme", uploads=1, stirred=threading.Event())
-            until(window.arrived, "messages to arrive")
+            until(window.take_in, "messages to arrive")
             window.close()
         courier.wait_length("deliveries.acme", len(ids))
         assert courier.queued_ids("acme") == ids
