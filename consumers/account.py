@@ -45,6 +45,10 @@ RECHECK = 30.0
 CONFIG_DELAY = 30.0
 """What somebody has to mend first, a missing key for one, is not tried every second."""
 POLL = 0.5
+AWAY = (BrokerAway, NotRouted, PyMongoError, OSError)
+"""The broker or the database cannot be reached at this moment."""
+TO_BE_MENDED = (*AWAY, ConfigError)
+"""What is no fault of the program."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class AccountSession:
                 rest = self._work()
                 self._close()
                 self._park(rest)
-        except (BrokerAway, NotRouted, PyMongoError, OSError) as error:
+        except AWAY as error:
             self._park_after_trouble(error, OURS_DELAY)
         except ConfigError as error:
             self._park_after_trouble(error, CONFIG_DELAY)
@@ -258,7 +262,7 @@ class AccountSession:
         if not tries or not window.is_full():
             return None
         return self.means.ledger.files.claim_overtaking(
-            self.account_id, tries, self._claimant, _folder(account)
+            self.account_id, tries, self._claimant, _folder(account), self._uploads.file_names()
         )
 
     def _idle(self, account: Account, run: RunState, window: Window) -> Next:
@@ -378,17 +382,20 @@ class AccountSession:
 
     def _collect(self) -> Rest | None:
         """Acknowledge what has ended. Raises what is ours to mend."""
-        rests: Rest | None = None
-        for ended in self._uploads.ended():
+        all_ended = self._uploads.ended()
+        for ended in all_ended:
             self._busy_at = time.monotonic()
-            if ended.trouble is not None:
-                raise ended.trouble
             if ended.passes:
                 self._passed.append(ended.claim.recording_id)
-            if ended.rests is not None:
-                rests = Rest(wait=ended.rests)
-            self._settle_messages(ended)
-        return rests
+            if ended.trouble is None:
+                self._settle_messages(ended)
+        troubles = [ended.trouble for ended in all_ended if ended.trouble is not None]
+        for trouble in troubles[1:]:
+            self._tell(trouble)
+        if troubles:
+            raise troubles[0]
+        rests = [ended.rests for ended in all_ended if ended.rests is not None]
+        return Rest(wait=max(rests)) if rests else None
 
     def _settle_messages(self, ended: Ended) -> None:
         window = self._window
@@ -426,7 +433,10 @@ class AccountSession:
             self.means.observe(Trouble("mongodb", str(error)))
 
     def _tell(self, trouble: Exception) -> None:
-        self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
+        words, fault = str(trouble), None
+        if not isinstance(trouble, TO_BE_MENDED):
+            words, fault = repr(trouble), trouble
+        self.means.observe(Trouble("session", f"{self.account_id}: {words}", fault))
 
     def _close(self) -> None:
         self._give_back()

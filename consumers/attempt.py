@@ -137,9 +137,9 @@ class Attempt:
         return Ended(self.claim, passes=failure.kind is Kind.SOURCE)
 
     def _settle(self, line: Line, failure: TransferError) -> None:
-        others = self.around.login.open_now()
         if failure.kind is Kind.BUSY:
-            self.around.login.refused_beyond(others)
+            self.around.login.refused_beyond(line.others)
+        shared = self.around.login.is_told(failure)
         with self.around.failures.lock:
             self.around.failures.count += 1
             self.around.settlement.failed(
@@ -147,8 +147,8 @@ class Attempt:
                 self.begun,
                 self.claim,
                 failure,
-                running=others + 1,
-                shared=line.is_counted(),
+                running=1 + line.others + shared,
+                shared=shared,
             )
 
     def _after_clash(self, failure: NameInUse) -> Ended:

@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from config.accounts import FtpSettings
 from consumers.means import Means
 from transports import server as servers
 from transports.base import MOST_AT_ONCE, Server
-from transports.errors import ServerBusy, TransferError
+from transports.errors import Interrupted, ServerBusy, TransferError
 
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
@@ -46,8 +47,12 @@ class Login:
         self._settings: FtpSettings | None = None
         self._kept: list[_Kept] = []
         self._in_use: list[Server] = []
-        self._lost: list[object] = []
+        self._told: WeakSet[object] = WeakSet()
         self._taken: int | None = None
+        self._interrupted = False
+        self._logging_in = threading.Lock()
+        self._logons = 0
+        self._refusal: TransferError | None = None
 
     def at_once(self, settings: FtpSettings) -> int:
         """How many uploads may run: one until the login stands, then as many as pay.
@@ -93,11 +98,12 @@ class Login:
         return Line(self)
 
     def interrupt(self) -> None:
-        """Cut what runs over it, from another thread."""
+        """Cut what runs over it, and whatever would still begin, from another thread."""
         with self._lock:
-            in_use = list(self._in_use)
-        for server in in_use:
-            server.close()
+            self._interrupted = True
+            sessions = self._sessions()
+        for server in sessions:
+            server.cut()
 
     def close(self) -> None:
         """End the sessions that are kept; harmless where there is none."""
@@ -116,7 +122,7 @@ class Login:
                     return None
                 kept = self._kept.pop()
                 self._in_use.append(kept.server)
-            if _answers(kept):
+            if kept.server.connected and _answers(kept):
                 return kept.server
             self.discard(kept.server)
 
@@ -125,22 +131,45 @@ class Login:
         with self._lock:
             return next(iter(self._standing(settings)), None)
 
-    def connect(self, settings: FtpSettings) -> Server:
-        """A login of its own. Raises TransferError, and ConfigError for an unreadable password."""
+    def connect(self, settings: FtpSettings) -> Server | None:
+        """Log in; None where another upload has done so meanwhile: one logs in at a time.
+
+        Who waited for a logon that failed has failed with it. Raises TransferError, and
+        ConfigError for an unreadable password.
+        """
+        seen = self._logons
+        with self._logging_in:
+            if self._logons == seen:
+                return self._log_in(settings)
+            if self._refusal is not None:
+                raise self._refusal
+            return None
+
+    def _log_in(self, settings: FtpSettings) -> Server:
         self.close()
         password = self._means.directory.password(self._account_id)
-        server = servers.connect(settings, password, self._means.limits, self._means.egress)
+        self._refusal = None
+        try:
+            server = servers.connect(settings, password, self._means.limits, self._means.egress)
+        except TransferError as error:
+            self._refusal = error
+            error.common = error.common or error
+            raise
+        finally:
+            self._logons += 1
         with self._lock:
             self._settings = settings
-            self._in_use.append(server)
         self._stirred.set()
-        return server
+        return self.use(server)
 
     def use(self, server: Server) -> Server:
-        """One more session is in use."""
+        """One more session is in use. Raises Interrupted where the worker cannot wait for it."""
         with self._lock:
-            self._in_use.append(server)
-        return server
+            if not self._interrupted:
+                self._in_use.append(server)
+                return server
+        server.close()
+        raise Interrupted("The worker is stopping")
 
     def keep(self, server: Server) -> None:
         """A file was delivered over it just now: it is there for the next one."""
@@ -149,24 +178,32 @@ class Login:
             self._kept.append(_Kept(server, time.monotonic()))
 
     def discard(self, server: Server) -> None:
-        """It has failed: a session that is broken is never used again."""
+        """It has failed: a session that is broken is never used again.
+
+        What broke it may have broken the others: they are asked before they are used.
+        """
         server.close()
         with self._lock:
             self._in_use.remove(server)
+            for kept in self._kept:
+                kept.since = -math.inf
 
-    def is_first_to_lose(self, connection: object) -> bool:
-        """Whether no other upload has told yet that this connection is lost."""
+    def is_told(self, failure: TransferError) -> bool:
+        """Whether another upload has failed of the same before, and its failure counts for both."""
         with self._lock:
-            if any(each is connection for each in self._lost):
+            if failure.common is None:
                 return False
-            self._lost.append(connection)
-            return True
+            told = failure.common in self._told
+            self._told.add(failure.common)
+            return told
 
     def _standing(self, settings: FtpSettings) -> list[Server]:
         if settings != self._settings:
             return []
-        sessions = [*self._in_use, *(kept.server for kept in self._kept)]
-        return [server for server in sessions if server.connected]
+        return [server for server in self._sessions() if server.connected]
+
+    def _sessions(self) -> list[Server]:
+        return [*self._in_use, *(kept.server for kept in self._kept)]
 
 
 class Line:
@@ -175,7 +212,8 @@ class Line:
     def __init__(self, login: Login) -> None:
         self._login = login
         self._server: Server | None = None
-        self._origin: Server | None = None
+        self.others = 0
+        """Sessions of other uploads, when this one failed."""
 
     def open(self, settings: FtpSettings) -> Server:
         """The session. Raises TransferError, and ConfigError for an unreadable password."""
@@ -189,28 +227,31 @@ class Line:
 
     def discard(self) -> None:
         """The upload has failed; harmless where no session was opened."""
+        mine = self._server is not None
+        self.others = max(self.others, self._login.open_now() - mine)
         if self._server is not None:
             self._login.discard(self._server)
 
-    def is_counted(self) -> bool:
-        """Whether its connection was lost, and by another upload first, whose failure counts."""
-        over = self._server or self._origin
-        if over is None or over.connected:
-            return False
-        return not self._login.is_first_to_lose(over.connection)
-
     def _open_more(self, settings: FtpSettings) -> Server:
-        self._origin = self._login.standing(settings)
-        if self._origin is None:
-            return self._login.connect(settings)
+        while True:
+            origin = self._login.standing(settings)
+            server = self._login.connect(settings) if origin is None else self._beside(origin)
+            if server is not None:
+                return server
+
+    def _beside(self, origin: Server) -> Server | None:
+        """None where it has ended meanwhile, with its last upload; lost is another thing."""
         try:
-            return self._login.use(self._origin.another())
+            return self._login.use(origin.another())
         except ServerBusy:
+            self.others = 1  # at the least: the one beside which it was asked for
             raise
-        except TransferError:
-            if self._origin.connected:
+        except Interrupted:
+            raise
+        except TransferError as error:
+            if origin.connected or error.common is not None:
                 raise
-        return self._login.connect(settings)  # it has ended meanwhile, with its last upload
+            return None
 
 
 def most_at_once(settings: FtpSettings) -> int:

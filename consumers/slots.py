@@ -16,10 +16,10 @@ class Slots:
         with self._lock:
             return self._free
 
-    def take(self) -> bool:
-        """Take one; False where none is free."""
+    def take(self, *, spare: int = 0) -> bool:
+        """Take one; False where no more than `spare` are free."""
         with self._lock:
-            if not self._free:
+            if self._free <= spare:
                 return False
             self._free -= 1
             return True

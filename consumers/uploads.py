@@ -28,14 +28,17 @@ class Ended:
 class Uploads:
     """Begun and collected by the session's thread, which `stirred` wakes when one has ended.
 
-    The first one uses the slot that the session has, every other one a slot more.
+    One of them uses the slot that the session has, every other one a slot more: until it ends,
+    be it collected or not.
     """
 
     def __init__(self, most: int, slots: Slots, stirred: threading.Event) -> None:
         self._slots = slots
         self._stirred = stirred
         self._running: dict[str, str] = {}
-        self._reserved = False
+        self._lock = threading.Lock()
+        self._active = 0
+        self._more_slots = 0
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="upload")
 
@@ -52,21 +55,15 @@ class Uploads:
     @contextmanager
     def room(self, most: int) -> Iterator[bool]:
         """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile."""
-        if not self._running:
-            yield True
-            return
-        self._reserved = len(self._running) < most and self._slots.take()
         try:
-            yield self._reserved
+            yield not self._running or (len(self._running) < most and self._take_slot())
         finally:
-            if self._reserved:
-                self._reserved = False
-                self._slots.give_back()
+            self._change(0)
 
     def begin(self, claim: Claim, work: Callable[[], Ended]) -> None:
         """Do the work in a thread. Only where there is room."""
         self._running[claim.recording_id] = claim.file_name
-        self._reserved = False
+        self._change(1)
         self._pool.submit(self._run, work)
 
     def ended(self) -> list[Ended]:
@@ -83,10 +80,27 @@ class Uploads:
 
     def _run(self, work: Callable[[], Ended]) -> None:
         self._ended.put(work())
+        self._change(-1)
         self._stirred.set()
 
     def _collect(self, ended: Ended) -> Ended:
         del self._running[ended.claim.recording_id]
-        if self._running:
-            self._slots.give_back()
         return ended
+
+    def _take_slot(self) -> bool:
+        """One is left to an account that becomes due."""
+        if not self._slots.take(spare=1):
+            return False
+        with self._lock:
+            self._more_slots += 1
+        return True
+
+    def _change(self, more: int) -> None:
+        """So many more run: give back the slots that are used no longer."""
+        with self._lock:
+            self._active += more
+            unused = self._more_slots - max(0, self._active - 1)
+            if unused > 0:
+                self._more_slots -= unused
+        for _ in range(unused):
+            self._slots.give_back()

@@ -104,10 +104,6 @@ class Server(Protocol):
         """The fingerprint of the server's key (`SHA256:...`), None where the protocol has none."""
 
     @property
-    def connection(self) -> object:
-        """Identity of the connection it runs over: the same object for all that share it."""
-
-    @property
     def connected(self) -> bool:
         """Whether its connection stands; once it does not, all that share it are over."""
 
@@ -162,6 +158,9 @@ class Server(Protocol):
         SFTP opens a channel on the same connection, FTP a connection with a login of its own.
         Raises TransferError, ServerBusy where the server refuses one more.
         """
+
+    def cut(self) -> None:
+        """Break its connection, from any thread: what runs over it raises ConnectionLost."""
 
     def close(self) -> None:
         """End the session, politely where that is quick. Never raises; may be repeated.

@@ -49,7 +49,9 @@ class Kind(StrEnum):
 class TransferError(Exception):
     """A try of a file failed.
 
-    `part_left` is true where a temporary file of this try may still stand at the customer.
+    `part_left` is true where a temporary file of this try may still stand at the customer. `common`
+    is what several uploads at once have lost together, a connection for one: the same object for
+    all of them.
     """
 
     kind: ClassVar[Kind]
@@ -59,6 +61,7 @@ class TransferError(Exception):
         super().__init__(words)
         self.words = words
         self.part_left = False
+        self.common: object | None = None
 
 
 class AccountFailure(TransferError):

@@ -134,11 +134,6 @@ class FtpServer:
         return session
 
     @property
-    def connection(self) -> object:
-        """The session itself: nothing else runs over its connection."""
-        return self
-
-    @property
     def connected(self) -> bool:
         """Whether the control connection stands."""
         return not self._closed
@@ -387,6 +382,11 @@ class FtpServer:
             except ftplib.error_perm as error:
                 raise PathRefused(spoken(str(error), self._password)) from error
         self._folders.discard(path)
+
+    def cut(self) -> None:
+        """Break the connections; no other one is made for what was lost."""
+        self._ended = True
+        self._watch.cut()
 
     def close(self) -> None:
         """End the session: with QUIT, where the server answers that within a second."""

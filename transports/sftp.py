@@ -70,11 +70,6 @@ class SftpServer:
         return self._connection.host_key
 
     @property
-    def connection(self) -> object:
-        """The SSH connection."""
-        return self._connection
-
-    @property
     def connected(self) -> bool:
         """Whether the SSH connection stands."""
         return self._connection.stands
@@ -263,6 +258,10 @@ class SftpServer:
         with self._talk(self._limits.reply, _path_refused):
             self._sftp.rmdir(path)
         self._folders.discard(path)
+
+    def cut(self) -> None:
+        """Break the connection, for all that share it."""
+        self._watch.cut()
 
     def close(self) -> None:
         """End the session, and with the last of its connection that one and its thread."""

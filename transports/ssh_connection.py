@@ -147,7 +147,9 @@ class SshConnection:
                 self._failure = self._told(error, watch)
             failure = self._failure
         self.wire.cut()
-        return type(failure)(failure.words)
+        mine = type(failure)(failure.words)
+        mine.common = self
+        return mine
 
     def _close(self) -> None:
         self.wire.cut()

@@ -52,13 +52,22 @@ class Claims(Rows):
         return self._start(query, claimant, folder)
 
     def claim_overtaking(
-        self, account_id: str, tries: float, claimant: Claimant, folder: str
+        self,
+        account_id: str,
+        tries: float,
+        claimant: Claimant,
+        folder: str,
+        names_in_use: Iterable[str],
     ) -> Claim | None:
-        """Start a file that has failed less than `tries` times, the least tried and oldest one."""
+        """Start a file that has failed less than `tries` times, the least tried and oldest one.
+
+        But none of a name that is being uploaded.
+        """
         query = {
             "account_id": account_id,
             "status": Status.QUEUED.value,
             "tries": {"$lt": tries},
+            "file_name": {"$nin": list(names_in_use)},
             "routed_at": {"$ne": None},
             "$expr": _READY,
         }

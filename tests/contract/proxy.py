@@ -67,6 +67,14 @@ class Proxy:
         for connection in self._sockets:
             connection.close()
 
+    def close(self) -> None:
+        """Reset every connection, and take no more."""
+        for listener in tuple(self._listeners):
+            self._listeners.remove(listener)
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+        self.reset()
+
     def reset(self) -> None:
         """Reset every connection that is open (RST), and go on listening."""
         for connection in tuple(self._sockets):

@@ -78,17 +78,6 @@ def test_the_end_of_one_session_leaves_the_others(customer: CustomerServer) -> N
     assert files_in(customer.root) == {"a.wav": len(BLOCK), "b.wav": len(BLOCK)}
 
 
-def test_sessions_tell_whether_they_share_a_connection(customer: CustomerServer) -> None:
-    with (
-        closing(open_session(customer)) as first,
-        closing(first.another()) as second,
-        closing(open_session(customer)) as other,
-    ):
-        assert (first.connection is second.connection) is (customer.host_key is not None)
-        assert first.connection is first.connection
-        assert first.connection is not other.connection
-
-
 def test_of_an_sftp_connection_that_is_over_there_is_no_other(
     sftp_customer: CustomerServer,
 ) -> None:

@@ -106,7 +106,7 @@ def wait_delivered(courier: Platform, *accounts: str) -> None:
 def test_killed_at_this_moment_of_an_upload_the_file_stands_there_once(
     courier: Platform, customer: AsyncSshServer, mood: Mood, program: Child, moment: Moment
 ) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP)
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.when[moment] = program.kill
     program.start()
     ids = publish_large(courier, "acme", 3)

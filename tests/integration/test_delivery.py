@@ -57,7 +57,7 @@ def test_recordings_reach_vsftpd_whole(courier: Platform, vsftpd: Vsftpd) -> Non
 def test_one_login_serves_an_accounts_files_one_after_another_in_order(
     courier: Platform, customer: AsyncSshServer, mood: Mood
 ) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP)
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     with running(courier):
         for recording_id in courier.publish_many("acme", NAMES):
             courier.wait_status(recording_id, "delivered")

@@ -780,3 +780,15 @@ def test_a_probe_is_found_by_an_index_in_order(files: Deliveries, database: Data
     waiting = rows.find({"account_id": "acme", "status": {"$in": ["queued", "uploading"]}})
     plan = waiting.sort(order).limit(1).explain()["queryPlanner"]["winningPlan"]
     assert stages(plan).isdisjoint({"COLLSCAN", "SORT"})
+
+
+def test_none_of_a_name_that_is_being_uploaded_overtakes(files: Deliveries) -> None:
+    for name in ("one", "two", "three"):
+        row = opened(files, name, file_name="other.wav" if name == "three" else "call.wav")
+        assert row.routing is not None
+        files.routed([row.routing])
+    assert files.claim("one", 1, ME, FOLDER)
+    claim = files.claim_overtaking("acme", 1, ME, FOLDER, ["call.wav"])
+    assert claim is not None
+    assert claim.recording_id == "three"
+    assert files.claim_overtaking("acme", 1, ME, FOLDER, ["call.wav", "other.wav"]) is None

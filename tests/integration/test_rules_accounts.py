@@ -56,7 +56,7 @@ def nothing_is_claimed(courier: Platform, server: AsyncSshServer, ids: list[str]
 def test_a_paused_account_keeps_its_files_until_somebody_resumes_it(
     courier: Platform, customer: AsyncSshServer, mood: Mood, others: AsyncSshServer
 ) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP)
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     courier.account("beta", others.customer, Protocol.SFTP)
     accounts = courier.core.ledger.accounts
     with running(courier):
@@ -120,7 +120,7 @@ def test_a_disabled_account_and_one_without_permission_keep_their_files(
 ) -> None:
     courier.core.directory.create("parent", ftp_access=True)
     courier.core.directory.create("acme", parent="parent", ftp_access=True)
-    courier.save("acme", customer.customer, Protocol.SFTP)
+    courier.save("acme", customer.customer, Protocol.SFTP, uploads=1)
     courier.account("beta", others.customer, Protocol.SFTP)
     documents = courier.core.database["accounts"]
     wake = courier.core.ledger.accounts.wake
@@ -247,7 +247,7 @@ def test_an_upload_that_outlasts_the_grace_time_is_given_back_and_counts_for_not
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("worker.service.GRACE_SECONDS", 0.3)
-    courier.account("acme", customer.customer, Protocol.SFTP)
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.held = True
     with running(courier):
         ids = courier.publish_many("acme", NAMES)

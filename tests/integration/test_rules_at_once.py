@@ -1,19 +1,23 @@
 """DESIGN 3, rules 6, 7 and 13, and the kind `busy`: several uploads at once for one account."""
 
+import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from config.accounts import Protocol
+from config.accounts import Capabilities, FtpSettings, Protocol
 from consumers.account import POLL
+from consumers.login import Line
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
 from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
+from transports.base import Server
 
 NAMES = [f"call-{number:02}.wav" for number in range(12)]
 LARGE = bytes(range(256)) * 2048
@@ -91,8 +95,12 @@ def test_no_more_than_the_process_has_slots(
     assert mood.most_at_once == 1
 
 
-def test_ftp_uploads_over_several_connections(courier: Platform, vsftpd: Vsftpd) -> None:
-    courier.account("acme", vsftpd.customer, Protocol.FTP)
+@pytest.mark.parametrize("pipelines", [False, True])
+def test_ftp_uploads_over_several_connections(
+    courier: Platform, vsftpd: Vsftpd, *, pipelines: bool
+) -> None:
+    can = Capabilities(pipelines=pipelines)
+    courier.account("acme", vsftpd.customer, Protocol.FTP, path="", capabilities=can)
     with running(courier):
         wait_delivered(courier, publish_together(courier, NAMES))
         courier.account_for("acme", vsftpd.root)
@@ -259,3 +267,99 @@ def test_of_two_recordings_of_a_name_the_later_one_gets_the_number(
         courier.account_for("acme", customer.root)
     assert courier.row(earlier)["remote_path"].endswith("call.wav")
     assert courier.row(later)["remote_path"].endswith("call (2).wav")
+
+
+def test_failures_that_have_nothing_in_common_count_one_by_one(
+    courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each closes its channel, the last one the connection: that is no lost connection."""
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 3)
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        (first,) = publish_together(courier, ["first.wav"])
+        wait_delivered(courier, [first])
+        mood.refused_names.update(NAMES[:3])
+        mood.held_names.update(NAMES[:3])
+        ids = courier.publish_many("acme", NAMES[:3])
+        until(lambda: mood.open_now == 0 and len(mood.uploads) >= 4, "all three to be renamed")
+        mood.held_names.clear()
+        until(lambda: sum(tries(courier, ids)) >= 3, "three failures")
+        until(lambda: courier.run_state("acme").failures >= sum(tries(courier, ids)), "their count")
+        mood.refused_names.clear()
+        wait_delivered(courier, ids)
+        courier.account_for("acme", customer.root)
+
+
+def test_a_kept_session_of_a_lost_connection_costs_no_file_a_try(
+    make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr("consumers.login.STALE_SECONDS", 60)
+    courier = make_courier(retry_delays=(0.0,))
+    with Proxy(sshd.customer) as proxy, running(courier):
+        courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
+        ids = publish_together(courier, NAMES)
+        wait_delivered(courier, ids)
+        proxy.reset()
+        more = courier.publish_many("acme", ["more-1.wav", "more-2.wav"])
+        wait_delivered(courier, more)
+        courier.account_for("acme", sshd.root)
+    assert sum(tries(courier, more)) <= 1
+
+
+def test_where_a_login_fails_those_who_waited_for_it_fail_with_it_and_it_is_one_failure(
+    make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three begin while the connection stands, and find it gone when they come to the server."""
+    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 3)
+    courier = make_courier(retry_delays=(3.0,))
+    opened = threading.Barrier(4)
+    with Proxy(sshd.customer) as proxy, running(courier):
+        courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
+        (first,) = publish_together(courier, ["first.wav"])
+        wait_delivered(courier, [first])
+        original = Line.open
+
+        def together(line: Line, settings: FtpSettings) -> Server:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                opened.wait(20)
+            return original(line, settings)
+
+        monkeypatch.setattr(Line, "open", together)
+        ids = courier.publish_many("acme", NAMES[:3])
+        until(lambda: opened.n_waiting == 3, "three to have begun")
+        proxy.close()
+        opened.wait(20)
+        until(lambda: tries(courier, ids) == [1, 1, 1], "a try of each file")
+        until(lambda: courier.run_state("acme").failures, "the failure")
+        assert courier.run_state("acme").failures == 1
+
+
+def test_a_worker_in_a_hurry_cuts_a_session_that_is_about_to_begin_too(
+    courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry, begun, go_on = threading.Event(), threading.Event(), threading.Event()
+    original = Line.open
+
+    def late(line: Line, settings: FtpSettings) -> Server:
+        begun.set()
+        go_on.wait(20)
+        return original(line, settings)
+
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier) as service:
+        (first,) = publish_together(courier, ["first.wav"])
+        wait_delivered(courier, [first])
+        monkeypatch.setattr(Line, "open", late)
+        (second,) = courier.publish_many("acme", ["second.wav"])
+        assert begun.wait(20)
+        stopping = threading.Thread(target=service.stop, args=(hurry,))
+        stopping.start()
+        hurry.set()
+        until(lambda: not customer._connections, "the kept session to be cut")
+        go_on.set()
+        stopping.join(20)
+        assert not stopping.is_alive()
+        row = courier.row(second)
+    assert (row["status"], row["tries"]) == ("queued", 0)
+    assert mood.uploads == [mood.uploads[0]]

@@ -65,7 +65,7 @@ def starts(courier: Platform, ids: list[str]) -> list[int]:
 def test_when_the_time_is_over_the_oldest_file_is_the_probe_and_the_rest_follow_in_order(
     quick: Platform, customer: AsyncSshServer, mood: Mood
 ) -> None:
-    quick.account("acme", customer.customer, Protocol.SFTP)
+    quick.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.held = True
     with running(quick):
         ids = suspend(quick, customer)
@@ -118,7 +118,7 @@ def test_a_probe_failed_by_the_account_suspends_again_and_tells_again_and_is_no_
 def test_a_probe_failed_by_the_file_suspends_again_and_is_a_try(
     quick: Platform, customer: AsyncSshServer, mood: Mood
 ) -> None:
-    quick.account("acme", customer.customer, Protocol.SFTP)
+    quick.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.refused_names.add(NAMES[0])
     with running(quick):
         ids = suspend(quick, customer)
@@ -218,7 +218,7 @@ def test_a_probe_whose_worker_dies_counts_for_nothing(
     quick: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.service.GRACE_SECONDS", 0.2)
-    quick.account("acme", customer.customer, Protocol.SFTP)
+    quick.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.held = True
     with running(quick):
         ids = suspend(quick, customer)

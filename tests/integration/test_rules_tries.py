@@ -109,7 +109,7 @@ def test_a_failed_file_yields_to_files_with_fewer_tries_also_at_delay_0(
     make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood
 ) -> None:
     courier = make_courier(retry_delays=(0.0,))
-    courier.account("acme", customer.customer, Protocol.SFTP)
+    courier.account("acme", customer.customer, Protocol.SFTP, uploads=1)
     mood.refused_names.add("poison.wav")
     ids: list[str] = []
     with running(courier):
