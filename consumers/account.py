@@ -45,6 +45,9 @@ RECHECK = 30.0
 CONFIG_DELAY = 30.0
 """What somebody has to mend first, a missing key for one, is not tried every second."""
 POLL = 0.5
+JUST_NOW = 0.05
+"""Seconds for which one reading of the account serves several claims: somebody who pauses it at
+this moment could not have been quicker."""
 AWAY = (BrokerAway, NotRouted, PyMongoError, OSError)
 """The broker or the database cannot be reached at this moment."""
 TO_BE_MENDED = (*AWAY, ConfigError)
@@ -85,6 +88,7 @@ class AccountSession:
     _failures: Failures = field(default_factory=Failures)
     _seen: tuple[Account, RunState] | None = None
     _looked_at: float = 0.0
+    _failures_seen: int = 0
     _window: Window | None = None
     _busy_at: float = field(default_factory=time.monotonic)
     _passed: list[str] = field(default_factory=list)
@@ -142,14 +146,25 @@ class AccountSession:
         return Pause(seconds)
 
     def _look(self) -> Next:
-        """State, permission and settings are read anew for each claim."""
+        """Nothing is begun on a state that a failure changes meanwhile."""
         with self._failures.lock:
-            account, run = self.means.ledger.accounts.look(self.account_id)
-            self._routed, self._looked_at = run.routed, time.monotonic()
+            account, run = self._read()
             if account is None or not self._may_work(account, run):
                 return NOTHING_TO_DO
-            self._seen = account, run
             return self._go_on(account, run)
+
+    def _read(self) -> tuple[Account | None, RunState]:
+        """State, permission and settings as they are, or of an account that is well as just now."""
+        if self._seen is not None and time.monotonic() - self._looked_at < JUST_NOW:
+            account, run = self._seen
+            failed = self._failures.count != self._failures_seen
+            if run.state is State.ACTIVE and not (failed or run.recovers):
+                return account, run
+        account, run = self.means.ledger.accounts.look(self.account_id)
+        self._routed, self._looked_at = run.routed, time.monotonic()
+        self._failures_seen = self._failures.count
+        self._seen = None if account is None else (account, run)
+        return account, run
 
     def _go_on(self, account: Account, run: RunState) -> Next:
         self._bring_back_casualties(run)
@@ -184,6 +199,7 @@ class AccountSession:
     def _step(self, account: Account, run: RunState) -> Next:
         if run.state is State.ACTIVE:
             return self._deliver_next(account, run)
+        self._login.dismiss()
         self._give_back()
         if len(self._uploads):  # the probe, or what was begun before the suspension
             return Pause(POLL)
@@ -239,7 +255,7 @@ class AccountSession:
         """Uploads at once: one until a login stands, and after a failure until a success."""
         if run.failures or self.crowded():
             return 1
-        return self._login.at_once(_settings(account))
+        return self._login.begun_at_once(_settings(account))
 
     def _claim_held(self, account: Account, run: RunState, window: Window, held: Held) -> None:
         claim = self.means.ledger.files.claim(
@@ -410,6 +426,7 @@ class AccountSession:
 
     def _let_uploads_end(self) -> None:
         """What still runs is written down before the account is given up."""
+        self._login.dismiss()
         for ended in self._uploads.close():
             if ended.trouble is not None:
                 self._tell(ended.trouble)

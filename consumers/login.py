@@ -19,7 +19,11 @@ server that ends idle sessions has not failed."""
 AT_ONCE_NEARBY = 3
 """Uploads at once that pay where a round trip costs next to nothing: one of them is written down
 while the other one is sent."""
-MOST_UPLOADS = max(MOST_AT_ONCE.values())
+AHEAD = 2
+"""Files that are begun besides, where several run at once: while one file is claimed and opened and
+another one is written down, all sessions at the server are at work."""
+MOST_UPLOADS = max(MOST_AT_ONCE.values()) + AHEAD
+WAIT_STEP = 0.5
 ROUND_TRIP_FOR_ONE_MORE = 0.005
 """Seconds of round trip for which one more upload at once pays."""
 
@@ -43,29 +47,37 @@ class Login:
         self._means = means
         self._stirred = stirred
         self._account_id = account_id
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._settings: FtpSettings | None = None
         self._kept: list[_Kept] = []
         self._in_use: list[Server] = []
         self._told: WeakSet[object] = WeakSet()
         self._taken: int | None = None
         self._interrupted = False
+        self._dismissed = 0
+        self._opening = 0
         self._logging_in = threading.Lock()
-        self._logons = 0
+        self.logons = 0
+        """How often somebody has logged in, or was refused."""
         self._refusal: TransferError | None = None
 
-    def at_once(self, settings: FtpSettings) -> int:
-        """How many uploads may run: one until the login stands, then as many as pay.
+    def begun_at_once(self, settings: FtpSettings) -> int:
+        """How many files may be begun: one until the login stands."""
+        with self._lock:
+            most = self._at_once(settings)
+        return most + AHEAD if most > 1 else 1
+
+    def _at_once(self, settings: FtpSettings) -> int:
+        """How many sessions there may be: one until the login stands, then as many as pay.
 
         No more than the settings say, than the server took in the test on save, and than it has
         taken in this session.
         """
-        with self._lock:
-            standing = self._standing(settings)
-            if not standing:
-                return 1
-            worth = _worth(min(server.round_trip for server in standing))
-            return min(most_at_once(settings), worth, self._taken or worth)
+        standing = self._standing(settings)
+        if not standing:
+            return 1
+        worth = _worth(min(server.round_trip for server in standing))
+        return min(most_at_once(settings), worth, self._taken or worth)
 
     def open_now(self) -> int:
         """Sessions at the server, in use or kept."""
@@ -102,8 +114,15 @@ class Login:
         with self._lock:
             self._interrupted = True
             sessions = self._sessions()
+        self.dismiss()
         for server in sessions:
             server.cut()
+
+    def dismiss(self) -> None:
+        """Nothing is to begin any more: uploads that wait for a session give up."""
+        with self._lock:
+            self._dismissed += 1
+            self._lock.notify_all()
 
     def close(self) -> None:
         """End the sessions that are kept; harmless where there is none."""
@@ -114,32 +133,52 @@ class Login:
 
     # --- the side of a line -----------------------------------------------------------------------
 
-    def take_kept(self, settings: FtpSettings) -> Server | None:
-        """A session that was kept and still stands, for as long as the settings are the same."""
-        while True:
-            with self._lock:
-                if settings != self._settings or not self._kept:
-                    return None
-                kept = self._kept.pop()
-                self._in_use.append(kept.server)
+    def wait_for_session(self, settings: FtpSettings) -> Server | None:
+        """A session that was kept and still stands; None where one more may be opened instead.
+
+        The caller of whom it is expected to be opened says so by `opened`. Raises Interrupted
+        where nothing is to begin any more.
+        """
+        while (kept := self._wait_for_session(settings)) is not None:
             if kept.server.connected and _answers(kept):
                 return kept.server
             self.discard(kept.server)
+        return None
+
+    def _wait_for_session(self, settings: FtpSettings) -> _Kept | None:
+        with self._lock:
+            dismissed = self._dismissed
+            while True:
+                if self._kept and settings == self._settings:
+                    kept = self._kept.pop()
+                    self._in_use.append(kept.server)
+                    return kept
+                if len(self._in_use) + self._opening < self._at_once(settings):
+                    self._opening += 1
+                    return None
+                self._lock.wait(WAIT_STEP)
+                if self._dismissed != dismissed:
+                    raise Interrupted("The account is not worked any more at this moment")
+
+    def opened(self) -> None:
+        """The session that was to be opened is in use, or there is none."""
+        with self._lock:
+            self._opening -= 1
+            self._lock.notify_all()
 
     def standing(self, settings: FtpSettings) -> Server | None:
         """A session of an upload that runs, over which one more may be opened."""
         with self._lock:
             return next(iter(self._standing(settings)), None)
 
-    def connect(self, settings: FtpSettings) -> Server | None:
+    def connect(self, settings: FtpSettings, logons: int) -> Server | None:
         """Log in; None where another upload has done so meanwhile: one logs in at a time.
 
-        Who waited for a logon that failed has failed with it. Raises TransferError, and
-        ConfigError for an unreadable password.
+        Who has waited since there were so many `logons` for one that failed has failed with it.
+        Raises TransferError, and ConfigError for an unreadable password.
         """
-        seen = self._logons
         with self._logging_in:
-            if self._logons == seen:
+            if self.logons == logons:
                 return self._log_in(settings)
             if self._refusal is not None:
                 raise self._refusal
@@ -156,7 +195,7 @@ class Login:
             error.common = error.common or error
             raise
         finally:
-            self._logons += 1
+            self.logons += 1
         with self._lock:
             self._settings = settings
         self._stirred.set()
@@ -176,6 +215,7 @@ class Login:
         with self._lock:
             self._in_use.remove(server)
             self._kept.append(_Kept(server, time.monotonic()))
+            self._lock.notify()
 
     def discard(self, server: Server) -> None:
         """It has failed: a session that is broken is never used again.
@@ -187,6 +227,7 @@ class Login:
             self._in_use.remove(server)
             for kept in self._kept:
                 kept.since = -math.inf
+            self._lock.notify_all()
 
     def is_told(self, failure: TransferError) -> bool:
         """Whether another upload has failed of the same before, and its failure counts for both."""
@@ -217,7 +258,13 @@ class Line:
 
     def open(self, settings: FtpSettings) -> Server:
         """The session. Raises TransferError, and ConfigError for an unreadable password."""
-        self._server = self._login.take_kept(settings) or self._open_more(settings)
+        logons = self._login.logons
+        self._server = self._login.wait_for_session(settings)
+        if self._server is None:
+            try:
+                self._server = self._open_more(settings, logons)
+            finally:
+                self._login.opened()
         return self._server
 
     def keep(self) -> None:
@@ -232,10 +279,14 @@ class Line:
         if self._server is not None:
             self._login.discard(self._server)
 
-    def _open_more(self, settings: FtpSettings) -> Server:
+    def _open_more(self, settings: FtpSettings, logons: int) -> Server:
         while True:
             origin = self._login.standing(settings)
-            server = self._login.connect(settings) if origin is None else self._beside(origin)
+            if origin is None:
+                server = self._login.connect(settings, logons)
+                logons = self._login.logons
+            else:
+                server = self._beside(origin)
             if server is not None:
                 return server
 

@@ -41,6 +41,7 @@ class Endings(Rows):
                 },
                 {"$unset": ["casualty", "intent", "replaces", "replaced"]},
             ],
+            projection={"delivered_at": 1, "created_at": 1},
             return_document=ReturnDocument.AFTER,
         )
         return (row["delivered_at"] - row["created_at"]).total_seconds() if row else None
