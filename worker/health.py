@@ -33,7 +33,8 @@ class HealthServer:
     """Answers on `bind` ("127.0.0.1:9108"; port 0 picks a free one) between start and stop.
 
     `metrics` gives the text of a scrape, `live` and `ready` are the checks of the two others:
-    200 where all are well, else 503, and JSON that names each and, of `/readyz`, the `state`.
+    200 where all are well, else 503, and JSON that names each. The word for `/readyz` is given by
+    `state`, which is told whether all are well: no check is asked twice for one answer.
     """
 
     def __init__(
@@ -43,13 +44,13 @@ class HealthServer:
         metrics: Callable[[], bytes],
         live: Checks,
         ready: Checks,
-        state: Callable[[], str],
+        state: Callable[[bool], str],
     ) -> None:
         self._bind = bind
         self._answers: dict[str, Callable[[], _Answer]] = {
             "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE_LATEST, metrics()),
-            "/healthz": lambda: _told(live, "alive"),
-            "/readyz": lambda: _told(ready, state()),
+            "/healthz": lambda: _told(live, lambda _: "alive"),
+            "/readyz": lambda: _told(ready, state),
         }
         self._server: _Server | None = None
         self._thread: Thread | None = None
@@ -61,6 +62,11 @@ class HealthServer:
             raise RuntimeError("the health server is not running")
         host, port, *_ = self._server.socket.getsockname()
         return host, port
+
+    @property
+    def running(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None
 
     def start(self) -> None:
         """Listen and answer. Raises OSError where the address cannot be had."""
@@ -118,10 +124,10 @@ class HealthServer:
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _told(checks: Checks, status_word: str) -> _Answer:
+def _told(checks: Checks, word: Callable[[bool], str]) -> _Answer:
     states = {name: _state(check) for name, check in checks.items()}
     is_well = all(state == "ok" for state in states.values())
-    body = json.dumps({"status": status_word, "checks": states}).encode()
+    body = json.dumps({"status": word(is_well), "checks": states}).encode()
     status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
     return status, "application/json", body
 

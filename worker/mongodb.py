@@ -14,6 +14,12 @@ def is_away(error: PyMongoError) -> bool:
     return isinstance(error, ConnectionFailure) or error.timeout
 
 
+def sentence(error: PyMongoError) -> str:
+    """What is wrong with it, for `/readyz`."""
+    verb = "does not answer" if is_away(error) else "refuses"
+    return f"MongoDB {verb}: {in_words(error)}."
+
+
 def in_words(error: PyMongoError) -> str:
     """The last words, without the driver's particulars and without credentials."""
     if isinstance(error, OperationFailure) and error.details:

@@ -1,7 +1,6 @@
 """How a worker is: starting, ready, degraded or stopping, and what of it is not well."""
 
 import threading
-from collections.abc import Callable
 
 import pymongo
 from pymongo.database import Database
@@ -11,9 +10,36 @@ from consumers.broker import Broker
 from consumers.intake import Intake
 from consumers.leases import Leases
 from consumers.ledger import Document
+from worker import mongodb
 from worker.health import Checks
 
-PING_SECONDS = 2.0
+ASK_SECONDS = 1.5
+"""Longest wait for the database: whoever asks `/readyz` has the answer within two seconds."""
+
+
+class Phase:
+    """Where a program is in its life. Callable from any thread."""
+
+    def __init__(self) -> None:
+        self._was_ready = threading.Event()
+        self._stopping = threading.Event()
+
+    def told(self, well: bool) -> str:  # noqa: FBT001 - the one thing the health server knows
+        """`starting` was never well so far; `degraded` was, and is not now."""
+        if self._stopping.is_set():
+            return "stopping"
+        if well:
+            self._was_ready.set()
+            return "ready"
+        return "degraded" if self._was_ready.is_set() else "starting"
+
+    def stop(self) -> None:
+        """The program has been asked to stop."""
+        self._stopping.set()
+
+    def running(self) -> str | None:
+        """The check that fails while the program stops, however well all else is."""
+        return "The program is stopping." if self._stopping.is_set() else None
 
 
 class Readiness:
@@ -30,33 +56,22 @@ class Readiness:
         self._brokers = brokers
         self._intake = intake
         self._leases = leases
-        self._was_ready = threading.Event()
-        self._stopping = threading.Event()
+        self.phase = Phase()
 
     @property
     def checks(self) -> Checks:
         """What must be well, each with its sentence where it is not."""
-        parts: dict[str, Callable[[], str | None]] = {
+        return {
             "rabbitmq": self._rabbitmq,
             "mongodb": self._mongodb,
             "intake": self._taking,
             "accounts": self._owning,
-            "running": self._running,
+            "running": self.phase.running,
         }
-        return parts
 
     def state(self) -> str:
-        """`starting` was never ready so far; `degraded` was, and something is away."""
-        if self._stopping.is_set():
-            return "stopping"
-        if all(check() is None for check in self.checks.values()):
-            self._was_ready.set()
-            return "ready"
-        return "degraded" if self._was_ready.is_set() else "starting"
-
-    def stopping(self) -> None:
-        """The worker has been asked to stop."""
-        self._stopping.set()
+        """How the worker is now."""
+        return self.phase.told(all(check() is None for check in self.checks.values()))
 
     def _rabbitmq(self) -> str | None:
         connected = all(broker.ready for broker in self._brokers)
@@ -64,10 +79,10 @@ class Readiness:
 
     def _mongodb(self) -> str | None:
         try:
-            with pymongo.timeout(PING_SECONDS):
+            with pymongo.timeout(ASK_SECONDS):
                 self._database.command("ping")
-        except PyMongoError:
-            return "MongoDB does not answer."
+        except PyMongoError as error:
+            return mongodb.sentence(error)
         return None
 
     def _taking(self) -> str | None:
@@ -76,6 +91,3 @@ class Readiness:
 
     def _owning(self) -> str | None:
         return None if self._leases.owned() else "This worker owns no accounts yet."
-
-    def _running(self) -> str | None:
-        return "The worker is stopping." if self._stopping.is_set() else None

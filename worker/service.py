@@ -46,7 +46,7 @@ RECONCILE_SECONDS = 10.0
 
 
 class Service:
-    """One worker process. Raises pymongo's errors where MongoDB is away at the start."""
+    """One worker process: listens at once, and starts to work when MongoDB is there."""
 
     def __init__(self, core: Core, *, console: bool = False, health: bool = True) -> None:
         settings = core.settings
@@ -54,10 +54,7 @@ class Service:
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._log = LogObserver()
         self._outbox = make_outbox(core, self._observe)
-        core.ledger.ensure_indexes()
-        self._outbox.ensure_indexes()
         self._presence = Presence(core.database, self._worker)
-        self._presence.ensure_indexes()
         self._told = ("", 0)
         self._tell_at = 0.0
         self._leases = Leases(
@@ -67,7 +64,6 @@ class Service:
             busy=self._busy_buckets,
             ttl=settings.lease_seconds,
         )
-        self._leases.prepare()
         self._metrics = Metrics(
             totals=lambda: core.ledger.totals(core.directory), alerts_waiting=self._outbox.waiting
         )
@@ -96,8 +92,10 @@ class Service:
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
             Periodic("leases", lease_round, self._keep_leases, self._observe),
         ]
+        self._working = threading.Event()
         self._health = self._make_health() if health else None
-        self._console = self._make_console() if console else None
+        self._with_console = console
+        self._console: ConsoleServer | None = None
 
     @property
     def console_address(self) -> tuple[str, int] | None:
@@ -113,25 +111,52 @@ class Service:
         """What `/readyz` tells: the topology stands, events are taken, accounts are worked."""
         return self._readiness.state() == "ready"
 
-    def start(self) -> None:
-        """Begin to take events and to deliver. Raises OSError where an address cannot be had."""
-        if self._console is not None:
-            self._console.start()
-        if self._health is not None:
+    def listen(self) -> None:
+        """Answer `/metrics`, `/healthz` and `/readyz`, which needs neither broker nor database.
+
+        Harmless where it does. Raises OSError where the address cannot be had.
+        """
+        if self._health is not None and not self._health.running:
             self._health.start()
+
+    def start(self) -> None:
+        """Begin to take events and to deliver.
+
+        Raises OSError where an address cannot be had, pymongo's errors where MongoDB is away.
+        """
+        self.listen()
+        self._prepare()
+        if self._with_console:
+            self._console = self._make_console()
+            self._console.start()
         self._publishing.broker.start()
         self._consuming.start()
         self._intake.start()
         self._scheduler.start()
         for each in self._rounds:
             each.start()
+        self._working.set()
 
     def stop(self, hurry: threading.Event) -> None:
         """Take no more, let uploads end within the grace time, give the rest back.
 
-        Uploads are cut at once where `hurry` is set.
+        Uploads are cut at once where `hurry` is set. Harmless where it has not been started.
         """
-        self._readiness.stopping()
+        self._readiness.phase.stop()
+        if self._working.is_set():
+            self._working.clear()
+            self._end_work(hurry)
+        if self._health is not None:
+            self._health.stop()
+
+    def _prepare(self) -> None:
+        """What must stand in the database before any work begins."""
+        self._core.ledger.ensure_indexes()
+        self._outbox.ensure_indexes()
+        self._presence.ensure_indexes()
+        self._leases.prepare()
+
+    def _end_work(self, hurry: threading.Event) -> None:
         if self._console is not None:
             self._console.stop()
         self._intake.stop()
@@ -143,8 +168,6 @@ class Service:
         self._consuming.stop()
         self._publishing.broker.stop()
         self._give_up_leases()
-        if self._health is not None:
-            self._health.stop()
 
     def _make_health(self) -> HealthServer:
         return HealthServer(
@@ -152,7 +175,7 @@ class Service:
             metrics=self._metrics.render,
             live=self._liveness(),
             ready=self._readiness.checks,
-            state=self._readiness.state,
+            state=self._readiness.phase.told,
         )
 
     def _make_console(self) -> "ConsoleServer":
@@ -191,14 +214,18 @@ class Service:
             route_unrouted(self._core.ledger, self._publishing.router)
 
     def _liveness(self) -> Checks:
-        """What no restart but the process's own would bring back."""
+        """What no restart but the process's own would bring back, as long as it works at all."""
         threads: dict[str, _Threaded] = {
             "intake": self._intake,
             "scheduler": self._scheduler,
             "consuming": self._consuming,
             "publishing": self._publishing.broker,
         }
-        return {name: partial(_dead, part) for name, part in threads.items()}
+        return {name: partial(self._dead, part) for name, part in threads.items()}
+
+    def _dead(self, part: "_Threaded") -> str | None:
+        is_missed = self._working.is_set() and not part.alive
+        return "Its thread has ended." if is_missed else None
 
     def _busy_buckets(self) -> set[int]:
         return self._scheduler.busy_buckets()
@@ -247,7 +274,3 @@ def _rules(settings: Settings) -> Rules:
 class _Threaded(Protocol):
     @property
     def alive(self) -> bool: ...
-
-
-def _dead(part: _Threaded) -> str | None:
-    return None if part.alive else "Its thread has ended."

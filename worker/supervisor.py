@@ -9,19 +9,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pymongo
 import structlog
+from pymongo.errors import PyMongoError
 
 from consumers.presence import workers
+from worker import mongodb
 from worker.core import Core, make_messaging, make_outbox
 from worker.health import HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
+from worker.readiness import ASK_SECONDS, Phase
 from worker.service import GRACE_SECONDS
 from worker.signals import StopSignals
 
@@ -85,22 +88,24 @@ class Place:
 
 
 @contextmanager
-def supervised_workers(core: Core, processes: int, *, console: bool) -> Iterator["Supervisor"]:
-    """The supervisor, with the metrics, the health checks and the console served.
+def supervised_workers(core: Core, processes: int) -> Iterator["Supervisor"]:
+    """The supervisor, with the metrics and the health checks served.
 
-    Raises OSError where an address cannot be had.
+    Needs neither broker nor database yet. Raises OSError where the address cannot be had.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="courier-metrics-")))
         supervisor = Supervisor(core, processes, folder)
-        if console:
-            stack.enter_context(_console(core))
         stack.enter_context(_health(core, supervisor, folder))
         yield supervisor
 
 
 @contextmanager
-def _console(core: Core) -> Iterator[None]:
+def served_console(core: Core) -> Iterator[None]:
+    """The console of all workers.
+
+    Raises ConsoleAddressTaken, and pymongo's errors where MongoDB is away.
+    """
     from worker.console.server import ConsoleServer  # noqa: PLC0415 - only where it is served
 
     messaging = make_messaging(core, LogObserver())
@@ -124,8 +129,8 @@ def _health(core: Core, supervisor: "Supervisor", folder: Path) -> HealthServer:
         core.settings.metrics_bind,
         metrics=metrics.render,
         live={},
-        ready={"workers": supervisor.unready},
-        state=supervisor.state,
+        ready={"workers": supervisor.unready, "running": supervisor.phase.running},
+        state=supervisor.phase.told,
     )
 
 
@@ -137,8 +142,7 @@ class Supervisor:
         self._core = core
         self._places = [Place(number, environment) for number in range(1, processes + 1)]
         self._log = structlog.stdlib.get_logger("courier")
-        self._stopping = threading.Event()
-        self._was_ready = threading.Event()
+        self.phase = Phase()
 
     def run(self, asked: StopSignals) -> None:
         """Fill the places again and again; returns once all workers have ended in order."""
@@ -147,28 +151,20 @@ class Supervisor:
                 for place in self._places:
                     self._fill(place)
         finally:
-            self._stopping.set()
+            self.phase.stop()
             self._end(asked)
 
     def unready(self) -> str | None:
-        """None where every worker is ready."""
+        """None where every worker is ready, a sentence where one is not or MongoDB is away."""
+        try:
+            with pymongo.timeout(ASK_SECONDS):
+                known = workers(self._core.database)
+        except PyMongoError as error:
+            return mongodb.sentence(error)
         here = socket.gethostname()
-        states = {
-            each.pid: each.state for each in workers(self._core.database) if each.host == here
-        }
+        states = {each.pid: each.state for each in known if each.host == here}
         missing = [place.number for place in self._places if states.get(place.pid or 0) != "ready"]
-        if not missing:
-            self._was_ready.set()
-            return None
-        return f"{len(missing)} of {len(self._places)} workers are not ready."
-
-    def state(self) -> str:
-        """starting, ready, degraded or stopping, of all workers together."""
-        if self._stopping.is_set():
-            return "stopping"
-        if self.unready() is None:
-            return "ready"
-        return "degraded" if self._was_ready.is_set() else "starting"
+        return f"{len(missing)} of {len(self._places)} workers are not ready." if missing else None
 
     def _fill(self, place: Place) -> None:
         ended = place.fill()

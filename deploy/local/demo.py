@@ -1,7 +1,8 @@
 """`make run`: the whole service on this machine, with two customers, told as a short story.
 
 The broker, the database, the customers' servers and the program are real; only the times are
-short. `--once` ends after the story, with exit code 0 only if every sample was delivered.
+short. `--once` ends after the story, with exit code 0 only if every sample was delivered: never
+where it was stopped.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +45,8 @@ DURING_OUTAGE = 6
 DELIVERY_LIMIT = 120.0
 SUSPEND_SECONDS = 8
 START_LIMIT = 60.0
+INTERRUPTED = 128 + signal.SIGINT
+"""What a shell makes of a program that Ctrl-C ended."""
 
 HOME = STATE / "demo"
 SFTP_CUSTOMER, FTP_CUSTOMER = "acme", "globex"
@@ -73,14 +77,15 @@ def main() -> int:
     parser.add_argument("--picture", type=Path, help="draw what was shown into this SVG file")
     asked = parser.parse_args()
     console.record = asked.picture is not None
+    once = asked.once or console.record
     try:
-        code = _show(once=asked.once or console.record)
+        code = _show(once=once)
     except (ServiceError, DemoFailed) as error:
         console.print(f"[bold red]✗[/] {error}")
         return 1
     except KeyboardInterrupt:
         console.print("\n[dim]Stopped.[/]")
-        return 0
+        return INTERRUPTED if once else 0  # without --once it is how the story ends
     if console.record:
         _draw(asked.picture)
     return code

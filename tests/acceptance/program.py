@@ -90,7 +90,7 @@ class Program:
     def start(self, *arguments: object, **changes: str | None) -> subprocess.Popen[str]:
         """Start a command; the caller ends it."""
         return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "worker", *map(str, arguments)],
+            _command(arguments),
             cwd=self.folder,
             env=self._environment(changes),
             stdin=subprocess.PIPE,
@@ -98,6 +98,20 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def start_logged(
+        self, log: Path, *arguments: object, **changes: str | None
+    ) -> subprocess.Popen[bytes]:
+        """The same, for what tells more than a pipe holds: all it prints is in the log."""
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                _command(arguments),
+                cwd=self.folder,
+                env=self._environment(changes),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
 
     def end(self, process: subprocess.Popen[str], stdin: str = "") -> Answer:
         """Wait for a command that was started."""
@@ -125,8 +139,12 @@ class Program:
         return {**kept, **given, "PYTHONPATH": path, "PYTHONUTF8": "1"}
 
 
+def _command(arguments: tuple[object, ...]) -> list[str]:
+    return [sys.executable, "-W", "error", "-m", "worker", *map(str, arguments)]
+
+
 @contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
     """Whatever happens inside, the process and its pipes are gone afterwards."""
     with process:
         try:

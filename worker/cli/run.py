@@ -21,7 +21,7 @@ from worker.console import ConsoleAddressTaken
 from worker.core import Core, open_core
 from worker.service import Service
 from worker.signals import StopSignals, stop_signals
-from worker.supervisor import SUPERVISED, supervised_workers
+from worker.supervisor import SUPERVISED, served_console, supervised_workers
 
 DATABASE_SECONDS = 3.0
 """Longest single wait for the database at the start, so that Ctrl-C is heard."""
@@ -42,14 +42,13 @@ def run(
 ) -> None:
     """Deliver recordings until Ctrl-C or SIGTERM.
 
-    Starts without RabbitMQ and MongoDB too, and begins to work once they are there.
+    Starts without RabbitMQ and MongoDB too, and begins to work once they are there: until then
+    /readyz tells what it waits for.
     """
     settings = load_settings()
     _refuse_short_leases(settings)
     logs.configure(settings.log_format)
     with stop_signals() as asked, open_core(settings) as core:
-        if not _database_is_there(core, asked.stop):
-            return
         if processes > 1:
             _supervise(core, processes, asked, console=not no_console)
         else:
@@ -68,7 +67,12 @@ def _refuse_short_leases(settings: Settings) -> None:
 def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool) -> None:
     with ExitStack() as stack:
         with _addresses(core.settings):
-            workers = stack.enter_context(supervised_workers(core, processes, console=console))
+            workers = stack.enter_context(supervised_workers(core, processes))
+        if not _database_is_there(core, asked.stop):
+            return
+        with _addresses(core.settings):
+            if console:
+                stack.enter_context(served_console(core))
         _log().info("service_started", processes=processes, metrics=core.settings.metrics_bind)
         workers.run(asked)
     _log().info("service_stopped")
@@ -76,6 +80,11 @@ def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool)
 
 def _work(core: Core, asked: StopSignals, *, console: bool, supervised: bool) -> None:
     service = Service(core, console=console, health=not supervised)
+    with _addresses(core.settings):
+        service.listen()
+    if not _database_is_there(core, asked.stop):
+        service.stop(asked.hurry)
+        return
     with _addresses(core.settings):
         service.start()
     _log().info(

@@ -26,7 +26,7 @@ def running(
     **ready: Callable[[], str | None],
 ) -> Iterator[HealthServer]:
     server = HealthServer(
-        bind, metrics=metrics, live={"threads": fine}, ready=ready, state=lambda: state
+        bind, metrics=metrics, live={"threads": fine}, ready=ready, state=lambda _: state
     )
     with server:
         yield server
@@ -89,6 +89,13 @@ def test_a_state_that_changes_is_seen_at_once() -> None:
     with running(topology=lambda: states.pop(0)) as server:
         assert ask(server, "/readyz")[0] == 503
         assert ask(server, "/readyz")[0] == 200
+
+
+def test_no_check_is_asked_twice_for_one_answer() -> None:
+    asked: list[str] = []
+    with running(mongodb=lambda: asked.append("mongodb"), rabbitmq=fine) as server:
+        ask(server, "/readyz")
+    assert asked == ["mongodb"]
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/metricsx", "/../metrics", "/%00"])
@@ -193,7 +200,7 @@ def answers(server: HealthServer) -> bool:
 
 def test_it_can_be_started_again_and_stopped_twice() -> None:
     server = HealthServer(
-        "127.0.0.1:0", metrics=lambda: b"", live={}, ready={}, state=lambda: "ready"
+        "127.0.0.1:0", metrics=lambda: b"", live={}, ready={}, state=lambda _: "ready"
     )
     for _ in range(2):
         server.start()
@@ -208,7 +215,7 @@ def test_an_address_in_use_is_an_error_at_the_start() -> None:
     with running() as server:
         host, port = server.address
         second = HealthServer(
-            f"{host}:{port}", metrics=lambda: b"", live={}, ready={}, state=lambda: "ready"
+            f"{host}:{port}", metrics=lambda: b"", live={}, ready={}, state=lambda _: "ready"
         )
         with pytest.raises(OSError, match="in use"):
             second.start()

@@ -1,0 +1,302 @@
+"""`courier run` with one process and with several: how it says it is, and how it is ended."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from config.accounts import Protocol
+from config.settings import Settings
+from consumers.ledger import bucket_of
+from deploy.local.customers import AsyncSshServer, SmtpSink
+from deploy.local.processes import free_port
+from deploy.local.services import Services
+from tests.acceptance.program import LIMIT, Program, ended
+from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.platform import Platform, platform, until
+from worker.service import GRACE_SECONDS
+
+ANSWERED_WITHIN = 2.0
+"""Longest time for an answer of `/readyz`; a busy machine may be a little late."""
+BUSY_SECONDS = 3.0
+
+NO_CONSOLE = "--no-console"
+
+one_or_two = pytest.mark.parametrize("processes", [1, 2])
+
+
+@dataclass(frozen=True)
+class Health:
+    """What one who probes is answered."""
+
+    code: int
+    state: str
+    checks: dict[str, str]
+    seconds: float
+    """How long the answer took."""
+
+    @property
+    def reason(self) -> str:
+        """What is not well."""
+        return " ".join(told for told in self.checks.values() if told != "ok")
+
+
+@dataclass(frozen=True)
+class Running:
+    """`courier run` as an operator and a probe see it."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def get(self, path: str, port: int | None = None) -> tuple[int, str]:
+        """Status and body, of the metrics' port or another. Raises OSError where none listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=LIMIT)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def health(self, path: str = "/readyz") -> Health | None:
+        """The answer to a probe; None where nothing listens yet."""
+        asked = time.monotonic()
+        try:
+            code, body = self.get(path)
+        except OSError:
+            assert self.process.poll() is None, self.log.read_text()
+            return None
+        told = json.loads(body)
+        return Health(code, told["status"], told["checks"], time.monotonic() - asked)
+
+    def is_alive(self) -> bool:
+        """What `/healthz` says."""
+        health = self.health("/healthz")
+        return health is not None and (health.code, health.state) == (200, "alive")
+
+    def wait_state(self, state: str) -> Health:
+        """The answer of `/readyz`, once it is this state."""
+        seen: list[Health | None] = [None]
+
+        def come() -> Health | None:
+            seen[0] = self.health()
+            return seen[0] if seen[0] and seen[0].state == state else None
+
+        health = until(come, lambda: f"{state}; it is {seen[0]}\n{self.log.read_text()[-3000:]}")
+        assert isinstance(health, Health)
+        assert health.code == (200 if state == "ready" else 503)
+        return health
+
+    def counted(self, name: str) -> float:
+        """The value of a series of `/metrics`."""
+        _, body = self.get("/metrics")
+        found = re.search(rf"^{re.escape(name)} (\S+)$", body, re.MULTILINE)
+        assert found, body
+        return float(found[1])
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait_end(self, limit: float = LIMIT) -> None:
+        """It ends in order: with 0, with no traceback in its log."""
+        code = self.process.wait(limit)
+        log = self.log.read_text()
+        assert code == 0, log
+        assert "Traceback" not in log, log
+
+
+@pytest.fixture
+def courier(amqp_url: str, mongodb_url: str, smtp_sink: SmtpSink, tmp_path: Path) -> Program:
+    folder = tmp_path / "courier"
+    folder.mkdir()
+    urls = {"AMQP_URL": amqp_url, "MONGODB_URL": mongodb_url, "SMTP_URL": smtp_sink.url}
+    return Program(folder, urls)
+
+
+@pytest.fixture
+def ground(courier: Program, tmp_path: Path) -> Iterator[Platform]:
+    """The same broker and database, to prepare and to look at."""
+    settings = Settings(
+        amqp_url=SecretStr(courier.settings["AMQP_URL"]),
+        mongodb_url=SecretStr(courier.settings["MONGODB_URL"]),
+        secret_keys=(SecretStr(courier.key),),
+    )
+    with platform(settings, tmp_path / "recordings") as place:
+        yield place
+
+
+@pytest.fixture
+def mood() -> Mood:
+    return Mood()
+
+
+@pytest.fixture
+def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
+    with moody_server(tmp_path / "customer", mood) as server:
+        yield server
+
+
+@contextmanager
+def started(courier: Program, processes: int, *options: str, **changes: str) -> Iterator[Running]:
+    """`courier run`; whatever happens inside, neither it nor a worker of its runs afterwards."""
+    port = free_port()
+    log = courier.folder / "courier.log"
+    changes["METRICS_BIND"] = f"127.0.0.1:{port}"
+    process = courier.start_logged(log, "run", "--processes", processes, *options, **changes)
+    with ended(process):
+        yield Running(process, port, log)
+
+
+def workers(courier: Program) -> dict[int, dict[str, Any]]:
+    """What `courier status` shows of the workers, by process."""
+    told = courier.inside("status", "--json").json
+    assert told["workers"] == len(told["worker_processes"])
+    return {each["pid"]: each for each in told["worker_processes"]}
+
+
+def children(pid: int) -> set[int]:
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def accounts_of_both(ground: Platform, wanted: int) -> list[str]:
+    """Names of accounts, as many of either worker, once both have taken what is theirs."""
+
+    def owners() -> dict[int, str]:
+        rows = ground.core.database["leases"].find({"owner": {"$ne": None}})
+        return {row["_id"]: row["owner"] for row in rows}
+
+    until(lambda: len(owners()) == 1024 and len({*owners().values()}) == 2, "two owners of all")
+    owner = owners()
+    names = [f"acme-{number}" for number in range(200)]
+    mine: dict[str, list[str]] = {}
+    for name in names:
+        mine.setdefault(owner[bucket_of(name)], []).append(name)
+    return [name for each in mine.values() for name in each[:wanted]]
+
+
+def deliver(ground: Platform, customer: AsyncSshServer, accounts: list[str], run: str) -> None:
+    """A recording for each account, waited for until it is at the customer."""
+    ids = [f"{account}-{run}.wav" for account in accounts]
+    for account, recording in zip(accounts, ids, strict=True):
+        ground.publish(account, ground.recording(recording), recording_id=recording)
+    for recording in ids:
+        ground.wait_status(recording, "delivered")
+        assert (customer.customer.root / recording).is_file()
+
+
+def test_two_workers_share_the_work_and_one_that_is_killed_is_replaced(
+    courier: Program, ground: Platform, customer: AsyncSshServer
+) -> None:
+    delivered = 'courier_files_total{outcome="delivered"}'
+    console = free_port()
+    with started(courier, 2, CONSOLE_BIND=f"127.0.0.1:{console}") as running:
+        running.wait_state("ready")
+        assert running.get("/sign-in", console)[0] == 200
+        assert running.is_alive()
+        first = workers(courier)
+        assert set(first) == children(running.process.pid)
+        assert [each["state"] for each in first.values()] == ["ready", "ready"]
+
+        accounts = accounts_of_both(ground, wanted=2)
+        for account in accounts:
+            ground.account(account, customer.customer, Protocol.SFTP)
+        deliver(ground, customer, accounts, "before")
+        until(lambda: running.counted(delivered) == 4, "both workers' files to be counted")
+        assert running.counted('courier_events_total{outcome="routed"}') == 4
+
+        victim, survivor = sorted(first)
+        os.kill(victim, signal.SIGKILL)
+        told = running.wait_state("degraded")
+        assert told.checks["workers"] == "1 of 2 workers are not ready."
+        running.wait_state("ready")
+        new = children(running.process.pid)
+        assert len(new) == 2
+        assert (victim in new, survivor in new) == (False, True)
+        shown = workers(courier)
+        assert {pid for pid, each in shown.items() if each["state"] == "ready"} >= new
+        assert "worker_replaced" in running.log.read_text()
+
+        deliver(ground, customer, accounts, "after")
+        until(lambda: running.counted(delivered) == 8, "the dead worker's files to count still")
+        running.terminate()
+        running.wait_end()
+    assert not [pid for pid in new if Path(f"/proc/{pid}").exists()]
+    assert workers(courier).keys() <= {victim}
+
+
+@one_or_two
+def test_a_service_that_waits_for_its_database_says_so_and_ends_when_it_is_told_to(
+    courier: Program, processes: int
+) -> None:
+    away = "mongodb://127.0.0.1:1/courier"
+    with started(courier, processes, NO_CONSOLE, MONGODB_URL=away) as running:
+        waiting = running.wait_state("starting")
+        assert "MongoDB does not answer: 127.0.0.1:1: Connection refused." in waiting.reason
+        assert running.is_alive()
+        running.terminate()
+        running.wait_end()
+
+
+def test_a_service_that_has_waited_for_its_database_begins_once_it_is_there(
+    courier: Program, services: Services
+) -> None:
+    services.mongodb.stop()
+    with started(courier, 1, NO_CONSOLE) as running:
+        running.wait_state("starting")
+        services.mongodb.start()
+        running.wait_state("ready")
+        running.terminate()
+        running.wait_end()
+
+
+@one_or_two
+def test_a_service_that_loses_its_database_says_so_soon_and_is_ready_when_it_is_back(
+    courier: Program, services: Services, processes: int
+) -> None:
+    with started(courier, processes, NO_CONSOLE) as running:
+        running.wait_state("ready")
+        services.mongodb.stop()
+        lost = running.wait_state("degraded")
+        assert "MongoDB does not answer: " in lost.reason
+        assert lost.seconds < ANSWERED_WITHIN + BUSY_SECONDS
+        assert running.is_alive()
+        services.mongodb.start()
+        running.wait_state("ready")
+        running.terminate()
+        running.wait_end()
+
+
+@one_or_two
+def test_the_first_sigterm_lets_an_upload_end_and_the_second_cuts_it(
+    courier: Program, ground: Platform, customer: AsyncSshServer, mood: Mood, processes: int
+) -> None:
+    ground.account("acme", customer.customer, Protocol.SFTP)
+    mood.held = True
+    with started(courier, processes, NO_CONSOLE) as running:
+        running.wait_state("ready")
+        ground.publish("acme", ground.recording("long.wav"), recording_id="long")
+        until(lambda: mood.uploads, "the upload to begin")
+        running.terminate()
+        stopping = running.wait_state("stopping")
+        assert stopping.checks["running"] == "The program is stopping."
+        assert ground.row("long")["status"] == "uploading"
+        running.terminate()
+        running.wait_end(GRACE_SECONDS / 2)
+    mood.held = False
+    until(lambda: not mood.open_now, "the customer's server to let go of the file")
+    assert not mood.renamed
+    row = ground.row("long")
+    assert (row["status"], row["tries"]) == ("queued", 0)
+    assert ground.queue_length("deliveries.acme") == 1
