@@ -318,12 +318,15 @@ def test_an_account_is_created_listed_and_shown(courier: Program) -> None:
         "ftp_access": True,
         "ftp_permitted": True,
         "enabled": False,
+        "default_method": "ftp",
         "settings": None,
         "state": "disabled",
         "consecutive_failures": 0,
         "suspended_until": None,
         "last_error": None,
+        "last_error_advice": None,
         "queued": 0,
+        "oldest_queued_seconds": 0.0,
         "dead_letters": 0,
     }
     assert "'nobody'" in courier.refuses("accounts", "show", "nobody")
@@ -511,13 +514,16 @@ def test_a_suspended_account_is_shown_and_tried_at_once_but_not_resumed(
     courier: Program, stage: Stage, pyftpd_server: PyFtpServer
 ) -> None:
     stage.account(pyftpd_server.customer)
+    stage.queued("waits")
     stage.suspended()
     page = courier.ok("accounts", "show", "acme").out
-    for told in ("suspended", "next try", "530 Login incorrect.", "Check username and password."):
+    for told in ("suspended", "next try", "oldest queued", ERROR.words, ERROR.advice):
         assert told in page
     shown = courier.inside("accounts", "show", "acme", "--json").json
     assert shown["suspended_until"].endswith("Z")
-    assert shown["last_error"] == "530 Login incorrect."
+    assert (shown["last_error"], shown["last_error_advice"]) == (ERROR.words, ERROR.advice)
+    assert shown["queued"] == 1
+    assert 0 < shown["oldest_queued_seconds"] < LIMIT
     assert shown["consecutive_failures"] == 10
     assert "not paused but suspended" in courier.refuses("accounts", "resume", "acme")
     courier.ok("accounts", "try-now", "acme")
@@ -560,6 +566,22 @@ def test_numbers_are_set_listed_and_removed(courier: Program, stage: Stage) -> N
     assert "'nobody'" in unknown
     courier.ok("numbers", "remove", number)
     assert number in courier.refuses("numbers", "remove", number)
+
+
+def test_the_default_method_is_set_for_recordings_without_a_known_number(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    told = courier.ok("numbers", "default", "--account", "acme", "--method", "ftp-and-email")
+    assert told.out == "Recordings of acme without a known number go by ftp-and-email.\n"
+    shown = courier.inside("accounts", "show", "acme", "--json").json
+    assert shown["default_method"] == "ftp-and-email"
+    assert "FTP & Email" in courier.inside("accounts", "show", "acme").out
+    [listed] = courier.inside("accounts", "list", "--json").json
+    assert listed == shown
+    unknown = courier.refuses("numbers", "default", "--account", "nobody", "--method", "ftp")
+    assert "'nobody'" in unknown
+    assert courier.inside("numbers", "default", "--account", "acme", "--method", "fax").code == 2
 
 
 # --- deliveries, dead letters -----------------------------------------------------------------

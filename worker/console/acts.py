@@ -62,8 +62,8 @@ class Acts:
         self._note(
             Action.DEFAULT_METHOD_SET,
             account_id,
-            {"default_method": before},
-            {"default_method": method},
+            noted.default_method(before),
+            noted.default_method(method),
         )
 
     def set_ftp_access(self, account_id: str, *, granted: bool) -> None:

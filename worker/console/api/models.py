@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from config.accounts import DeliveryMethod, check_account_id
+from config.accounts import Capabilities, DeliveryMethod, check_account_id
 from config.errors import AccountError
 from config.text import MAX_NAME, Name
 from consumers.ledger import Status
@@ -92,6 +92,7 @@ class SettingsShape(Given):
     path: str
     email_alerts: list[str]
     host_key: str | None
+    capabilities: Capabilities
 
 
 class AccountShape(Given):
@@ -102,12 +103,15 @@ class AccountShape(Given):
     parent: str | None
     ftp_access: bool
     enabled: bool
+    default_method: DeliveryMethod
     settings: SettingsShape | None
     state: str
     consecutive_failures: int
     suspended_until: Time | None
     last_error: str | None
+    last_error_advice: str | None
     queued: int
+    oldest_queued_seconds: float
     dead_letters: int
 
 
@@ -125,7 +129,7 @@ class SavedShape(Given):
     settings: SettingsShape
     steps: list[StepShape]
     pinned: bool
-    capabilities: dict[str, Any]
+    capabilities: Capabilities
 
 
 class PermissionShape(Given):
