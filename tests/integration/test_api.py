@@ -1,6 +1,7 @@
 """The API, with a token, against a running console and real servers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -44,35 +45,48 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def test_a_customer_is_set_up_and_its_waiting_recording_arrives(
-    make_courier: MakeCourier, sshd: Sshd
+    make_courier: MakeCourier, tmp_path: Path
 ) -> None:
     courier = make_courier()
-    with serving(courier) as console, running(courier):
+    folder = tmp_path / "customer"
+    folder.mkdir()
+    customer = AsyncSshServer(folder, logon=("keyboard-interactive",))
+    entered = settings(customer.customer, logon_type="interactive")
+    with customer, serving(courier) as console, running(courier):
         api = console.program(None)
         made = api.post("/accounts", json={"account_id": "acme", "ftp_access": True})
         assert (made.status_code, made.json()["state"]) == (201, "disabled")
         recording_id = courier.publish("acme", courier.recording("one.wav"))
         courier.wait_status(recording_id, "queued")
+        waiting = api.get("/accounts/acme").json()
+        assert waiting["queued"] == 1
+        assert 0 < waiting["oldest_queued_seconds"] < LIMIT
         own = console.program("acme")
 
-        wrong = own.put("/accounts/acme/settings", json=settings(sshd.customer, password="no"))
+        wrong = own.put("/accounts/acme/settings", json={**entered, "password": "no"})
         told = problem(wrong, 422)
         assert told["field"] == "password"
+        assert "Authentication failed" in told["message"]
         assert [step["name"] for step in told["steps"]][-1] == "logged in"
         problem(own.get("/accounts/acme/settings"), 404)
 
-        saved = own.put("/accounts/acme/settings", json=settings(sshd.customer)).json()
+        saved = own.put("/accounts/acme/settings", json=entered).json()
         assert saved["pinned"] is True
-        assert saved["settings"]["host_key"] == sshd.host_key
+        assert saved["settings"]["host_key"] == customer.customer.host_key
+        assert saved["settings"]["logon_type"] == "interactive"
         assert all(step["ok"] for step in saved["steps"])
-        assert sshd.password not in str(saved)
+        assert customer.password not in str(saved)
         assert "password" not in saved["settings"]
+        stored = own.get("/accounts/acme/settings").json()
+        assert stored == saved["settings"]
+        assert stored["capabilities"] == saved["capabilities"]
+        assert stored["capabilities"]["algorithms"]["host_key"] == "ssh-ed25519"
 
         courier.wait_status(recording_id, "delivered")
         shown = own.get(f"/deliveries/{recording_id}").json()
         assert (shown["status"], shown["tries"]) == ("delivered", 0)
         assert own.get("/deliveries", params={"status": "delivered"}).json() == [shown]
-        assert (sshd.root / "one.wav").is_file()
+        assert (folder / "one.wav").is_file()
 
 
 def test_a_changed_host_key_is_a_conflict_with_both_fingerprints(
@@ -191,6 +205,7 @@ def test_accounts_are_changed_listed_and_removed(console: Console, provider: htt
     change = {"name": "Bee", "parent": "a", "default_method": "email"}
     changed = provider.patch("/accounts/b", json=change).json()
     assert (changed["name"], changed["parent"]) == ("Bee", "a")
+    assert provider.get("/accounts/b").json()["default_method"] == "email"
     problem(provider.patch("/accounts/a", json={"parent": "b"}), 409)
     problem(provider.delete("/accounts/a"), 409)
     assert provider.delete("/accounts/b").status_code == 204
