@@ -208,7 +208,9 @@ def test_accounts_are_changed_listed_and_removed(console: Console, provider: htt
     assert provider.get("/accounts/b").json()["default_method"] == "email"
     problem(provider.patch("/accounts/a", json={"parent": "b"}), 409)
     problem(provider.delete("/accounts/a"), 409)
-    assert provider.delete("/accounts/b").status_code == 204
+    removed = provider.delete("/accounts/b")
+    assert removed.status_code == 200
+    assert removed.json() == {"account_id": "b", "discarded": {"queued": 0, "dead_letters": 0}}
     problem(provider.get("/accounts/b"), 404)
     assert console.actions("b")[0] == "account.removed"
 
@@ -257,6 +259,26 @@ def test_dead_letters_and_states(
         assert console.program(None).get("/status").json()["workers"] == 1
         actions = [entry["action"] for entry in api.get("/audit").json()]
         assert actions == ["account.resumed", "account.paused", "dead-letters.discarded"]
+
+
+def test_the_removal_of_an_account_counts_what_was_discarded_with_it(
+    make_courier: MakeCourier, asyncssh_server: AsyncSshServer
+) -> None:
+    courier = make_courier(max_tries=1, retry_delays=(0,))
+    courier.account("acme", asyncssh_server.customer, Protocol.SFTP)
+    with serving(courier) as console, running(courier):
+        api = console.program(None)
+        dead = courier.publish("acme", courier.folder / "missing.wav")
+        courier.wait_status(dead, "dead_lettered")
+        api.post("/accounts/acme/suspend")
+        queued = courier.publish_many("acme", ["one.wav", "two.wav"])
+        for recording_id in queued:
+            courier.wait_status(recording_id, "queued")
+
+        assert "2 files are queued" in problem(api.delete("/accounts/acme"), 409)["message"]
+        removed = api.delete("/accounts/acme", params={"discard_files": True}).json()
+        assert removed == {"account_id": "acme", "discarded": {"queued": 2, "dead_letters": 1}}
+        assert {courier.row(each)["status"] for each in (dead, *queued)} == {"discarded"}
 
 
 def test_the_description_names_every_error(console: Console) -> None:

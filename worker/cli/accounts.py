@@ -244,8 +244,8 @@ def remove(
             _refuse_to_lose(facts)
         lost = remove_account(core.directory, core.ledger, messaging.broker, account_id)
         before = noted.account_removed(facts.account)
-        record(core, Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost})
-    also = f"; {_files(lost)} of it discarded" if lost else ""
+        record(core, Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost.files})
+    also = f"; {_files(lost.files)} of it discarded" if lost.files else ""
     output.say(f"The account {account_id} was removed{also}.")
 
 

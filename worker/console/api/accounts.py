@@ -16,6 +16,7 @@ from worker.console.api.models import (
     AccountShape,
     NewAccount,
     PermissionShape,
+    RemovedShape,
     SavedShape,
     SettingsShape,
 )
@@ -82,16 +83,21 @@ def change_account(
     return _shown(request, account_id)
 
 
-@one.delete("", status_code=status.HTTP_204_NO_CONTENT)
+@one.delete("", response_model=RemovedShape)
 def remove_account(
     principal: Owner,
     request: Request,
     account_id: str,
     discard_files: bool = False,  # noqa: FBT001, FBT002 - the query's parameter
-) -> None:
-    """Remove it with its numbers, users, tokens and queues; refused while files are queued."""
+) -> Shape:
+    """Remove it with its numbers, users, tokens and queues; refused while files are queued.
+
+    Its dead letters are given up with it, and what is queued where `discard_files` says so; the
+    answer counts them.
+    """
     acts = Acts(services_of(request), principal)
-    acts.remove_account(account_id, discard_files=discard_files)
+    discarded = acts.remove_account(account_id, discard_files=discard_files)
+    return {"account_id": account_id, "discarded": vars(discarded)}
 
 
 @one.get("/settings", response_model=SettingsShape)

@@ -132,6 +132,20 @@ class SavedShape(Given):
     capabilities: Capabilities
 
 
+class DiscardedShape(Given):
+    """Files that were given up with an account; they stay in the ledger as discarded."""
+
+    queued: int
+    dead_letters: int
+
+
+class RemovedShape(Given):
+    """An account that is no more."""
+
+    account_id: str
+    discarded: DiscardedShape
+
+
 class PermissionShape(Given):
     """FTP Access: given to the account itself, and effective through all above it."""
 
