@@ -1,6 +1,7 @@
 """Takes an account away: its files given up, its queues deleted, then the account itself."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pika.adapters.blocking_connection import BlockingConnection
 
@@ -9,6 +10,11 @@ from config.errors import AccountError
 from consumers import topology
 from consumers.broker import Broker
 from consumers.ledger import Ledger, Selection, Status
+from consumers.observe import FilesDiscarded, Observer
+
+OWNERLESS_AGE = timedelta(minutes=1)
+"""An event that was taken while its account was removed has long been published by then."""
+BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,23 @@ def remove_account(
     given_up = _give_up(ledger, broker, account_id)
     directory.remove(account_id)
     return given_up + _give_up(ledger, broker, account_id)  # what was accepted meanwhile
+
+
+def discard_ownerless(ledger: Ledger, broker: Broker, observe: Observer) -> int:
+    """Give up files whose account is no more, with its queues; how many there were.
+
+    The intake asks for the accounts before it opens the rows: one that is removed in between
+    would leave files that wait for ever, or for a later account of the same id. The queues go
+    first, so that what was cut short is found again. Raises BrokerAway and pymongo's errors.
+    """
+    given_up = 0
+    for account_id, recording_ids in ledger.files.ownerless(OWNERLESS_AGE, BATCH).items():
+        _delete_queues(broker, account_id)
+        files = ledger.files.discard_ownerless(recording_ids)
+        if files:
+            observe(FilesDiscarded(account_id, files))
+        given_up += files
+    return given_up
 
 
 def _give_up(ledger: Ledger, broker: Broker, account_id: str) -> GivenUp:
