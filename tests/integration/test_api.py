@@ -109,6 +109,21 @@ def test_a_changed_host_key_is_a_conflict_with_both_fingerprints(
     assert stored.host_key == sshd.host_key
 
 
+def test_settings_that_were_read_may_be_changed_and_given_back(
+    console: Console, provider: httpx.Client, asyncssh_server: AsyncSshServer
+) -> None:
+    provider.post("/accounts", json={"account_id": "acme", "ftp_access": True})
+    where = "/accounts/acme/settings"
+    found = provider.put(where, json=settings(asyncssh_server.customer)).json()["capabilities"]
+    read = provider.get(where).json()
+    assert read["capabilities"] == found
+
+    invented = {**read, "path": "in", "capabilities": {"size": False}}
+    assert provider.put(where, json=invented).status_code == 200
+    assert provider.get(where).json() == {**read, "path": "in"}
+    assert console.actions("acme")[0] == "settings.saved"
+
+
 def test_settings_are_removed_by_those_who_may_change_them(
     console: Console, asyncssh_server: AsyncSshServer
 ) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, status
 from pydantic import ValidationError
 
-from config.ftp_settings import FtpSettingsInput
 from config.permissions import Principal
 from worker.console import reading
 from worker.console.access import ApiAccess, Forbidden, NotFound, Right, of_nobody
@@ -18,6 +17,7 @@ from worker.console.api.models import (
     PermissionShape,
     RemovedShape,
     SavedShape,
+    SettingsInput,
     SettingsShape,
 )
 from worker.console.api.problems import SettingsRefused
@@ -111,7 +111,7 @@ def show_settings(_: Viewer, request: Request, account_id: str) -> Shape:
 
 @one.put("/settings", response_model=SavedShape)
 def save_settings(
-    principal: Changer, request: Request, account_id: str, entered: FtpSettingsInput
+    principal: Changer, request: Request, account_id: str, entered: SettingsInput
 ) -> Shape:
     """Log in, upload a text file, and save only where that works; saving switches them on.
 
@@ -120,7 +120,7 @@ def save_settings(
     two minutes; one test an account runs at once (429).
     """
     services = services_of(request)
-    changes = entered.model_dump(exclude_unset=True, exclude={"password"})
+    changes = entered.model_dump(exclude_unset=True, exclude={"password", "capabilities"})
     if entered.password is None and services.directory.get(account_id).settings is None:
         raise ValidationError.from_exception_data(
             "settings", [{"type": "missing", "loc": ("password",), "input": None}]

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from config.accounts import Capabilities, DeliveryMethod, check_account_id
 from config.errors import AccountError
+from config.ftp_settings import FtpSettingsInput
 from config.text import MAX_NAME, Name
 from consumers.ledger import Status
 
@@ -93,6 +94,16 @@ class SettingsShape(Given):
     email_alerts: list[str]
     host_key: str | None
     capabilities: Capabilities
+
+
+class SettingsInput(FtpSettingsInput):
+    """Settings to save, which may be those that were read, with changes."""
+
+    capabilities: Any = Field(
+        default=None,
+        description="Never taken: the test on save finds them anew.",
+        json_schema_extra={"readOnly": True},
+    )
 
 
 class AccountShape(Given):
