@@ -61,6 +61,14 @@ class AccountChanged:
 
 
 @dataclass(frozen=True)
+class FilesDiscarded:
+    """Files were given up whose account was removed while their events were taken."""
+
+    account_id: str
+    files: int
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Something of ours did not work and is tried again: the broker or the database is away."""
 
@@ -70,5 +78,5 @@ class Trouble:
     """Set where it is a fault of the program: its traceback belongs in the log."""
 
 
-Observation = EventTaken | TryEnded | FileEnded | AccountChanged | Trouble
+Observation = EventTaken | TryEnded | FileEnded | AccountChanged | FilesDiscarded | Trouble
 Observer = Callable[[Observation], None]

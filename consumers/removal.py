@@ -1,5 +1,8 @@
 """Takes an account away: its files given up, its queues deleted, then the account itself."""
 
+from dataclasses import dataclass
+from datetime import timedelta
+
 from pika.adapters.blocking_connection import BlockingConnection
 
 from config.directory import Directory
@@ -7,6 +10,27 @@ from config.errors import AccountError
 from consumers import topology
 from consumers.broker import Broker
 from consumers.ledger import Ledger, Selection, Status
+from consumers.observe import FilesDiscarded, Observer
+
+OWNERLESS_AGE = timedelta(minutes=1)
+"""An event that was taken while its account was removed has long been published by then."""
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """The files that were discarded with an account, by what they were until then."""
+
+    queued: int
+    dead_letters: int
+
+    @property
+    def files(self) -> int:
+        """How many they are together."""
+        return self.queued + self.dead_letters
+
+    def __add__(self, more: "GivenUp") -> "GivenUp":
+        return GivenUp(self.queued + more.queued, self.dead_letters + more.dead_letters)
 
 
 def check_removable(directory: Directory, account_id: str) -> None:
@@ -19,8 +43,10 @@ def check_removable(directory: Directory, account_id: str) -> None:
         )
 
 
-def remove_account(directory: Directory, ledger: Ledger, broker: Broker, account_id: str) -> int:
-    """Remove the account with all that waits for it; the number of files that were given up.
+def remove_account(
+    directory: Directory, ledger: Ledger, broker: Broker, account_id: str
+) -> GivenUp:
+    """Remove the account with all that waits for it; the files that were given up.
 
     The account goes last, so that a removal that was cut short can be repeated. Raises
     AccountError, BrokerAway and pymongo's errors.
@@ -33,12 +59,29 @@ def remove_account(directory: Directory, ledger: Ledger, broker: Broker, account
     return given_up + _give_up(ledger, broker, account_id)  # what was accepted meanwhile
 
 
-def _give_up(ledger: Ledger, broker: Broker, account_id: str) -> int:
-    given_up = ledger.files.discard_queued(account_id)
-    dead = Selection(account_id=account_id, status=Status.DEAD_LETTERED)
-    given_up += sum(ledger.files.discard(row["_id"]) for row in list(ledger.files.select(dead)))
-    _delete_queues(broker, account_id)
+def discard_ownerless(ledger: Ledger, broker: Broker, observe: Observer) -> int:
+    """Give up files whose account is no more, with its queues; how many there were.
+
+    The intake asks for the accounts before it opens the rows: one that is removed in between
+    would leave files that wait for ever, or for a later account of the same id. The queues go
+    first, so that what was cut short is found again. Raises BrokerAway and pymongo's errors.
+    """
+    given_up = 0
+    for account_id, recording_ids in ledger.files.ownerless(OWNERLESS_AGE, BATCH).items():
+        _delete_queues(broker, account_id)
+        files = ledger.files.discard_ownerless(recording_ids)
+        if files:
+            observe(FilesDiscarded(account_id, files))
+        given_up += files
     return given_up
+
+
+def _give_up(ledger: Ledger, broker: Broker, account_id: str) -> GivenUp:
+    queued = ledger.files.discard_queued(account_id)
+    dead = list(ledger.files.select(Selection(account_id=account_id, status=Status.DEAD_LETTERED)))
+    dead_letters = sum(ledger.files.discard(row["_id"]) for row in dead)
+    _delete_queues(broker, account_id)
+    return GivenUp(queued, dead_letters)
 
 
 def _delete_queues(broker: Broker, account_id: str) -> None:

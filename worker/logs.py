@@ -15,7 +15,15 @@ from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from alerts.outbox import AlertTried
-from consumers.observe import AccountChanged, EventTaken, FileEnded, Observation, Trouble, TryEnded
+from consumers.observe import (
+    AccountChanged,
+    EventTaken,
+    FileEnded,
+    FilesDiscarded,
+    Observation,
+    Trouble,
+    TryEnded,
+)
 
 Format = Literal["json", "console"]
 
@@ -26,6 +34,7 @@ _EVENT_NAMES: dict[type, str] = {
     TryEnded: "try_ended",
     FileEnded: "file_ended",
     AccountChanged: "account_changed",
+    FilesDiscarded: "files_discarded",
     Trouble: "trouble",
     AlertTried: "alert_tried",
 }
@@ -95,6 +104,7 @@ def _level(observation: Observation | AlertTried) -> int:
     match observation:
         case (
             Trouble()
+            | FilesDiscarded()
             | EventTaken(outcome="invalid")
             | FileEnded(outcome="dead_lettered")
             | AccountChanged(state="suspended")

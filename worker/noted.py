@@ -5,10 +5,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.accounts import Account, FtpSettings
+from config.accounts import Account, DeliveryMethod, FtpSettings
 from config.numbers import Number
 from consumers.invalid import InvalidMessage
-from worker.show import settings_shape
 
 NAMED = 20
 """At most so many recordings are named; all are counted."""
@@ -28,13 +27,19 @@ def account_removed(account: Account) -> Facts:
 
 def settings_before(account: Account) -> Facts:
     """Of the settings as they are stored, and whether they are switched on."""
-    return {"enabled": account.enabled, **(settings_shape(account.settings) or {})}
+    given = {} if account.settings is None else _given(account.settings)
+    return {"enabled": account.enabled, **given}
 
 
 def settings_saved(settings: FtpSettings, password: SecretStr | None) -> Facts:
     """Of settings that were saved, which switches them on; a password only where one was given."""
-    after = {"enabled": True, **(settings_shape(settings) or {})}
+    after = {"enabled": True, **_given(settings)}
     return after if password is None else {**after, "password": password}
+
+
+def default_method(method: DeliveryMethod) -> Facts:
+    """Of where recordings go that have no known number."""
+    return {"default_method": method}
 
 
 def number_before(number: Number | None) -> Facts:
@@ -60,3 +65,8 @@ def invalid_events(done: Sequence[InvalidMessage]) -> Facts:
 def recordings(done: Sequence[str]) -> Facts:
     """Of recordings that were replayed or discarded."""
     return {"count": len(done), "recordings": ", ".join(done[:NAMED])}
+
+
+def _given(settings: FtpSettings) -> Facts:
+    """What somebody entered, without what a test found out."""
+    return settings.model_dump(mode="json", exclude={"capabilities"})

@@ -24,6 +24,7 @@ from consumers.periodic import Periodic
 from consumers.policy import Rules
 from consumers.presence import Presence
 from consumers.reconciler import route_unrouted
+from consumers.removal import discard_ownerless
 from consumers.retention import forget_old
 from consumers.scheduler import Scheduler
 from consumers.slots import Slots
@@ -43,6 +44,7 @@ ROUND_SECONDS = 5.0
 """Longest wait for a round that runs when the service stops; all end by themselves."""
 RETENTION_SECONDS = 30.0
 RECONCILE_SECONDS = 10.0
+OWNERLESS_SECONDS = 60.0
 
 
 class Service:
@@ -57,6 +59,7 @@ class Service:
         self._presence = Presence(core.database, self._worker)
         self._told = ("", 0)
         self._tell_at = 0.0
+        self._ownerless_at = 0.0
         self._leases = Leases(
             core.database,
             self._presence,
@@ -210,8 +213,13 @@ class Service:
         send_alerts(self._core.ledger, self._outbox)
 
     def _reconcile(self) -> None:
-        if self._publishing.broker.ready:
-            route_unrouted(self._core.ledger, self._publishing.router)
+        broker = self._publishing.broker
+        if not broker.ready:
+            return
+        if time.monotonic() >= self._ownerless_at:
+            self._ownerless_at = time.monotonic() + OWNERLESS_SECONDS
+            discard_ownerless(self._core.ledger, broker, self._observe)
+        route_unrouted(self._core.ledger, self._publishing.router)
 
     def _liveness(self) -> Checks:
         """What no restart but the process's own would bring back, as long as it works at all."""

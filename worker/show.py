@@ -4,7 +4,7 @@ The keys are those of the contract; values are ready for JSON, times ISO 8601 in
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from config.numbers import Number
 from config.tokens import Token
 from config.users import User
 from consumers.invalid import InvalidMessage
-from consumers.ledger import Document, RunState, Status, Totals, shown_state
+from consumers.ledger import NO_FILES, Counts, Document, RunState, Status, Totals, shown_state
 from consumers.presence import Worker
 from worker.core import Core
 
@@ -53,7 +53,7 @@ class AccountFacts:
     account: Account
     run: RunState
     permitted: bool
-    counts: Mapping[Status, int]
+    counts: Counts
 
     @property
     def state(self) -> str:
@@ -63,12 +63,18 @@ class AccountFacts:
     @property
     def queued(self) -> int:
         """The files on their way."""
-        return self.counts.get(Status.QUEUED, 0) + self.counts.get(Status.UPLOADING, 0)
+        return self.counts.files[Status.QUEUED] + self.counts.files[Status.UPLOADING]
+
+    @property
+    def oldest_queued_seconds(self) -> float:
+        """The age of the oldest file on its way; 0 where there is none."""
+        oldest = self.counts.oldest
+        return max(0.0, (self.run.now - oldest).total_seconds()) if oldest else 0.0
 
     @property
     def dead_letters(self) -> int:
         """The files that were given up for now."""
-        return self.counts.get(Status.DEAD_LETTERED, 0)
+        return self.counts.files[Status.DEAD_LETTERED]
 
 
 def read_account(core: Core, account_id: str) -> AccountFacts:
@@ -90,7 +96,9 @@ def read_accounts(core: Core) -> Iterator[AccountFacts]:
     for account_id, account in accounts.items():
         if account_id in runs:
             permitted = may_use_ftp(account, accounts.get)
-            yield AccountFacts(account, runs[account_id], permitted, counts.get(account_id, {}))
+            yield AccountFacts(
+                account, runs[account_id], permitted, counts.get(account_id, NO_FILES)
+            )
 
 
 def account_shape(facts: AccountFacts) -> Shape:
@@ -103,19 +111,22 @@ def account_shape(facts: AccountFacts) -> Shape:
         "ftp_access": account.ftp_access,
         "ftp_permitted": facts.permitted,
         "enabled": account.enabled,
+        "default_method": account.default_method.value,
         "settings": settings_shape(account.settings),
         "state": facts.state,
         "consecutive_failures": run.failures,
         "suspended_until": iso(run.suspended_until),
         "last_error": run.last_error.words if run.last_error else None,
+        "last_error_advice": run.last_error.advice if run.last_error else None,
         "queued": facts.queued,
+        "oldest_queued_seconds": round(facts.oldest_queued_seconds, 3),
         "dead_letters": facts.dead_letters,
     }
 
 
 def settings_shape(settings: FtpSettings | None) -> Shape | None:
-    """The settings as they were given, without what a test found out."""
-    return None if settings is None else settings.model_dump(mode="json", exclude={"capabilities"})
+    """The settings as they are stored, with what the test on save found that the server can do."""
+    return None if settings is None else settings.model_dump(mode="json")
 
 
 def delivery_shape(row: Document) -> Shape:

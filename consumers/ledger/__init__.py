@@ -13,6 +13,7 @@ from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.records import (
     Claim,
     Claimant,
+    Counts,
     Document,
     Glance,
     LastError,
@@ -23,14 +24,16 @@ from consumers.ledger.records import (
     Waiting,
     shown_state,
 )
-from consumers.ledger.view import Selection
+from consumers.ledger.view import NO_FILES, Selection
 
 __all__ = [
     "BUCKETS",
+    "NO_FILES",
     "Arrival",
     "Blame",
     "Claim",
     "Claimant",
+    "Counts",
     "Document",
     "Glance",
     "LastError",

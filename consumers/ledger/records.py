@@ -1,5 +1,6 @@
 """What the ledger hands out: frozen views of its documents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -133,6 +134,14 @@ class Waiting:
     files: int
     oldest: datetime | None
     oldest_seconds: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """An account's files by status, and since when the oldest of those on their way waits."""
+
+    files: Mapping[Status, int]
+    oldest: datetime | None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Recordings whose story has ended come back, are given up, or are forgotten."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from pymongo import ReturnDocument
 
-from consumers.ledger.records import WAITING, Routing, Status
+from consumers.ledger.records import WAITING, Document, Routing, Status
 from consumers.ledger.rows import OLDEST_FIRST, Rows, later, routing
 
 _ENDED = {
@@ -64,19 +65,29 @@ class Returns(Rows):
 
     def discard_queued(self, account_id: str) -> int:
         """Give up what waits for an account that is being removed. The number of files."""
-        result = self._rows.update_many(
-            {"account_id": account_id, "status": {"$in": WAITING}},
-            [
-                {
-                    "$set": {
-                        "status": Status.DISCARDED.value,
-                        "claim": None,
-                        "discarded_at": "$$NOW",
-                    }
-                }
-            ],
-        )
-        return result.modified_count
+        return self._give_up({"account_id": account_id})
+
+    def ownerless(self, age: timedelta, limit: int) -> dict[str, list[str]]:
+        """Files on their way whose account is gone, by its id: `limit` of each at most.
+
+        Only those whose last publish began `age` ago, so that none of them is on it still. One
+        aggregation: each file is seen after its account was missed, and is older than that look.
+        It asks the index for the accounts' ids, not the rows, however many of them wait.
+        """
+        pipeline: list[Document] = [
+            {"$sort": {"account_id": 1}},
+            {"$group": {"_id": "$account_id"}},
+            _joined("accounts", "_id", [{"$project": {"_id": 1}}]),
+            {"$match": {"found": []}},
+            _joined("deliveries", "account_id", _on_their_way(age, limit)),
+            {"$match": {"found": {"$ne": []}}},
+        ]
+        gone = self._rows.aggregate(pipeline)
+        return {each["_id"]: [row["_id"] for row in each["found"]] for each in gone}
+
+    def discard_ownerless(self, recording_ids: Collection[str]) -> int:
+        """Give up those of the files that are still on their way. How many that were."""
+        return self._give_up({"_id": {"$in": list(recording_ids)}})
 
     def forget_final(self, age: timedelta, limit: int) -> int:
         """Remove rows that ended longer ago than `age`, dead letters excepted; how many."""
@@ -93,3 +104,30 @@ class Returns(Rows):
                 query["_id"] = {"$in": ids}
                 forgotten += self._rows.delete_many(query).deleted_count
         return forgotten
+
+    def _give_up(self, query: Document) -> int:
+        ended = {"status": Status.DISCARDED.value, "claim": None, "discarded_at": "$$NOW"}
+        waiting = {**query, "status": {"$in": WAITING}}
+        return self._rows.update_many(waiting, [{"$set": ended}]).modified_count
+
+
+def _joined(collection: str, field: str, pipeline: list[Document]) -> Document:
+    """What the collection has of an account, as `found`."""
+    return {
+        "$lookup": {
+            "from": collection,
+            "localField": "_id",
+            "foreignField": field,
+            "pipeline": pipeline,
+            "as": "found",
+        }
+    }
+
+
+def _on_their_way(age: timedelta, limit: int) -> list[Document]:
+    old = {"$lt": ["$unrouted_at", later(-age.total_seconds())]}
+    return [
+        {"$match": {"status": {"$in": WAITING}, "$expr": old}},
+        {"$limit": limit},
+        {"$project": {"_id": 1}},
+    ]

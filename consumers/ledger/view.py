@@ -1,12 +1,12 @@
 """Looking at rows: for people, and for the gauges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pymongo import DESCENDING
 
-from consumers.ledger.records import WAITING, Document, Status, Waiting
+from consumers.ledger.records import WAITING, Counts, Document, Status, Waiting
 from consumers.ledger.rows import OLDEST_FIRST, Rows
 
 
@@ -47,26 +47,13 @@ class View(Rows):
         with self._rows.find(selection.query()).sort(newest).limit(limit) as cursor:
             yield from cursor
 
-    def counts(self, account_id: str) -> dict[Status, int]:
+    def counts(self, account_id: str) -> Counts:
         """How many rows an account has in each status."""
-        pipeline: list[Document] = [
-            {"$match": {"account_id": account_id}},
-            {"$group": {"_id": "$status", "n": {"$sum": 1}}},
-        ]
-        found = {Status(row["_id"]): row["n"] for row in self._rows.aggregate(pipeline)}
-        return {status: found.get(status, 0) for status in Status}
+        return self._counts({"account_id": account_id}).get(account_id, NO_FILES)
 
-    def counts_by_account(self) -> dict[str, dict[Status, int]]:
+    def counts_by_account(self) -> dict[str, Counts]:
         """How many rows every account has on their way and dead-lettered; others are left out."""
-        counted = [*WAITING, Status.DEAD_LETTERED.value]
-        pipeline: list[Document] = [
-            {"$match": {"status": {"$in": counted}}},
-            {"$group": {"_id": {"account": "$account_id", "status": "$status"}, "n": {"$sum": 1}}},
-        ]
-        found: dict[str, dict[Status, int]] = {}
-        for row in self._rows.aggregate(pipeline):
-            found.setdefault(row["_id"]["account"], {})[Status(row["_id"]["status"])] = row["n"]
-        return found
+        return self._counts({"status": {"$in": [*WAITING, Status.DEAD_LETTERED.value]}})
 
     def waiting(self, account_id: str | None = None) -> Waiting:
         """The files that wait, of one account or of all."""
@@ -83,3 +70,24 @@ class View(Rows):
     def dead_letters(self) -> int:
         """How many dead letters there are."""
         return self._rows.count_documents({"status": Status.DEAD_LETTERED})
+
+    def _counts(self, query: Document) -> dict[str, Counts]:
+        group = {
+            "_id": {"account": "$account_id", "status": "$status"},
+            "n": {"$sum": 1},
+            "oldest": {"$min": "$created_at"},
+        }
+        found: dict[str, list[Document]] = {}
+        for row in self._rows.aggregate([{"$match": query}, {"$group": group}]):
+            found.setdefault(row["_id"]["account"], []).append(row)
+        return {account_id: _counted(rows) for account_id, rows in found.items()}
+
+
+def _counted(rows: Sequence[Document]) -> Counts:
+    files = {Status(row["_id"]["status"]): row["n"] for row in rows}
+    waiting = [row["oldest"] for row in rows if row["_id"]["status"] in WAITING]
+    return Counts({status: files.get(status, 0) for status in Status}, min(waiting, default=None))
+
+
+NO_FILES = _counted(())
+"""Of an account that never had any."""

@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pika
 import pytest
@@ -20,6 +21,7 @@ from consumers.events import RecordingReady
 from consumers.ledger import Arrival, Blame, Claimant, LastError
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer, SmtpSink
 from tests.acceptance.program import LIMIT, Program, ended
+from tests.integration.platform import until
 from worker.core import Core, Messaging, open_core, open_messaging
 
 NOWHERE = "127.0.0.1:1"
@@ -110,6 +112,12 @@ def options_of(server: CustomerServer) -> list[str]:
         *("--host", server.host, "--port", str(server.port), "--username", server.username),
         "--password-stdin",
     ]
+
+
+def facts_of(courier: Program, group: str, name: str) -> dict[str, Any]:
+    """What is shown of an account or a recording."""
+    found: dict[str, Any] = courier.inside(group, "show", name, "--json").json
+    return found
 
 
 def queue_lengths(courier: Program, *names: str) -> list[int | None]:
@@ -318,12 +326,15 @@ def test_an_account_is_created_listed_and_shown(courier: Program) -> None:
         "ftp_access": True,
         "ftp_permitted": True,
         "enabled": False,
+        "default_method": "ftp",
         "settings": None,
         "state": "disabled",
         "consecutive_failures": 0,
         "suspended_until": None,
         "last_error": None,
+        "last_error_advice": None,
         "queued": 0,
+        "oldest_queued_seconds": 0.0,
         "dead_letters": 0,
     }
     assert "'nobody'" in courier.refuses("accounts", "show", "nobody")
@@ -511,13 +522,16 @@ def test_a_suspended_account_is_shown_and_tried_at_once_but_not_resumed(
     courier: Program, stage: Stage, pyftpd_server: PyFtpServer
 ) -> None:
     stage.account(pyftpd_server.customer)
+    stage.queued("waits")
     stage.suspended()
     page = courier.ok("accounts", "show", "acme").out
-    for told in ("suspended", "next try", "530 Login incorrect.", "Check username and password."):
+    for told in ("suspended", "next try", "oldest queued", ERROR.words, ERROR.advice):
         assert told in page
     shown = courier.inside("accounts", "show", "acme", "--json").json
     assert shown["suspended_until"].endswith("Z")
-    assert shown["last_error"] == "530 Login incorrect."
+    assert (shown["last_error"], shown["last_error_advice"]) == (ERROR.words, ERROR.advice)
+    assert shown["queued"] == 1
+    assert 0 < shown["oldest_queued_seconds"] < LIMIT
     assert shown["consecutive_failures"] == 10
     assert "not paused but suspended" in courier.refuses("accounts", "resume", "acme")
     courier.ok("accounts", "try-now", "acme")
@@ -560,6 +574,22 @@ def test_numbers_are_set_listed_and_removed(courier: Program, stage: Stage) -> N
     assert "'nobody'" in unknown
     courier.ok("numbers", "remove", number)
     assert number in courier.refuses("numbers", "remove", number)
+
+
+def test_the_default_method_is_set_for_recordings_without_a_known_number(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    told = courier.ok("numbers", "default", "--account", "acme", "--method", "ftp-and-email")
+    assert told.out == "Recordings of acme without a known number go by ftp-and-email.\n"
+    shown = courier.inside("accounts", "show", "acme", "--json").json
+    assert shown["default_method"] == "ftp-and-email"
+    assert "FTP & Email" in courier.inside("accounts", "show", "acme").out
+    [listed] = courier.inside("accounts", "list", "--json").json
+    assert listed == shown
+    unknown = courier.refuses("numbers", "default", "--account", "nobody", "--method", "ftp")
+    assert "'nobody'" in unknown
+    assert courier.inside("numbers", "default", "--account", "acme", "--method", "fax").code == 2
 
 
 # --- deliveries, dead letters -----------------------------------------------------------------
@@ -769,6 +799,34 @@ def test_recordings_are_published_and_waited_for_until_each_is_final(
         assert conflict.out == "g1 invalid conflict\n"
         assert "'courier invalid replay'" in conflict.sentence
         assert courier.ok("status", "--json").json["workers"] == 1
+
+
+def test_a_customer_is_set_up_is_refused_corrected_and_gets_the_recording_that_waited(
+    courier: Program, tmp_path: Path
+) -> None:
+    folder = tmp_path / "customer"
+    folder.mkdir()
+    (courier.folder / "call.wav").write_bytes(b"x" * 1000)
+    with AsyncSshServer(folder, logon=("keyboard-interactive",)) as server, courier.running():
+        courier.ok("accounts", "create", "acme", "--ftp-access")
+        courier.ok("publish", "call.wav", "--account", "acme", "--recording-id", "r1")
+        until(lambda: facts_of(courier, "accounts", "acme")["queued"] == 1, "the recording to wait")
+        settings = [*options_of(server.customer), "--logon-type", "interactive"]
+
+        wrong = courier("accounts", "set", "acme", *settings, stdin="wrong\n")
+        assert wrong.sentence.startswith("Nothing was saved: Authentication failed")
+        assert "✗ logged in" in wrong.out
+        assert facts_of(courier, "accounts", "acme")["settings"] is None
+
+        right = courier.ok("accounts", "set", "acme", *settings, stdin=f"{server.password}\n")
+        assert f"The host key {server.customer.host_key} is pinned" in right.out
+        saved = facts_of(courier, "accounts", "acme")["settings"]
+        assert (saved["protocol"], saved["logon_type"]) == ("sftp", "interactive")
+        until(
+            lambda: facts_of(courier, "deliveries", "r1")["status"] == "delivered", "it to arrive"
+        )
+        assert facts_of(courier, "deliveries", "r1")["tries"] == 0
+        assert (folder / "call.wav").read_bytes() == b"x" * 1000
 
 
 def test_the_service_waits_for_its_database_and_ends_on_ctrl_c(courier: Program) -> None:

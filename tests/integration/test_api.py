@@ -1,6 +1,7 @@
 """The API, with a token, against a running console and real servers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -44,35 +45,48 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def test_a_customer_is_set_up_and_its_waiting_recording_arrives(
-    make_courier: MakeCourier, sshd: Sshd
+    make_courier: MakeCourier, tmp_path: Path
 ) -> None:
     courier = make_courier()
-    with serving(courier) as console, running(courier):
+    folder = tmp_path / "customer"
+    folder.mkdir()
+    customer = AsyncSshServer(folder, logon=("keyboard-interactive",))
+    entered = settings(customer.customer, logon_type="interactive")
+    with customer, serving(courier) as console, running(courier):
         api = console.program(None)
         made = api.post("/accounts", json={"account_id": "acme", "ftp_access": True})
         assert (made.status_code, made.json()["state"]) == (201, "disabled")
         recording_id = courier.publish("acme", courier.recording("one.wav"))
         courier.wait_status(recording_id, "queued")
+        waiting = api.get("/accounts/acme").json()
+        assert waiting["queued"] == 1
+        assert 0 < waiting["oldest_queued_seconds"] < LIMIT
         own = console.program("acme")
 
-        wrong = own.put("/accounts/acme/settings", json=settings(sshd.customer, password="no"))
+        wrong = own.put("/accounts/acme/settings", json={**entered, "password": "no"})
         told = problem(wrong, 422)
         assert told["field"] == "password"
+        assert "Authentication failed" in told["message"]
         assert [step["name"] for step in told["steps"]][-1] == "logged in"
         problem(own.get("/accounts/acme/settings"), 404)
 
-        saved = own.put("/accounts/acme/settings", json=settings(sshd.customer)).json()
+        saved = own.put("/accounts/acme/settings", json=entered).json()
         assert saved["pinned"] is True
-        assert saved["settings"]["host_key"] == sshd.host_key
+        assert saved["settings"]["host_key"] == customer.customer.host_key
+        assert saved["settings"]["logon_type"] == "interactive"
         assert all(step["ok"] for step in saved["steps"])
-        assert sshd.password not in str(saved)
+        assert customer.password not in str(saved)
         assert "password" not in saved["settings"]
+        stored = own.get("/accounts/acme/settings").json()
+        assert stored == saved["settings"]
+        assert stored["capabilities"] == saved["capabilities"]
+        assert stored["capabilities"]["algorithms"]["host_key"] == "ssh-ed25519"
 
         courier.wait_status(recording_id, "delivered")
         shown = own.get(f"/deliveries/{recording_id}").json()
         assert (shown["status"], shown["tries"]) == ("delivered", 0)
         assert own.get("/deliveries", params={"status": "delivered"}).json() == [shown]
-        assert (sshd.root / "one.wav").is_file()
+        assert (folder / "one.wav").is_file()
 
 
 def test_a_changed_host_key_is_a_conflict_with_both_fingerprints(
@@ -93,6 +107,21 @@ def test_a_changed_host_key_is_a_conflict_with_both_fingerprints(
     stored = console.settings("acme")
     assert stored is not None
     assert stored.host_key == sshd.host_key
+
+
+def test_settings_that_were_read_may_be_changed_and_given_back(
+    console: Console, provider: httpx.Client, asyncssh_server: AsyncSshServer
+) -> None:
+    provider.post("/accounts", json={"account_id": "acme", "ftp_access": True})
+    where = "/accounts/acme/settings"
+    found = provider.put(where, json=settings(asyncssh_server.customer)).json()["capabilities"]
+    read = provider.get(where).json()
+    assert read["capabilities"] == found
+
+    invented = {**read, "path": "in", "capabilities": {"size": False}}
+    assert provider.put(where, json=invented).status_code == 200
+    assert provider.get(where).json() == {**read, "path": "in"}
+    assert console.actions("acme")[0] == "settings.saved"
 
 
 def test_settings_are_removed_by_those_who_may_change_them(
@@ -191,9 +220,12 @@ def test_accounts_are_changed_listed_and_removed(console: Console, provider: htt
     change = {"name": "Bee", "parent": "a", "default_method": "email"}
     changed = provider.patch("/accounts/b", json=change).json()
     assert (changed["name"], changed["parent"]) == ("Bee", "a")
+    assert provider.get("/accounts/b").json()["default_method"] == "email"
     problem(provider.patch("/accounts/a", json={"parent": "b"}), 409)
     problem(provider.delete("/accounts/a"), 409)
-    assert provider.delete("/accounts/b").status_code == 204
+    removed = provider.delete("/accounts/b")
+    assert removed.status_code == 200
+    assert removed.json() == {"account_id": "b", "discarded": {"queued": 0, "dead_letters": 0}}
     problem(provider.get("/accounts/b"), 404)
     assert console.actions("b")[0] == "account.removed"
 
@@ -242,6 +274,26 @@ def test_dead_letters_and_states(
         assert console.program(None).get("/status").json()["workers"] == 1
         actions = [entry["action"] for entry in api.get("/audit").json()]
         assert actions == ["account.resumed", "account.paused", "dead-letters.discarded"]
+
+
+def test_the_removal_of_an_account_counts_what_was_discarded_with_it(
+    make_courier: MakeCourier, asyncssh_server: AsyncSshServer
+) -> None:
+    courier = make_courier(max_tries=1, retry_delays=(0,))
+    courier.account("acme", asyncssh_server.customer, Protocol.SFTP)
+    with serving(courier) as console, running(courier):
+        api = console.program(None)
+        dead = courier.publish("acme", courier.folder / "missing.wav")
+        courier.wait_status(dead, "dead_lettered")
+        api.post("/accounts/acme/suspend")
+        queued = courier.publish_many("acme", ["one.wav", "two.wav"])
+        for recording_id in queued:
+            courier.wait_status(recording_id, "queued")
+
+        assert "2 files are queued" in problem(api.delete("/accounts/acme"), 409)["message"]
+        removed = api.delete("/accounts/acme", params={"discard_files": True}).json()
+        assert removed == {"account_id": "acme", "discarded": {"queued": 2, "dead_letters": 1}}
+        assert {courier.row(each)["status"] for each in (dead, *queued)} == {"discarded"}
 
 
 def test_the_description_names_every_error(console: Console) -> None:

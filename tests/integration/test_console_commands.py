@@ -137,6 +137,7 @@ def test_every_change_of_an_account_is_in_the_audit_without_secrets(
     courier("numbers", "set", number, "--account", "acme", "--method", "ftp")
     courier("numbers", "set", number, "--account", "acme", "--method", "email")
     courier("numbers", "remove", number)
+    courier("numbers", "default", "--account", "acme", "--method", "email")
     courier("accounts", "remove", "acme")
 
     found = entries(console, "acme")
@@ -153,11 +154,12 @@ def test_every_change_of_an_account_is_in_the_audit_without_secrets(
         ("number.set", {}, {"account_id": "acme", "method": "ftp"}),
         ("number.set", {"method": "ftp"}, {"method": "email"}),
         ("number.removed", {"method": "email"}, {}),
+        ("account.default-method-set", {"default_method": "ftp"}, {"default_method": "email"}),
         ("account.removed", {"name": "Acme Ltd"}, {"discarded_files": 0}),
     ]
     saved = {"enabled": True, "password": "changed", "host": server.host, "path": "."}
     assert saved.items() <= found[1].after.items()
-    assert found[-2].target == number
+    assert found[-3].target == number
 
 
 def test_what_is_refused_is_not_in_the_audit(

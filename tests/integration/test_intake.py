@@ -701,7 +701,7 @@ def test_the_reconciler_leaves_alone_what_is_on_its_route_or_final(route: Route)
     route.ledger.files.open([Arrival(decode(skipped, None), skipped, skipped=True)])
 
     assert reconciler.route_unrouted(route.ledger, route.router) == 0
-    assert route.ledger.files.counts(ACCOUNT)[Status.QUEUED] == 1
+    assert route.ledger.files.counts(ACCOUNT).files[Status.QUEUED] == 1
 
 
 def test_the_reconciler_gives_a_publish_its_time(route: Route) -> None:

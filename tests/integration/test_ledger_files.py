@@ -681,12 +681,12 @@ def test_what_waits_for_a_removed_account_is_given_up(files: Deliveries) -> None
 
     assert files.discard_queued("acme") == 2
     assert files.delivered(uploading, uploaded()) is None
-    assert files.counts("acme") == {
+    assert files.counts("acme").files == {
         **dict.fromkeys(Status, 0),
         Status.DISCARDED: 2,
         Status.DEAD_LETTERED: 1,
     }
-    assert files.counts("other")[Status.QUEUED] == 1
+    assert files.counts("other").files[Status.QUEUED] == 1
 
 
 # --- looking -------------------------------------------------------------------------------
@@ -733,6 +733,16 @@ def test_what_waits_is_counted_with_the_oldest(files: Deliveries, database: Data
     assert (waiting.files, waiting.oldest) == (2, hour_ago)
     assert 3590 < waiting.oldest_seconds < 3700
     assert files.waiting().files == 3
+    assert (files.counts("acme").oldest, files.counts("nobody").oldest) == (hour_ago, None)
+    counted = files.counts_by_account()
+    assert counted["acme"].oldest == hour_ago
+    assert counted["acme"].files == {
+        **dict.fromkeys(Status, 0),
+        Status.QUEUED: 1,
+        Status.UPLOADING: 1,
+        Status.DEAD_LETTERED: 1,
+    }
+    assert counted["other"].files[Status.QUEUED] == 1
     assert files.dead_letters() == 1
 
 

@@ -77,7 +77,7 @@ def show_account(account_id: AccountId, *, as_json: AsJson = False) -> None:
         if as_json:
             output.print_json(show.account_shape(facts))
             return
-        output.print_page(_page(core, facts))
+        output.print_page(_page(facts))
         _print_last_deliveries(core, account_id)
 
 
@@ -244,8 +244,8 @@ def remove(
             _refuse_to_lose(facts)
         lost = remove_account(core.directory, core.ledger, messaging.broker, account_id)
         before = noted.account_removed(facts.account)
-        record(core, Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost})
-    also = f"; {_files(lost)} of it discarded" if lost else ""
+        record(core, Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost.files})
+    also = f"; {_files(lost.files)} of it discarded" if lost.files else ""
     output.say(f"The account {account_id} was removed{also}.")
 
 
@@ -362,12 +362,13 @@ def _server(settings: FtpSettings | None) -> str | None:
     return f"{settings.protocol.value}://{settings.username}@{host}:{settings.port}"
 
 
-def _page(core: Core, facts: AccountFacts) -> Iterator[tuple[str, Cell]]:
+def _page(facts: AccountFacts) -> Iterator[tuple[str, Cell]]:
     account, run = facts.account, facts.run
     yield "account", account.account_id
     yield "name", account.name or None
     yield "parent", account.parent
     yield "FTP access", _access(facts)
+    yield "default method", account.default_method.label
     yield from _settings_lines(account.settings)
     yield "state", output.coloured(facts.state)
     if facts.state == "suspended":
@@ -377,8 +378,7 @@ def _page(core: Core, facts: AccountFacts) -> Iterator[tuple[str, Cell]]:
     yield from _error_lines(run.last_error)
     yield "queued", facts.queued
     if facts.queued:
-        waiting = core.ledger.files.waiting(account.account_id)
-        yield "oldest queued", f"{output.duration(waiting.oldest_seconds)} ago"
+        yield "oldest queued", f"{output.duration(facts.oldest_queued_seconds)} ago"
     yield "dead letters", facts.dead_letters
 
 

@@ -41,6 +41,26 @@ def set_number(
     output.say(f"Recordings of {number} go to {account} by {method.value}.")
 
 
+@app.command("default")
+def set_default(
+    *,
+    account: Annotated[str, typer.Option(metavar="ID", help="Whose recordings they are.")],
+    method: Annotated[DeliveryMethod, typer.Option(help="Where they go.")],
+) -> None:
+    """Store how an account's recordings are delivered that have no number, or an unknown one."""
+    with context.core() as core:
+        before = core.directory.get(account).default_method
+        core.directory.set_default_method(account, method)
+        record(
+            core,
+            Action.DEFAULT_METHOD_SET,
+            account,
+            noted.default_method(before),
+            noted.default_method(method),
+        )
+    output.say(f"Recordings of {account} without a known number go by {method.value}.")
+
+
 @app.command("list")
 def list_numbers(*, as_json: AsJson = False) -> None:
     """List all numbers."""

@@ -13,7 +13,7 @@ from config.errors import UserError
 from config.permissions import Principal
 from config.users import User, generate_password
 from consumers.ledger import Selection, Status
-from consumers.removal import check_removable, remove_account
+from consumers.removal import GivenUp, check_removable, remove_account
 from worker import noted
 from worker.console.errors import Conflict
 from worker.console.services import Services
@@ -62,8 +62,8 @@ class Acts:
         self._note(
             Action.DEFAULT_METHOD_SET,
             account_id,
-            {"default_method": before},
-            {"default_method": method},
+            noted.default_method(before),
+            noted.default_method(method),
         )
 
     def set_ftp_access(self, account_id: str, *, granted: bool) -> None:
@@ -73,7 +73,7 @@ class Acts:
         action = Action.FTP_GRANTED if granted else Action.FTP_REVOKED
         self._note(action, account_id, {"ftp_access": before}, {"ftp_access": granted})
 
-    def remove_account(self, account_id: str, *, discard_files: bool) -> int:
+    def remove_account(self, account_id: str, *, discard_files: bool) -> GivenUp:
         """Remove it with its numbers, users, tokens and queues; the files that were given up."""
         services = self.services
         check_removable(services.directory, account_id)
@@ -86,7 +86,8 @@ class Acts:
             services.directory, services.ledger, services.messaging.broker, account_id
         )
         before = noted.account_removed(facts.account)
-        self._note(Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost})
+        after = {"discarded_files": lost.files}
+        self._note(Action.ACCOUNT_REMOVED, account_id, before, after)
         return lost
 
     # --- settings and state -------------------------------------------------------------------

@@ -7,7 +7,7 @@ from itertools import islice
 from config.accounts import Account, lineage
 from config.errors import AccountError
 from config.permissions import Principal
-from consumers.ledger import Document, Selection, Status, Waiting
+from consumers.ledger import Document, Selection, Status
 from worker.console.services import Services
 from worker.show import AccountFacts, read_account, read_accounts
 
@@ -21,7 +21,7 @@ _URGENT = ("suspended", "probing", "paused", "active", "disabled")
 class Overview:
     """The accounts that were asked for, those that need somebody first, and all in numbers."""
 
-    rows: Sequence[tuple[AccountFacts, Waiting]]
+    rows: Sequence[AccountFacts]
     found: int
     states: dict[str, int]
     queued: int
@@ -41,7 +41,6 @@ class Activity:
     """What is happening with one account."""
 
     facts: AccountFacts
-    waiting: Waiting
     deliveries: Sequence[Document]
     dead_letters: Sequence[Document]
 
@@ -81,14 +80,8 @@ def overview(
     everything = visible(services, principal, recent=recent)
     matching = [each for each in everything if _matches(each, words.strip().lower(), state)]
     matching.sort(key=_urgency)
-    files = services.ledger.files
-    shown = matching[:SHOWN_ACCOUNTS]
-    nothing = Waiting(0, None, 0.0)
     return Overview(
-        rows=[
-            (each, files.waiting(each.account.account_id) if each.queued else nothing)
-            for each in shown
-        ],
+        rows=matching[:SHOWN_ACCOUNTS],
         found=len(matching),
         states={name: sum(each.state == name for each in everything) for name in _URGENT},
         queued=sum(each.queued for each in everything),
@@ -114,7 +107,6 @@ def activity(services: Services, account_id: str) -> Activity:
     dead = Selection(account_id=account_id, status=Status.DEAD_LETTERED)
     return Activity(
         facts=read_account(services.core, account_id),
-        waiting=files.waiting(account_id),
         deliveries=list(files.select(Selection(account_id=account_id), SHOWN_ROWS)),
         dead_letters=list(files.select(dead, SHOWN_ROWS)),
     )

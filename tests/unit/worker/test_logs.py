@@ -19,6 +19,7 @@ from consumers.observe import (
     AccountChanged,
     EventTaken,
     FileEnded,
+    FilesDiscarded,
     Observation,
     Trouble,
     TryEnded,
@@ -115,6 +116,11 @@ def events(stream: io.StringIO) -> list[dict[str, Any]]:
             AccountChanged("acme", "active", 0),
             "info",
             {"event": "account_changed", "state": "active", "failures": 0},
+        ),
+        (
+            FilesDiscarded("acme", 3),
+            "warning",
+            {"event": "files_discarded", "account_id": "acme", "files": 3},
         ),
         (
             Trouble("rabbitmq", "Connection refused"),

@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, status
 from pydantic import ValidationError
 
-from config.ftp_settings import FtpSettingsInput
 from config.permissions import Principal
 from worker.console import reading
 from worker.console.access import ApiAccess, Forbidden, NotFound, Right, of_nobody
@@ -16,7 +15,9 @@ from worker.console.api.models import (
     AccountShape,
     NewAccount,
     PermissionShape,
+    RemovedShape,
     SavedShape,
+    SettingsInput,
     SettingsShape,
 )
 from worker.console.api.problems import SettingsRefused
@@ -82,16 +83,21 @@ def change_account(
     return _shown(request, account_id)
 
 
-@one.delete("", status_code=status.HTTP_204_NO_CONTENT)
+@one.delete("", response_model=RemovedShape)
 def remove_account(
     principal: Owner,
     request: Request,
     account_id: str,
     discard_files: bool = False,  # noqa: FBT001, FBT002 - the query's parameter
-) -> None:
-    """Remove it with its numbers, users, tokens and queues; refused while files are queued."""
+) -> Shape:
+    """Remove it with its numbers, users, tokens and queues; refused while files are queued.
+
+    Its dead letters are given up with it, and what is queued where `discard_files` says so; the
+    answer counts them.
+    """
     acts = Acts(services_of(request), principal)
-    acts.remove_account(account_id, discard_files=discard_files)
+    discarded = acts.remove_account(account_id, discard_files=discard_files)
+    return {"account_id": account_id, "discarded": vars(discarded)}
 
 
 @one.get("/settings", response_model=SettingsShape)
@@ -105,7 +111,7 @@ def show_settings(_: Viewer, request: Request, account_id: str) -> Shape:
 
 @one.put("/settings", response_model=SavedShape)
 def save_settings(
-    principal: Changer, request: Request, account_id: str, entered: FtpSettingsInput
+    principal: Changer, request: Request, account_id: str, entered: SettingsInput
 ) -> Shape:
     """Log in, upload a text file, and save only where that works; saving switches them on.
 
@@ -114,7 +120,7 @@ def save_settings(
     two minutes; one test an account runs at once (429).
     """
     services = services_of(request)
-    changes = entered.model_dump(exclude_unset=True, exclude={"password"})
+    changes = entered.model_dump(exclude_unset=True, exclude={"password", "capabilities"})
     if entered.password is None and services.directory.get(account_id).settings is None:
         raise ValidationError.from_exception_data(
             "settings", [{"type": "missing", "loc": ("password",), "input": None}]

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from config.accounts import DeliveryMethod, check_account_id
+from config.accounts import Capabilities, DeliveryMethod, check_account_id
 from config.errors import AccountError
+from config.ftp_settings import FtpSettingsInput
 from config.text import MAX_NAME, Name
 from consumers.ledger import Status
 
@@ -92,6 +93,17 @@ class SettingsShape(Given):
     path: str
     email_alerts: list[str]
     host_key: str | None
+    capabilities: Capabilities
+
+
+class SettingsInput(FtpSettingsInput):
+    """Settings to save, which may be those that were read, with changes."""
+
+    capabilities: Any = Field(
+        default=None,
+        description="Never taken: the test on save finds them anew.",
+        json_schema_extra={"readOnly": True},
+    )
 
 
 class AccountShape(Given):
@@ -102,12 +114,15 @@ class AccountShape(Given):
     parent: str | None
     ftp_access: bool
     enabled: bool
+    default_method: DeliveryMethod
     settings: SettingsShape | None
     state: str
     consecutive_failures: int
     suspended_until: Time | None
     last_error: str | None
+    last_error_advice: str | None
     queued: int
+    oldest_queued_seconds: float
     dead_letters: int
 
 
@@ -125,7 +140,21 @@ class SavedShape(Given):
     settings: SettingsShape
     steps: list[StepShape]
     pinned: bool
-    capabilities: dict[str, Any]
+    capabilities: Capabilities
+
+
+class DiscardedShape(Given):
+    """Files that were given up with an account; they stay in the ledger as discarded."""
+
+    queued: int
+    dead_letters: int
+
+
+class RemovedShape(Given):
+    """An account that is no more."""
+
+    account_id: str
+    discarded: DiscardedShape
 
 
 class PermissionShape(Given):
