@@ -155,16 +155,18 @@ class AccountSession:
 
     def _read(self) -> tuple[Account | None, RunState]:
         """State, permission and settings as they are, or of an account that is well as just now."""
-        if self._seen is not None and time.monotonic() - self._looked_at < JUST_NOW:
-            account, run = self._seen
-            failed = self._failures.count != self._failures_seen
-            if run.state is State.ACTIVE and not (failed or run.recovers):
-                return account, run
+        if self._seen is not None and self._is_still_well(self._seen[1]):
+            return self._seen
         account, run = self.means.ledger.accounts.look(self.account_id)
         self._routed, self._looked_at = run.routed, time.monotonic()
         self._failures_seen = self._failures.count
         self._seen = None if account is None else (account, run)
         return account, run
+
+    def _is_still_well(self, run: RunState) -> bool:
+        just_now = time.monotonic() - self._looked_at < JUST_NOW
+        failed = self._failures.count != self._failures_seen
+        return just_now and run.state is State.ACTIVE and not (failed or run.recovers)
 
     def _go_on(self, account: Account, run: RunState) -> Next:
         self._bring_back_casualties(run)
