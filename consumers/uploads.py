@@ -36,6 +36,7 @@ class Uploads:
         self._stirred = stirred
         self._running: dict[str, str] = {}
         self._reserved = False
+        self._entered = False
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="upload")
 
@@ -50,23 +51,41 @@ class Uploads:
         return self._running.values()
 
     @contextmanager
-    def room(self, most: int) -> Iterator[bool]:
-        """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile."""
-        if not self._running:
-            yield True
-            return
-        self._reserved = len(self._running) < most and self._slots.take()
+    def room(self, most: int, *, alone: bool = False) -> Iterator[bool]:
+        """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile.
+
+        `alone`: as the only upload of the process.
+        """
+        self._enter(most, alone=alone)
         try:
-            yield self._reserved
+            yield self._entered
         finally:
+            if self._entered:
+                self._slots.end()
             if self._reserved:
-                self._reserved = False
                 self._slots.give_back()
+            self._entered = self._reserved = False
+
+    def _enter(self, most: int, *, alone: bool) -> None:
+        if alone:
+            self._entered = self._slots.begin_alone(self)
+            return
+        more = bool(self._running)
+        self._reserved = more and len(self._running) < most and self._slots.take()
+        self._entered = (self._reserved or not more) and self._slots.begin()
+
+    def is_alone_for(self, seconds: float) -> bool:
+        """Whether the other uploads of the process wait for this one so long already."""
+        return self._slots.is_alone_for(self, seconds)
+
+    def share(self) -> None:
+        """Others of the process may begin beside the one that is alone."""
+        self._slots.share(self)
 
     def begin(self, claim: Claim, work: Callable[[], Ended]) -> None:
         """Do the work in a thread. Only where there is room."""
         self._running[claim.recording_id] = claim.file_name
-        self._reserved = False
+        self._entered = self._reserved = False
         self._pool.submit(self._run, work)
 
     def ended(self) -> list[Ended]:
@@ -82,7 +101,9 @@ class Uploads:
         return self.ended()
 
     def _run(self, work: Callable[[], Ended]) -> None:
-        self._ended.put(work())
+        ended = work()
+        self._slots.end()
+        self._ended.put(ended)
         self._stirred.set()
 
     def _collect(self, ended: Ended) -> Ended:
