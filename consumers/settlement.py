@@ -144,7 +144,7 @@ class Settlement:
             )
             return
         if not claim.casualty:
-            self.means.dead_letters.bury(claim, claim.tries + 1, error.kind)
+            self.means.dead_letters.bury(claim.routing, claim.tries + 1, error.kind)
         self.means.ledger.files.dead_lettered(
             claim,
             counted=outcome.counted,

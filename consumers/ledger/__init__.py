@@ -10,9 +10,11 @@ from consumers.ledger.accounts import AccountStates, Blame, Relief
 from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.deliveries import Deliveries
+from consumers.ledger.endings import CRASH_LOOP
 from consumers.ledger.records import (
     Claim,
     Claimant,
+    CrashLoop,
     Document,
     Glance,
     LastError,
@@ -27,10 +29,12 @@ from consumers.ledger.view import Selection
 
 __all__ = [
     "BUCKETS",
+    "CRASH_LOOP",
     "Arrival",
     "Blame",
     "Claim",
     "Claimant",
+    "CrashLoop",
     "Document",
     "Glance",
     "LastError",
