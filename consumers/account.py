@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pymongo.errors import PyMongoError
@@ -27,6 +27,7 @@ from consumers.means import Means
 from consumers.observe import Trouble
 from consumers.policy import State
 from consumers.reconciler import route_stranded
+from consumers.slots import ALONE_SECONDS
 from consumers.uploads import Ended, Uploads
 from consumers.window import Held, NoQueue, Window
 from transports.errors import TransferError
@@ -86,6 +87,7 @@ class AccountSession:
     _began: float = field(default_factory=time.monotonic)
     _stirred: threading.Event = field(default_factory=threading.Event)
     _failures: Failures = field(default_factory=Failures)
+    _alone: Claim | None = None
     _seen: tuple[Account, RunState] | None = None
     _looked_at: float = 0.0
     _failures_seen: int = 0
@@ -123,6 +125,7 @@ class AccountSession:
 
     def _work(self) -> Rest:
         self.means.ledger.files.free_claims(self.account_id, self._claimant)
+        self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
         try:
             return self._tend()
         finally:
@@ -131,6 +134,8 @@ class AccountSession:
     def _tend(self) -> Rest:
         while not self._must_yield():
             self._stirred.clear()
+            if self._uploads.is_alone_for(ALONE_SECONDS):
+                self._share()
             step = self._collect() or self._wait_for_room() or self._look()
             if isinstance(step, Rest):
                 return step
@@ -179,6 +184,8 @@ class AccountSession:
         ours = self.means.ownership.epoch(self.account_id) == self._epoch
         if self.stopping.is_set() or not ours:
             return True
+        if self._alone is not None:
+            return False
         return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
 
     def _may_work(self, account: Account, run: RunState) -> bool:
@@ -222,17 +229,29 @@ class AccountSession:
             self._around.settlement.changed(State.PROBING, run.failures)
         return None
 
-    def _probe(self, account: Account, run: RunState) -> Rest | None:
+    def _probe(self, account: Account, run: RunState) -> Next:
         """One file alone, the oldest; its message is acknowledged when it is met later."""
-        claim = self.means.ledger.files.claim_probe(
-            self.account_id, run.streak, self._claimant, _folder(account), self._passed
-        )
-        if claim is None:
-            self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
-            retry = self.means.ledger.files.next_retry(self.account_id) if self._passed else None
-            return Rest(until=retry)
-        self._begin(account, run, claim)
-        return None
+        files = self.means.ledger.files
+        alone = files.probe_lost_start(self.account_id, run.streak, self._passed)
+        with self._uploads.room(1, alone=alone) as is_room:
+            if not is_room:
+                return Pause(POLL)
+            claim = files.claim_probe(
+                self.account_id,
+                run.streak,
+                self._claims(alone=alone),
+                _folder(account),
+                self._passed,
+            )
+            if claim is not None:
+                self._begin(account, run, claim)
+                return None
+        return self._end_probe(run)
+
+    def _end_probe(self, run: RunState) -> Rest:
+        self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
+        retry = self.means.ledger.files.next_retry(self.account_id) if self._passed else None
+        return Rest(until=retry)
 
     # --- active -------------------------------------------------------------------------------
 
@@ -240,18 +259,39 @@ class AccountSession:
         window = self._open_window(account)
         if window.take_in():
             self._busy_at = time.monotonic()
-        with self._uploads.room(self._most(account, run)) as is_room:
-            if not is_room:
-                return Pause(POLL)
-            held = self._next_ready(window)
-            claim = self._claim_overtaking(account, window, held)
-            if claim is not None:
-                self._begin(account, run, claim)
-            elif held is not None:
+        held = self._next_ready(window)
+        if held is not None and held.lost_start:
+            return self._deliver_alone(account, run, window, held)
+        return self._deliver(account, run, window, held)
+
+    def _deliver_alone(self, account: Account, run: RunState, window: Window, held: Held) -> Next:
+        """A file of which a worker has died waits to be the only upload; others may go before."""
+        with self._uploads.room(1, alone=True) as is_room:
+            if is_room:
                 self._claim_held(account, run, window, held)
-            else:
-                return self._idle(account, run, window)
-        return None
+                return None
+        other = window.next_ready(self._uploads.file_names(), lost_starts=False)
+        return Pause(POLL) if other is None else self._deliver(account, run, window, other)
+
+    def _deliver(self, account: Account, run: RunState, window: Window, held: Held | None) -> Next:
+        if held is not None or window.is_full():
+            with self._uploads.room(self._most(account, run)) as is_room:
+                if not is_room:
+                    return Pause(POLL)
+                if self._claim_next(account, run, window, held):
+                    return None
+        return self._idle(account, run, window)
+
+    def _claim_next(
+        self, account: Account, run: RunState, window: Window, held: Held | None
+    ) -> bool:
+        """False where there is nothing to claim."""
+        claim = self._claim_overtaking(account, window, held)
+        if claim is not None:
+            self._begin(account, run, claim)
+        elif held is not None:
+            self._claim_held(account, run, window, held)
+        return claim is not None or held is not None
 
     def _most(self, account: Account, run: RunState) -> int:
         """Uploads at once: one until a login stands, and after a failure until a success."""
@@ -261,7 +301,7 @@ class AccountSession:
 
     def _claim_held(self, account: Account, run: RunState, window: Window, held: Held) -> None:
         claim = self.means.ledger.files.claim(
-            held.recording_id, held.turn, self._claimant, _folder(account)
+            held.recording_id, held.turn, self._claims(alone=held.lost_start), _folder(account)
         )
         if claim is None:
             self._look_at(window, [held])
@@ -330,15 +370,20 @@ class AccountSession:
             return False
         return window.next_at(()) is None and window.is_drained()
 
-    def _try_casualty(self, account: Account, run: RunState) -> Rest | None:
+    def _try_casualty(self, account: Account, run: RunState) -> Next:
         """An account with too few files to be suspended is tried with those it has lost."""
-        claim = self.means.ledger.files.claim_casualty(
-            self.account_id, run.streak, self._claimant, _folder(account)
-        )
-        if claim is None:
-            return NOTHING_TO_DO
-        self._begin(account, run, claim)
-        return None
+        files = self.means.ledger.files
+        alone = files.casualty_lost_start(self.account_id, run.streak)
+        with self._uploads.room(1, alone=alone) as is_room:
+            if not is_room:
+                return Pause(POLL)
+            claim = files.claim_casualty(
+                self.account_id, run.streak, self._claims(alone=alone), _folder(account)
+            )
+            if claim is None:
+                return NOTHING_TO_DO
+            self._begin(account, run, claim)
+            return None
 
     def _open_window(self, account: Account) -> Window:
         window = self._window
@@ -383,6 +428,7 @@ class AccountSession:
                 window.ack(held)
             else:
                 held.tries, held.file_name = row.tries, row.file_name
+                held.lost_start = row.lost_start
                 held.ready_at = now + max(row.wait, 0 if row.status is Status.QUEUED else 1)
 
     def _reject(self, held: Held) -> None:
@@ -396,13 +442,26 @@ class AccountSession:
     def _begin(self, account: Account, run: RunState, claim: Claim) -> None:
         before = self._failures.count
         attempt = Attempt(self._around, account, _settings(account), run, before, claim)
+        self._alone = claim if claim.alone else None
         self._uploads.begin(claim, attempt.run)
+
+    def _share(self) -> None:
+        """Others may begin beside the upload that is alone.
+
+        Its row says so before: what ends the process then is not put down to this file alone.
+        """
+        if self._alone is not None:
+            self.means.ledger.files.shares_process(self._alone)
+            self._uploads.share()
+            self._alone = None
 
     def _collect(self) -> Rest | None:
         """Acknowledge what has ended. Raises what is ours to mend."""
         all_ended = self._uploads.ended()
         for ended in all_ended:
             self._busy_at = time.monotonic()
+            if ended.claim.alone:
+                self._alone = None
             if ended.passes:
                 self._passed.append(ended.claim.recording_id)
             if ended.trouble is None:
@@ -429,6 +488,8 @@ class AccountSession:
     def _let_uploads_end(self) -> None:
         """What still runs is written down before the account is given up."""
         self._login.dismiss()
+        with contextlib.suppress(PyMongoError):  # the others wait until it has ended then
+            self._share()
         for ended in self._uploads.close():
             if ended.trouble is not None:
                 self._tell(ended.trouble)
@@ -470,6 +531,9 @@ class AccountSession:
     def _claimant(self) -> Claimant:
         until = self.means.ownership.until(self.account_id, self._epoch)
         return Claimant(self.means.worker, self._id, self._epoch, until)
+
+    def _claims(self, *, alone: bool) -> Claimant:
+        return replace(self._claimant, alone=alone)
 
     @property
     def _around(self) -> Surroundings:

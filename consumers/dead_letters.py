@@ -10,7 +10,7 @@ from consumers import topology
 from consumers.broker import Publisher
 from consumers.confirms import Outgoing
 from consumers.declared import DeclaredQueues
-from consumers.ledger import Claim, Ledger, Status
+from consumers.ledger import CRASH_LOOP, Ledger, Routing, Status
 from consumers.observe import FileEnded, Observer
 from consumers.queue_browser import Message, browse
 from consumers.routing import Router
@@ -35,17 +35,32 @@ class DeadLetters:
         self._ledger = ledger
         self._observe = observe
 
-    def bury(self, claim: Claim, tries: int, reason: str) -> None:
+    def bury(self, routing: Routing, tries: int, reason: str) -> None:
         """Publish the dead letter; returns once the broker has it. The ledger's row comes after."""
-        queue = topology.dead_letter_queue(claim.account_id)
+        queue = topology.dead_letter_queue(routing.account_id)
         headers = {
             topology.TRIES_HEADER: tries,
             topology.REASON_HEADER: reason,
-            topology.TURN_HEADER: claim.turn,
+            topology.TURN_HEADER: routing.turn,
         }
-        message = Outgoing("", queue.name, claim.body, headers, claim.recording_id)
+        message = Outgoing("", queue.name, routing.body, headers, routing.recording_id)
         for failure in self._queues.publish(self._publisher, [(queue, message)]).values():
             raise failure
+
+    def bury_crash_loops(self, account_id: str, epoch: int) -> None:
+        """End the files of which the workers die: no try is counted, nobody's server is blamed.
+
+        A casualty lies in its queue already.
+        """
+        for loop in self._ledger.files.crash_loops(account_id):
+            if not loop.casualty:
+                self.bury(loop.routing, loop.tries, CRASH_LOOP)
+            recording_id = loop.routing.recording_id
+            ended = self._ledger.files.crash_loop_ends(recording_id, epoch)
+            if ended and not loop.casualty:
+                self._observe(
+                    FileEnded("dead_lettered", account_id, recording_id, reason=CRASH_LOOP)
+                )
 
     def replay(self, recording_id: str) -> bool:
         """Put a dead letter back on its route, tries at 0. False where it is not one (any more)."""

@@ -119,12 +119,16 @@ def decide(
     included; `shared` tells that it lost a connection with another upload, whose failure counts
     for both; `jitter` is a random number from 0 to 1.
     """
-    if kind is Kind.BUSY and running <= 1:
-        kind = Kind.ACCOUNT
+    kind = judged(kind, running=running)
     return Decision(
         _for_file(kind, file, account, rules, jitter),
         _for_account(kind, account, rules, shared=shared),
     )
+
+
+def judged(kind: Kind, *, running: int) -> Kind:
+    """What a failure counts as: a server is busy only where more than one upload runs there."""
+    return Kind.ACCOUNT if kind is Kind.BUSY and running <= 1 else kind
 
 
 def recovers(account: AccountView) -> bool:

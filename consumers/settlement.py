@@ -22,6 +22,7 @@ from consumers.policy import (
     State,
     Suspend,
     decide,
+    judged,
 )
 from transports.errors import Kind, TransferError
 from transports.upload import Uploaded
@@ -65,11 +66,14 @@ class Settlement:
 
         `running` uploads were at the server; `shared`: its lost connection is counted already.
         """
-        error = LastError.of(failure)
+        kind = judged(failure.kind, running=running)
+        error = LastError(kind.value, failure.words, failure.advice)
         decide_on = partial(self._decide, begun, claim, failure, running=running, shared=shared)
         run = self.means.ledger.accounts.read(self.account_id)
         decision = decide_on(run)
-        self._settle_file(claim, decision.file, failure, error, run.streak)
+        self._settle_file(
+            claim, decision.file, error, streak=run.streak, part_left=failure.part_left
+        )
         for _ in range(ATTEMPTS):
             if self._settle_account(account, run, decision, error):
                 return
@@ -123,11 +127,12 @@ class Settlement:
         self,
         claim: Claim,
         outcome: Retry | DeadLetter,
-        failure: TransferError,
         error: LastError,
+        *,
         streak: int,
+        part_left: bool,
     ) -> None:
-        by_account = failure.kind in {Kind.ACCOUNT, Kind.BUSY}
+        by_account = error.kind == Kind.ACCOUNT
         if isinstance(outcome, Retry):
             self.means.ledger.files.waits(
                 claim,
@@ -135,18 +140,18 @@ class Settlement:
                 counted=outcome.counted,
                 by_account=by_account,
                 error=error,
-                part_left=failure.part_left,
+                part_left=part_left,
             )
             return
         if not claim.casualty:
-            self.means.dead_letters.bury(claim, claim.tries + 1, error.kind)
+            self.means.dead_letters.bury(claim.routing, claim.tries + 1, error.kind)
         self.means.ledger.files.dead_lettered(
             claim,
             counted=outcome.counted,
             by_account=by_account,
             casualty_of=streak if outcome.casualty else None,
             error=error,
-            part_left=failure.part_left,
+            part_left=part_left,
         )
         if not claim.casualty:
             self.means.observe(

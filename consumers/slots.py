@@ -1,6 +1,24 @@
-"""The process's uploads at once (`COURIER_UPLOAD_SLOTS`): each takes one of so many slots."""
+"""The process's uploads at once (`COURIER_UPLOAD_SLOTS`): each takes one of so many slots.
+
+An upload that may have ended a process before is begun as the only one. Nobody starves by it:
+
+- It waits until those that run have ended. Nothing new begins meanwhile, for CLEARING_SECONDS at
+  most; in vain, the others go on, and the next time they are held back for twice as long, so that
+  a long upload is outlasted too, but never for more than ALONE_SECONDS.
+- While it is alone the others wait, for ALONE_SECONDS at most; then they begin beside it.
+- After each time that they were held back they go on for at least as long as that was: half of
+  the time is theirs, however many files have to be tried alone.
+"""
 
 import threading
+import time
+
+CLEARING_SECONDS = 20.0
+"""A recording takes seconds, and a session keeps its slot for 30: the first wait is below that."""
+ALONE_SECONDS = 300.0
+"""Hardly a recording takes longer. One that does is not worth that all others wait for it."""
+SILENCE_SECONDS = 3.0
+"""Whoever wants to be alone asks twice a second; once nobody does, nobody waits for it."""
 
 
 class Slots:
@@ -9,6 +27,13 @@ class Slots:
     def __init__(self, total: int) -> None:
         self._free = total
         self._lock = threading.Lock()
+        self._running = 0
+        self._alone: object | None = None
+        self._alone_since = 0.0
+        self._asked_at = 0.0
+        self._held_back_since: float | None = None
+        self._theirs_until = 0.0
+        self._patience = CLEARING_SECONDS
 
     @property
     def free(self) -> int:
@@ -28,3 +53,71 @@ class Slots:
         """One that was taken is free again."""
         with self._lock:
             self._free += 1
+
+    def begin(self) -> bool:
+        """An upload begins. False while another one is alone, or is to be so next."""
+        with self._lock:
+            if self._are_held_back():
+                return False
+            self._running += 1
+            return True
+
+    def begin_alone(self, who: object) -> bool:
+        """An upload begins as the only one; the others are held back until it has ended.
+
+        False where that is not possible yet: to be asked again, at least each SILENCE_SECONDS.
+        """
+        with self._lock:
+            held_back = self._are_held_back()
+            now = time.monotonic()
+            if self._alone is not None or now < self._theirs_until:
+                return False
+            self._asked_at = now
+            if not held_back:
+                self._held_back_since = now
+            if self._running:
+                return False
+            self._running, self._alone, self._alone_since = 1, who, now
+            return True
+
+    def is_alone_for(self, who: object, seconds: float) -> bool:
+        """Whether this one has been alone for so long already."""
+        with self._lock:
+            return self._alone is who and time.monotonic() - self._alone_since >= seconds
+
+    def share(self, who: object) -> None:
+        """The others may begin beside this one, if it is alone."""
+        with self._lock:
+            if self._alone is who:
+                self._end_turn(time.monotonic())
+
+    def end(self) -> None:
+        """An upload has ended, or has not begun after all."""
+        with self._lock:
+            self._running -= 1
+            if self._alone is not None:
+                self._end_turn(time.monotonic())
+
+    def _are_held_back(self) -> bool:
+        if self._alone is not None:
+            return True
+        if self._held_back_since is None:
+            return False
+        limit = self._held_back_since + self._patience
+        until = min(limit, self._asked_at + SILENCE_SECONDS)
+        if time.monotonic() < until:
+            return True
+        if until == limit:
+            self._patience = min(2 * self._patience, ALONE_SECONDS)
+        self._let_others_go_on(until)
+        return False
+
+    def _end_turn(self, now: float) -> None:
+        self._alone, self._patience = None, CLEARING_SECONDS
+        self._let_others_go_on(now)
+
+    def _let_others_go_on(self, now: float) -> None:
+        """For as long as they were held back, at least."""
+        if self._held_back_since is not None:
+            self._theirs_until = now + (now - self._held_back_since)
+            self._held_back_since = None

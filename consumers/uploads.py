@@ -39,6 +39,7 @@ class Uploads:
         self._lock = threading.Lock()
         self._active = 0
         self._more_slots = 0
+        self._entered = False
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="upload")
 
@@ -53,16 +54,39 @@ class Uploads:
         return self._running.values()
 
     @contextmanager
-    def room(self, most: int) -> Iterator[bool]:
-        """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile."""
+    def room(self, most: int, *, alone: bool = False) -> Iterator[bool]:
+        """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile.
+
+        `alone`: as the only upload of the process.
+        """
+        self._entered = self._enter(most, alone=alone)
         try:
-            yield not self._running or (len(self._running) < most and self._take_slot())
+            yield self._entered
         finally:
+            if self._entered:
+                self._slots.end()
+                self._entered = False
             self._change(0)
+
+    def _enter(self, most: int, *, alone: bool) -> bool:
+        if alone:
+            return self._slots.begin_alone(self)
+        if not self._running:
+            return self._slots.begin()
+        return len(self._running) < most and self._take_slot() and self._slots.begin()
+
+    def is_alone_for(self, seconds: float) -> bool:
+        """Whether the other uploads of the process wait for this one so long already."""
+        return self._slots.is_alone_for(self, seconds)
+
+    def share(self) -> None:
+        """Others of the process may begin beside the one that is alone."""
+        self._slots.share(self)
 
     def begin(self, claim: Claim, work: Callable[[], Ended]) -> None:
         """Do the work in a thread. Only where there is room."""
         self._running[claim.recording_id] = claim.file_name
+        self._entered = False
         self._change(1)
         self._pool.submit(self._run, work)
 
@@ -79,7 +103,9 @@ class Uploads:
         return self.ended()
 
     def _run(self, work: Callable[[], Ended]) -> None:
-        self._ended.put(work())
+        ended = work()
+        self._slots.end()
+        self._ended.put(ended)
         self._change(-1)
         self._stirred.set()
 

@@ -37,6 +37,8 @@ class Held:
     """Local monotonic time from which it may be tried."""
     file_name: str = ""
     """Wanted at the customer."""
+    lost_start: bool = False
+    """A worker died while it uploaded the file."""
     seen: bool = False
     """Its row was looked at: what stands above is known."""
     in_work: bool = False
@@ -114,14 +116,19 @@ class Window:
         """Those whose rows were not looked at yet."""
         return [held for held in self if not held.seen]
 
-    def next_ready(self, names_in_use: Container[str]) -> Held | None:
+    def next_ready(self, names_in_use: Container[str], *, lost_starts: bool = True) -> Held | None:
         """The message to try next: fewest tries first, then the queue's order.
 
         A file waits for another of its name that is being uploaded: the later one of the two is
-        to be the later one at the customer as well.
+        to be the later one at the customer as well. Without `lost_starts` those are passed over
+        that have to be uploaded alone.
         """
         now = time.monotonic()
-        ready = [held for held in self._waiting(names_in_use) if held.ready_at <= now]
+        ready = [
+            held
+            for held in self._waiting(names_in_use)
+            if held.ready_at <= now and (lost_starts or not held.lost_start)
+        ]
         return min(ready, key=lambda held: (held.tries, held.tag), default=None)
 
     def is_full(self) -> bool:

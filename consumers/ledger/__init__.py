@@ -10,10 +10,12 @@ from consumers.ledger.accounts import AccountStates, Blame, Relief
 from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.deliveries import Deliveries
+from consumers.ledger.endings import CRASH_LOOP
 from consumers.ledger.records import (
     Claim,
     Claimant,
     Counts,
+    CrashLoop,
     Document,
     Glance,
     LastError,
@@ -28,12 +30,14 @@ from consumers.ledger.view import NO_FILES, Selection
 
 __all__ = [
     "BUCKETS",
+    "CRASH_LOOP",
     "NO_FILES",
     "Arrival",
     "Blame",
     "Claim",
     "Claimant",
     "Counts",
+    "CrashLoop",
     "Document",
     "Glance",
     "LastError",

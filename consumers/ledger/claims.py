@@ -6,7 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, ReturnDocument
 
 from consumers.ledger.records import Claim, Claimant, Document, Glance, Status
-from consumers.ledger.rows import OLDEST_FIRST, Rows, casualties
+from consumers.ledger.rows import OLDEST_FIRST, Rows, casualties, mine
 
 _ROUTED: Document = {"routed_at": {"$ifNull": ["$routed_at", "$$NOW"]}}
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
@@ -22,6 +22,7 @@ class Claims(Rows):
             "turn": 1,
             "tries": 1,
             "file_name": 1,
+            "lost": 1,
             "wait": {"$subtract": ["$not_before", "$$NOW"]},
         }
         rows = self._rows.find({"_id": {"$in": list(recording_ids)}}, projection)
@@ -32,6 +33,7 @@ class Claims(Rows):
                 row["tries"],
                 (row["wait"] or 0) / 1000,
                 row["file_name"],
+                "lost" in row,
             )
             for row in rows
         }
@@ -84,6 +86,14 @@ class Claims(Rows):
         query = self._candidates(account_id, streak, passed)
         return self._rows.find_one(query, {"_id": 1}) is not None
 
+    def probe_lost_start(self, account_id: str, streak: int, passed: Iterable[str]) -> bool:
+        """Whether a start of the file that is the next probe was lost."""
+        return self._lost_start(self._candidates(account_id, streak, passed))
+
+    def casualty_lost_start(self, account_id: str, streak: int) -> bool:
+        """Whether a start of the casualty that is tried next was lost."""
+        return self._lost_start(casualties(account_id, streak))
+
     def has_casualty(self, account_id: str, streak: int) -> bool:
         """Whether this outage has dead-lettered a file."""
         return self._rows.find_one(casualties(account_id, streak), {"_id": 1}) is not None
@@ -106,7 +116,8 @@ class Claims(Rows):
         """Free the account's claims whose session has ended without settling them.
 
         Only one session at a time works an account in an epoch: any other claim of this epoch
-        or an earlier one is of a session that is gone.
+        or an earlier one is of a session that is gone. A start of another worker is lost: it died,
+        or has lost the account. This worker lives: its session could only not write down the end.
         """
         result = self._rows.update_many(
             {
@@ -115,9 +126,17 @@ class Claims(Rows):
                 "claim.session": {"$ne": claimant.session},
                 "epoch": {"$lte": claimant.epoch},
             },
-            [{"$set": {"status": "$claim.was", "claim": None}}],
+            [{"$set": {"status": "$claim.was", "claim": None, "lost": _lost_starts(claimant)}}],
         )
         return result.modified_count
+
+    def shares_process(self, claim: Claim) -> None:
+        """The start is not alone any more: others begin beside it."""
+        self._rows.update_one(mine(claim), {"$set": {"claim.alone": False}})
+
+    def _lost_start(self, query: Document) -> bool:
+        row = self._rows.find_one(query, {"lost": 1}, sort=OLDEST_FIRST)
+        return row is not None and "lost" in row
 
     def _start(
         self,
@@ -138,7 +157,9 @@ class Claims(Rows):
             "session": {"$literal": claimant.session},
             "at": "$$NOW",
             "was": "$status",
+            "alone": claimant.alone,
         }
+        query = {**query, **({} if claimant.alone else {"lost": {"$exists": False}})}
         row = self._rows.find_one_and_update(
             {"$and": [{**query, "epoch": {"$lte": claimant.epoch}}, _still_owns(claimant)]},
             [
@@ -172,6 +193,17 @@ class Claims(Rows):
             "_id": {"$nin": list(passed)},
             "$or": [queued, casualty],
         }
+
+
+def _lost_starts(claimant: Claimant) -> Document:
+    """How many starts of the row were lost, and how many of them as a process's only upload."""
+    alone = {"$cond": [{"$eq": ["$claim.alone", True]}, 1, 0]}
+    counted = {
+        "starts": {"$add": [{"$ifNull": ["$lost.starts", 0]}, 1]},
+        "alone": {"$add": [{"$ifNull": ["$lost.alone", 0]}, alone]},
+    }
+    is_lost = {"$ne": ["$claim.worker", {"$literal": claimant.worker}]}
+    return {"$cond": [is_lost, counted, {"$ifNull": ["$lost", "$$REMOVE"]}]}
 
 
 def _still_owns(claimant: Claimant) -> Document:

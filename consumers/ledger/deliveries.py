@@ -44,3 +44,7 @@ class Deliveries(Arrivals, Claims, Places, Endings, Returns, View):
             [("account_id", ASCENDING), ("casualty", ASCENDING)],
             partialFilterExpression={"casualty": {"$exists": True}},
         )
+        self._rows.create_index(
+            [("account_id", ASCENDING), ("lost.alone", ASCENDING)],
+            partialFilterExpression={"lost.alone": {"$exists": True}},
+        )

@@ -6,11 +6,22 @@ from dataclasses import asdict
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from consumers.ledger.records import Claim, Document, LastError, Status, part_path
-from consumers.ledger.rows import Rows, later, mine
+from consumers.ledger.records import Claim, CrashLoop, Document, LastError, Status, part_path
+from consumers.ledger.rows import OLDEST_FIRST, Rows, later, mine, routing
 from transports.upload import Uploaded
 
+CRASH_LOOP = "crash-loop"
+"""Why a file is a dead letter of which no try has come to an end (DESIGN 5)."""
+MAX_CRASHES = 5
+"""So many workers may die of a file while it is all they upload."""
 MAX_LEFTOVERS = 100
+_CRASH_LOOP: Document = {
+    "lost.alone": {"$gte": MAX_CRASHES},
+    "$or": [
+        {"status": Status.QUEUED.value},
+        {"status": Status.DEAD_LETTERED.value, "casualty": {"$exists": True}},
+    ],
+}
 _RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
 
 
@@ -39,7 +50,7 @@ class Endings(Rows):
                         **(alive if claim.casualty else {}),
                     }
                 },
-                {"$unset": ["casualty", "intent", "replaces", "replaced"]},
+                {"$unset": ["casualty", "intent", "replaces", "replaced", "lost"]},
             ],
             projection={"delivered_at": 1, "created_at": 1},
             return_document=ReturnDocument.AFTER,
@@ -56,10 +67,14 @@ class Endings(Rows):
         error: LastError,
         part_left: bool,
     ) -> bool:
-        """The try failed; the file may be tried again after `delay` seconds."""
+        """The try failed; the file may be tried again after `delay` seconds.
+
+        It has come to an end: starts that were lost before are forgotten.
+        """
         values = {
             "status": Status.QUEUED.value,
             "not_before": later(delay),
+            "lost": "$$REMOVE",
             **_tried(claim, counted=counted, by_account=by_account),
         }
         return self._settle(claim, values, error, part_left=part_left)
@@ -80,6 +95,7 @@ class Endings(Rows):
             "dead_at": "$$NOW",
             "reason": error.kind,
             "casualty": "$$REMOVE" if casualty_of is None else casualty_of,
+            "lost": "$$REMOVE",
             **_tried(claim, counted=counted, by_account=by_account),
         }
         return self._settle(claim, values, error, part_left=part_left)
@@ -87,6 +103,31 @@ class Endings(Rows):
     def release(self, claim: Claim, *, part_left: bool = True) -> bool:
         """Give the start back: nothing is counted, the file is as it was."""
         return self._settle(claim, {"status": "$claim.was"}, None, part_left=part_left)
+
+    def crash_loops(self, account_id: str) -> list[CrashLoop]:
+        """The account's files of which MAX_CRASHES starts were lost alone, still to be tried."""
+        query = {"account_id": account_id, **_CRASH_LOOP}
+        return [
+            CrashLoop(routing(row), row["tries"], row["status"] == Status.DEAD_LETTERED)
+            for row in self._rows.find(query).sort(OLDEST_FIRST)
+        ]
+
+    def crash_loop_ends(self, recording_id: str, epoch: int) -> bool:
+        """It is a dead letter: no try is counted. False where it is not to be tried any more."""
+        result = self._rows.update_one(
+            {"_id": recording_id, "epoch": {"$lte": epoch}, **_CRASH_LOOP},
+            [
+                {
+                    "$set": {
+                        "status": Status.DEAD_LETTERED.value,
+                        "dead_at": "$$NOW",
+                        "reason": CRASH_LOOP,
+                        "casualty": "$$REMOVE",
+                    }
+                }
+            ],
+        )
+        return bool(result.modified_count)
 
     def leftovers(self, account_id: str) -> list[tuple[str, list[str]]]:
         """Dead or discarded files with the temporary files that their tries may have left."""

@@ -52,6 +52,8 @@ class Claimant:
     epoch: int
     until: datetime | None = None
     """The database's time at which the ownership ends; None: it does not."""
+    alone: bool = False
+    """What it begins is the only upload of its process: it may take a file with a lost start."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ class Routing:
     account_id: str
     turn: int
     body: bytes
+
+
+@dataclass(frozen=True)
+class CrashLoop:
+    """A file that each process has died of which tried it alone, as often as is endured."""
+
+    routing: Routing
+    tries: int
+    casualty: bool
+    """It is dead-lettered already, by an outage."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,8 @@ class Claim:
     tries: int
     account_tries: int
     casualty: bool
+    alone: bool
+    """It is the only upload of its process."""
     file_url: str
     file_name: str
     size: int | None
@@ -87,6 +101,11 @@ class Claim:
     """Which `name (copy).ext` the intent reserved."""
     created_at: datetime
     body: bytes
+
+    @property
+    def routing(self) -> Routing:
+        """What a message of the recording is made from."""
+        return Routing(self.recording_id, self.account_id, self.turn, self.body)
 
     @classmethod
     def of(cls, row: Document, claimant: Claimant) -> "Claim":
@@ -100,6 +119,7 @@ class Claim:
             tries=row["tries"],
             account_tries=row["account_tries"],
             casualty=row["claim"]["was"] == Status.DEAD_LETTERED,
+            alone=claimant.alone,
             file_url=row["file_url"],
             file_name=row["file_name"],
             size=row["size"] if row["size_given"] else None,
@@ -125,6 +145,8 @@ class Glance:
     wait: float
     """Seconds until its next try may begin; 0 or less: now."""
     file_name: str
+    lost_start: bool
+    """A worker died while it uploaded the file: it is tried alone next."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,10 @@ class Returns(Rows):
         return [row["_id"] for row in self._rows.find(query, {"_id": 1}).sort(OLDEST_FIRST)]
 
     def revive(self, recording_id: str) -> Routing | None:
-        """Put a dead letter back on its route with no tries counted; None where it is not one."""
+        """Put a dead letter back on its route with no tries counted, and no lost starts.
+
+        None where it is not one.
+        """
         row = self._rows.find_one_and_update(
             {"_id": recording_id, "status": Status.DEAD_LETTERED},
             [
@@ -46,7 +49,7 @@ class Returns(Rows):
                         "reason": None,
                     }
                 },
-                {"$unset": "casualty"},
+                {"$unset": ["casualty", "lost"]},
             ],
             return_document=ReturnDocument.AFTER,
         )

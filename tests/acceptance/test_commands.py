@@ -66,7 +66,7 @@ class Stage:
         files = self.core.ledger.files
         claim = files.claim(recording_id, 1, Claimant("w", "s", 1), ".")
         assert claim is not None
-        self.messaging.dead_letters.bury(claim, 5, reason)
+        self.messaging.dead_letters.bury(claim.routing, 5, reason)
         error = LastError(reason, ERROR.words, ERROR.advice)
         files.dead_lettered(
             claim, counted=True, by_account=True, casualty_of=None, error=error, part_left=False

@@ -32,6 +32,8 @@ class Point(TypedDict):
     signal: int
     once: str
     """A file that is made by it: of several workers only the first one is hit."""
+    about: str
+    """Only calls count whose object holds this text; empty: all."""
 
 
 class Fault(TypedDict):
@@ -73,7 +75,8 @@ def _wrap(point: Point) -> None:
 
     @wraps(original)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        mine = next(calls) == point["call"]
+        concerned = not point["about"] or point["about"] in str(vars(args[0]))
+        mine = concerned and next(calls) == point["call"]
         if mine and point["when"] == "before":
             _strike(point)
         result = original(*args, **kwargs)

@@ -47,6 +47,7 @@ FAULTS = {
     30: "1,000 failed logins",
     31: "SIGTERM under load",
     32: "hostile input",
+    33: "a file that every worker dies of",
 }
 
 

@@ -165,11 +165,13 @@ class Scene:
         worker.start()
         return worker
 
-    def point(self, at: str, when: str, *, call: int = 1, frozen: bool = False) -> Point:
+    def point(
+        self, at: str, when: str, *, call: int = 1, frozen: bool = False, about: str = ""
+    ) -> Point:
         """A worker dies there, or is frozen: the first one that comes to it."""
         number = signal.SIGSTOP if frozen else signal.SIGKILL
         once = str(self.folder / f"struck-{uuid.uuid4().hex}")
-        return Point(at=at, when=when, call=call, signal=number, once=once)
+        return Point(at=at, when=when, call=call, signal=number, once=once, about=about)
 
     def owner(self, account_id: str) -> str | None:
         """The worker whose lease the account's bucket is, by the database."""

@@ -89,6 +89,30 @@ def test_ten_wrong_logins_suspend_and_the_customer_is_told_in_the_servers_words(
     assert courier.core.database["accounts"].find_one({"run.alerts.number": 1}) is None
 
 
+def test_a_server_too_busy_for_one_upload_fails_by_the_account_in_all_that_is_written_down(
+    make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    root = tmp_path / "ftp"
+    root.mkdir()
+    full = type("Full", (FTPHandler,), {"handle": FTPHandler.handle_max_cons})
+    courier = make_courier(retry_delays=(0.0,), max_tries=2, suspend_after=2)
+    with PyFtpServer(root, handler=full) as ftp, running(courier) as service:
+        courier.account("acme", ftp.customer, Protocol.FTP)
+        (recording,) = publish_together(courier, "acme", NAMES[:1])
+        row = courier.wait_status(recording, "dead_lettered")
+        run = courier.wait_state("acme", State.SUSPENDED)
+        metrics = service._metrics.render().decode()
+        [(headers, _)] = courier.messages("dead-letters.acme")
+    assert (row["tries"], row["account_tries"], row["reason"]) == (2, 2, "account")
+    assert row["last_error"]["kind"] == "account"
+    assert row["last_error"]["words"].startswith("421")
+    assert headers["x-courier-reason"] == "account"
+    assert run.last_error is not None
+    assert run.last_error.kind == "account"
+    assert 'courier_suspensions_total{cause="account"} 1.0' in metrics
+    assert 'kind="busy"' in metrics, "what the server said is counted among the tries as it was"
+
+
 def test_a_server_that_is_down_is_told_in_the_operating_systems_words(
     make_courier: MakeCourier, customer: AsyncSshServer, smtp_sink: SmtpSink
 ) -> None:

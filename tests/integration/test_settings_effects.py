@@ -333,7 +333,7 @@ def test_a_withdrawn_intent_is_gone_and_a_lost_claim_withdraws_nothing(courier: 
     files = courier.core.ledger.files
     lost = claimed(courier, opened(courier, "one"))
     files.intend(lost, intent(lost), ".", 1)
-    other = Claimant("other", "other", 2)
+    other = Claimant("other", "other", 2, alone=True)
     files.free_claims("acme", other)
     mine = files.claim("one", lost.turn, other, ".")
     assert mine is not None

@@ -19,6 +19,7 @@ from consumers.policy import (
     State,
     Suspend,
     decide,
+    judged,
     recovers,
     retry_delay,
 )
@@ -97,6 +98,12 @@ def test_busy_is_the_account_where_nothing_else_ran_there() -> None:
 
     assert alone == decided(Kind.ACCOUNT, tries=2, failures=3)
     assert alone == Decision(Retry(20, counted=True), Count(4))
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_only_busy_is_judged_by_what_else_ran_there(kind: Kind) -> None:
+    assert judged(kind, running=2) is kind
+    assert judged(kind, running=1) is (Kind.ACCOUNT if kind is Kind.BUSY else kind)
 
 
 def test_busy_beside_other_uploads_counts_for_nothing() -> None:
