@@ -174,7 +174,7 @@ class Login:
     def connect(self, settings: FtpSettings, logons: int) -> Server | None:
         """Log in; None where another upload has done so meanwhile: one logs in at a time.
 
-        Who has waited since there were so many `logons` for one that failed has failed with it.
+        Who has begun when there were so many `logons` has failed with one that failed since.
         Raises TransferError, and ConfigError for an unreadable password.
         """
         with self._logging_in:
@@ -252,17 +252,17 @@ class Line:
 
     def __init__(self, login: Login) -> None:
         self._login = login
+        self._logons = login.logons
         self._server: Server | None = None
         self.others = 0
         """Sessions of other uploads, when this one failed."""
 
     def open(self, settings: FtpSettings) -> Server:
         """The session. Raises TransferError, and ConfigError for an unreadable password."""
-        logons = self._login.logons
         self._server = self._login.wait_for_session(settings)
         if self._server is None:
             try:
-                self._server = self._open_more(settings, logons)
+                self._server = self._open_more(settings)
             finally:
                 self._login.opened()
         return self._server
@@ -279,12 +279,12 @@ class Line:
         if self._server is not None:
             self._login.discard(self._server)
 
-    def _open_more(self, settings: FtpSettings, logons: int) -> Server:
+    def _open_more(self, settings: FtpSettings) -> Server:
         while True:
             origin = self._login.standing(settings)
             if origin is None:
-                server = self._login.connect(settings, logons)
-                logons = self._login.logons
+                server = self._login.connect(settings, self._logons)
+                self._logons = self._login.logons
             else:
                 server = self._beside(origin)
             if server is not None:

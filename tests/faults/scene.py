@@ -215,6 +215,14 @@ class Scene:
         """All rows of the ledger by recording id."""
         return {row["_id"]: row for row in self.platform.core.database["deliveries"].find()}
 
+    def wait_clean(self) -> None:
+        """Wait until whoever was woken, or cut, has removed its own temporary files."""
+        folders = [account.folder for account in self.accounts.values()]
+        until(
+            lambda: not [path for each in folders for path in each.rglob("*.part")],
+            "every temporary file to be removed",
+        )
+
     def account_for_all(self) -> Tally:
         """The accounting of the matrix, from disks, ledger, broker and recorded history."""
         until(lambda: set(self.published) <= set(self.rows()), "all events to be taken")

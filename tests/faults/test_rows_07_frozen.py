@@ -46,6 +46,7 @@ def test_row_07_frozen_there_and_woken_it_changes_nothing_but_its_own_part(
     frozen.wake()
     ground.publish("acme")
     ground.wait_delivered()
+    ground.wait_clean()
     ground.account_for_all()
     assert len(ground.history.owners["acme"]) == 2
     assert ground.platform.run_state("acme").failures == 0

@@ -65,7 +65,7 @@ def test_a_paused_account_keeps_its_files_until_somebody_resumes_it(
         ids = courier.publish_many("acme", NAMES)
         nothing_is_claimed(courier, customer, ids)
         assert not accounts.try_now("acme")
-        courier.save("acme", customer.customer, Protocol.SFTP)
+        courier.save("acme", customer.customer, Protocol.SFTP, uploads=1)
         nothing_is_claimed(courier, customer, ids)
     with running(courier):
         nothing_is_claimed(courier, customer, ids)
