@@ -312,6 +312,7 @@ def test_where_a_login_fails_those_who_waited_for_it_fail_with_it_and_it_is_one_
 ) -> None:
     """Three begin while the connection stands, and find it gone when they come to the server."""
     monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 3)
+    monkeypatch.setattr("consumers.login.STALE_SECONDS", 0)  # the kept one is asked, and is gone
     courier = make_courier(retry_delays=(3.0,))
     opened = threading.Barrier(4)
     with Proxy(sshd.customer) as proxy, running(courier):
