@@ -16,7 +16,7 @@ from transports.errors import Interrupted, ServerBusy, TransferError
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
 server that ends idle sessions has not failed."""
-AT_ONCE_NEARBY = 3
+AT_ONCE_NEARBY = 2
 """Uploads at once that pay where a round trip costs next to nothing: one of them is written down
 while the other one is sent."""
 AHEAD = 2
