@@ -16,7 +16,7 @@ from consumers.ledger import Document
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from deploy.local.processes import Child
 from deploy.local.services import Services
-from tests.integration.misbehaving import Moment, Mood, moody_server
+from tests.integration.misbehaving import Moment, Mood
 from tests.integration.platform import MakeCourier, Platform, all_in_short, until
 
 MEGABYTE = bytes(range(256)) * 4096
@@ -36,12 +36,6 @@ def courier(make_courier: MakeCourier) -> Platform:
 @pytest.fixture
 def mood() -> Mood:
     return Mood(seconds_a_write=0.02)
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 @pytest.fixture

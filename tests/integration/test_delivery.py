@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,6 @@ NAMES = [f"call-{number:02}.wav" for number in range(10)]
 @pytest.fixture
 def courier(make_courier: MakeCourier) -> Platform:
     return make_courier()
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 def test_recordings_reach_an_openssh_server_whole(courier: Platform, sshd: Sshd) -> None:

@@ -22,17 +22,6 @@ def courier(make_courier: MakeCourier) -> Platform:
 
 
 @pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
-
-
-@pytest.fixture
 def others(tmp_path: Path) -> Iterator[AsyncSshServer]:
     """The server of another account."""
     with moody_server(tmp_path / "others", Mood()) as server:

@@ -1,8 +1,6 @@
 """DESIGN 5, the last row of its table: a file with a lost start is its process's only upload."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,19 +9,8 @@ from consumers.account import POLL
 from consumers.ledger import Document
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer
-from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 @pytest.fixture

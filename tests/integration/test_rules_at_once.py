@@ -3,7 +3,6 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from consumers.login import Line
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
-from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
 from transports.base import Server
@@ -26,17 +25,6 @@ LARGE = bytes(range(256)) * 2048
 @pytest.fixture
 def courier(make_courier: MakeCourier) -> Platform:
     return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8))
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 def publish_together(courier: Platform, names: list[str], content: bytes = LARGE) -> list[str]:

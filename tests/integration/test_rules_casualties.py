@@ -1,7 +1,5 @@
 """DESIGN 3, rule 10: what an outage dead-lettered returns by itself."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -9,23 +7,12 @@ import pytest
 from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
-from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 from worker.service import Service
 
 DELAYS = (0.0,)
 IT = ("it@acme.example",)
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,23 +9,11 @@ from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
 from tests.contract.proxy import Proxy
-from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, running, until
 from tests.servers import Sshd
 
 HOURS = 7200.0
 NAMES = [f"call-{number:02}.wav" for number in range(10)]
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 def test_a_failure_from_before_the_last_change_of_state_counts_for_nothing(

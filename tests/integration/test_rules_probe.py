@@ -1,14 +1,11 @@
 """DESIGN 3, rules 7 to 9, 11 and 12: how a suspension ends, and who may end it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
-from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 
 NAMES = [f"call-{number:02}.wav" for number in range(10)]
@@ -25,17 +22,6 @@ def courier(make_courier: MakeCourier) -> Platform:
 def quick(make_courier: MakeCourier) -> Platform:
     """Suspends for a time in which a test has seen, on a busy machine too, how things stand."""
     return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_seconds=1.5)
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 def suspend(courier: Platform, server: AsyncSshServer, names: list[str] = NAMES) -> list[str]:

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from config.accounts import Protocol
 from consumers.policy import State
 from consumers.window import Window
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
-from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd
 
@@ -23,17 +22,6 @@ IT = ("it@acme.example", "boss@acme.example")
 @pytest.fixture
 def courier(make_courier: MakeCourier) -> Platform:
     return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8))
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 def publish_together(courier: Platform, account_id: str, names: list[str]) -> list[str]:

@@ -1,7 +1,6 @@
 """DESIGN 3, rules 1 to 3: what a try is, when a file is dead, and who goes first."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
-from tests.integration.misbehaving import Mood, moody_server
+from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Vsftpd
 
@@ -20,17 +19,6 @@ GOOD = [f"good-{number:02}.wav" for number in range(12)]
 @pytest.fixture
 def courier(make_courier: MakeCourier) -> Platform:
     return make_courier(retry_delays=DELAYS)
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 def test_a_poison_file_among_good_ones_dies_at_its_fifth_try_and_the_others_flow(

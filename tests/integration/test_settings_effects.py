@@ -1,6 +1,5 @@
 """What an account's settings promise: existing files, how often an outage is told of, its end."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,6 @@ from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from deploy.local.processes import Child
 from tests.contract.ftp_handlers import ModernHashing
 from tests.integration import test_crash
-from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
 from transports.base import Egress, Limits
@@ -37,17 +35,6 @@ ME = Claimant("worker", "session", 1)
 @pytest.fixture
 def courier(make_courier: MakeCourier) -> Platform:
     return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_after=2, suspend_seconds=1)
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
