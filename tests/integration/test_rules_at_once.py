@@ -134,9 +134,10 @@ def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_ea
         (first,) = publish_together(courier, ["first.wav"])
         wait_delivered(courier, [first])
         proxy.silent.set()
+        opening = count_openings(monkeypatch)
         ids = courier.publish_many("acme", NAMES[:4])
-        rows = courier.core.database["deliveries"]
-        until(lambda: rows.count_documents({"status": "uploading"}) == 4, "all to be begun")
+        until(lambda: len(opening) == 4, "all to be begun")
+        time.sleep(0.5)  # from there to the first word to the server
         proxy.reset()
         until(lambda: tries(courier, ids) == [1, 1, 1, 1], "a try of each file")
         until(lambda: courier.run_state("acme").failures, "the failure")
@@ -146,6 +147,19 @@ def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_ea
         courier.account_for("acme", sshd.root)
     assert courier.run_state("acme").failures == 0
     assert tries(courier, ids) == [1, 1, 1, 1]
+
+
+def count_openings(monkeypatch: pytest.MonkeyPatch) -> list[Line]:
+    """The uploads that come to the server from now on."""
+    found: list[Line] = []
+    original = Line.open
+
+    def counted(line: Line, settings: FtpSettings) -> Server:
+        found.append(line)
+        return original(line, settings)
+
+    monkeypatch.setattr(Line, "open", counted)
+    return found
 
 
 def test_after_a_failure_of_the_account_it_is_one_at_a_time_until_a_success(

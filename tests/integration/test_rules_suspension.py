@@ -158,7 +158,7 @@ def test_the_count_goes_on_across_a_restart_and_a_delivered_file_ends_it(
     with running(courier):
         ids = courier.publish_many("acme", NAMES[:1])
         courier.wait_status(ids[0], "dead_lettered")
-        assert courier.run_state("acme").failures == 5
+        until(lambda: courier.run_state("acme").failures == 5, "the count behind the row")
     with running(courier):
         ids += publish_together(courier, "acme", NAMES[1:4])
         run = courier.wait_state("acme", State.SUSPENDED)
