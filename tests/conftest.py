@@ -23,6 +23,7 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.services import Services
 from deploy.local.services import services as local_services
 from tests.servers import Sshd, Vsftpd
+from tests.servers.misbehaving import Mood, moody_server
 
 # Each has a broker and a database beside it, half a gigabyte together.
 _MOST_WORKERS = 4
@@ -134,6 +135,19 @@ def asyncssh_server(tmp_path: Path) -> Iterator[AsyncSshServer]:
     with AsyncSshServer(
         _folder(tmp_path / "asyncssh"), logon=("password", "keyboard-interactive")
     ) as server:
+        yield server
+
+
+@pytest.fixture
+def mood() -> Mood:
+    """How the customer's server behaves, and what it has seen."""
+    return Mood()
+
+
+@pytest.fixture
+def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
+    """A customer's SFTP server of that mood."""
+    with moody_server(tmp_path / "customer", mood) as server:
         yield server
 
 

@@ -23,8 +23,8 @@ from deploy.local.customers import AsyncSshServer, SmtpSink
 from deploy.local.processes import free_port
 from deploy.local.services import Services
 from tests.acceptance.program import LIMIT, Program, ended
-from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import Platform, platform, until
+from tests.servers.misbehaving import Mood
 from worker.service import GRACE_SECONDS
 
 ANSWERED_WITHIN = 2.0
@@ -135,17 +135,6 @@ def ground(courier: Program, tmp_path: Path) -> Iterator[Platform]:
     )
     with platform(settings, tmp_path / "recordings") as place:
         yield place
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 @contextmanager

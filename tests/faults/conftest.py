@@ -9,11 +9,10 @@ from typing import Any, Protocol
 import pytest
 from pyftpdlib.handlers import FTPHandler
 
-from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
+from deploy.local.customers import PyFtpServer, SmtpSink
 from deploy.local.services import Services
 from tests.faults.report import RECORD, Seen
 from tests.faults.scene import LEASE, Scene, scene
-from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import platform, settings_for
 
 Tell = Callable[[str], None]
@@ -49,18 +48,6 @@ def make_scene(
 def ground(make_scene: MakeScene) -> Scene:
     """The stage with the settings of these tests."""
     return make_scene()
-
-
-@pytest.fixture
-def mood() -> Mood:
-    return Mood()
-
-
-@pytest.fixture
-def moody(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    """A customer's SFTP server that does as it is told and tells what it has seen."""
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server
 
 
 @pytest.fixture

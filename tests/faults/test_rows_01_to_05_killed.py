@@ -10,8 +10,8 @@ from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.faults.accounting import files_below
 from tests.faults.conftest import Tell
 from tests.faults.scene import LEASE, Scene
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 
 BLOCK = "transports.sources:FileSource._next_block"
 PUT = "transports.sftp:SftpServer.put"
@@ -26,9 +26,9 @@ MEGABYTES = 2_000_000
 
 @pytest.mark.parametrize("apart", [False, True], ids=["same machine", "another machine"])
 def test_row_01_killed_before_the_upload_another_takes_over_within_the_lease(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell, *, apart: bool
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell, *, apart: bool
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     point = ground.point(PUT, "before")
     pair = [ground.start(point, apart=apart) for _ in range(2)]
     first = ground.wait_owned("acme")
@@ -58,12 +58,12 @@ def seconds_for(ground: Scene) -> float:
 @pytest.mark.parametrize("protocol", [Protocol.SFTP, Protocol.FTP])
 def test_row_02_killed_during_the_upload_its_leftover_is_removed_and_no_try_is_counted(
     ground: Scene,
-    moody: AsyncSshServer,
+    customer: AsyncSshServer,
     pyftpd_server: PyFtpServer,
     tell: Tell,
     protocol: Protocol,
 ) -> None:
-    server = moody.customer if protocol is Protocol.SFTP else pyftpd_server.customer
+    server = customer.customer if protocol is Protocol.SFTP else pyftpd_server.customer
     ground.customer("acme", server, protocol)
     worker = ground.start(ground.point(BLOCK, "before", call=5))
     (recording,) = ground.publish("acme", size=MEGABYTES)
@@ -80,13 +80,15 @@ def test_row_02_killed_during_the_upload_its_leftover_is_removed_and_no_try_is_c
 @pytest.mark.parametrize("protocol", [Protocol.SFTP, Protocol.FTP])
 def test_row_03_killed_after_the_rename_is_not_sent_again(
     ground: Scene,
-    moody: AsyncSshServer,
+    customer: AsyncSshServer,
     mood: Mood,
     pyftpd_server: PyFtpServer,
     tell: Tell,
     protocol: Protocol,
 ) -> None:
-    server: CustomerServer = moody.customer if protocol is Protocol.SFTP else pyftpd_server.customer
+    server: CustomerServer = (
+        customer.customer if protocol is Protocol.SFTP else pyftpd_server.customer
+    )
     ground.customer("acme", server, protocol)
     worker = ground.start(ground.point(RENAMED[protocol], "after"))
     (recording,) = ground.publish("acme")
@@ -109,9 +111,9 @@ def written(path: Path) -> tuple[int, int]:
 
 
 def test_row_04_killed_after_the_ledger_is_acknowledged_only(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     worker = ground.start(ground.point(DELIVERED, "after"))
     (recording,) = ground.publish("acme")
     worker.wait_end()
@@ -127,9 +129,9 @@ def test_row_04_killed_after_the_ledger_is_acknowledged_only(
 
 
 def test_row_05_killed_after_the_dead_letters_confirm_there_is_one_in_the_ledger(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     worker = ground.start(ground.point(BURIED, "after"))
     (recording,) = ground.publish("acme")
     mood.refused_names.add(recording)

@@ -6,7 +6,7 @@ from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer
 from tests.faults.conftest import Tell
 from tests.faults.scene import Scene
-from tests.integration.misbehaving import Mood
+from tests.servers.misbehaving import Mood
 
 FILES = "consumers.ledger.deliveries:Deliveries"
 CHANNEL = "consumers.confirms:ConfirmChannel"
@@ -24,10 +24,10 @@ STEPS = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_row_06_killed_at_this_step_of_the_intake_there_is_one_row_and_it_is_routed(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell, step: str
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell, step: str
 ) -> None:
     at, when, call = STEPS[step]
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     ids = ground.publish("acme", 3)
     worker = ground.start(ground.point(at, when, call=call))
     worker.wait_end()
@@ -37,9 +37,9 @@ def test_row_06_killed_at_this_step_of_the_intake_there_is_one_row_and_it_is_rou
 
 
 def test_row_06_killed_again_at_the_second_publish_there_is_one_row_and_it_is_routed(
-    ground: Scene, moody: AsyncSshServer, mood: Mood
+    ground: Scene, customer: AsyncSshServer, mood: Mood
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     ids = ground.publish("acme", 3)
     ground.start(ground.point(f"{FILES}.open", "after")).wait_end()
     ground.start(ground.point(f"{FILES}.next_turn", "after", call=2)).wait_end()

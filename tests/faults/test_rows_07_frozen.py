@@ -7,8 +7,8 @@ from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.faults.accounting import files_below
 from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import LEASE, wait
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 
 FILES = "consumers.ledger.deliveries:Deliveries"
 POINTS = {
@@ -29,10 +29,10 @@ POINTS = {
     ],
 )
 def test_row_07_frozen_there_and_woken_it_changes_nothing_but_its_own_part(
-    make_scene: MakeScene, moody: AsyncSshServer, mood: Mood, tell: Tell, moment: str
+    make_scene: MakeScene, customer: AsyncSshServer, mood: Mood, tell: Tell, moment: str
 ) -> None:
     ground = make_scene()
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     at, when, call = POINTS[moment]
     frozen = ground.start(ground.point(at, when, call=call, frozen=True))
     first = ground.wait_owned("acme")
@@ -61,12 +61,12 @@ def test_row_07_frozen_there_and_woken_it_changes_nothing_but_its_own_part(
 @pytest.mark.parametrize("protocol", [Protocol.SFTP, Protocol.FTP])
 def test_row_07_frozen_between_permission_and_rename_it_renames_nothing_any_more(
     make_scene: MakeScene,
-    moody: AsyncSshServer,
+    customer: AsyncSshServer,
     pyftpd_server: PyFtpServer,
     protocol: Protocol,
 ) -> None:
     ground = make_scene()
-    server = moody.customer if protocol is Protocol.SFTP else pyftpd_server.customer
+    server = customer.customer if protocol is Protocol.SFTP else pyftpd_server.customer
     ground.customer("acme", server, protocol)
     backend = "sftp:SftpServer" if protocol is Protocol.SFTP else "ftp:FtpServer"
     frozen = ground.start(ground.point(f"transports.{backend}.rename", "before", frozen=True))
@@ -87,10 +87,10 @@ def test_row_07_frozen_between_permission_and_rename_it_renames_nothing_any_more
 
 
 def test_row_07_frozen_at_a_claim_it_claims_only_with_a_lease_that_is_not_over(
-    make_scene: MakeScene, moody: AsyncSshServer
+    make_scene: MakeScene, customer: AsyncSshServer
 ) -> None:
     ground = make_scene()
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     frozen = ground.start(ground.point(f"{FILES}.claim", "before", frozen=True))
     ground.publish("acme", 3)
     frozen.wait_frozen()

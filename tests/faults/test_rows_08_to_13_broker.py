@@ -16,8 +16,8 @@ from deploy.local.services import Services
 from tests.contract.proxy import Proxy
 from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import LEASE, Scene, Worker, wait
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 
 PRODUCTION = {"consumers.broker:HEARTBEAT": 20, "consumers.intake:HEARTBEAT": 20}
 
@@ -41,10 +41,10 @@ def through(ground: Scene, url: str, lease_seconds: float = LEASE, **changes: fl
 
 
 def test_row_08_the_broker_restarts_and_the_order_is_kept(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
     mood.seconds_a_write = 0.05
-    ground.customer("acme", moody.customer, Protocol.SFTP, uploads=1)
+    ground.customer("acme", customer.customer, Protocol.SFTP, uploads=1)
     ground.start()
     ids = ground.publish("acme", 30)
     until(lambda: len(mood.renamed) >= 3, "some to be delivered")
@@ -58,11 +58,11 @@ def test_row_08_the_broker_restarts_and_the_order_is_kept(
 
 
 def test_row_09_the_broker_is_killed_under_load_and_no_confirmed_message_is_lost(
-    ground: Scene, moody: AsyncSshServer, tell: Tell
+    ground: Scene, customer: AsyncSshServer, tell: Tell
 ) -> None:
     accounts = [f"acme-{number}" for number in range(5)]
     for account in accounts:
-        ground.customer(account, moody.customer, Protocol.SFTP)
+        ground.customer(account, customer.customer, Protocol.SFTP)
     ground.start()
     for account in accounts:
         ground.publish(account)
@@ -91,9 +91,9 @@ def test_row_09_the_broker_is_killed_under_load_and_no_confirmed_message_is_lost
 
 
 def test_row_10_the_connection_is_reset_during_an_upload_which_finishes(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     mood.held = True
     with proxied(ground) as (proxy, url):
         through(ground, url)
@@ -127,14 +127,14 @@ def test_row_10_the_connection_is_reset_during_an_upload_which_finishes(
 )
 def test_row_11_a_silent_connection_hangs_nothing(
     ground: Scene,
-    moody: AsyncSshServer,
+    customer: AsyncSshServer,
     mood: Mood,
     tell: Tell,
     seconds: float,
     lease: float,
     beats: dict[str, float],
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     mood.seconds_a_write = 0.05
     with proxied(ground) as (proxy, url):
         worker = through(ground, url, lease, **beats)
@@ -153,9 +153,9 @@ def test_row_11_a_silent_connection_hangs_nothing(
 
 
 def test_row_12_an_upload_longer_than_the_acknowledgement_timeout_is_delivered_once(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, services: Services, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, services: Services, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     with patience(services, 1500):
         worker = ground.start()
         mood.held = True
@@ -191,14 +191,14 @@ def patience(services: Services, milliseconds: int) -> Iterator[None]:
 @pytest.mark.parametrize("resource", ["memory", "disk"])
 def test_row_13_under_an_alarm_uploads_go_on_and_publishing_waits(
     make_scene: MakeScene,
-    moody: AsyncSshServer,
+    customer: AsyncSshServer,
     mood: Mood,
     services: Services,
     tell: Tell,
     resource: str,
 ) -> None:
     ground = make_scene()
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     mood.held = True
     ground.start()
     ids = ground.publish("acme", 10)

@@ -10,15 +10,15 @@ from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer
 from tests.faults.conftest import Tell
 from tests.faults.scene import Scene
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 
 
 @pytest.mark.parametrize("moment", ["while it rests", "during an upload"])
 def test_row_14_a_deleted_queue_is_declared_and_filled_again_from_the_ledger(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell, moment: str
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell, moment: str
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     mood.held = True
     if moment == "while it rests":
         ground.platform.core.ledger.accounts.pause("acme")
@@ -45,9 +45,9 @@ def delete(ground: Scene, queue: str) -> None:
 
 
 def test_row_15_duplicate_and_reordered_events_are_one_upload_each(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     workers = [ground.start() for _ in range(2)]
     ids = ground.publish("acme", 20)
     bodies = [event(ground, name) for name in ids] * 3

@@ -10,18 +10,18 @@ from tests.contract.proxy import Proxy
 from tests.faults.accounting import files_below
 from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import Scene, wait
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 
 IT = ("it@customer.example",)
 
 
 def test_row_16_a_server_down_for_hours_loses_nothing_and_its_oldest_file_is_the_probe(
-    make_scene: MakeScene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    make_scene: MakeScene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
     ground = make_scene(suspend_seconds=1.0)
-    ground.customer("acme", moody.customer, Protocol.SFTP, email_alerts=IT)
-    moody.stop()
+    ground.customer("acme", customer.customer, Protocol.SFTP, email_alerts=IT)
+    customer.stop()
     ground.start()
     ids = ground.publish("acme", 12)
     until(lambda: ground.platform.run_state("acme").suspensions >= 5, "five suspensions")
@@ -29,7 +29,7 @@ def test_row_16_a_server_down_for_hours_loses_nothing_and_its_oldest_file_is_the
     assert {row["status"] for row in rows.values()} <= {"queued", "uploading"}
     tried = [name for name in ids if rows[name]["starts"] > rows[name]["tries"]]
     assert tried == ids[:1], "only the oldest was a probe"
-    moody.start()
+    customer.start()
     ground.wait_delivered()
     ground.account_for_all()
     assert mood.renamed[0] == ids[0]
@@ -74,9 +74,9 @@ def test_row_17_a_wrong_password_suspends_and_is_tried_rarely(
 
 
 def test_row_18_one_poison_file_dies_at_its_fifth_try_and_the_others_flow(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     ids = [*ground.publish("acme", 3)]
     mood.refused_names.add(ids[1])
     ground.start()

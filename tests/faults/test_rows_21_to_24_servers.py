@@ -17,9 +17,9 @@ from tests.contract.proxy import Proxy
 from tests.faults.accounting import files_below
 from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import Scene, wait
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
 from tests.servers import Sshd, Vsftpd
+from tests.servers.misbehaving import Mood
 from tests.servers.namespace import NamespacedServer
 
 IT = ("it@customer.example",)
@@ -182,25 +182,25 @@ def refusing(verb: str) -> type[FTPHandler]:
 
 
 def test_row_24_a_changed_host_key_is_given_no_credential_and_the_alert_says_so(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, smtp_sink: SmtpSink, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, smtp_sink: SmtpSink, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP, email_alerts=IT)
-    old = str(moody.customer.host_key)
-    moody.stop()
-    moody.regenerate_host_key()
-    moody.start()
-    new = str(moody.customer.host_key)
+    ground.customer("acme", customer.customer, Protocol.SFTP, email_alerts=IT)
+    old = str(customer.customer.host_key)
+    customer.stop()
+    customer.regenerate_host_key()
+    customer.start()
+    new = str(customer.customer.host_key)
     ground.start()
     ground.publish("acme", 11)
     ground.platform.wait_state("acme", "suspended")
     text = smtp_sink.wait_for(1)[0].message.get_content()
-    assert moody.logins == 0
+    assert customer.logins == 0
     assert not mood.uploads
     assert old in text
     assert new in text
     until(lambda: ground.platform.run_state("acme").suspensions >= 2, "a probe")
-    assert moody.logins == 0
-    ground.platform.save("acme", moody.customer, Protocol.SFTP, path="acme")
+    assert customer.logins == 0
+    ground.platform.save("acme", customer.customer, Protocol.SFTP, path="acme")
     ground.wait_delivered()
     ground.account_for_all()
     tell("0 credentials sent in 11 and more connections; both fingerprints in the alert")

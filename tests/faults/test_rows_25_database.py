@@ -11,8 +11,8 @@ from deploy.local.customers import AsyncSshServer
 from deploy.local.services import Services
 from tests.faults.conftest import Tell
 from tests.faults.scene import Scene, wait
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 
 FAILURES: dict[str, dict[str, Any]] = {
     "refused": {"errorCode": 8},
@@ -31,10 +31,10 @@ def admin(services: Services) -> Iterator[Any]:
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_row_25_the_database_goes_away_and_everything_arrives_once_it_is_back(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell, how: str
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell, how: str
 ) -> None:
     mood.seconds_a_write = 0.05
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     ground.start()
     ground.publish("acme", 20)
     until(lambda: len(mood.renamed) >= 3, "some to be delivered")
@@ -51,10 +51,10 @@ def test_row_25_the_database_goes_away_and_everything_arrives_once_it_is_back(
 
 
 def test_row_25_the_primary_steps_down_and_everything_arrives(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, admin: Any, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, admin: Any, tell: Tell
 ) -> None:
     mood.seconds_a_write = 0.05
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     ground.start()
     ground.publish("acme", 20)
     until(lambda: len(mood.renamed) >= 3, "some to be delivered")
@@ -67,9 +67,9 @@ def test_row_25_the_primary_steps_down_and_everything_arrives(
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_row_25_each_write_fails_in_turn_and_nothing_is_acknowledged_before_it_is_durable(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, admin: Any, tell: Tell, failure: str
+    ground: Scene, customer: AsyncSshServer, mood: Mood, admin: Any, tell: Tell, failure: str
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     ground.start()
     ground.publish("acme")
     ground.wait_delivered()

@@ -7,17 +7,17 @@ from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, SmtpSink
 from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import wait
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 
 IT = ("it@customer.example",)
 
 
 def test_row_26_an_alert_arrives_once_when_the_mail_server_is_back(
-    make_scene: MakeScene, moody: AsyncSshServer, mood: Mood, smtp_sink: SmtpSink, tell: Tell
+    make_scene: MakeScene, customer: AsyncSshServer, mood: Mood, smtp_sink: SmtpSink, tell: Tell
 ) -> None:
     ground = make_scene(suspend_seconds=600, suspend_after=3)
-    ground.customer("acme", moody.customer, Protocol.SFTP, email_alerts=IT)
+    ground.customer("acme", customer.customer, Protocol.SFTP, email_alerts=IT)
     smtp_sink.stop()
     mood.read_only = True
     first, _ = ground.start(), ground.start()
@@ -38,10 +38,10 @@ def test_row_26_an_alert_arrives_once_when_the_mail_server_is_back(
 
 
 def test_row_27_a_recording_that_is_not_there_dies_alone_and_blames_nobody(
-    make_scene: MakeScene, moody: AsyncSshServer, mood: Mood, smtp_sink: SmtpSink, tell: Tell
+    make_scene: MakeScene, customer: AsyncSshServer, mood: Mood, smtp_sink: SmtpSink, tell: Tell
 ) -> None:
     ground = make_scene(suspend_after=2, retry_delays=(0.0,))
-    ground.customer("acme", moody.customer, Protocol.SFTP, email_alerts=IT)
+    ground.customer("acme", customer.customer, Protocol.SFTP, email_alerts=IT)
     ground.start()
     missing, short = "missing.wav", "short.wav"
     gone = ground.platform.folder / "gone.wav"

@@ -10,8 +10,8 @@ from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.contract.proxy import Proxy
 from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import Scene, wait
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import until
+from tests.servers.misbehaving import Mood
 from worker.service import GRACE_SECONDS
 
 
@@ -66,13 +66,13 @@ def through(ground: Scene, accounts: list[str], files: int) -> float:
 
 @pytest.mark.slow
 def test_row_29_workers_come_and_go_under_load_and_no_account_has_two_owners(
-    ground: Scene, moody: AsyncSshServer, pyftpd_server: PyFtpServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, pyftpd_server: PyFtpServer, mood: Mood, tell: Tell
 ) -> None:
     mood.seconds_a_write = 0.01
     accounts = [f"acme-{number:02}" for number in range(40)]
     for number, account in enumerate(accounts):
         server, protocol = (
-            (moody.customer, Protocol.SFTP)
+            (customer.customer, Protocol.SFTP)
             if number % 2
             else (pyftpd_server.customer, Protocol.FTP)
         )
@@ -135,12 +135,12 @@ def test_row_30_a_thousand_failed_logins_leave_threads_descriptors_and_memory_fl
 
 
 def test_row_31_sigterm_under_load_lets_uploads_end_gives_the_rest_back_and_exits_0(
-    ground: Scene, moody: AsyncSshServer, mood: Mood, tell: Tell
+    ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
     mood.seconds_a_write = 0.05
     accounts = [f"acme-{number}" for number in range(6)]
     for account in accounts:
-        ground.customer(account, moody.customer, Protocol.SFTP)
+        ground.customer(account, customer.customer, Protocol.SFTP)
     worker = ground.start()
     for account in accounts:
         ground.publish(account, 10, size=1_000_000)
@@ -164,9 +164,9 @@ def test_row_31_sigterm_under_load_lets_uploads_end_gives_the_rest_back_and_exit
 
 
 def test_row_31_an_upload_that_outlasts_the_grace_time_is_given_back(
-    ground: Scene, moody: AsyncSshServer, mood: Mood
+    ground: Scene, customer: AsyncSshServer, mood: Mood
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
     worker = ground.start(constants={"worker.service:GRACE_SECONDS": 1})
     mood.held = True
     ground.publish("acme", 3)

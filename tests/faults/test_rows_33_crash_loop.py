@@ -45,10 +45,10 @@ def listed(ground: Scene, reason: str) -> list[dict[str, Any]]:
 
 
 def test_row_33_a_file_that_every_worker_dies_of_is_a_dead_letter_and_the_others_are_delivered(
-    ground: Scene, moody: AsyncSshServer, tell: Tell
+    ground: Scene, customer: AsyncSshServer, tell: Tell
 ) -> None:
-    ground.customer("acme", moody.customer, Protocol.SFTP)
-    ground.customer("beta", moody.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP)
+    ground.customer("beta", customer.customer, Protocol.SFTP)
     (poison,) = ground.publish("acme")
     healthy = [*ground.publish("acme", 5), *ground.publish("beta", 5)]
     for _ in range(MOST_DEATHS):
@@ -56,7 +56,7 @@ def test_row_33_a_file_that_every_worker_dies_of_is_a_dead_letter_and_the_others
     ground.start(ground.point(BLOCK, "after", about=poison))
     row = ground.platform.wait_status(poison, "dead_lettered")
     ground.wait_delivered(*healthy)
-    until(lambda: not parts_left(moody), "the .part of the killed starts to be removed")
+    until(lambda: not parts_left(customer), "the .part of the killed starts to be removed")
     ground.account_for_all()
     assert (row["reason"], row["tries"]) == ("crash-loop", 0)
     assert row["lost"] == {"starts": MOST_DEATHS, "alone": MOST_DEATHS - 1}

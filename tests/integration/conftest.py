@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.customers import AsyncSshServer, SmtpSink
-from tests.integration.misbehaving import Mood, moody_server
+from deploy.local.customers import SmtpSink
 from tests.integration.platform import MakeCourier, Platform, platform, settings_for
 
 
@@ -24,16 +23,3 @@ def make_courier(
             return stack.enter_context(platform(settings, tmp_path / "recordings"))
 
         yield make
-
-
-@pytest.fixture
-def mood() -> Mood:
-    """How the customer's server behaves."""
-    return Mood()
-
-
-@pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    """A customer's server of that mood."""
-    with moody_server(tmp_path / "customer", mood) as server:
-        yield server

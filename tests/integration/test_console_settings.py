@@ -13,9 +13,9 @@ from config.accounts import LogonType, Protocol
 from config.permissions import Principal
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.integration.console import Browser, Console, serving
-from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier
 from tests.servers import Sshd
+from tests.servers.misbehaving import Mood, moody_server
 from transports.base import Limits
 
 FTP = "/accounts/acme/ftp"

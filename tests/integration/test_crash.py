@@ -16,8 +16,8 @@ from consumers.ledger import Document
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from deploy.local.processes import Child
 from deploy.local.services import Services
-from tests.integration.misbehaving import Moment, Mood
 from tests.integration.platform import MakeCourier, Platform, all_in_short, until
+from tests.servers.misbehaving import Moment, Mood
 
 MEGABYTE = bytes(range(256)) * 4096
 KILLS = 5

@@ -10,9 +10,9 @@ from config.accounts import DeliveryMethod, LogonType, Protocol
 from config.directory import Number
 from consumers.login import STALE_SECONDS
 from deploy.local.customers import AsyncSshServer
-from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
+from tests.servers.misbehaving import Mood, moody_server
 
 NAMES = [f"call-{number:02}.wav" for number in range(10)]
 

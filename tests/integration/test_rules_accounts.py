@@ -10,8 +10,8 @@ import pytest
 from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer
-from tests.integration.misbehaving import Mood, moody_server
 from tests.integration.platform import MakeCourier, Platform, running, until
+from tests.servers.misbehaving import Mood, moody_server
 
 NAMES = [f"call-{number:02}.wav" for number in range(10)]
 

@@ -9,8 +9,8 @@ from consumers.account import POLL
 from consumers.ledger import Document
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
+from tests.servers.misbehaving import Mood
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from consumers.login import Line
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
+from tests.servers.misbehaving import Mood
 from transports.base import Server
 
 NAMES = [f"call-{number:02}.wav" for number in range(12)]

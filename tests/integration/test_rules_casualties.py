@@ -7,8 +7,8 @@ import pytest
 from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
+from tests.servers.misbehaving import Mood
 from worker.service import Service
 
 DELAYS = (0.0,)

@@ -5,8 +5,8 @@ import pytest
 from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
+from tests.servers.misbehaving import Mood
 
 NAMES = [f"call-{number:02}.wav" for number in range(10)]
 IT = ("it@acme.example",)

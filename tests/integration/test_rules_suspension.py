@@ -11,9 +11,9 @@ from config.accounts import Protocol
 from consumers.policy import State
 from consumers.window import Window
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd
+from tests.servers.misbehaving import Mood
 
 NAMES = [f"call-{number:02}.wav" for number in range(14)]
 IT = ("it@acme.example", "boss@acme.example")

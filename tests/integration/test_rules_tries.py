@@ -8,9 +8,9 @@ import pytest
 from config.accounts import Protocol
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
-from tests.integration.misbehaving import Mood
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Vsftpd
+from tests.servers.misbehaving import Mood
 
 DELAYS = (0.0, 0.2, 0.4, 0.8)
 GOOD = [f"good-{number:02}.wav" for number in range(12)]
