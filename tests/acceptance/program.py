@@ -15,7 +15,9 @@ from unittest.mock import patch
 
 import pytest
 from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
+from config.settings import Settings
 from worker.cli import app
 
 LIMIT = 120.0
@@ -86,6 +88,14 @@ class Program:
     def misused(self, *arguments: object, stdin: str = "") -> str:
         """A command whose options cannot be: its sentence."""
         return self.inside(*arguments, stdin=stdin).told(2)
+
+    def core_settings(self) -> Settings:
+        """The same broker, database and key, for a look from this process."""
+        return Settings(
+            amqp_url=SecretStr(self.settings["AMQP_URL"]),
+            mongodb_url=SecretStr(self.settings["MONGODB_URL"]),
+            secret_keys=(SecretStr(self.key),),
+        )
 
     def start(self, *arguments: object, **changes: str | None) -> subprocess.Popen[str]:
         """Start a command; the caller ends it."""

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from config.accounts import Protocol
-from config.settings import Settings
 from consumers.ledger import bucket_of
 from deploy.local.customers import AsyncSshServer, SmtpSink
 from deploy.local.processes import free_port
 from deploy.local.services import Services
 from tests.acceptance.program import LIMIT, Program, ended
+from tests.acceptance.stage import NOWHERE
 from tests.integration.platform import Platform, platform, until
 from tests.servers.misbehaving import Mood
 from worker.service import GRACE_SECONDS
@@ -118,22 +117,9 @@ class Running:
 
 
 @pytest.fixture
-def courier(amqp_url: str, mongodb_url: str, smtp_sink: SmtpSink, tmp_path: Path) -> Program:
-    folder = tmp_path / "courier"
-    folder.mkdir()
-    urls = {"AMQP_URL": amqp_url, "MONGODB_URL": mongodb_url, "SMTP_URL": smtp_sink.url}
-    return Program(folder, urls)
-
-
-@pytest.fixture
 def ground(courier: Program, tmp_path: Path) -> Iterator[Platform]:
     """The same broker and database, to prepare and to look at."""
-    settings = Settings(
-        amqp_url=SecretStr(courier.settings["AMQP_URL"]),
-        mongodb_url=SecretStr(courier.settings["MONGODB_URL"]),
-        secret_keys=(SecretStr(courier.key),),
-    )
-    with platform(settings, tmp_path / "recordings") as place:
+    with platform(courier.core_settings(), tmp_path / "recordings") as place:
         yield place
 
 
@@ -229,10 +215,10 @@ def test_two_workers_share_the_work_and_one_that_is_killed_is_replaced(
 def test_a_service_that_waits_for_its_database_says_so_and_ends_when_it_is_told_to(
     courier: Program, processes: int
 ) -> None:
-    away = "mongodb://127.0.0.1:1/courier"
+    away = f"mongodb://{NOWHERE}/courier"
     with started(courier, processes, NO_CONSOLE, MONGODB_URL=away) as running:
         waiting = running.wait_state("starting")
-        assert "MongoDB does not answer: 127.0.0.1:1: Connection refused." in waiting.reason
+        assert f"MongoDB does not answer: {NOWHERE}: Connection refused." in waiting.reason
         assert running.is_alive()
         running.terminate()
         running.wait_end()
@@ -289,3 +275,25 @@ def test_the_first_sigterm_lets_an_upload_end_and_the_second_cuts_it(
     row = ground.row("long")
     assert (row["status"], row["tries"]) == ("queued", 0)
     assert ground.queue_length("deliveries.acme") == 1
+
+
+def test_the_service_waits_for_its_database_and_ends_on_ctrl_c(courier: Program) -> None:
+    away = f"mongodb://{NOWHERE}/courier"
+    process = courier.start("run", METRICS_BIND="127.0.0.1:0", MONGODB_URL=away)
+    with ended(process):
+        assert process.stderr is not None
+        line = json.loads(process.stderr.readline())
+        assert (line["event"], line["where"]) == ("trouble", "mongodb")
+        assert "Connection refused" in line["words"]
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=LIMIT)
+    assert (process.returncode, rest) == (0, "")
+
+
+def test_the_service_refuses_a_taken_address_and_no_process_at_all(
+    courier: Program, smtp_sink: SmtpSink
+) -> None:
+    taken = f"127.0.0.1:{smtp_sink.port}"
+    sentence = courier("run", METRICS_BIND=taken).sentence
+    assert sentence.startswith(f"The metrics address {taken} cannot be used (Address already in")
+    assert courier.inside("run", "--processes", "0").code == 2

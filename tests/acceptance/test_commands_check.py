@@ -1,0 +1,84 @@
+"""`courier check` and `courier status`."""
+
+import json
+import signal
+
+from cryptography.fernet import Fernet
+
+from deploy.local.customers import PyFtpServer
+from tests.acceptance.program import LIMIT, Program, ended
+from tests.acceptance.stage import NOWHERE, Stage
+
+
+def test_check_passes_where_all_is_there(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    shown = courier.ok("check").out
+    assert shown.count("✓") == 5
+    assert "✗" not in shown
+
+
+def test_check_names_what_is_not_usable_and_what_to_do(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.account(pyftpd_server.customer)
+    other_key = Fernet.generate_key().decode()
+    answer = courier("check", "--json", SMTP_URL=f"smtp://{NOWHERE}", SECRET_KEYS=other_key)
+    assert answer.sentence == "SMTP and keys are not usable: follow the advice given above."
+    found = {each["name"]: each for each in answer.json}
+    assert [found[name]["ok"] for name in ("RabbitMQ", "MongoDB", "SMTP", "keys")] == [
+        *(True, True),
+        *(False, False),
+    ]
+    assert found["SMTP"]["detail"] == f"{NOWHERE}: Connection refused"
+    assert "acme" in found["keys"]["detail"]
+    assert "COURIER_SECRET_KEYS" in found["keys"]["advice"]
+
+
+def test_check_tells_in_words_that_the_broker_refuses(courier: Program) -> None:
+    url = courier.settings["AMQP_URL"].replace("guest:guest@", "guest:wrong@")
+    answer = courier("check", "--json", AMQP_URL=url)
+    assert answer.sentence == "RabbitMQ is not usable: follow the advice given above."
+    (refused,) = (each["detail"] for each in answer.json if each["name"] == "RabbitMQ")
+    assert refused.startswith("Login was refused using authentication mechanism PLAIN.")
+
+
+def test_status_counts_accounts_files_and_workers(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.core.directory.create("idle")
+    stage.account(pyftpd_server.customer)
+    stage.queued("waits")
+    stage.dead("died")
+    answer = courier.ok("status", "--json")
+    assert answer.err == ""
+    told = answer.json
+    assert told.pop("oldest_queued_seconds") > 0
+    states = {"active": 1, "suspended": 0, "probing": 0, "paused": 0, "disabled": 1}
+    assert told == {
+        "accounts": states,
+        "queued": 1,
+        "dead_letters": 1,
+        "workers": 0,
+        "worker_processes": [],
+    }
+
+
+def test_status_is_watched_until_ctrl_c(courier: Program) -> None:
+    process = courier.start("status", "--watch", "--json")
+    with ended(process):
+        assert process.stdout is not None
+        first, second = process.stdout.readline(), process.stdout.readline()
+        assert json.loads(first) == json.loads(second)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_status_is_watched_through_a_pipe_too(courier: Program) -> None:
+    process = courier.start("status", "--watch")
+    with ended(process):
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first.startswith("accounts active")
+        while process.stdout.readline() != first:
+            pass  # the same page again

@@ -1,0 +1,163 @@
+"""`courier deliveries`, `dead-letters` and `invalid`."""
+
+import csv
+import io
+import json
+
+import pika
+
+from config.audit import Audit
+from consumers import topology
+from tests.acceptance.program import Program
+from tests.acceptance.stage import ERROR, Stage, queue_lengths
+
+# --- deliveries, dead letters -----------------------------------------------------------------
+
+
+def test_recordings_are_listed_by_account_status_and_time(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    stage.core.directory.create("other")
+    stage.queued("a1")
+    stage.dead("a2")
+    stage.queued("o1", "other")
+
+    def ids(*filters: str) -> list[str]:
+        listed = courier.inside("deliveries", "list", "--json", *filters).json
+        return [each["recording_id"] for each in listed]
+
+    assert [each["recording_id"] for each in courier.ok("deliveries", "list", "--json").json] == [
+        *("o1", "a2", "a1"),
+    ]
+    assert ids("--account", "acme", "--limit", "1") == ["a2"]
+    assert ids("--status", "queued", "--since", "1h") == ["o1", "a1"]
+    assert ids("--until", "2020-01-01") == []
+    assert "'nobody'" in courier.refuses("deliveries", "list", "--account", "nobody")
+    shown = courier.ok("deliveries", "show", "a2", "--json").json
+    wanted = {
+        "recording_id": "a2",
+        "account_id": "acme",
+        "status": "dead_lettered",
+        "tries": 1,
+        "remote_path": None,
+        "size": None,
+        "last_error": "530 Login incorrect.",
+        "delivered_at": None,
+    }
+    assert wanted.items() <= shown.items()
+    assert shown["created_at"].endswith("Z")
+    assert "530 Login incorrect." in courier.inside("deliveries", "show", "a2").out
+    assert "no recording 'nope'" in courier.refuses("deliveries", "show", "nope")
+
+
+def test_recordings_are_exported_as_csv_and_as_lines_of_json(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    stage.core.directory.create("other")
+    stage.queued("=1+1")
+    stage.dead("a2")
+    stage.queued("o1", "other")
+    rows = stage.core.database["deliveries"]
+    rows.update_one({"_id": "a2"}, {"$set": {"number": "+441632960001", "size": 7}})
+    rows.update_one({"_id": "o1"}, {"$set": {"file_name": ' @x, "y".wav', "number": "-1"}})
+
+    text = courier.ok("deliveries", "export").out
+    cells = list(csv.DictReader(io.StringIO(text)))
+    assert [each["recording_id"] for each in cells] == ["o1", "a2", "'=1+1"]
+    assert (cells[0]["file_name"], cells[0]["number"]) == ('\' @x, "y".wav', "'-1")
+    assert (cells[1]["number"], cells[1]["size"]) == ("'+441632960001", "7")
+    assert (cells[1]["status"], cells[1]["last_error"]) == ("dead_lettered", ERROR.words)
+
+    lines = courier.inside("deliveries", "export", "--json").out.splitlines()
+    assert [json.loads(line) for line in lines] == courier.inside(
+        "deliveries", "list", "--json"
+    ).json
+
+    def count(*filters: str) -> int:
+        return len(courier.inside("deliveries", "export", "--json", *filters).out.splitlines())
+
+    assert count("--account", "acme") == 2
+    assert count("--account", "acme", "--status", "queued", "--since", "1h") == 1
+    assert count("--until", "2020-01-01") == 0
+    nothing = courier.inside("deliveries", "export", "--until", "2020-01-01")
+    assert nothing.out.splitlines() == [",".join(cells[0])]
+    assert "'nobody'" in courier.refuses("deliveries", "export", "--account", "nobody")
+
+
+def test_dead_letters_are_replayed_by_filter_oldest_first(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    for number in range(3):
+        stage.dead(f"r{number}")
+    stage.dead("broken", reason="source")
+    listed = courier.ok("dead-letters", "list", "--reason", "source", "--json").json
+    assert [(each["recording_id"], each["reason"]) for each in listed] == [("broken", "source")]
+    one = courier.ok("dead-letters", "replay", "--recording", "r1")
+    assert one.out == "1 dead letter replayed.\n"
+    again = courier.refuses("dead-letters", "replay", "--recording", "r1")
+    assert again == "The recording 'r1' is queued: it is no dead letter."
+    two = courier.inside("dead-letters", "replay", "--account", "acme", "--reason", "account")
+    assert two.out == "2 dead letters replayed.\n"
+    assert [stage.status(each) for each in ("r0", "r2", "broken")] == [
+        *("queued", "queued"),
+        "dead_lettered",
+    ]
+    assert queue_lengths(courier, "dead-letters.acme") == [1]
+
+
+def test_dead_letters_are_given_up(courier: Program, stage: Stage) -> None:
+    stage.core.directory.create("acme")
+    stage.dead("old")
+    assert courier.inside("dead-letters", "discard", "--until", "1h").out == (
+        "0 dead letters discarded.\n"
+    )
+    courier.ok("dead-letters", "discard", "--account", "acme")
+    assert stage.status("old") == "discarded"
+    assert queue_lengths(courier, "dead-letters.acme") == [0]
+
+
+# --- invalid ----------------------------------------------------------------------------------
+
+
+def invalid(stage: Stage, reason: str, body: bytes, message_id: str | None = None) -> None:
+    url = stage.core.settings.amqp_url
+    topology.declare_once(url, topology.RECORDINGS, topology.INTAKE, topology.INVALID)
+    headers = {topology.REASON_HEADER: reason}
+    content_type = "application/cloudevents+json"
+    stage.messaging.publisher.publish(
+        "", "recordings.invalid", body, headers, message_id=message_id, content_type=content_type
+    )
+
+
+def test_invalid_events_are_listed_replayed_and_discarded_by_reason(
+    courier: Program, stage: Stage
+) -> None:
+    body = b'{"data": {"recording_id": "r1", "account_id": "acme"}}'
+    invalid(stage, "unknown-account: there is no account 'acme'", body, "m1")
+    invalid(stage, "malformed: not UTF-8 JSON", b"\xff\x1b[31m")
+    first, second = courier.ok("invalid", "list", "--json").json
+    assert first == {
+        "reason": "unknown-account: there is no account 'acme'",
+        "recording_id": "r1",
+        "account_id": "acme",
+        "size": len(body),
+        "begins": body.decode(),
+    }
+    assert (second["recording_id"], second["size"]) == (None, 6)
+    assert "\x1b" not in courier.inside("invalid", "list").out
+    replayed = courier.ok("invalid", "replay", "--reason", "unknown-account")
+    assert replayed.out == "1 event published again.\n"
+    assert queue_lengths(courier, "recordings.ready", "recordings.invalid") == [1, 1]
+    connection = pika.BlockingConnection(pika.URLParameters(courier.settings["AMQP_URL"]))
+    _, properties, again = connection.channel().basic_get("recordings.ready", auto_ack=True)
+    connection.close()
+    assert (again, properties.message_id) == (body, "m1")
+    assert properties.content_type == "application/cloudevents+json"
+    courier.ok("invalid", "discard")
+    assert queue_lengths(courier, "recordings.invalid") == [0]
+    discarding, replaying = Audit(stage.core.database).list()
+    assert (replaying.action, replaying.after) == (
+        "invalid.replayed",
+        {"count": 1, "recordings": "r1"},
+    )
+    assert (discarding.action, discarding.after["count"]) == ("invalid.discarded", 1)
+    assert replaying.actor.startswith("cli:")
