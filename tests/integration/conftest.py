@@ -1,4 +1,4 @@
-"""The platform of an integration test, with whatever settings it asks for."""
+"""The platform of an integration test, or its database alone."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
 
+from consumers.ledger import Document
 from deploy.local.customers import SmtpSink
 from tests.integration.platform import MakeCourier, Platform, platform, settings_for
 
@@ -23,3 +26,10 @@ def make_courier(
             return stack.enter_context(platform(settings, tmp_path / "recordings"))
 
         yield make
+
+
+@pytest.fixture
+def database(mongodb_url: str) -> Iterator[Database[Document]]:
+    """The test's database, as the program opens it."""
+    with MongoClient[Document](mongodb_url, tz_aware=True, w="majority") as client:
+        yield client.get_default_database()

@@ -2,14 +2,12 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from config.accounts import DeliveryMethod, FtpSettings, Protocol, lineage
@@ -22,12 +20,6 @@ from config.users import Users
 
 OLD, NEW = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
 SETTINGS = FtpSettings(protocol=Protocol.FTP, host="ftp.customer.example", username="acme")
-
-
-@pytest.fixture
-def database(mongodb_url: str) -> Iterator[Database[dict[str, Any]]]:
-    with MongoClient[dict[str, Any]](mongodb_url, tz_aware=True, w="majority") as client:
-        yield client.get_default_database()
 
 
 @pytest.fixture

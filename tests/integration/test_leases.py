@@ -3,11 +3,9 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from consumers.leases import Leases, wanted_by
@@ -17,12 +15,6 @@ from transports.errors import NotPermitted
 
 TTL = 3.0
 """Longer than all that a test does within it takes on a busy machine."""
-
-
-@pytest.fixture
-def database(mongodb_url: str) -> Iterator[Database[dict[str, Any]]]:
-    with MongoClient[dict[str, Any]](mongodb_url, tz_aware=True, w="majority") as client:
-        yield client.get_default_database()
 
 
 class Member:

@@ -1,0 +1,150 @@
+"""An account's failures, its suspension with the alert, the probe, the recovery."""
+
+from datetime import timedelta
+
+from pymongo.database import Database
+
+from alerts.suspension import Suspension
+from consumers.ledger import Document
+from consumers.ledger.accounts import AccountStates
+from consumers.policy import State
+from tests.integration.ledger.runs import (
+    ACME,
+    EPOCH,
+    OLDEST,
+    REFUSED,
+    TINY,
+    count,
+    is_due,
+    suspend,
+    until_timer_is_over,
+)
+
+# --- failures and suspension ----------------------------------------------------------------
+
+
+def test_a_failure_is_counted_with_its_words(states: AccountStates) -> None:
+    before = states.read(ACME)
+    assert count(states, 1)
+
+    after = states.read(ACME)
+    assert (after.failures, after.last_error, after.state) == (1, REFUSED, State.ACTIVE)
+    assert (after.change, after.casualties_due) == (before.change, None)
+    assert count(states, 2, casualties_in=900)
+    due = states.read(ACME)
+    assert 890 < due.seconds_until(due.casualties_due) <= 900
+
+
+def test_a_suspension_is_one_update(states: AccountStates, database: Database[Document]) -> None:
+    with database["accounts"].watch(full_document="updateLookup") as changes:
+        assert suspend(states, failures=10)
+        change = changes.next()
+        assert changes.try_next() is None
+    run = change["fullDocument"]["run"]
+    assert (run["state"], run["failures"], run["suspensions"]) == ("suspended", 10, 1)
+    assert run["last_error"]["words"] == REFUSED.words
+    assert run["next_due"] == run["suspended_until"]
+    alert = run["alerts"][0]
+    assert alert["until"] == run["suspended_until"]
+    assert alert["until"] - alert["at"] == timedelta(seconds=900)
+
+
+def test_the_pending_alert_has_all_facts_of_its_suspension(states: AccountStates) -> None:
+    suspend(states)
+
+    alerts = [*states.pending_alerts()]
+    run = states.read(ACME)
+    assert run.suspended_until is not None
+    assert alerts == [
+        Suspension(
+            account_id=ACME,
+            number=1,
+            failures=10,
+            host="ftp.customer.example",
+            username="$acme",
+            protocol="ftp",
+            seconds=900,
+            words=REFUSED.words,
+            advice=REFUSED.advice,
+            recipients=("it@customer.example", "ops@customer.example"),
+            queued=3,
+            oldest=OLDEST,
+            at=run.suspended_until - timedelta(seconds=900),
+            until=run.suspended_until,
+        )
+    ]
+
+
+def test_suspensions_are_numbered_and_their_alerts_kept_until_stored(
+    states: AccountStates,
+) -> None:
+    for failures in (10, 11, 12):
+        assert suspend(states, failures=failures)
+    pending = [each for each in states.pending_alerts() if isinstance(each, Suspension)]
+    first, second, third = pending
+    assert [each.number for each in (first, second, third)] == [1, 2, 3]
+    assert [each.failures for each in (first, second, third)] == [10, 11, 12]
+
+    states.alert_stored(second)
+    states.alert_stored(second)
+    assert [each.number for each in states.pending_alerts()] == [1, 3]
+    states.alert_stored(first)
+    states.alert_stored(third)
+    assert [*states.pending_alerts()] == []
+
+
+def test_a_suspended_account_is_due_when_its_time_is_over(states: AccountStates) -> None:
+    states.arrived(ACME)
+    suspend(states, 0.3)
+    assert not is_due(states)
+
+    until_timer_is_over(states)
+    assert is_due(states)
+
+
+def test_a_recovery_forgets_the_failures_and_raises_the_streak(states: AccountStates) -> None:
+    count(states, 9, casualties_in=900)
+    suspend(states)
+    before = states.read(ACME)
+    assert states.recovered(ACME, EPOCH, before)
+
+    run = states.read(ACME)
+    assert (run.state, run.failures, run.streak) == (State.ACTIVE, 0, before.streak + 1)
+    assert (run.suspended_until, run.last_error, run.casualties_due) == (None, None, None)
+    assert run.suspensions == 1, "they are numbered for ever"
+    assert run.change > before.change
+    assert is_due(states)
+    assert len([*states.pending_alerts()]) == 1
+
+
+# --- probing --------------------------------------------------------------------------------
+
+
+def test_a_probe_begins_and_ends(states: AccountStates) -> None:
+    suspend(states, TINY)
+    until_timer_is_over(states)
+    seen = states.read(ACME)
+
+    assert states.begin_probe(ACME, EPOCH, seen)
+    probing = states.read(ACME)
+    assert (probing.state, probing.failures) == (State.PROBING, 10)
+    assert is_due(states), "should this worker die"
+
+    assert not states.begin_probe(ACME, EPOCH, probing), "it has begun"
+    assert states.end_probe(ACME, EPOCH, probing)
+    after = states.read(ACME)
+    assert (after.state, after.suspended_until) == (State.SUSPENDED, seen.suspended_until)
+    assert len([*states.pending_alerts()]) == 1, "nothing was suspended anew"
+
+
+def test_a_probe_does_not_begin_before_the_timer_is_over(states: AccountStates) -> None:
+    suspend(states, 900)
+
+    assert not states.begin_probe(ACME, EPOCH, states.read(ACME))
+    assert states.read(ACME).state is State.SUSPENDED
+
+
+def test_only_a_suspended_account_is_probed(states: AccountStates) -> None:
+    assert not states.begin_probe(ACME, EPOCH, states.read(ACME))
+    assert not states.end_probe(ACME, EPOCH, states.read(ACME))
+    assert states.read(ACME).state is State.ACTIVE
