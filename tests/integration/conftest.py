@@ -1,5 +1,6 @@
-"""The platform of an integration test, or its database alone."""
+"""The platform of an integration test, its program, or its database alone."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from pymongo.database import Database
 
 from consumers.ledger import Document
 from deploy.local.customers import SmtpSink
+from deploy.local.processes import Child
 from tests.integration.platform import MakeCourier, Platform, platform, settings_for
 
 
@@ -26,6 +28,31 @@ def make_courier(
             return stack.enter_context(platform(settings, tmp_path / "recordings"))
 
         yield make
+
+
+@pytest.fixture
+def program(courier: Platform, tmp_path: Path) -> Iterator[Child]:
+    """`courier run` for the platform that the module calls `courier`, not started yet."""
+    settings = courier.core.settings
+    (key,) = settings.secret_keys
+    child = Child(
+        "courier",
+        [sys.executable, "-m", "worker", "run", "--no-console"],
+        tmp_path / "courier.log",
+        {
+            "COURIER_AMQP_URL": settings.amqp_url.get_secret_value(),
+            "COURIER_MONGODB_URL": settings.mongodb_url.get_secret_value(),
+            "COURIER_SMTP_URL": settings.smtp_url.get_secret_value(),
+            "COURIER_SECRET_KEYS": key.get_secret_value(),
+            "COURIER_RETRY_DELAYS": ",".join(map(str, settings.retry_delays)),
+            "COURIER_METRICS_BIND": settings.metrics_bind,
+        },
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        print(child.log.read_text())  # noqa: T201 - shown with a failure
 
 
 @pytest.fixture

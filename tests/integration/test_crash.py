@@ -3,9 +3,7 @@
 import random
 import secrets
 import signal
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,31 +34,6 @@ def courier(make_courier: MakeCourier) -> Platform:
 @pytest.fixture
 def mood() -> Mood:
     return Mood(seconds_a_write=0.02)
-
-
-@pytest.fixture
-def program(courier: Platform, tmp_path: Path) -> Iterator[Child]:
-    """`courier run`, not started yet."""
-    settings = courier.core.settings
-    (key,) = settings.secret_keys
-    child = Child(
-        "courier",
-        [sys.executable, "-m", "worker", "run", "--no-console"],
-        tmp_path / "courier.log",
-        {
-            "COURIER_AMQP_URL": settings.amqp_url.get_secret_value(),
-            "COURIER_MONGODB_URL": settings.mongodb_url.get_secret_value(),
-            "COURIER_SMTP_URL": settings.smtp_url.get_secret_value(),
-            "COURIER_SECRET_KEYS": key.get_secret_value(),
-            "COURIER_RETRY_DELAYS": ",".join(map(str, settings.retry_delays)),
-            "COURIER_METRICS_BIND": settings.metrics_bind,
-        },
-    )
-    try:
-        yield child
-    finally:
-        child.kill()
-        print(child.log.read_text())  # noqa: T201 - shown with a failure
 
 
 def publish_large(courier: Platform, account_id: str, count: int) -> list[str]:

@@ -1,48 +1,32 @@
-"""What an account's settings promise: existing files, how often an outage is told of, its end."""
+"""What becomes of a file that stands at the customer under a recording's name."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
 from asyncssh.sftp import SFTPServerHandler
-from pydantic import SecretStr
-from pyftpdlib.handlers import FTPHandler
 
-from config.accounts import AlertFrequency, ExistingFile, HashAlgorithm, Protocol
+from config.accounts import ExistingFile, Protocol
 from consumers import topology
 from consumers.events import decode
-from consumers.ledger import Arrival, Blame, Claim, Claimant, Document, LastError, Relief
+from consumers.ledger import Arrival, Claim, Claimant
 from consumers.policy import State
-from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
+from deploy.local.customers import AsyncSshServer
 from deploy.local.processes import Child
-from tests.contract.ftp_handlers import ModernHashing
-from tests.integration import test_crash
-from tests.integration.platform import MakeCourier, Platform, running, until
+from tests.integration.platform import Platform, running, until
+from tests.integration.settings.suspending import ERROR, suspend
 from tests.servers import Sshd, Vsftpd
-from transports.base import Egress, Limits
-from transports.probe import test_settings as run_test
 from transports.upload import Intent, Uploaded, Verified
 
-IT = ("it@acme.example",)
 OVERWRITE: dict[str, Any] = {"existing_file": ExistingFile.OVERWRITE}
-NAMES = [f"call-{number:02}.wav" for number in range(6)]
 ME = Claimant("worker", "session", 1)
-
-
-@pytest.fixture
-def courier(make_courier: MakeCourier) -> Platform:
-    return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_after=2, suspend_seconds=1)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
     """Every file below the folder, and its content."""
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-# --- existing files -------------------------------------------------------------------------
 
 
 def publish_versions(courier: Platform, count: int) -> list[str]:
@@ -148,9 +132,6 @@ def test_a_probe_that_must_wait_for_another_of_its_name_lets_that_be_the_probe(
     assert files_of(customer.root) == {"call.wav": b"oldest" * 9}
 
 
-program = test_crash.program
-
-
 @pytest.mark.parametrize("moment", ["removed", "renamed", "renamed over"])
 def test_killed_while_it_overwrites_the_new_file_stands_there_and_was_sent_once(
     courier: Platform,
@@ -208,9 +189,6 @@ def test_killed_while_it_overwrites_the_new_file_stands_there_and_was_sent_once(
     assert files_of(root) == {"call.wav": b"0" * 9}
     assert len(uploads) == 1
     assert courier.row(recording_id)["tries"] == 0
-
-
-ERROR = LastError("account", "421 Bye", "Check the server.")
 
 
 def opened(courier: Platform, name: str) -> str:
@@ -329,257 +307,3 @@ def test_a_withdrawn_intent_is_gone_and_a_lost_claim_withdraws_nothing(courier: 
     assert files.withdraw(mine)
     assert "intent" not in courier.row("one")
     assert courier.row("one")["remote_path"] == "call.wav"
-
-
-# --- what a server can do -------------------------------------------------------------------
-
-
-def test_what_the_test_on_save_has_found_is_stored_and_used(
-    courier: Platform, tmp_path: Path
-) -> None:
-    root = tmp_path / "ftp"
-    root.mkdir()
-    with PyFtpServer(root, handler=ModernHashing) as server, running(courier):
-        courier.account("acme", server.customer, Protocol.FTP)
-        stored = courier.core.directory.get("acme").settings
-        assert stored is not None
-        password = SecretStr(server.customer.password)
-        found = run_test(stored, password, Limits(), Egress()).capabilities
-        courier.save("acme", server.customer, Protocol.FTP, capabilities=found)
-        again = courier.core.directory.get("acme").settings
-        assert again is not None
-        assert again.capabilities == found
-        assert (found.hash, found.at_once) == (HashAlgorithm.SHA256, 4)
-        (recording_id,) = courier.publish_many("acme", ["call.wav"])
-        assert courier.wait_status(recording_id, "delivered")["verified"] == "hash"
-        courier.account_for("acme", root)
-
-
-# --- how often an outage is told of ---------------------------------------------------------
-
-
-def suspend(courier: Platform, seconds: float = 900) -> None:
-    accounts = courier.core.ledger.accounts
-    account = courier.core.directory.get("acme")
-    epoch = run_of(courier)["epoch"]
-    seen = accounts.read("acme")
-    blame = Blame(account, ERROR, queued=2, oldest=None)
-    assert accounts.suspend("acme", epoch, seen, failures=2, seconds=seconds, blame=blame)
-
-
-def recover(courier: Platform, relief: Relief | None) -> bool:
-    accounts = courier.core.ledger.accounts
-    return accounts.recovered("acme", 1, accounts.read("acme"), relief)
-
-
-def relief_of(courier: Platform) -> Relief:
-    return Relief(courier.core.directory.get("acme"), "421 Bye", queued=3, returning=1)
-
-
-def told(courier: Platform) -> list[tuple[int, bool]]:
-    """Of each pending alert its number, and whether the account's addresses hear of it."""
-    alerts = courier.core.ledger.accounts.pending_alerts()
-    return [(alert.number, alert.recipients == IT) for alert in alerts]
-
-
-def let_pass(courier: Platform, time: timedelta) -> None:
-    """Let the last alert of the outage be so much longer ago."""
-    milliseconds = round(time.total_seconds() * 1000)
-    earlier = {"$subtract": ["$run.outage_told", milliseconds]}
-    courier.core.database["accounts"].update_one(
-        {"_id": "acme"}, [{"$set": {"run.outage_told": earlier}}]
-    )
-
-
-@pytest.fixture
-def quiet(courier: Platform, customer: AsyncSshServer) -> Platform:
-    """A platform whose account is told of an outage once, and then daily."""
-    courier.account(
-        "acme",
-        customer.customer,
-        Protocol.SFTP,
-        email_alerts=IT,
-        alert_frequency=AlertFrequency.OUTAGE,
-        recovery_email=True,
-    )
-    return courier
-
-
-def test_of_an_outage_the_first_suspension_is_told_and_then_one_a_day(quiet: Platform) -> None:
-    for _ in range(3):
-        suspend(quiet)
-    let_pass(quiet, timedelta(hours=23, minutes=59))
-    suspend(quiet)
-    let_pass(quiet, timedelta(minutes=1))
-    suspend(quiet)
-    suspend(quiet)
-    assert told(quiet) == [
-        (1, True),
-        (2, False),
-        (3, False),
-        (4, False),
-        (5, True),
-        (6, False),
-    ]
-
-
-def test_the_next_outage_is_told_at_once(quiet: Platform) -> None:
-    suspend(quiet)
-    assert recover(quiet, None)
-    suspend(quiet)
-    assert told(quiet) == [(1, True), (2, True)]
-
-
-def test_where_every_suspension_is_told_each_is(
-    courier: Platform, customer: AsyncSshServer
-) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP, email_alerts=IT)
-    for _ in range(3):
-        suspend(courier)
-    assert told(courier) == [(1, True), (2, True), (3, True)]
-
-
-def run_of(courier: Platform) -> Document:
-    found = courier.core.database["accounts"].find_one({"_id": "acme"})
-    assert found is not None
-    run: Document = found["run"]
-    return run
-
-
-def test_the_end_of_an_outage_and_its_email_are_one_update(quiet: Platform) -> None:
-    suspend(quiet)
-    suspend(quiet)
-    since = run_of(quiet)["outage_since"]
-    with quiet.core.database["accounts"].watch(full_document="updateLookup") as changes:
-        assert recover(quiet, relief_of(quiet))
-        after = changes.next()["fullDocument"]["run"]
-        assert changes.try_next() is None
-    assert (after["state"], after["outage_since"], after["outage_suspensions"]) == (
-        "active",
-        None,
-        0,
-    )
-    (mail,) = [alert for alert in after["alerts"] if alert.get("kind") == "recovery"]
-    assert (mail["number"], mail["suspensions"], mail["since"]) == (2, 2, since)
-    assert (mail["queued"], mail["returning"], mail["recipients"]) == (3, 1, list(IT))
-    assert mail["at"] >= since
-
-
-def test_a_recovery_that_the_world_has_overtaken_tells_nobody(quiet: Platform) -> None:
-    suspend(quiet)
-    accounts = quiet.core.ledger.accounts
-    seen = accounts.read("acme")
-    suspend(quiet)
-    assert not accounts.recovered("acme", 1, seen, relief_of(quiet))
-    assert [alert.number for alert in accounts.pending_alerts()] == [1, 2]
-
-
-def test_failures_without_a_suspension_end_without_an_email(quiet: Platform) -> None:
-    accounts = quiet.core.ledger.accounts
-    accounts.adopt("acme", 1)
-    assert recover(quiet, relief_of(quiet))
-    assert [*accounts.pending_alerts()] == []
-
-
-def test_a_suspension_and_the_recovery_after_it_are_stored_and_forgotten_each_by_itself(
-    quiet: Platform,
-) -> None:
-    accounts = quiet.core.ledger.accounts
-    suspend(quiet)
-    recover(quiet, relief_of(quiet))
-    suspension, recovery = accounts.pending_alerts()
-    assert suspension.number == recovery.number
-    accounts.alert_stored(suspension)
-    assert [*accounts.pending_alerts()] == [recovery]
-    accounts.alert_stored(recovery)
-    assert [*accounts.pending_alerts()] == []
-
-
-def mails(smtp_sink: SmtpSink) -> list[str]:
-    return [mail.message["Subject"] for mail in smtp_sink.messages if mail.recipients == IT]
-
-
-def test_an_outage_is_told_once_and_so_is_its_end_and_the_oncall_hears_as_ever(
-    make_courier: MakeCourier, customer: AsyncSshServer, smtp_sink: SmtpSink
-) -> None:
-    courier = make_courier(
-        retry_delays=(0.0,),
-        suspend_after=2,
-        suspend_seconds=0.3,
-        oncall_emails=("oncall@platform.example",),
-    )
-    courier.account(
-        "acme",
-        customer.customer,
-        Protocol.SFTP,
-        email_alerts=IT,
-        alert_frequency=AlertFrequency.OUTAGE,
-        recovery_email=True,
-    )
-    customer.stop()
-    with running(courier):
-        ids = courier.publish_many("acme", NAMES)
-        until(lambda: courier.run_state("acme").suspensions >= 4, "several suspensions")
-        courier.wait_routed(ids)
-        customer.start()
-        for recording_id in ids:
-            courier.wait_status(recording_id, "delivered")
-        until(lambda: len(mails(smtp_sink)) == 2, lambda: f"two e-mails: {mails(smtp_sink)}")
-        courier.account_for("acme", customer.root)
-    assert mails(smtp_sink) == ["FTP Suspension Alert", "FTP Suspension Ended"]
-    alert, end = [mail.message for mail in smtp_sink.messages if mail.recipients == IT]
-    assert "Outage since: " in alert.get_content()
-    text = end.get_content()
-    suspensions = courier.run_state("acme").suspensions
-    assert f"Suspensions: {suspensions}" in text
-    assert f"Files that waited: {len(ids)}, of which 1 is delivered" in text
-    assert "Connection refused" in text
-    digested = [mail for mail in smtp_sink.messages if mail.recipients != IT]
-    assert digested[0].message["Subject"] == "FTP Suspension Digest: 1 account"
-    stored = courier.core.database["alerts"].distinct("_id")
-    expected = {f"acme:{number}" for number in range(1, suspensions + 1)}
-    assert expected | {f"acme:{suspensions}:recovery"} <= {*stored}
-
-
-def test_without_the_wish_the_end_of_an_outage_is_not_told(
-    courier: Platform, customer: AsyncSshServer, smtp_sink: SmtpSink
-) -> None:
-    courier.account("acme", customer.customer, Protocol.SFTP, email_alerts=IT)
-    customer.stop()
-    with running(courier):
-        (recording_id,) = courier.publish_many("acme", NAMES[:1])
-        courier.wait_state("acme", State.SUSPENDED)
-        customer.start()
-        courier.wait_status(recording_id, "delivered")
-        courier.wait_state("acme", State.ACTIVE)
-    assert set(mails(smtp_sink)) <= {"FTP Suspension Alert"}
-    assert not list(courier.core.database["alerts"].find({"kind": "recovery"}))
-    assert [each for each in told(courier) if not each[1]] == []
-
-
-def test_files_that_an_outage_had_given_up_are_told_of_as_returning(
-    make_courier: MakeCourier, tmp_path: Path, smtp_sink: SmtpSink
-) -> None:
-    courier = make_courier(retry_delays=(0.0,), max_tries=1, suspend_after=3, suspend_seconds=0.3)
-    root = tmp_path / "ftp"
-    root.mkdir()
-    handler = type("Quick", (FTPHandler,), {"auth_failed_timeout": 0})
-    ftp = PyFtpServer(root, handler=handler)
-    wishes: dict[str, Any] = {"email_alerts": IT, "recovery_email": True}
-    courier.account("acme", ftp.customer, Protocol.FTP, password="wrong", **wishes)
-    with ftp, running(courier):
-        ids = courier.publish_many("acme", NAMES)
-        courier.wait_routed(ids)
-        courier.wait_state("acme", State.SUSPENDED)
-        courier.save("acme", ftp.customer, Protocol.FTP, **wishes)
-        for recording_id in ids:
-            courier.wait_status(recording_id, "delivered")
-        until(lambda: "FTP Suspension Ended" in mails(smtp_sink), "the e-mail of the end")
-        courier.account_for("acme", root)
-    (end,) = [
-        mail.message.get_content()
-        for mail in smtp_sink.messages
-        if mail.message["Subject"] == "FTP Suspension Ended"
-    ]
-    assert "Files that waited: 3" in end or "Files that waited: 4" in end
-    assert "Files that return: " in end
