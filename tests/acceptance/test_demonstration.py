@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.snippets import snippet
+
 LIMIT = 120.0
 PROGRAM = """
 import sys
@@ -25,25 +25,21 @@ def test_a_story_that_is_stopped_before_its_end_is_no_success(
     amqp_url: str, mongodb_url: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     services = {"COURIER_AMQP_URL": amqp_url, "COURIER_MONGODB_URL": mongodb_url}
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "demo"), "--once"],
-        cwd=CHECKOUT,
-        env={**os.environ, **services},
-        stdout=subprocess.PIPE,
+    with snippet(
+        PROGRAM,
+        tmp_path / "demo",
+        "--once",
+        environment={**os.environ, **services},
         stderr=subprocess.STDOUT,
-        text=True,
     ) as story:
         assert story.stdout is not None
-        try:
-            told = ""
-            while "Started in" not in told:
-                line = story.stdout.readline()
-                assert line, told
-                told += line
-            story.send_signal(number)
-            rest, _ = story.communicate(timeout=LIMIT)
-        finally:
-            story.kill()
+        told = ""
+        while "Started in" not in told:
+            line = story.stdout.readline()
+            assert line, told
+            told += line
+        story.send_signal(number)
+        rest, _ = story.communicate(timeout=LIMIT)
     assert story.returncode == 130, told + rest
     assert "Stopped." in rest
     assert "Traceback" not in rest

@@ -1,6 +1,7 @@
 """The API, with a token, against a running console and real servers."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.integration.console import LIMIT, Console, serving
-from tests.integration.platform import MakeCourier, running
+from tests.integration.platform import MakeCourier, Platform, running
 from tests.servers import Sshd
 
 
@@ -253,15 +254,25 @@ def test_users_and_tokens(console: Console, provider: httpx.Client) -> None:
     problem(httpx.get(accounts, headers=bearer, timeout=LIMIT), 401)
 
 
+@contextmanager
+def serving_a_dead_letter(
+    make_courier: MakeCourier, customer: CustomerServer
+) -> Iterator[tuple[Platform, Console, str]]:
+    """The service with its console, and a recording that it has given up after the first try."""
+    courier = make_courier(max_tries=1, retry_delays=(0,))
+    courier.account("acme", customer, Protocol.SFTP)
+    with serving(courier) as console, running(courier):
+        recording_id = courier.publish("acme", courier.folder / "missing.wav")
+        courier.wait_status(recording_id, "dead_lettered")
+        yield courier, console, recording_id
+
+
 def test_dead_letters_and_states(
     make_courier: MakeCourier, asyncssh_server: AsyncSshServer
 ) -> None:
-    courier = make_courier(max_tries=1, retry_delays=(0,))
-    courier.account("acme", asyncssh_server.customer, Protocol.SFTP)
-    with serving(courier) as console, running(courier):
+    dead_letter = serving_a_dead_letter(make_courier, asyncssh_server.customer)
+    with dead_letter as (_, console, recording_id):
         api = console.program("acme")
-        recording_id = courier.publish("acme", courier.folder / "missing.wav")
-        courier.wait_status(recording_id, "dead_lettered")
         [dead] = api.get("/dead-letters").json()
         assert (dead["recording_id"], dead["reason"]) == (recording_id, "source")
         replay, discard = (f"/accounts/acme/dead-letters/{do}" for do in ("replay", "discard"))
@@ -279,12 +290,9 @@ def test_dead_letters_and_states(
 def test_the_removal_of_an_account_counts_what_was_discarded_with_it(
     make_courier: MakeCourier, asyncssh_server: AsyncSshServer
 ) -> None:
-    courier = make_courier(max_tries=1, retry_delays=(0,))
-    courier.account("acme", asyncssh_server.customer, Protocol.SFTP)
-    with serving(courier) as console, running(courier):
+    dead_letter = serving_a_dead_letter(make_courier, asyncssh_server.customer)
+    with dead_letter as (courier, console, dead):
         api = console.program(None)
-        dead = courier.publish("acme", courier.folder / "missing.wav")
-        courier.wait_status(dead, "dead_lettered")
         api.post("/accounts/acme/suspend")
         queued = courier.publish_many("acme", ["one.wav", "two.wav"])
         for recording_id in queued:

@@ -30,8 +30,8 @@ from deploy.local.packages import debian_11_source
 from deploy.local.processes import wait_until
 from deploy.local.services import Services
 from tests.servers import Sshd, Vsftpd
+from tests.snippets import CHECKOUT, snippet
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 DEB822 = """\
 Types: deb
 URIs: http://other.example
@@ -344,22 +344,12 @@ with services():
 @pytest.mark.parametrize("ending", ["leave", "SIGTERM", "SIGKILL"])
 def test_no_process_is_left_behind(ending: str) -> None:
     without_urls = {k: v for k, v in os.environ.items() if not k.startswith("COURIER_")}
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, ending],
-        cwd=CHECKOUT,
-        env=without_urls,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as program:
+    with snippet(PROGRAM, ending, environment=without_urls, stderr=subprocess.DEVNULL) as program:
         assert program.stdout is not None
-        try:
-            children = [Path("/proc") / pid for pid in program.stdout.readline().split()]
-            if ending != "leave":
-                program.send_signal(signal.Signals[ending])
-            program.wait(30)
-        finally:
-            program.kill()
+        children = [Path("/proc") / pid for pid in program.stdout.readline().split()]
+        if ending != "leave":
+            program.send_signal(signal.Signals[ending])
+        program.wait(30)
 
     assert children
     wait_until(lambda: not any(p.exists() for p in children), 10, "A server is left behind.")

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def publish_together(courier: Platform, names: list[str], content: bytes = LARGE
 def wait_delivered(courier: Platform, ids: list[str]) -> None:
     for recording_id in ids:
         courier.wait_status(recording_id, "delivered", 60)
+
+
+def deliver_first(courier: Platform) -> None:
+    """From then on a connection stands, and several may go at once."""
+    wait_delivered(courier, publish_together(courier, ["first.wav"]))
 
 
 def tries(courier: Platform, ids: list[str]) -> list[int]:
@@ -131,8 +137,7 @@ def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_ea
     courier = make_courier(retry_delays=(3.0,))
     with Proxy(sshd.customer) as proxy, running(courier):
         courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
-        (first,) = publish_together(courier, ["first.wav"])
-        wait_delivered(courier, [first])
+        deliver_first(courier)
         proxy.silent.set()
         opening = count_openings(monkeypatch)
         ids = courier.publish_many("acme", NAMES[:4])
@@ -179,20 +184,28 @@ def test_after_a_failure_of_the_account_it_is_one_at_a_time_until_a_success(
         courier.account_for("acme", customer.root)
 
 
+@contextlib.contextmanager
+def suspended_beside_an_upload(
+    courier: Platform, customer: AsyncSshServer, mood: Mood
+) -> Iterator[list[str]]:
+    """Of two at once one is refused, which suspends the account, and the other one, held, runs."""
+    mood.refused_names.add("call-01.wav")
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    with running(courier):
+        deliver_first(courier)
+        mood.held_names.add("call-00.wav")
+        ids = publish_together(courier, NAMES)
+        courier.wait_state("acme", State.SUSPENDED.value)
+        yield ids
+
+
 def test_at_a_suspension_what_runs_finishes_and_changes_nothing_else(
     make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two at once one is refused: the first failure suspends, the other one is delivered."""
     monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=3.0)
-    mood.refused_names.add("call-01.wav")
-    courier.account("acme", customer.customer, Protocol.SFTP)
-    with running(courier):
-        (first,) = publish_together(courier, ["first.wav"])
-        wait_delivered(courier, [first])
-        mood.held_names.add("call-00.wav")
-        ids = publish_together(courier, NAMES)
-        courier.wait_state("acme", State.SUSPENDED.value)
+    with suspended_beside_an_upload(courier, customer, mood) as ids:
         courier.wait_length("deliveries.acme", len(ids))
         assert courier.row(ids[0])["status"] == "uploading"
         mood.held_names.clear()
@@ -209,16 +222,9 @@ def test_no_probe_begins_beside_an_upload_that_still_runs(
 ) -> None:
     monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=0.5)
-    mood.refused_names.add("call-01.wav")
-    courier.account("acme", customer.customer, Protocol.SFTP)
-    with running(courier):
-        (first,) = publish_together(courier, ["first.wav"])
-        wait_delivered(courier, [first])
-        mood.held_names.add("call-00.wav")
-        ids = publish_together(courier, NAMES)
-        run = courier.wait_state("acme", State.SUSPENDED.value)
+    with suspended_beside_an_upload(courier, customer, mood) as ids:
+        ends = courier.run_state("acme").suspended_until
         mood.refused_names.clear()
-        ends = run.suspended_until
         until(lambda: not courier.run_state("acme").seconds_until(ends), "the timer to be over")
         starts = [courier.row(recording_id)["starts"] for recording_id in ids]
         time.sleep(4 * POLL)
@@ -254,8 +260,7 @@ def test_of_two_recordings_of_a_name_the_later_one_gets_the_number(
     """It waits for the one before it, and others do not wait for it."""
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier):
-        (first,) = publish_together(courier, ["first.wav"])
-        wait_delivered(courier, [first])
+        deliver_first(courier)
         mood.held_names.add("call.wav")
         earlier, later = (
             courier.publish("acme", courier.recording(name, name.encode()), file_name="call.wav")
@@ -278,8 +283,7 @@ def test_failures_that_have_nothing_in_common_count_one_by_one(
     monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 3)
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier):
-        (first,) = publish_together(courier, ["first.wav"])
-        wait_delivered(courier, [first])
+        deliver_first(courier)
         mood.refused_names.update(NAMES[:3])
         mood.held_names.update(NAMES[:3])
         ids = courier.publish_many("acme", NAMES[:3])
@@ -319,8 +323,7 @@ def test_where_a_login_fails_those_who_waited_for_it_fail_with_it_and_it_is_one_
     opened = threading.Barrier(4)
     with Proxy(sshd.customer) as proxy, running(courier):
         courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
-        (first,) = publish_together(courier, ["first.wav"])
-        wait_delivered(courier, [first])
+        deliver_first(courier)
         original = Line.open
 
         def together(line: Line, settings: FtpSettings) -> Server:
@@ -351,8 +354,7 @@ def test_a_worker_in_a_hurry_cuts_a_session_that_is_about_to_begin_too(
 
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier) as service:
-        (first,) = publish_together(courier, ["first.wav"])
-        wait_delivered(courier, [first])
+        deliver_first(courier)
         monkeypatch.setattr(Line, "open", late)
         (second,) = courier.publish_many("acme", ["second.wav"])
         assert begun.wait(20)
