@@ -2,34 +2,31 @@
 login where that pays.
 
 The session decides nothing itself. The ledger says what may be claimed, the policy what follows
-from a try; the session begins it (`attempt`), and acknowledges once its end is written down.
+from a try; the session has it begun (`dispatch`), and acknowledges once its end is written down.
 """
 
 import contextlib
-import math
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pymongo.errors import PyMongoError
 
-from config.accounts import Account, FtpSettings
+from config.accounts import Account
 from config.errors import ConfigError
-from consumers import topology
-from consumers.attempt import OURS_DELAY, Attempt, Failures, Surroundings
+from consumers.attempt import OURS_DELAY, Failures, Surroundings
 from consumers.broker import BrokerAway, NotRouted
-from consumers.ledger import Claim, Claimant, RunState, Status
-from consumers.login import MOST_UPLOADS, Login, most_at_once
+from consumers.dispatch import Begun, Dispatch
+from consumers.ledger import Claimant, RunState
+from consumers.login import Login
 from consumers.means import Means
 from consumers.observe import Trouble
 from consumers.policy import State
 from consumers.reconciler import route_stranded
-from consumers.slots import ALONE_SECONDS
-from consumers.uploads import Ended, Uploads
-from consumers.window import Held, NoQueue, Window
+from consumers.window import NoQueue
 from transports.errors import TransferError
 
 LINGER = 3.0
@@ -38,9 +35,6 @@ SETTLE = 0.2
 """The same where others wait for the slot: the first messages need a moment to arrive."""
 TURN_SECONDS = 30.0
 """After this time a session makes room, where other accounts wait for a slot."""
-HOLD_LIMIT = 600.0
-"""A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
-(`consumer_timeout`), with everything on it."""
 RECHECK = 30.0
 """An account whose files are on their way into its queue is looked at again."""
 CONFIG_DELAY = 30.0
@@ -87,24 +81,26 @@ class AccountSession:
     _began: float = field(default_factory=time.monotonic)
     _stirred: threading.Event = field(default_factory=threading.Event)
     _failures: Failures = field(default_factory=Failures)
-    _alone: Claim | None = None
     _seen: tuple[Account, RunState] | None = None
     _looked_at: float = 0.0
     _failures_seen: int = 0
-    _window: Window | None = None
     _busy_at: float = field(default_factory=time.monotonic)
-    _passed: list[str] = field(default_factory=list)
     _settled_streak: int | None = None
     _routed: int = 0
     _epoch: int = 0
+    _around: Surroundings = field(init=False)
+    _dispatch: Dispatch = field(init=False)
 
     def __post_init__(self) -> None:
         self._login = Login(self.means, self.account_id, self._stirred)
-        self._uploads = Uploads(MOST_UPLOADS, self.means.slots, self._stirred)
 
     def run(self, epoch: int) -> None:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
         self._epoch = epoch
+        self._around = Surroundings(
+            self.account_id, epoch, self.means, self._login, self.stopping, self._failures
+        )
+        self._dispatch = Dispatch(self._around, self._claimant, self.crowded, self._stirred)
         try:
             if self.means.ledger.accounts.adopt(self.account_id, self._epoch):
                 rest = self._work()
@@ -124,7 +120,7 @@ class AccountSession:
     # --- what is to be done -----------------------------------------------------------------
 
     def _work(self) -> Rest:
-        self.means.ledger.files.free_claims(self.account_id, self._claimant)
+        self.means.ledger.files.free_claims(self.account_id, self._claimant())
         self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
         try:
             return self._tend()
@@ -134,8 +130,7 @@ class AccountSession:
     def _tend(self) -> Rest:
         while not self._must_yield():
             self._stirred.clear()
-            if self._uploads.is_alone_for(ALONE_SECONDS):
-                self._share()
+            self._dispatch.share_in_time()
             step = self._collect() or self._wait_for_room() or self._look()
             if isinstance(step, Rest):
                 return step
@@ -146,9 +141,10 @@ class AccountSession:
     def _wait_for_room(self) -> Pause | None:
         """Where all uploads run that may, what else there is to do can wait for a while."""
         seconds = self._looked_at + POLL - time.monotonic()
-        if self._seen is None or seconds <= 0 or len(self._uploads) < self._most(*self._seen):
+        if self._seen is None or seconds <= 0:
             return None
-        return Pause(seconds)
+        is_room = len(self._dispatch.uploads) < self._dispatch.most(*self._seen)
+        return None if is_room else Pause(seconds)
 
     def _look(self) -> Next:
         """Nothing is begun on a state that a failure changes meanwhile."""
@@ -184,7 +180,7 @@ class AccountSession:
         ours = self.means.ownership.epoch(self.account_id) == self._epoch
         if self.stopping.is_set() or not ours:
             return True
-        if self._alone is not None:
+        if self._dispatch.is_alone:
             return False
         return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
 
@@ -209,8 +205,8 @@ class AccountSession:
         if run.state is State.ACTIVE:
             return self._deliver_next(account, run)
         self._login.dismiss()
-        self._give_back()
-        if len(self._uploads):  # the probe, or what was begun before the suspension
+        self._dispatch.messages.give_back()
+        if len(self._dispatch.uploads):  # the probe, or what was begun before the suspension
             return Pause(POLL)
         if run.state is State.SUSPENDED:
             return self._begin_probe(run)
@@ -224,121 +220,44 @@ class AccountSession:
             return Rest(until=run.suspended_until)
         if not files.has_candidate(self.account_id, run.streak):
             return NOTHING_TO_DO
-        self._passed.clear()
+        self._dispatch.begin_probing()
         if accounts.begin_probe(self.account_id, self._epoch, run):
             self._around.settlement.changed(State.PROBING, run.failures)
         return None
 
     def _probe(self, account: Account, run: RunState) -> Next:
-        """One file alone, the oldest; its message is acknowledged when it is met later."""
-        files = self.means.ledger.files
-        alone = files.probe_lost_start(self.account_id, run.streak, self._passed)
-        with self._uploads.room(1, alone=alone) as is_room:
-            if not is_room:
-                return Pause(POLL)
-            claim = files.claim_probe(
-                self.account_id,
-                run.streak,
-                self._claims(alone=alone),
-                _folder(account),
-                self._passed,
-            )
-            if claim is not None:
-                self._begin(account, run, claim)
-                return None
-        return self._end_probe(run)
+        begun = self._dispatch.probe(account, run)
+        return _next(begun, otherwise=lambda: self._end_probe(run))
 
     def _end_probe(self, run: RunState) -> Rest:
         self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
-        retry = self.means.ledger.files.next_retry(self.account_id) if self._passed else None
+        retry = self._next_retry() if self._dispatch.has_passed else None
         return Rest(until=retry)
 
     # --- active -------------------------------------------------------------------------------
 
     def _deliver_next(self, account: Account, run: RunState) -> Next:
-        window = self._open_window(account)
-        if window.take_in():
+        if self._dispatch.hold(account):
             self._busy_at = time.monotonic()
-        held = self._next_ready(window)
-        if held is not None and held.lost_start:
-            return self._deliver_alone(account, run, window, held)
-        return self._deliver(account, run, window, held)
+        begun = self._dispatch.next_file(account, run)
+        return _next(begun, otherwise=lambda: self._idle(account, run))
 
-    def _deliver_alone(self, account: Account, run: RunState, window: Window, held: Held) -> Next:
-        """A file of which a worker has died waits to be the only upload; others may go before."""
-        with self._uploads.room(1, alone=True) as is_room:
-            if is_room:
-                self._claim_held(account, run, window, held)
-                return None
-        other = window.next_ready(self._uploads.file_names(), lost_starts=False)
-        return Pause(POLL) if other is None else self._deliver(account, run, window, other)
-
-    def _deliver(self, account: Account, run: RunState, window: Window, held: Held | None) -> Next:
-        if held is not None or window.is_full():
-            with self._uploads.room(self._most(account, run)) as is_room:
-                if not is_room:
-                    return Pause(POLL)
-                if self._claim_next(account, run, window, held):
-                    return None
-        return self._idle(account, run, window)
-
-    def _claim_next(
-        self, account: Account, run: RunState, window: Window, held: Held | None
-    ) -> bool:
-        """False where there is nothing to claim."""
-        claim = self._claim_overtaking(account, window, held)
-        if claim is not None:
-            self._begin(account, run, claim)
-        elif held is not None:
-            self._claim_held(account, run, window, held)
-        return claim is not None or held is not None
-
-    def _most(self, account: Account, run: RunState) -> int:
-        """Uploads at once: one until a login stands, and after a failure until a success."""
-        if run.failures or self.crowded():
-            return 1
-        return self._login.begun_at_once(_settings(account))
-
-    def _claim_held(self, account: Account, run: RunState, window: Window, held: Held) -> None:
-        claim = self.means.ledger.files.claim(
-            held.recording_id, held.turn, self._claims(alone=held.lost_start), _folder(account)
-        )
-        if claim is None:
-            self._look_at(window, [held])
-            return
-        held.in_work = True
-        self._begin(account, run, claim)
-
-    def _claim_overtaking(
-        self, account: Account, window: Window, held: Held | None
-    ) -> Claim | None:
-        """A file from behind a window full of failed ones, which yield to it (DESIGN 3, rule 3).
-
-        Like a probe it is uploaded without its message, which is acknowledged when it is met.
-        """
-        tries = held.tries if held is not None else math.inf
-        if not tries or not window.is_full():
-            return None
-        return self.means.ledger.files.claim_overtaking(
-            self.account_id, tries, self._claimant, _folder(account), self._uploads.file_names()
-        )
-
-    def _idle(self, account: Account, run: RunState, window: Window) -> Next:
+    def _idle(self, account: Account, run: RunState) -> Next:
         """Nothing is ready: wait for more, try a casualty, or end."""
         now = time.monotonic()
-        next_at = window.next_at(self._uploads.file_names())
+        next_at = self._dispatch.messages.next_at()
         soon = Pause(min(POLL, max(0.01, (next_at or now + POLL) - now)))
-        if len(self._uploads):
+        if len(self._dispatch.uploads):
             return soon
-        if self._casualty_is_due(run, window):
+        if self._casualty_is_due(run):
             return self._try_casualty(account, run)
         idle_for = SETTLE if self.crowded() else LINGER
         if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
             return soon
         if next_at is not None:
-            retry = self.means.ledger.files.next_retry(self.account_id)
+            retry = self._next_retry()
             return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
-        if not window.is_drained():
+        if not self._dispatch.messages.are_drained():
             return Pause(POLL)
         return self._at_end(run)
 
@@ -365,107 +284,27 @@ class AccountSession:
                     return
                 self.means.ledger.files.cleaned(recording_id)
 
-    def _casualty_is_due(self, run: RunState, window: Window) -> bool:
+    def _casualty_is_due(self, run: RunState) -> bool:
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
             return False
-        return window.next_at(()) is None and window.is_drained()
+        messages = self._dispatch.messages
+        return messages.next_at() is None and messages.are_drained()
 
     def _try_casualty(self, account: Account, run: RunState) -> Next:
         """An account with too few files to be suspended is tried with those it has lost."""
-        files = self.means.ledger.files
-        alone = files.casualty_lost_start(self.account_id, run.streak)
-        with self._uploads.room(1, alone=alone) as is_room:
-            if not is_room:
-                return Pause(POLL)
-            claim = files.claim_casualty(
-                self.account_id, run.streak, self._claims(alone=alone), _folder(account)
-            )
-            if claim is None:
-                return NOTHING_TO_DO
-            self._begin(account, run, claim)
-            return None
+        begun = self._dispatch.casualty(account, run)
+        return _next(begun, otherwise=lambda: NOTHING_TO_DO)
 
-    def _open_window(self, account: Account) -> Window:
-        window = self._window
-        if window is not None and not window.alive:
-            raise BrokerAway("the channel was closed")
-        if window is not None and _held_too_long(window):
-            self._give_back()
-            window = None
-        if window is None:
-            uploads = most_at_once(_settings(account))
-            window = Window(self.means.broker, self.account_id, uploads, self._stirred)
-            self._window = window
-            self._busy_at = time.monotonic()
-        return window
-
-    def _next_ready(self, window: Window) -> Held | None:
-        """Rows are looked at together, once nothing untried is left of those looked at before."""
-        names_in_use = self._uploads.file_names()
-        held = window.next_ready(names_in_use)
-        unseen = window.unseen()
-        if not unseen or (held is not None and not held.tries):
-            return held
-        self._look_at(window, unseen)
-        return window.next_ready(names_in_use)
-
-    def _look_at(self, window: Window, messages: list[Held]) -> None:
-        """Acknowledge what is final or outdated; the rest waits for its next try.
-
-        A message of a file that is being uploaded is settled with that upload.
-        """
-        for held in messages:
-            held.seen, held.in_work = True, held.recording_id in self._uploads
-        messages = [held for held in messages if not held.in_work]
-        rows = self.means.ledger.files.glance([held.recording_id for held in messages])
-        now = time.monotonic()
-        for held in messages:
-            row = rows.get(held.recording_id)
-            if row is None:
-                self._reject(held)
-                window.ack(held)
-            elif row.turn > held.turn or row.status not in {Status.QUEUED, Status.UPLOADING}:
-                window.ack(held)
-            else:
-                held.tries, held.file_name = row.tries, row.file_name
-                held.lost_start = row.lost_start
-                held.ready_at = now + max(row.wait, 0 if row.status is Status.QUEUED else 1)
-
-    def _reject(self, held: Held) -> None:
-        """A message that no event brought here: kept where unusable events are kept."""
-        reason = f"unknown-recording: in {topology.account_queue_name(self.account_id)}"
-        headers = {topology.REASON_HEADER: reason}
-        self.means.publisher.publish("", topology.INVALID.name, held.body, headers)
+    def _next_retry(self) -> datetime | None:
+        return self.means.ledger.files.next_retry(self.account_id)
 
     # --- the uploads -----------------------------------------------------------------------------
 
-    def _begin(self, account: Account, run: RunState, claim: Claim) -> None:
-        before = self._failures.count
-        attempt = Attempt(self._around, account, _settings(account), run, before, claim)
-        self._alone = claim if claim.alone else None
-        self._uploads.begin(claim, attempt.run)
-
-    def _share(self) -> None:
-        """Others may begin beside the upload that is alone.
-
-        Its row says so before: what ends the process then is not put down to this file alone.
-        """
-        if self._alone is not None:
-            self.means.ledger.files.shares_process(self._alone)
-            self._uploads.share()
-            self._alone = None
-
     def _collect(self) -> Rest | None:
         """Acknowledge what has ended. Raises what is ours to mend."""
-        all_ended = self._uploads.ended()
-        for ended in all_ended:
+        all_ended = self._dispatch.collect()
+        if all_ended:
             self._busy_at = time.monotonic()
-            if ended.claim.alone:
-                self._alone = None
-            if ended.passes:
-                self._passed.append(ended.claim.recording_id)
-            if ended.trouble is None:
-                self._settle_messages(ended)
         troubles = [ended.trouble for ended in all_ended if ended.trouble is not None]
         for trouble in troubles[1:]:
             self._tell(trouble)
@@ -474,27 +313,16 @@ class AccountSession:
         rests = [ended.rests for ended in all_ended if ended.rests is not None]
         return Rest(wait=max(rests)) if rests else None
 
-    def _settle_messages(self, ended: Ended) -> None:
-        window = self._window
-        if window is None:
-            return  # they are back in the queue, and their row tells when they are met again
-        messages = [held for held in window if held.recording_id == ended.claim.recording_id]
-        if not ended.delivered:
-            self._look_at(window, messages)
-            return
-        for held in messages:
-            window.ack(held)
-
     def _let_uploads_end(self) -> None:
         """What still runs is written down before the account is given up."""
         self._login.dismiss()
         with contextlib.suppress(PyMongoError):  # the others wait until it has ended then
-            self._share()
-        for ended in self._uploads.close():
+            self._dispatch.share()
+        for ended in self._dispatch.uploads.close():
             if ended.trouble is not None:
                 self._tell(ended.trouble)
             elif ended.delivered:
-                self._settle_messages(ended)
+                self._dispatch.messages.settle(ended)
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -519,38 +347,20 @@ class AccountSession:
         self.means.observe(Trouble("session", f"{self.account_id}: {words}", fault))
 
     def _close(self) -> None:
-        self._give_back()
+        self._dispatch.messages.give_back()
         self._login.close()
 
-    def _give_back(self) -> None:
-        if self._window is not None:
-            self._window.close()
-            self._window = None
-
-    @property
     def _claimant(self) -> Claimant:
         until = self.means.ownership.until(self.account_id, self._epoch)
         return Claimant(self.means.worker, self._id, self._epoch, until)
 
-    def _claims(self, *, alone: bool) -> Claimant:
-        return replace(self._claimant, alone=alone)
 
-    @property
-    def _around(self) -> Surroundings:
-        return Surroundings(
-            self.account_id, self._epoch, self.means, self._login, self.stopping, self._failures
-        )
-
-
-def _settings(account: Account) -> FtpSettings:
-    assert account.settings is not None, "an account without settings is never worked"  # noqa: S101
-    return account.settings
-
-
-def _folder(account: Account) -> str:
-    return _settings(account).path
-
-
-def _held_too_long(window: Window) -> bool:
-    since = window.oldest_since()
-    return since is not None and time.monotonic() - since > HOLD_LIMIT
+def _next(begun: Begun, *, otherwise: Callable[[], Next]) -> Next:
+    """`otherwise`: what follows where there is nothing to begin."""
+    match begun:
+        case Begun.YES:
+            return None
+        case Begun.NO_ROOM:
+            return Pause(POLL)
+        case Begun.NOTHING:
+            return otherwise()

@@ -7,7 +7,6 @@ cannot withdraw it leaves the file to the start that has taken over.
 """
 
 import contextlib
-import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Protocol
 
 from config.accounts import HashAlgorithm
 from transports.base import Seen, Server, TargetExists, Unsupported
+from transports.content import Content
 from transports.errors import (
     NameInUse,
     NameRefused,
@@ -308,51 +308,17 @@ class _Names:
 
 def _send(
     server: Server, source: Source, job: Job, path: str, look_at: str | None = None
-) -> "_Content":
+) -> Content:
     """Stream the recording to the path. Raises SourceMismatch."""
     if source.size is not None:
         _check_size(source.size, job)
-    content = _Content(source, job)
-    content.seen = server.put(content, path, look_at)
+    with Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256) as content:
+        content.seen = server.put(content, path, look_at)
     _check_size(content.size, job)
     sha256 = content.sha256
     if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
         raise SourceMismatch(f"Its SHA-256 is {sha256}, the event says {job.expected_sha256}")
     return content
-
-
-class _Content:
-    """Counts and hashes what passes; ends a source that gives more than was announced."""
-
-    def __init__(self, source: Source, job: Job) -> None:
-        self.size = 0
-        self.seen = Seen()
-        """What the server told on the way."""
-        self._source = source
-        self._job = job
-        self._digests = {
-            algorithm: hashlib.new(algorithm, usedforsecurity=False)
-            for algorithm in {HashAlgorithm.SHA256, job.hash or HashAlgorithm.SHA256}
-        }
-
-    @property
-    def sha256(self) -> str:
-        """Of what has passed, in hexadecimal digits."""
-        return self.digest(HashAlgorithm.SHA256)
-
-    def digest(self, algorithm: HashAlgorithm) -> str:
-        """The same by SHA-256 or by the job's algorithm."""
-        return self._digests[algorithm].hexdigest()
-
-    def __iter__(self) -> Iterator[bytes]:
-        most = self._job.expected_size
-        for block in self._source:
-            self.size += len(block)
-            if most is not None and self.size > most:
-                raise SourceMismatch(f"It has more than the {most} bytes that the event says")
-            for digest in self._digests.values():
-                digest.update(block)
-            yield block
 
 
 def _check_size(size: int, job: Job) -> None:
@@ -361,7 +327,7 @@ def _check_size(size: int, job: Job) -> None:
 
 
 def _verify(
-    server: Server, path: str, content: _Content, job: Job, *, may_be_taken: bool = False
+    server: Server, path: str, content: Content, job: Job, *, may_be_taken: bool = False
 ) -> Verified:
     """How far the server confirms what was sent. Raises VerificationFailed.
 
