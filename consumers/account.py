@@ -32,7 +32,9 @@ from transports.errors import TransferError
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
 SETTLE = 0.2
-"""The same where others wait for the slot: the first messages need a moment to arrive."""
+"""The same where others wait for the slot: the first messages need a moment to arrive. While events
+wait outside to be taken it is LINGER all the same: the account's next one may be among them, and a
+second login costs both sides more than a slot that waits for the end of the rush."""
 TURN_SECONDS = 30.0
 """After this time a session makes room, where other accounts wait for a slot."""
 RECHECK = 30.0
@@ -71,11 +73,13 @@ Next = Rest | Pause | None
 
 @dataclass
 class AccountSession:
-    """`crowded` tells whether other accounts wait for a slot, `stopping` whether to end."""
+    """`crowded` tells whether other accounts wait for a slot, `behind` whether events wait to be
+    taken, `stopping` whether to end."""
 
     account_id: str
     means: Means
     crowded: Callable[[], bool]
+    behind: Callable[[], bool]
     stopping: threading.Event
     _id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _began: float = field(default_factory=time.monotonic)
@@ -251,7 +255,7 @@ class AccountSession:
             return soon
         if self._casualty_is_due(run):
             return self._try_casualty(account, run)
-        idle_for = SETTLE if self.crowded() else LINGER
+        idle_for = self._idle_for()
         if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
             return soon
         if next_at is not None:
@@ -260,6 +264,9 @@ class AccountSession:
         if not self._dispatch.messages.are_drained():
             return Pause(POLL)
         return self._at_end(run)
+
+    def _idle_for(self) -> float:
+        return SETTLE if self.crowded() and not self.behind() else LINGER
 
     def _at_end(self, run: RunState) -> Rest | None:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""

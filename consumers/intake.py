@@ -33,6 +33,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 """No more are added to a batch of this size: the rest waits outside this process."""
 PREFETCH = 2 * BATCH
 """The next batch comes while one is taken."""
+RUSH = 100
+"""So many events at once are there only where more of them come than are taken."""
 HEARTBEAT = 20
 RETRY_SECONDS = 1.0
 POLL_SECONDS = 0.2
@@ -64,6 +66,8 @@ class Intake:
         self._routed = routed
         self._stopping = threading.Event()
         self.consuming = threading.Event()
+        self.behind = False
+        """Whether more events wait to be taken."""
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
@@ -90,6 +94,7 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
                 self._observe(Trouble("intake", repr(error), error))
             self.consuming.clear()
+            self.behind = False
             self._stopping.wait(RETRY_SECONDS)
 
     def _consume(self) -> None:
@@ -110,6 +115,7 @@ class Intake:
                 self.consuming.set()
                 while not self._stopping.is_set():
                     _gather(connection, arrived)
+                    self.behind = len(arrived) >= RUSH
                     if arrived:
                         self._take(arrived)
                         arrived.clear()

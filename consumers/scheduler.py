@@ -19,9 +19,10 @@ POLL = 0.2
 class Scheduler:
     """Opens a session for each due account, the longest due first, as far as slots go."""
 
-    def __init__(self, means: Means, most: int) -> None:
-        """At `most` so many sessions, each on a slot of the process."""
+    def __init__(self, means: Means, most: int, behind: Callable[[], bool]) -> None:
+        """At `most` so many sessions, each on a slot of the process; `behind` is theirs."""
         self._means = means
+        self._behind = behind
         self._running: dict[str, AccountSession] = {}
         self._lock = threading.Lock()
         self._crowded = False
@@ -83,7 +84,9 @@ class Scheduler:
 
     def _open(self, account_id: str) -> None:
         """Count the session as running before it asks for the account: its bucket stays then."""
-        session = AccountSession(account_id, self._means, lambda: self._crowded, self._stopping)
+        session = AccountSession(
+            account_id, self._means, lambda: self._crowded, self._behind, self._stopping
+        )
         with self._lock:
             self._running[account_id] = session
         self._pool.submit(self._work, session)

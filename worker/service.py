@@ -72,7 +72,9 @@ class Service:
         )
         self._publishing = make_messaging(core, self._observe)
         self._consuming = Broker(settings.amqp_url, "consuming", self._observe)
-        self._scheduler = Scheduler(self._means(), settings.upload_slots)
+        self._scheduler = Scheduler(
+            self._means(), settings.upload_slots, lambda: self._intake.behind
+        )
         self._intake = Intake(
             settings.amqp_url,
             core.directory,

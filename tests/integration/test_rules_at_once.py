@@ -239,7 +239,7 @@ def test_a_message_that_comes_again_belongs_to_the_upload_that_runs(
     courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not held for as long as a long upload takes: the broker would close the channel."""
-    monkeypatch.setattr("consumers.account.HOLD_LIMIT", 1.0)
+    monkeypatch.setattr("consumers.messages.HOLD_LIMIT", 1.0)
     courier.account("acme", customer.customer, Protocol.SFTP)
     mood.held = True
     with running(courier):
