@@ -22,10 +22,14 @@ while the other one is sent."""
 AHEAD = 2
 """Files that are begun besides, where several run at once: while one file is claimed and opened and
 another one is written down, all sessions at the server are at work."""
-MOST_UPLOADS = max(MOST_AT_ONCE.values()) + AHEAD
+ENDING = 2
+"""Files that wait for their last answers, for each session at work, where sessions are handed on:
+of a file's three round trips only the first is its session's alone."""
+MOST_UPLOADS = max(MOST_AT_ONCE.values()) * (1 + ENDING) + AHEAD
 WAIT_STEP = 0.5
 ROUND_TRIP_FOR_ONE_MORE = 0.005
-"""Seconds of round trip for which one more upload at once pays."""
+"""Seconds of round trip for which one more upload at once pays, and handing a session on to the
+next upload before this one's last answer has come."""
 
 
 @dataclass
@@ -51,6 +55,8 @@ class Login:
         self._settings: FtpSettings | None = None
         self._kept: list[_Kept] = []
         self._in_use: list[Server] = []
+        self._ending: list[Server] = []
+        """Those of uploads that wait for their last answer, and have handed on what they used."""
         self._told: WeakSet[object] = WeakSet()
         self._taken: int | None = None
         self._interrupted = False
@@ -65,7 +71,18 @@ class Login:
         """How many files may be begun: one until the login stands."""
         with self._lock:
             most = self._at_once(settings)
-        return most + AHEAD if most > 1 else 1
+            ending = ENDING * most if self._hands_on(settings) else 0
+        return most + ending + AHEAD if most > 1 else 1
+
+    def hands_on(self, settings: FtpSettings) -> bool:
+        """Whether it pays not to wait for the last answers before the next file is begun."""
+        with self._lock:
+            return self._hands_on(settings)
+
+    def _hands_on(self, settings: FtpSettings) -> bool:
+        standing = [server for server in self._standing(settings) if server.hands_on]
+        far = ROUND_TRIP_FOR_ONE_MORE
+        return bool(standing) and min(server.round_trip for server in standing) >= far
 
     def _at_once(self, settings: FtpSettings) -> int:
         """How many sessions there may be: one until the login stands, then as many as pay.
@@ -210,6 +227,27 @@ class Login:
         server.close()
         raise Interrupted("The worker is stopping")
 
+    def hand_on(self, server: Server, successor: Server) -> None:
+        """All but the end of an upload is done: its successor is there for the next one."""
+        with self._lock:
+            self._in_use.remove(server)
+            self._ending.append(server)
+            self._kept.append(_Kept(successor, time.monotonic()))
+            self._lock.notify()
+
+    def end(self, server: Server) -> None:
+        """The end of an upload that has handed on its session is done, or has failed."""
+        server.close()
+        with self._lock:
+            self._ending.remove(server)
+
+    def doubt(self) -> None:
+        """Something has failed that may have broken the others: they are asked before they are
+        used."""
+        with self._lock:
+            for kept in self._kept:
+                kept.since = -math.inf
+
     def keep(self, server: Server) -> None:
         """A file was delivered over it just now: it is there for the next one."""
         with self._lock:
@@ -218,15 +256,11 @@ class Login:
             self._lock.notify()
 
     def discard(self, server: Server) -> None:
-        """It has failed: a session that is broken is never used again.
-
-        What broke it may have broken the others: they are asked before they are used.
-        """
+        """It has failed: a session that is broken is never used again."""
         server.close()
+        self.doubt()
         with self._lock:
             self._in_use.remove(server)
-            for kept in self._kept:
-                kept.since = -math.inf
             self._lock.notify_all()
 
     def is_told(self, failure: TransferError) -> bool:
@@ -244,7 +278,7 @@ class Login:
         return [server for server in self._sessions() if server.connected]
 
     def _sessions(self) -> list[Server]:
-        return [*self._in_use, *(kept.server for kept in self._kept)]
+        return [*self._in_use, *self._ending, *(kept.server for kept in self._kept)]
 
 
 class Line:
@@ -254,6 +288,7 @@ class Line:
         self._login = login
         self._logons = login.logons
         self._server: Server | None = None
+        self._is_handed_on = False
         self.others = 0
         """Sessions of other uploads, when this one failed."""
 
@@ -265,19 +300,34 @@ class Line:
                 self._server = self._open_more(settings)
             finally:
                 self._login.opened()
+        self._server.hand_on = self._hand_on if self._login.hands_on(settings) else None
         return self._server
 
     def keep(self) -> None:
         """The file was delivered."""
-        if self._server is not None:
+        if self._server is None:
+            return
+        if self._is_handed_on:
+            self._login.end(self._server)
+        else:
             self._login.keep(self._server)
 
     def discard(self) -> None:
         """The upload has failed; harmless where no session was opened."""
-        mine = self._server is not None
+        mine = self._server is not None and not self._is_handed_on
         self.others = max(self.others, self._login.open_now() - mine)
-        if self._server is not None:
+        if self._server is None:
+            return
+        if self._is_handed_on:
+            self._login.end(self._server)
+            self._login.doubt()
+        else:
             self._login.discard(self._server)
+
+    def _hand_on(self, successor: Server) -> None:
+        if self._server is not None:
+            self._login.hand_on(self._server, successor)
+            self._is_handed_on = True
 
     def _open_more(self, settings: FtpSettings) -> Server:
         while True:

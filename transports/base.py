@@ -19,6 +19,10 @@ OnStep = Callable[[str, str], None]
 """Hears of a step on the way to a session: its name, and a detail such as the address."""
 
 
+HandOn = Callable[["Server"], None]
+"""Takes a session that is there for the next upload."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """Time limits by phase, in seconds. The only place for them."""
@@ -98,6 +102,15 @@ class Server(Protocol):
     closed, never used again. Sessions that share a connection are independent until that breaks:
     by a stall, by a broken protocol, or cut by `close`. Then each of them fails.
     """
+
+    hand_on: HandOn | None
+    """Set by whoever has use for it before an upload. Where the next one need not wait for the last
+    answers of this one, it gets a session once they are all that is missing, at most once; this
+    session is good for the end of its own upload only then."""
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether it ever does so."""
 
     @property
     def host_key(self) -> str | None:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, HashAlgorithm
 from transports.base import (
+    HandOn,
     Limits,
     Offer,
     OnStep,
@@ -94,6 +95,9 @@ class FtpServer:
     """A session at an FTP server. See `transports.base.Server`."""
 
     host_key: str | None = None
+    hands_on = False
+    """A connection has one file at a time; the next one waits for a data connection as long as the
+    last one's rename takes."""
 
     def __init__(
         self,
@@ -117,6 +121,7 @@ class FtpServer:
         self._ahead: _Ahead | None = None
         self._closed = True
         self._ended = False
+        self.hand_on: HandOn | None = None
 
     @classmethod
     def open(

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, HashAlgorithm
 from transports.base import (
+    HandOn,
     Limits,
     Offer,
     OnStep,
@@ -39,6 +40,7 @@ from transports.errors import (
     TransferError,
 )
 from transports.names import with_parents
+from transports.sftp_channel import SftpChannel
 from transports.sftp_client import Refused, SftpClient, Writes
 from transports.ssh_connection import SshConnection
 from transports.watchdog import Watch
@@ -51,18 +53,22 @@ Judge = Callable[[Refused], type[TransferError]]
 
 
 class SftpServer:
-    """A session at an SFTP server: one channel of a connection. See `transports.base.Server`."""
+    """A session at an SFTP server: on a channel of a connection. See `transports.base.Server`."""
+
+    hands_on = True
 
     def __init__(self, connection: SshConnection) -> None:
-        connection.join(self)
+        self._watch = Watch(connection.wire)
+        with closed_on_failure(self._watch):
+            connection.join(self, self._watch)
         self._connection = connection
         self._settings = connection.settings
         self._limits = connection.limits
         self._folders = connection.folders
-        self._watch = Watch(connection.wire)
         self._watch.guard(connection.wire)
         self._client: SftpClient | None = None
         self._closed = False
+        self.hand_on: HandOn | None = None
 
     @property
     def host_key(self) -> str | None:
@@ -154,6 +160,16 @@ class SftpServer:
             session._open_channel(_no_more, client)
         return session
 
+    @classmethod
+    def _behind(cls, connection: SshConnection, client: SftpClient) -> Self:
+        """One more session on the same channel."""
+        session = cls(connection)
+        size = connection.settings.capabilities.request_size
+        session._client = SftpClient(
+            client.channel, session._watch, connection.answered_in, size, client
+        )
+        return session
+
     @property
     def offer(self) -> Offer:
         """What the server says of itself; which digests it knows, it does not."""
@@ -167,7 +183,8 @@ class SftpServer:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
 
         Most servers answer the requests of a channel in their order: what they tell behind the
-        close is how things are then. What does not fit has to be asked again.
+        close is how things are then. What does not fit has to be asked again. The next file's
+        requests follow right behind.
         """
         with self._talk(self._limits.reply, _path_refused):
             handle = self._sftp.create(path)
@@ -179,6 +196,8 @@ class SftpServer:
             with self._talk(self._limits.stall, self._write_refused(path)):
                 file = writes.look(path) if self._settings.capabilities.size else None
                 name = writes.look(look_at) if look_at is not None else None
+                writes.begin_finish()
+                self._hand_on()
                 writes.finish()
         except BaseException:
             self._abandon(handle)
@@ -313,7 +332,9 @@ class SftpServer:
         with closed_on_failure(channel):
             channel.invoke_subsystem("sftp")
             size = self._settings.capabilities.request_size
-            return SftpClient(channel, self._watch, self._connection.answered_in, size, like)
+            answered_in = self._connection.answered_in
+            requests = SftpChannel(channel, self._watch.moved, answered_in)
+            return SftpClient(requests, self._watch, answered_in, size, like)
 
     def _look(self, path: str) -> SFTPAttributes | None:
         with self._talk(self._limits.reply):
@@ -342,6 +363,11 @@ class SftpServer:
                 except Refused as refusal:
                     refused = refusal.words
         return refused
+
+    def _hand_on(self) -> None:
+        hand_on, self.hand_on = self.hand_on, None
+        if hand_on is not None:
+            hand_on(self._behind(self._connection, self._sftp))
 
     def _abandon(self, handle: bytes) -> None:
         with contextlib.suppress(TransferError), self._talk(self._limits.reply):
@@ -393,7 +419,7 @@ class SftpServer:
         """Whether the server has closed the channel, and the connection stands."""
         return (
             self._client is not None
-            and self._client.is_closed
+            and self._client.channel.is_closed
             and not isinstance(error, SFTPError)
             and not self._watch.expired
             and self._connection.stands

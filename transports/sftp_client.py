@@ -1,15 +1,15 @@
-"""SFTP requests on one SSH channel (draft-ietf-secsh-filexfer-02), after paramiko's client.
+"""SFTP requests (draft-ietf-secsh-filexfer-02) of one session on a channel.
 
-paramiko drops the status of a pipelined write when it comes late, turns status codes into texts
-and sends 32 KB at once to everybody; here every write's status is checked, codes stay codes, and
-the request is as large as the server says it may be.
+paramiko's client turns status codes into texts and sends 32 KB at once to everybody; here every
+write's status is checked, codes stay codes, and the request is as large as the server says it may
+be.
 """
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from paramiko import Channel, SFTPAttributes, SFTPClient
+from paramiko import SFTPAttributes
 from paramiko.message import Message
 from paramiko.sftp import (
     CMD_ATTRS,
@@ -17,11 +17,14 @@ from paramiko.sftp import (
     CMD_EXTENDED,
     CMD_EXTENDED_REPLY,
     CMD_HANDLE,
-    CMD_INIT,
     CMD_LSTAT,
+    CMD_MKDIR,
     CMD_OPEN,
+    CMD_REMOVE,
+    CMD_RENAME,
+    CMD_RMDIR,
+    CMD_STAT,
     CMD_STATUS,
-    CMD_VERSION,
     CMD_WRITE,
     SFTP_DESC,
     SFTP_FLAG_CREATE,
@@ -36,10 +39,10 @@ from paramiko.sftp import (
 )
 
 from transports.base import BLOCK
+from transports.sftp_channel import SftpChannel
 from transports.watchdog import Watch
 from transports.words import spoken
 
-_VERSION = 3
 _REQUEST = 32 * 1024
 """Bytes of a write that every server takes (section 3 of the draft)."""
 _IN_FLIGHT = 4 * 1024 * 1024
@@ -55,19 +58,12 @@ class Refused(Exception):
         self.words = words or _described(code)
 
 
-class SftpClient(SFTPClient):
+class SftpClient:
     """Raises Refused for every status that is not OK; tells the watch what goes forward."""
-
-    if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
-
-        def _async_request(self, waiting: Any, kind: int, *args: Any) -> int: ...
-        def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]: ...
-        def _send_packet(self, kind: int, message: Message) -> None: ...
-        def _read_packet(self) -> tuple[int, bytes]: ...
 
     def __init__(
         self,
-        channel: Channel,
+        channel: SftpChannel,
         watch: Watch,
         answered_in: Callable[[float], None],
         request_size: int | None = None,
@@ -78,30 +74,26 @@ class SftpClient(SFTPClient):
         `request_size`: what the server is known to take, though it does not say. `like`: of the
         same server, which has told already what it takes.
         """
+        self.channel = channel
         self._watch = watch
         self._answered_in = answered_in
-        self._extensions: set[bytes] = set()
-        super().__init__(channel)
         self.told_request_size: int | None
         self.told_request_size = like.told_request_size if like else self._asked_request_size()
         self.request_size = self.told_request_size or min(request_size or _REQUEST, BLOCK)
+        channel.join()
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether either side has closed the channel."""
-        return bool(self.sock.closed)
+    def close(self) -> None:
+        """The end of this session; the channel ends with the last of its sessions."""
+        self.channel.leave()
 
     def create(self, path: str) -> bytes:
         """A handle to write a new, empty file."""
         flags = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | SFTP_FLAG_TRUNC
-        kind, message = self._request(CMD_OPEN, path, flags, SFTPAttributes())
-        if kind != CMD_HANDLE:
-            raise SFTPError("Expected a handle")
-        return message.get_binary()
+        return self._opened(path, flags)
 
     def begin_close(self, answered: "Writes", handle: bytes) -> None:
-        """Send the request to close; its answer, which paramiko would drop, goes to `answered`."""
-        self._async_request(answered, CMD_CLOSE, handle)
+        """Send the request to close; its answer goes to `answered`."""
+        self.channel.ask(answered, self._watch.moved, CMD_CLOSE, handle)
 
     def close_handle(self, handle: bytes) -> None:
         """Close the file of a transfer that was given up."""
@@ -109,29 +101,46 @@ class SftpClient(SFTPClient):
 
     def write(self, answered: "Writes", handle: bytes, offset: int, data: bytes) -> None:
         """Send a write request; its answer goes to `answered`."""
-        self._async_request(answered, CMD_WRITE, handle, int64(offset), data)
+        moved = self._watch.moved
+        self.channel.ask(answered, moved, CMD_WRITE, handle, int64(offset), data)
 
     def begin_look(self, answered: "Look", path: str) -> None:
         """Ask what stands at the path; its answer goes to `answered`."""
-        self._async_request(answered, CMD_LSTAT, path)
+        self.channel.ask(answered, self._watch.moved, CMD_LSTAT, path)
 
-    def read_answer(self) -> None:
-        """Wait for one answer to whatever is on its way."""
-        self._read_response()
+    def stat(self, path: str) -> SFTPAttributes:
+        """What stands at the path, at the end of all links."""
+        return self._attributes(CMD_STAT, path)
 
-    def check_status(self, kind: int, message: Message) -> None:
-        """Raises Refused where the answer is not OK."""
-        if kind != CMD_STATUS:
-            raise SFTPError("Expected a status")
-        self._convert_status(message)
+    def lstat(self, path: str) -> SFTPAttributes:
+        """What stands at the path, be it a link."""
+        return self._attributes(CMD_LSTAT, path)
+
+    def mkdir(self, path: str) -> None:
+        """Make a folder."""
+        attributes = SFTPAttributes()
+        attributes.st_mode = 0o777  # less the server's umask
+        self._request(CMD_MKDIR, path, attributes)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder."""
+        self._request(CMD_RMDIR, path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        self._request(CMD_REMOVE, path)
+
+    def rename(self, path: str, to: str) -> None:
+        """Rename a file; what a server does where the name is taken is its own affair."""
+        self._request(CMD_RENAME, path, to)
 
     def knows(self, extension: bytes) -> bool:
         """Whether the server has named the extension in its greeting."""
-        return extension in self._extensions
+        return extension in self.channel.extensions
 
-    def posix_rename(self, oldpath: str | bytes, newpath: str | bytes) -> None:
-        """Rename over an existing file (OpenSSH's PROTOCOL, section 4.3). Raises Refused."""
-        self._request(CMD_EXTENDED, "posix-rename@openssh.com", oldpath, newpath)
+    def posix_rename(self, path: str, to: str) -> None:
+        """Rename over an existing file (OpenSSH's PROTOCOL, section 4.3)."""
+        self._request(CMD_EXTENDED, "posix-rename@openssh.com", path, to)
 
     def digest_by_name(self, path: str, algorithm: str) -> str:
         """The digest of a file (draft-ietf-secsh-filexfer-extensions-00, section 3)."""
@@ -139,10 +148,7 @@ class SftpClient(SFTPClient):
 
     def digest_by_handle(self, path: str, algorithm: str) -> str:
         """The same, of a server that wants the file opened first."""
-        kind, message = self._request(CMD_OPEN, path, SFTP_FLAG_READ, SFTPAttributes())
-        if kind != CMD_HANDLE:
-            raise SFTPError("Expected a handle")
-        handle = message.get_binary()
+        handle = self._opened(path, SFTP_FLAG_READ)
         try:
             return self._digest("check-file", handle, algorithm)
         finally:
@@ -158,6 +164,18 @@ class SftpClient(SFTPClient):
             return False
         block_size, _, _, _, available = (message.get_int64() for _ in range(5))
         return kind == CMD_EXTENDED_REPLY and available == 0 and block_size > 0
+
+    def _opened(self, path: str, flags: int) -> bytes:
+        kind, message = self._request(CMD_OPEN, path, flags, SFTPAttributes())
+        if kind != CMD_HANDLE:
+            raise SFTPError("Expected a handle")
+        return message.get_binary()
+
+    def _attributes(self, request: int, path: str) -> SFTPAttributes:
+        kind, message = self._request(request, path)
+        if kind != CMD_ATTRS:
+            raise SFTPError("Expected attributes")
+        return SFTPAttributes._from_msg(message)  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001 - as its own client does
 
     def _digest(self, request: str, file: str | bytes, algorithm: str) -> str:
         whole = int64(0), int64(0), 0
@@ -182,42 +200,14 @@ class SftpClient(SFTPClient):
         return min(write, BLOCK) if kind == CMD_EXTENDED_REPLY and write else None
 
     def _request(self, kind: int, *args: Any) -> tuple[int, Message]:
+        reply = _Reply()
         started = time.monotonic()
-        number = self._async_request(type(None), kind, *args)
-        try:
-            return self._read_response(number)
-        finally:
-            self._answered_in(time.monotonic() - started)
-
-    def _send_version(self) -> int:
-        hello = Message()
-        hello.add_int(_VERSION)
-        started = time.monotonic()
-        self._send_packet(CMD_INIT, hello)
-        kind, data = self._read_packet()
+        self.channel.ask(reply, self._watch.moved, kind, *args)
+        self.channel.wait(reply.has_come)
         self._answered_in(time.monotonic() - started)
-        if kind != CMD_VERSION:
-            raise SFTPError("It does not speak SFTP")
-        answer = Message(data)
-        version = answer.get_int()
-        while answer.get_remainder():
-            self._extensions.add(answer.get_binary())
-            answer.get_binary()
-        return version
-
-    def _write_all(self, out: bytes) -> None:
-        sent = 0
-        while sent < len(out):
-            piece = self.sock.send(out[sent : sent + self.sock.out_max_packet_size])
-            if not piece:
-                raise EOFError
-            sent += piece
-            self._watch.moved()
-
-    def _convert_status(self, message: Message) -> None:
-        code = message.get_int()
-        if code != SFTP_OK:
-            raise Refused(code, spoken(message.get_binary()))
+        if reply.kind == CMD_STATUS:
+            _check_status(reply.message)
+        return reply.kind, reply.message
 
 
 class Writes:
@@ -228,8 +218,9 @@ class Writes:
         self._handle = handle
         self._watch = watch
         self._offset = 0
-        self._unanswered = 0
-        self._refused = False
+        self._asked = 0
+        self._answered = 0
+        self._refusal: Exception | None = None
         self._most = max(2, _IN_FLIGHT // client.request_size)
         self._looks: list[tuple[Look, str]] = []
 
@@ -245,37 +236,45 @@ class Writes:
         self._looks.append((look, path))
         return look
 
-    def finish(self) -> None:
-        """Close the file and wait for every answer, in one round trip. Raises Refused."""
+    def begin_finish(self) -> None:
+        """Ask for all that is left, in one flight: the close, and the looks."""
         self._client.begin_close(self, self._handle)
         for look, path in self._looks:
             self._client.begin_look(look, path)
-        self._unanswered += 1 + len(self._looks)
+        self._asked += 1 + len(self._looks)
+
+    def finish(self) -> None:
+        """Wait for every answer. Raises Refused."""
         self._wait_down_to(0)
 
     def answered(self) -> None:
-        """Count an answer that came."""
-        self._unanswered -= 1
+        """Count an answer that came: one thread at a time reads."""
+        self._answered += 1
         self._watch.moved()
+
+    def take(self, kind: int, message: Message) -> None:
+        """The answer to a write or to the close, in whatever order they come."""
+        if self._refusal is None:
+            try:
+                _check_status(message, kind)
+            except (Refused, SFTPError) as refusal:
+                self._refusal = refusal
+        self.answered()
 
     def _send_piece(self, piece: bytes) -> None:
         self._client.write(self, self._handle, self._offset, piece)
         self._offset += len(piece)
-        self._unanswered += 1
+        self._asked += 1
         self._wait_down_to(self._most)
 
     def _wait_down_to(self, most: int) -> None:
-        while self._unanswered > most:
-            self._client.read_answer()
+        self._client.channel.wait(lambda: self._is_down_to(most))
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            raise refusal
 
-    def _async_response(self, kind: int, message: Message, _number: int) -> None:
-        """Called by paramiko for each answer, in whatever order they come."""
-        self.answered()
-        if self._refused:
-            return  # the first refusal is being told already
-        self._refused = True
-        self._client.check_status(kind, message)
-        self._refused = False
+    def _is_down_to(self, most: int) -> bool:
+        return self._refusal is not None or self._asked - self._answered <= most
 
 
 class Look:
@@ -286,14 +285,40 @@ class Look:
         self.size: int | None = None
         self.is_there: bool | None = None
 
-    def _async_response(self, kind: int, message: Message, _number: int) -> None:
-        self._writes.answered()
+    def take(self, kind: int, message: Message) -> None:
+        """The answer."""
         if kind == CMD_ATTRS:
             self.is_there = True
             if message.get_int() & SFTPAttributes.FLAG_SIZE:
                 self.size = message.get_int64()
         elif kind == CMD_STATUS and message.get_int() == SFTP_NO_SUCH_FILE:
             self.is_there = False
+        self._writes.answered()
+
+
+class _Reply:
+    """The answer to a request that is waited for."""
+
+    kind = -1
+    message: Message
+
+    def take(self, kind: int, message: Message) -> None:
+        """It has come."""
+        self.message = message
+        self.kind = kind
+
+    def has_come(self) -> bool:
+        """Whether it has."""
+        return self.kind >= 0
+
+
+def _check_status(message: Message, kind: int = CMD_STATUS) -> None:
+    """Raises Refused where the answer is not OK."""
+    if kind != CMD_STATUS:
+        raise SFTPError("Expected a status")
+    code = message.get_int()
+    if code != SFTP_OK:
+        raise Refused(code, spoken(message.get_binary()))
 
 
 def _described(code: int) -> str:

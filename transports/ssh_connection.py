@@ -75,7 +75,7 @@ class SshConnection:
         self.folders: set[str] = {"", "."}
         """Folders that are known to be there."""
         self._lock = threading.Lock()
-        self._sessions: set[object] = set()
+        self._sessions: dict[object, Watch] = {}
         self._failure: TransferError | None = None
         self._closed = False
 
@@ -95,17 +95,17 @@ class SshConnection:
         """Whether it has more than one session."""
         return len(self._sessions) > 1
 
-    def join(self, session: object) -> None:
+    def join(self, session: object, watch: Watch) -> None:
         """Count the session in. Raises ConnectionLost where the connection is closed."""
         with self._lock:
             if self._closed:
                 raise ConnectionLost("The session is over")
-            self._sessions.add(session)
+            self._sessions[session] = watch
 
     def leave(self, session: object) -> None:
         """Count the session out; with the last one the connection is closed. May be repeated."""
         with self._lock:
-            self._sessions.discard(session)
+            self._sessions.pop(session, None)
             if self._sessions or self._closed:
                 return
             self._closed = True
@@ -141,10 +141,15 @@ class SshConnection:
         self.round_trip = min(self.round_trip, seconds)
 
     def failed(self, error: Exception, watch: Watch) -> TransferError:
-        """What the error of one session means. It is the end of all the others too."""
+        """What the error of one session means. It is the end of all the others too.
+
+        Whoever reads for all is the first to see that another one's limit is over.
+        """
         with self._lock:
             if self._failure is None:
-                self._failure = self._told(error, watch)
+                watches = [watch, *self._sessions.values()]
+                expired = next((each for each in watches if each.expired), watch)
+                self._failure = self._told(error, expired)
             failure = self._failure
         self.wire.cut()
         mine = type(failure)(failure.words)

@@ -5,6 +5,7 @@ changes the report in docs/; the others leave theirs in the ignored folder of th
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -90,6 +91,7 @@ def _measured(
             for name, run in contenders.items():
                 if arguments.alone and name != OURS:
                     continue
+                os.sync()  # what the one before has left to be written is not this one's
                 began = time.monotonic()
                 try:
                     figures = run()

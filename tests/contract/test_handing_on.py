@@ -1,0 +1,187 @@
+"""A session goes to the next upload before the last answers of this one have come."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from deploy.local.customers import CustomerServer
+from tests.bench.line import slow_line
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from tests.contract.proxy import Proxy
+from transports.base import Server
+from transports.errors import ConnectionLost, NameRefused, Stalled, TransferError
+from transports.upload import upload
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+ROUND_TRIP = 0.1
+BLOCK = os.urandom(100_000)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for uploads."""
+    with ThreadPoolExecutor(30) as pool:
+        yield pool
+
+
+class Chain:
+    """Uploads one behind the other, each begun as soon as the one before hands its session on."""
+
+    def __init__(self, pool: ThreadPoolExecutor, work: Callable[[Server, int], None]) -> None:
+        self._pool = pool
+        self._work = work
+        self.running: list[Future[None]] = []
+
+    def begin(self, session: Server, more: int) -> None:
+        """Begin an upload, and so many more behind it."""
+        if more:
+            session.hand_on = lambda following: self.begin(following, more - 1)
+        self.running.append(self._pool.submit(self._deliver, session, len(self.running)))
+
+    def _deliver(self, session: Server, number: int) -> None:
+        with closing(session):
+            self._work(session, number)
+
+    def failures(self) -> list[BaseException | None]:
+        """How each of them has ended."""
+        return [each.exception(20) for each in self.running]
+
+
+def test_files_follow_each_other_without_waiting_for_answers(
+    sftp_customer: CustomerServer, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    recordings = [tmp_path / f"{number}.wav" for number in range(10)]
+    for recording in recordings:
+        recording.write_bytes(os.urandom(480_044))
+
+    def deliver(server: Server, number: int) -> None:
+        with opened(recordings[number]) as source:
+            upload(server, source, job(number), Ledger(names=(f"{number}.wav",)))
+
+    chain = Chain(pool, deliver)
+    with slow_line(ROUND_TRIP, [sftp_customer.port], tmp_path / "line.log") as host:
+        session = open_session(sftp_customer, host=host)
+        began = time.monotonic()
+        chain.begin(session, len(recordings) - 1)
+        while len(chain.running) < len(recordings):
+            time.sleep(0.01)
+        assert chain.failures() == [None] * len(recordings)
+        took = time.monotonic() - began
+    # A file alone takes three round trips; behind another one it adds the one of its opening.
+    assert took < (len(recordings) + 2) * ROUND_TRIP * 1.7
+    arrived = {path.name: path.read_bytes() for path in sftp_customer.root.rglob("*.wav")}
+    assert arrived == {path.name: path.read_bytes() for path in recordings}
+
+
+def test_a_refusal_at_the_end_is_followed_up_beside_the_next_upload(
+    sftp_customer: CustomerServer, recording: Path, pool: ThreadPoolExecutor
+) -> None:
+    names = {0: "x" * 300, 1: "b.wav"}
+
+    def deliver(server: Server, number: int) -> None:
+        with opened(recording) as source:
+            upload(server, source, job(number), Ledger(names=(names[number],)))
+
+    chain = Chain(pool, deliver)
+    chain.begin(open_session(sftp_customer), 1)
+    refused, nothing = chain.failures()
+    assert isinstance(refused, NameRefused)
+    assert (refused.part_left, nothing) == (False, None)
+    assert files_in(sftp_customer.root) == {"b.wav": recording.stat().st_size}
+
+
+def test_a_taken_name_is_found_beside_the_next_upload(
+    sftp_customer: CustomerServer, recording: Path, pool: ThreadPoolExecutor
+) -> None:
+    """It was free when it was looked at."""
+    size = recording.stat().st_size
+
+    class Overtaken(Ledger):
+        def permit(self) -> None:
+            if not (sftp_customer.root / "call.wav").exists():
+                (sftp_customer.root / "call.wav").write_bytes(b"another one")
+
+    def deliver(server: Server, number: int) -> None:
+        with opened(recording) as source:
+            ledger = Ledger(names=("b.wav",)) if number else Overtaken()
+            upload(server, source, job(number), ledger)
+
+    chain = Chain(pool, deliver)
+    chain.begin(open_session(sftp_customer), 1)
+    assert chain.failures() == [None, None]
+    assert files_in(sftp_customer.root) == {"b.wav": size, "call (2).wav": size, "call.wav": 11}
+
+
+def test_what_the_end_of_one_and_the_next_lose_together_is_one_loss(
+    sftp_customer: CustomerServer, pool: ThreadPoolExecutor
+) -> None:
+    with Proxy(sftp_customer) as proxy:
+        both = threading.Barrier(3)
+
+        def deliver(server: Server, number: int) -> None:
+            server.put([BLOCK], f"{number}.part")
+            both.wait(20)
+            both.wait(20)
+            server.rename(f"{number}.part", f"{number}.wav")
+
+        chain = Chain(pool, deliver)
+        chain.begin(open_session(sftp_customer, port=proxy.port), 1)
+        both.wait(20)
+        proxy.reset()
+        both.wait(20)
+        lost = chain.failures()
+    assert [type(each) for each in lost] == [ConnectionLost, ConnectionLost]
+    assert len({id(each.common) for each in lost if isinstance(each, TransferError)}) == 1
+
+
+def test_a_server_that_does_not_answer_the_end_has_stalled(
+    sftp_customer: CustomerServer, pool: ThreadPoolExecutor
+) -> None:
+    with Proxy(sftp_customer) as proxy:
+        session = open_session(sftp_customer, port=proxy.port)
+        began = time.monotonic()
+
+        def deliver(server: Server, number: int) -> None:
+            if not number:
+                server.put([BLOCK], "a.part")
+                return
+            proxy.silent.set()
+            server.put([BLOCK] * 3, "b.part")
+
+        chain = Chain(pool, deliver)
+        chain.begin(session, 1)
+        _, stalled = chain.failures()
+    assert isinstance(stalled, Stalled)
+    assert time.monotonic() - began < LIMITS.reply + LIMITS.stall + 2
+
+
+def test_a_session_is_handed_on_once_and_its_channel_ends_with_the_last(
+    sftp_customer: CustomerServer,
+) -> None:
+    handed: list[Server] = []
+    first = open_session(sftp_customer)
+    first.hand_on = handed.append
+    first.put([BLOCK], "a.part")
+    first.put([BLOCK], "b.part")
+    (second,) = handed
+    first.close()
+    standing = second.connected
+    second.put([BLOCK], "c.part")
+    second.close()
+    assert (standing, second.connected) == (True, False)
+    assert files_in(sftp_customer.root) == dict.fromkeys(["a.part", "b.part", "c.part"], len(BLOCK))
+
+
+def test_ftp_keeps_its_connection_to_the_end(ftp_customer: CustomerServer) -> None:
+    handed: list[Server] = []
+    with closing(open_session(ftp_customer)) as session:
+        session.hand_on = handed.append
+        session.put([BLOCK], "a.part")
+        session.rename("a.part", "a.wav")
+    assert (session.hands_on, handed) == (False, [])

@@ -1,0 +1,136 @@
+"""SFTP requests and answers on one SSH channel, for several threads at once (version 3).
+
+paramiko drops the answer to a pipelined request when it comes late, and lets one thread wait. Here
+every answer reaches whoever asked: of those who wait for one, one reads for all.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from paramiko import Channel, SFTPClient
+from paramiko.message import Message
+from paramiko.sftp import CMD_INIT, CMD_VERSION, SFTPError
+from paramiko.ssh_exception import SSHException
+
+_VERSION = 3
+
+Moved = Callable[[], None]
+"""Hears of every piece that was sent."""
+
+
+class Answered(Protocol):
+    """Whoever has asked for something, until the answer has come."""
+
+    def take(self, kind: int, message: Message) -> None:
+        """The answer, in the thread of whoever reads. Must not raise."""
+
+
+class SftpChannel(SFTPClient):
+    """Shared by those who `join` it; it is closed with the last that leaves."""
+
+    if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
+        _lock: threading.Lock
+        _expecting: dict[int, Answered]
+
+        def _async_request(self, waiting: Answered, kind: int, *args: Any) -> int: ...
+        def _read_packet(self) -> tuple[int, bytes]: ...
+        def _send_packet(self, kind: int, message: Message) -> None: ...
+
+    def __init__(
+        self, channel: Channel, moved: Moved, answered_in: Callable[[float], None]
+    ) -> None:
+        """Greet the server. `answered_in` hears how many seconds it took to answer."""
+        self.extensions: set[bytes] = set()
+        """Which the server has named in its greeting."""
+        self._moved = moved
+        self._answered_in = answered_in
+        self._sending = threading.Lock()
+        self._turn = threading.Condition()
+        self._is_read = False
+        self._users = 0
+        super().__init__(channel)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether either side has closed the channel."""
+        return bool(self.sock.closed)
+
+    def join(self) -> None:
+        """One more uses it."""
+        with self._turn:
+            self._users += 1
+
+    def leave(self) -> None:
+        """One less uses it."""
+        with self._turn:
+            self._users -= 1
+            if self._users:
+                return
+        self.close()
+
+    def ask(self, waiting: Answered, moved: Moved, kind: int, *args: Any) -> None:
+        """Send a request, whole, behind those of others; its answer goes to `waiting`."""
+        with self._sending:
+            self._moved = moved
+            self._async_request(waiting, kind, *args)
+
+    def wait(self, is_answered: Callable[[], bool]) -> None:
+        """Until that is so: read answers, unless another thread does."""
+        while self._take_turn(is_answered):
+            try:
+                self._read_answer()
+            finally:
+                self._end_turn()
+
+    def _take_turn(self, is_answered: Callable[[], bool]) -> bool:
+        """False where there is no need to read any more."""
+        with self._turn:
+            while self._is_read and not is_answered():
+                self._turn.wait()
+            if is_answered():
+                return False
+            self._is_read = True
+            return True
+
+    def _end_turn(self) -> None:
+        with self._turn:
+            self._is_read = False
+            self._turn.notify_all()
+
+    def _read_answer(self) -> None:
+        try:
+            kind, data = self._read_packet()
+        except EOFError as error:
+            raise SSHException(f"Server connection dropped: {error}") from error
+        message = Message(data)
+        with self._lock:
+            waiting = self._expecting.pop(message.get_int(), None)
+        if waiting is not None:  # what nobody waits for any more is no harm
+            waiting.take(kind, message)
+
+    def _send_version(self) -> int:
+        hello = Message()
+        hello.add_int(_VERSION)
+        started = time.monotonic()
+        self._send_packet(CMD_INIT, hello)
+        kind, data = self._read_packet()
+        self._answered_in(time.monotonic() - started)
+        if kind != CMD_VERSION:
+            raise SFTPError("It does not speak SFTP")
+        answer = Message(data)
+        version = answer.get_int()
+        while answer.get_remainder():
+            self.extensions.add(answer.get_binary())
+            answer.get_binary()
+        return version
+
+    def _write_all(self, out: bytes) -> None:
+        sent = 0
+        while sent < len(out):
+            piece = self.sock.send(out[sent : sent + self.sock.out_max_packet_size])
+            if not piece:
+                raise EOFError
+            sent += piece
+            self._moved()
