@@ -5,10 +5,9 @@ import ftplib
 import posixpath
 import re
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Self
 
 from pydantic import SecretStr
 
@@ -23,7 +22,7 @@ from transports.base import (
     Unsupported,
     closed_on_failure,
 )
-from transports.egress import Connection, begin_dial, dial, end_dial
+from transports.egress import Connection, dial
 from transports.errors import (
     AccountFailure,
     ConnectFailed,
@@ -38,6 +37,7 @@ from transports.errors import (
     TransferError,
 )
 from transports.ftp_control import Control, code_of, is_sendable, told_size
+from transports.ftp_data import DataConnections
 from transports.names import with_parents
 from transports.watchdog import Watch
 from transports.words import decoded, lost, spoken
@@ -58,8 +58,6 @@ _LISTING = 64 * 1024
 _SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n" * 100
 _EARLY = 0.5
 """Seconds within which a server answers that does not wait for the end of a file."""
-_AHEAD_SECONDS = 5.0
-"""How long a data connection may wait for its file: servers give up after 30 seconds and more."""
 _HASH_NAMES = {
     HashAlgorithm.SHA256: "SHA-256",
     HashAlgorithm.SHA1: "SHA-1",
@@ -113,12 +111,10 @@ class FtpServer:
         self._dial_server = dial_server
         self._limits = limits
         self._folders = {"", "."} if folders is None else folders
-        self._extended_passive = True
         self._tells_size: bool | None = None if settings.capabilities.size else False
         self._home: str | None = None
         self._pipelines = settings.capabilities.pipelines
         self._queues = settings.capabilities.queues
-        self._ahead: _Ahead | None = None
         self._closed = True
         self._ended = False
         self.hand_on: HandOn | None = None
@@ -214,12 +210,12 @@ class FtpServer:
         flight = [("SIZE", path)] if self._settings.capabilities.size else []
         if look_at and is_sendable(look_at) and (look := self._look_verb()) is not None:
             flight.append((look, look_at))
-        flight.append((self._passive, ""))
+        flight.append((self._data.verb, ""))
         return [*flight, ("RNFR", path)] if self._settings.capabilities.rename else flight
 
     def _seen(self, told: dict[tuple[str, str], str], path: str, look_at: str | None) -> Seen:
         """What the replies to a flight mean. Whatever is missing is asked for again later."""
-        self._dial_ahead(told[self._passive, ""])
+        self._data.dial_ahead(told[self._data.verb, ""])
         size = told_size(told.get(("SIZE", path), ""))
         self._tells_size = self._tells_size or (True if size is not None else None)
         if told.get(("RNFR", path), "").startswith("3"):
@@ -419,6 +415,9 @@ class FtpServer:
         self._watch = Watch()
         self._watch.guard(connection.socket)
         self._control = Control(connection)
+        self._data = DataConnections(
+            self._control, self._limits, lambda: self._talk(self._limits.reply)
+        )
         self._closed = False
         with closed_on_failure(self):
             self._log_in()
@@ -430,8 +429,8 @@ class FtpServer:
             self._control.greet()
         if self._pipelines:
             with self._talk(self._limits.login, _login_refused):
-                reply = self._control.log_in_at_once(username, password, self._passive)
-            self._dial_ahead(reply)
+                reply = self._control.log_in_at_once(username, password, self._data.verb)
+            self._data.dial_ahead(reply)
             return
         with self._talk(self._limits.login, _login_refused):
             self._control.login(username, password)
@@ -477,7 +476,7 @@ class FtpServer:
         return False
 
     def _open_data(self, verb: str, path: str, judge: Judge | None = None) -> socket.socket:
-        data = self._dialed_ahead() or self._dial_data()
+        data = self._data.open()
         self._watch.guard(data)
         try:
             # Only with a time limit does a write return with what it took; the watchdog's is first.
@@ -490,54 +489,6 @@ class FtpServer:
             self._close_data(data)
             raise
         return data
-
-    def _dial_data(self) -> socket.socket:
-        """A data connection to the address of the control connection, whatever a reply names."""
-        if self._extended_passive:
-            with contextlib.suppress(ConnectFailed):
-                if (port := self._passive_port("EPSV")) is not None:
-                    return self._dial_port(port)
-            self._extended_passive = False
-        port = self._passive_port("PASV")
-        if port is None:
-            raise AccountFailure("The server offers no passive transfers")
-        return self._dial_port(port)
-
-    @property
-    def _passive(self) -> str:
-        return "EPSV" if self._extended_passive else "PASV"
-
-    def _dial_ahead(self, reply: str) -> None:
-        """Begin with the data connection of the next file, which its STOR need not wait for."""
-        self._drop_ahead()
-        with contextlib.suppress(ftplib.Error, OSError):
-            port = self._control.told_port(self._passive, reply)
-            connection = begin_dial(self._control.peer.at(port))
-            self._ahead = _Ahead(connection, time.monotonic() + _AHEAD_SECONDS)
-
-    def _dialed_ahead(self) -> socket.socket | None:
-        ahead, self._ahead = self._ahead, None
-        if ahead is None:
-            return None
-        if time.monotonic() > ahead.until:  # the server may be about to give it up
-            ahead.connection.close()
-            return None
-        return end_dial(ahead.connection, self._limits)
-
-    def _drop_ahead(self) -> None:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            ahead.connection.close()
-
-    def _dial_port(self, port: int) -> socket.socket:
-        return dial([self._control.peer.at(port)], self._limits).socket
-
-    def _passive_port(self, verb: str) -> int | None:
-        with self._talk(self._limits.reply):
-            try:
-                return self._control.passive_port(verb)
-            except ftplib.error_perm:
-                return None
 
     def _close_data(self, data: socket.socket) -> None:
         self._watch.release(data)
@@ -620,18 +571,10 @@ class FtpServer:
 
     def _drop(self) -> None:
         self._closed = True
-        self._drop_ahead()
+        self._data.drop()
         self._watch.close()
         with contextlib.suppress(OSError):
             self._control.close()
-
-
-class _Ahead(NamedTuple):
-    """The data connection of the next file, on its way."""
-
-    connection: socket.socket
-    until: float
-    """When it is too old to be used, by the monotonic clock."""
 
 
 class _NotThere(NameRefused):

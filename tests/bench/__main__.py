@@ -5,7 +5,6 @@ changes the report in docs/; the others leave theirs in the ignored folder of th
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from deploy.local.processes import ServiceError
 from deploy.local.services import services
 from tests.bench import load, many, single
 from tests.bench.accounts import NotSaved
-from tests.bench.figures import OURS, Figures, Workload
+from tests.bench.figures import OURS, Contender, Contenders, Figures, Workload
 from tests.bench.files import NotDelivered
 from tests.bench.machine import machine
 from tests.bench.peers import PeerFailed
@@ -81,17 +80,16 @@ def _is_chosen(workload: Workload, only: str) -> bool:
 def _measured(
     workload: Workload, stage: Stage, arguments: argparse.Namespace, console: Console
 ) -> Result:
-    """Several rounds, in each of them every contender once."""
+    """Several rounds, in each of them every contender once, and another one first each time."""
     console.print(f"[bold]{workload.key}[/]  {workload.title}")
     rounds = min(arguments.rounds, workload.rounds or arguments.rounds)
     runs: dict[str, list[Figures]] = defaultdict(list)
     failed: set[str] = set()
     with workload.open(stage, arguments.quick) as contenders:
         for number in range(1, rounds + 1):
-            for name, run in contenders.items():
+            for name, run in _in_turn(contenders, number):
                 if arguments.alone and name != OURS:
                     continue
-                os.sync()  # what the one before has left to be written is not this one's
                 began = time.monotonic()
                 try:
                     figures = run()
@@ -104,6 +102,13 @@ def _measured(
                 took = time.monotonic() - began
                 console.print(f"   {number}  {name:<20}{told}  [dim]({took:.0f} s)[/]")
     return Result(workload, dict(runs), frozenset(failed))
+
+
+def _in_turn(contenders: Contenders, number: int) -> list[tuple[str, Contender]]:
+    """Whoever comes first finds memory and disk as nobody else does."""
+    first = (number - 1) % len(contenders)
+    order = list(contenders.items())
+    return order[first:] + order[:first]
 
 
 if __name__ == "__main__":

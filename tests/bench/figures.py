@@ -14,8 +14,9 @@ RATE = "rate"
 
 Figures = Mapping[str, float]
 """What one run of one contender showed, by name."""
-Contenders = Mapping[str, Callable[[], Figures]]
-"""Who is measured, in this order in each round."""
+Contender = Callable[[], Figures]
+Contenders = Mapping[str, Contender]
+"""Who is measured, in turn in each round."""
 Runs = Mapping[str, Sequence[Figures]]
 """By contender, one of each round."""
 

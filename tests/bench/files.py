@@ -61,7 +61,13 @@ def check_delivered(recordings: Recordings, folder: Path) -> None:
                 raise NotDelivered(f"{name} differs from what was sent")
 
 
-def empty(folder: Path) -> None:
-    """Remove all that is in the folder; the folder stays."""
+def make_ready(recordings: Recordings, folder: Path) -> None:
+    """The same beginning for everybody: an empty folder there, right before it is filled, the
+    recordings in memory here, and nothing of others that is still to be written to the disk."""
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    os.sync()
+    for name in recordings.names:
+        with (recordings.folder / name).open("rb") as file:
+            while file.read(_BLOCK):
+                pass

@@ -13,7 +13,7 @@ from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
 from tests.bench import peers
 from tests.bench.figures import OURS, RATE, AtMost, Contenders, Figures, Times, Workload
-from tests.bench.files import Recordings, check_delivered, empty, make_recordings
+from tests.bench.files import Recordings, check_delivered, make_ready, make_recordings
 from tests.bench.peers import Errand, Peer
 from tests.bench.program import event
 from tests.bench.single import LOGINS_AT_ONCE, RECORDING
@@ -50,7 +50,6 @@ class Crowd:
 
         Those whose server never answers have as many files, and are not waited for.
         """
-        empty(self.customer.root)
         everybody = [*self.accounts, *black_holed]
         with self.stage.courier() as (accounts, program), _black_hole() as nowhere:
             accounts.save("template", self.customer, Protocol.SFTP)
@@ -59,6 +58,7 @@ class Crowd:
             accounts.declare_queues(everybody)
             program.start(processes)
             before = self.logins()
+            make_ready(self.recordings, self.customer.root)
             events = [
                 event(account, self.recordings.folder / name)
                 for name in self.recordings.names
@@ -75,7 +75,7 @@ class Crowd:
     def scripted(self, peer: Peer, at_once: int) -> Figures:
         """A peer brings them, one process an account, so many processes at a time."""
         root = self.customer.root
-        empty(root)
+        make_ready(self.recordings, root)
         for account in self.accounts:
             (root / account).mkdir()
             os.chown(root / account, root.stat().st_uid, root.stat().st_gid)

@@ -8,7 +8,7 @@ from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
 from tests.bench import peers
 from tests.bench.figures import OURS, RATE, AtMost, Contenders, Figures, Times, Workload
-from tests.bench.files import Recordings, check_delivered, empty, make_recordings
+from tests.bench.files import Recordings, check_delivered, make_ready, make_recordings
 from tests.bench.line import slow_line
 from tests.bench.peers import Errand, Peer
 from tests.bench.program import event
@@ -73,10 +73,10 @@ class Route:
         with stage.courier() as (accounts, program):
             accounts.save("acme", customer, self.protocol)
             accounts.declare_queues(["acme"])
-            empty(customer.root)
             program.start()
             forget_peak(*program.workers)
             events = [event("acme", recordings.folder / name) for name in recordings.names]
+            make_ready(recordings, customer.root)
             seconds = program.time(events, ["acme"])
             program.check_rows(events, "delivered")
             check_delivered(recordings, customer.root)
@@ -86,9 +86,9 @@ class Route:
     def _peer(
         self, stage: Stage, name: str, customer: CustomerServer, recordings: Recordings
     ) -> Figures:
-        empty(customer.root)
         work = stage.new_folder("peer")
         errand = Errand(customer, self.protocol, recordings.folder, work)
+        make_ready(recordings, customer.root)
         seconds = peers.run(PEERS[name](errand))
         check_delivered(recordings, customer.root)
         return {RATE: self._rate(recordings, seconds)}
