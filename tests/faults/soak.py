@@ -38,6 +38,7 @@ WORKERS = 4
 LEASE = 6.0
 FILES_A_SECOND = 10.0
 LARGE_EVERY = 40
+INTERRUPTED = 130
 SETTLE_SECONDS = 300.0
 
 T = TypeVar("T")
@@ -56,8 +57,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         Path(folder).chmod(0o755)
         chance = random.Random(arguments.seed)  # noqa: S311 - to be repeated by its seed
-        soak = _prepare(Path(folder), chance, stack, arguments.nodes)
-        soak.run(arguments.minutes * 60)
+        try:
+            soak = _prepare(Path(folder), chance, stack, arguments.nodes)
+            soak.run(arguments.minutes * 60)
+        except KeyboardInterrupt:
+            say("stopped: nothing was counted")
+            return INTERRUPTED
         return soak.account()
 
 
@@ -144,7 +149,7 @@ class Soak:
 
     def run(self, seconds: float) -> None:
         """Publish and do harm for so long; then mend everything and let it settle."""
-        pipeline = threading.Thread(target=self._publish, name="pipeline")
+        pipeline = threading.Thread(target=self._publish, name="pipeline", daemon=True)
         pipeline.start()
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
