@@ -9,13 +9,12 @@ from pathlib import Path
 from statistics import median
 
 from config.accounts import Protocol
-from deploy.local.processes import Child, Process
 from tests.bench.figures import OURS, RATE, AtLeast, AtMost, Contenders, Figures, Workload
 from tests.bench.files import make_recordings
 from tests.bench.program import Program, event
 from tests.bench.single import LOGINS_AT_ONCE
 from tests.bench.stage import Stage
-from tests.bench.usage import children_of, cpu_seconds, resident_megabytes
+from tests.bench.usage import resident_megabytes
 from tests.integration.platform import until
 from tests.servers import Sshd
 
@@ -77,33 +76,20 @@ def _rest(stage: Stage, accounts: int, arrivals: int) -> Figures:
         program.start()
         program.time([event(name, first) for name in known], known)
         until(lambda: not made.anything_due(), "all sessions to end", 60)
-        idle = _idle(stage, program)
+        idle = _idle(program)
         waits = _waits(program, random.sample(known, min(arrivals, len(known))), second)
     return {**idle, MEDIAN: median(waits), LONGEST: max(waits)}
 
 
-def _idle(stage: Stage, program: Program) -> Figures:
-    parts = {
-        "worker": program.workers,
-        "broker": _processes(stage.services.rabbitmq.process),
-        "database": _processes(stage.services.mongodb.process),
-    }
+def _idle(program: Program) -> Figures:
     time.sleep(IDLE_SECONDS / 4)
-    before = {name: cpu_seconds(pids) for name, pids in parts.items()}
+    before = program.processor_seconds()
     time.sleep(IDLE_SECONDS)
     figures = {}
-    for name, pids in parts.items():
-        used = cpu_seconds(pids) - before[name]
-        figures[f"{name} % of a core"] = 100 * used / IDLE_SECONDS
-        figures[f"{name} MB"] = sum(map(resident_megabytes, pids))
+    for name, seconds in program.processor_seconds().items():
+        figures[f"{name} % of a core"] = 100 * (seconds - before[name]) / IDLE_SECONDS
+        figures[f"{name} MB"] = sum(map(resident_megabytes, program.parts[name]))
     return figures
-
-
-def _processes(process: Process) -> list[int]:
-    """Nothing where it runs somewhere else."""
-    if not isinstance(process, Child) or process.pid is None:
-        return []
-    return [process.pid, *children_of(process.pid)]
 
 
 def _waits(program: Program, accounts: list[str], source: Path) -> list[float]:

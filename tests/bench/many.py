@@ -16,7 +16,7 @@ from tests.bench.figures import OURS, RATE, AtMost, Contenders, Figures, Times, 
 from tests.bench.files import Recordings, check_delivered, make_ready, make_recordings
 from tests.bench.peers import Errand, Peer
 from tests.bench.program import event
-from tests.bench.single import LOGINS_AT_ONCE, RECORDING
+from tests.bench.single import LOGINS_AT_ONCE, RECORDING, costs
 from tests.bench.stage import Stage
 from tests.servers import Sshd
 from tests.servers.namespace import LOOPBACK
@@ -57,7 +57,7 @@ class Crowd:
             accounts.point_at(black_holed, nowhere)
             accounts.declare_queues(everybody)
             program.start(processes)
-            before = self.logins()
+            logins_before, used = self.logins(), program.processor_seconds()
             make_ready(self.recordings, self.customer.root)
             events = [
                 event(account, self.recordings.folder / name)
@@ -68,9 +68,11 @@ class Crowd:
             program.check_rows(
                 [each for each in events if each["account_id"] in set(self.accounts)], "delivered"
             )
-            logins = (self.logins() - before) / len(self.accounts)
+            files = len(self.accounts) * len(self.recordings.digests)
+            spent = costs(used, program.processor_seconds(), files)
+            logins = (self.logins() - logins_before) / len(self.accounts)
         self.check()
-        return {RATE: len(self.accounts) * len(self.recordings.digests) / seconds, LOGINS: logins}
+        return {RATE: files / seconds, LOGINS: logins, **spent}
 
     def scripted(self, peer: Peer, at_once: int) -> Figures:
         """A peer brings them, one process an account, so many processes at a time."""

@@ -25,9 +25,9 @@ import pika
 
 from consumers import topology
 from consumers.ledger import Document
-from deploy.local.processes import Child
+from deploy.local.processes import Child, Process
 from deploy.local.services import Services
-from tests.bench.usage import children_of
+from tests.bench.usage import children_of, cpu_seconds
 from tests.faults.scene import environment
 from tests.integration.platform import Platform, until
 
@@ -104,6 +104,19 @@ class Program:
     def workers(self) -> list[int]:
         """The processes that deliver, without their supervisor."""
         return self._pids[1:] or self._pids
+
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        """The processes of the platform; none of what runs somewhere else."""
+        return {
+            "worker": self.workers,
+            "broker": _processes(self.services.rabbitmq.process),
+            "database": _processes(self.services.mongodb.process),
+        }
+
+    def processor_seconds(self) -> dict[str, float]:
+        """What each part has used so far."""
+        return {name: cpu_seconds(pids) for name, pids in self.parts.items()}
 
     def stop(self) -> None:
         """End it at once: all that it held is thrown away."""
@@ -190,6 +203,12 @@ class Program:
     def _what_is_missing(self) -> str:
         counts = {status: self._count({}, status) for status in ("queued", "delivered")}
         return f"all queues to be empty; rows: {counts}; {_end_of(self.folder / 'courier.log')}"
+
+
+def _processes(process: Process) -> list[int]:
+    if not isinstance(process, Child) or process.pid is None:
+        return []
+    return [process.pid, *children_of(process.pid)]
 
 
 def event(account_id: str, path: Path) -> dict[str, str]:

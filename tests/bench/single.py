@@ -1,6 +1,6 @@
 """One account's files to one server (a to e)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -35,6 +35,14 @@ PEERS: dict[str, Peer] = {
     RCLONE: peers.rclone(1),
     RCLONE_4: peers.rclone(4),
 }
+
+
+def costs(before: Mapping[str, float], after: Mapping[str, float], files: int) -> Figures:
+    """Processor time of each part of the platform for one file."""
+    return {
+        f"{name}: processor ms a file": 1000 * (seconds - before[name]) / files
+        for name, seconds in after.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -77,11 +85,13 @@ class Route:
             forget_peak(*program.workers)
             events = [event("acme", recordings.folder / name) for name in recordings.names]
             make_ready(recordings, customer.root)
+            before = program.processor_seconds()
             seconds = program.time(events, ["acme"])
+            used = costs(before, program.processor_seconds(), len(events))
             program.check_rows(events, "delivered")
             check_delivered(recordings, customer.root)
             memory = {MEMORY: peak_megabytes(*program.workers)}
-        return {RATE: self._rate(recordings, seconds), **memory}
+        return {RATE: self._rate(recordings, seconds), **memory, **used}
 
     def _peer(
         self, stage: Stage, name: str, customer: CustomerServer, recordings: Recordings
