@@ -81,7 +81,7 @@ class Dispatch:
         return Begun.NO_ROOM if other is None else self._in_turn(account, run, other)
 
     def _in_turn(self, account: Account, run: RunState, held: Held | None) -> Begun:
-        if held is None and not self.messages.are_full():
+        if held is None and not self.messages.may_hide_others():
             return Begun.NOTHING
         with self.uploads.room(self.most(account, run)) as is_room:
             if not is_room:
@@ -111,7 +111,7 @@ class Dispatch:
         Like a probe it is uploaded without its message, which is acknowledged when it is met.
         """
         tries = held.tries if held is not None else math.inf
-        if not tries or not self.messages.are_full():
+        if not tries or not self.messages.may_hide_others():
             return None
         return self._files.claim_overtaking(
             self._around.account_id,

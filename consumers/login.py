@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from config.accounts import FtpSettings
 from consumers.means import Means
@@ -57,6 +57,8 @@ class Login:
         self._in_use: list[Server] = []
         self._ending: list[Server] = []
         """Those of uploads that wait for their last answer, and have handed on what they used."""
+        self._channels: WeakKeyDictionary[Server, object] = WeakKeyDictionary()
+        """Sessions that were handed on share theirs."""
         self._told: WeakSet[object] = WeakSet()
         self._taken: int | None = None
         self._interrupted = False
@@ -71,7 +73,7 @@ class Login:
         """How many files may be begun: one until the login stands."""
         with self._lock:
             most = self._at_once(settings)
-            ending = ENDING * most if self._hands_on(settings) else 0
+            ending = min(len(self._ending), ENDING * most)
         return most + ending + AHEAD if most > 1 else 1
 
     def hands_on(self, settings: FtpSettings) -> bool:
@@ -170,12 +172,16 @@ class Login:
                     kept = self._kept.pop()
                     self._in_use.append(kept.server)
                     return kept
-                if len(self._in_use) + self._opening < self._at_once(settings):
+                if self._channels_in_use() + self._opening < self._at_once(settings):
                     self._opening += 1
                     return None
                 self._lock.wait(WAIT_STEP)
                 if self._dismissed != dismissed:
                     raise Interrupted("The account is not worked any more at this moment")
+
+    def _channels_in_use(self) -> int:
+        """A channel is in use until the last of those is closed that it was handed on to."""
+        return len({self._channels[each] for each in (*self._in_use, *self._ending)})
 
     def opened(self) -> None:
         """The session that was to be opened is in use, or there is none."""
@@ -223,6 +229,7 @@ class Login:
         with self._lock:
             if not self._interrupted:
                 self._in_use.append(server)
+                self._channels[server] = object()
                 return server
         server.close()
         raise Interrupted("The worker is stopping")
@@ -233,13 +240,16 @@ class Login:
             self._in_use.remove(server)
             self._ending.append(server)
             self._kept.append(_Kept(successor, time.monotonic()))
+            self._channels[successor] = self._channels[server]
             self._lock.notify()
+        self._stirred.set()
 
     def end(self, server: Server) -> None:
         """The end of an upload that has handed on its session is done, or has failed."""
         server.close()
         with self._lock:
             self._ending.remove(server)
+            self._lock.notify_all()
 
     def doubt(self) -> None:
         """Something has failed that may have broken the others: they are asked before they are

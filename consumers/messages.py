@@ -64,9 +64,10 @@ class Messages:
         window = self._window
         return None if window is None else window.next_at(self._uploads.file_names())
 
-    def are_full(self) -> bool:
-        """Whether there can be more in the queue behind those that are held."""
-        return self._window is not None and self._window.is_full()
+    def may_hide_others(self) -> bool:
+        """Whether behind those that wait here there can be more that wait in the queue."""
+        window = self._window
+        return window is not None and window.is_full() and not all(each.in_work for each in window)
 
     def are_drained(self) -> bool:
         """Whether nothing is held that waits, and the queue holds no more. Raises BrokerAway."""

@@ -189,6 +189,7 @@ class SftpServer:
         with self._talk(self._limits.reply, _path_refused):
             handle = self._sftp.create(path)
         writes = Writes(self._sftp, handle, self._watch)
+        is_closing = False
         try:
             for block in blocks:
                 with self._talk(self._limits.stall, self._write_refused(path)):
@@ -196,11 +197,13 @@ class SftpServer:
             with self._talk(self._limits.stall, self._write_refused(path)):
                 file = writes.look(path) if self._settings.capabilities.size else None
                 name = writes.look(look_at) if look_at is not None else None
+                is_closing = True
                 writes.begin_finish()
                 self._hand_on()
                 writes.finish()
         except BaseException:
-            self._abandon(handle)
+            if not is_closing:  # else it may be another file's handle by now
+                self._abandon(handle)
             raise
         return Seen(file.size if file else None, look_at, name.is_there if name else None)
 
@@ -410,6 +413,7 @@ class SftpServer:
             return ConnectionLost("The session is over")
         if self._is_only_this_channel(error):
             failure: TransferError = ConnectionLost("The server ended the SFTP session")
+            failure.common = self._sftp.channel
         else:
             failure = self._connection.failed(error, self._watch)
         self.close()

@@ -6,8 +6,9 @@ every answer reaches whoever asked: of those who wait for one, one reads for all
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from paramiko import Channel, SFTPClient
 from paramiko.message import Message
@@ -25,6 +26,39 @@ class Answered(Protocol):
 
     def take(self, kind: int, message: Message) -> None:
         """The answer, in the thread of whoever reads. Must not raise."""
+
+
+class _Queue:
+    """A lock that is given in the order in which it was asked for.
+
+    Of two threads that want a plain one, whoever has just had it is the quicker one again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        mine = threading.Lock()
+        mine.acquire()
+        with self._lock:
+            self._waiting.append(mine)
+            if self._waiting[0] is mine:
+                return
+        mine.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._waiting.popleft()
+            if self._waiting:
+                self._waiting[0].release()
+
+
+class _Waiting(NamedTuple):
+    """A thread that waits, and the last thing it has asked for."""
+
+    number: int
+    moved: Moved
 
 
 class SftpChannel(SFTPClient):
@@ -46,7 +80,8 @@ class SftpChannel(SFTPClient):
         """Which the server has named in its greeting."""
         self._moved = moved
         self._answered_in = answered_in
-        self._sending = threading.Lock()
+        self._sending = _Queue()
+        self._waiting: list[_Waiting] = []
         self._turn = threading.Condition()
         self._is_read = False
         self._users = 0
@@ -70,19 +105,33 @@ class SftpChannel(SFTPClient):
                 return
         self.close()
 
-    def ask(self, waiting: Answered, moved: Moved, kind: int, *args: Any) -> None:
-        """Send a request, whole, behind those of others; its answer goes to `waiting`."""
+    def ask(self, waiting: Answered, moved: Moved, kind: int, *args: Any) -> int:
+        """Send a request, whole, behind those of others; its answer goes to `waiting`.
+
+        Returns the request's number: they only rise.
+        """
         with self._sending:
             self._moved = moved
-            self._async_request(waiting, kind, *args)
+            return self._async_request(waiting, kind, *args)
 
-    def wait(self, is_answered: Callable[[], bool]) -> None:
-        """Until that is so: read answers, unless another thread does."""
-        while self._take_turn(is_answered):
-            try:
-                self._read_answer()
-            finally:
-                self._end_turn()
+    def wait(self, is_answered: Callable[[], bool], number: int, moved: Moved) -> None:
+        """Until that is so: read answers, unless another thread does.
+
+        `moved` hears of each answer to what was asked before the request of this number: of what
+        the server still has to do first, be it another one's.
+        """
+        if is_answered():
+            return
+        mine = _Waiting(number, moved)
+        self._waiting.append(mine)
+        try:
+            while self._take_turn(is_answered):
+                try:
+                    self._read_answer()
+                finally:
+                    self._end_turn()
+        finally:
+            self._waiting.remove(mine)
 
     def _take_turn(self, is_answered: Callable[[], bool]) -> bool:
         """False where there is no need to read any more."""
@@ -105,10 +154,15 @@ class SftpChannel(SFTPClient):
         except EOFError as error:
             raise SSHException(f"Server connection dropped: {error}") from error
         message = Message(data)
+        number = message.get_int()
         with self._lock:
-            waiting = self._expecting.pop(message.get_int(), None)
-        if waiting is not None:  # what nobody waits for any more is no harm
-            waiting.take(kind, message)
+            asked = self._expecting.pop(number, None)
+        if asked is None:
+            return  # what nobody waits for any more is no harm, and no progress
+        asked.take(kind, message)
+        for each in tuple(self._waiting):
+            if number < each.number:
+                each.moved()
 
     def _send_version(self) -> int:
         hello = Message()

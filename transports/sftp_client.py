@@ -39,7 +39,7 @@ from paramiko.sftp import (
 )
 
 from transports.base import BLOCK
-from transports.sftp_channel import SftpChannel
+from transports.sftp_channel import Answered, SftpChannel
 from transports.watchdog import Watch
 from transports.words import spoken
 
@@ -76,6 +76,7 @@ class SftpClient:
         """
         self.channel = channel
         self._watch = watch
+        self._number = -1
         self._answered_in = answered_in
         self.told_request_size: int | None
         self.told_request_size = like.told_request_size if like else self._asked_request_size()
@@ -93,7 +94,7 @@ class SftpClient:
 
     def begin_close(self, answered: "Writes", handle: bytes) -> None:
         """Send the request to close; its answer goes to `answered`."""
-        self.channel.ask(answered, self._watch.moved, CMD_CLOSE, handle)
+        self._ask(answered, CMD_CLOSE, handle)
 
     def close_handle(self, handle: bytes) -> None:
         """Close the file of a transfer that was given up."""
@@ -101,12 +102,15 @@ class SftpClient:
 
     def write(self, answered: "Writes", handle: bytes, offset: int, data: bytes) -> None:
         """Send a write request; its answer goes to `answered`."""
-        moved = self._watch.moved
-        self.channel.ask(answered, moved, CMD_WRITE, handle, int64(offset), data)
+        self._ask(answered, CMD_WRITE, handle, int64(offset), data)
 
     def begin_look(self, answered: "Look", path: str) -> None:
         """Ask what stands at the path; its answer goes to `answered`."""
-        self.channel.ask(answered, self._watch.moved, CMD_LSTAT, path)
+        self._ask(answered, CMD_LSTAT, path)
+
+    def wait(self, is_answered: Callable[[], bool]) -> None:
+        """Until that is so: answers are read, or another session on the channel reads them."""
+        self.channel.wait(is_answered, self._number, self._watch.moved)
 
     def stat(self, path: str) -> SFTPAttributes:
         """What stands at the path, at the end of all links."""
@@ -199,11 +203,14 @@ class SftpClient:
         _, _, write = (message.get_int64() for _ in range(3))
         return min(write, BLOCK) if kind == CMD_EXTENDED_REPLY and write else None
 
+    def _ask(self, answered: Answered, kind: int, *args: Any) -> None:
+        self._number = self.channel.ask(answered, self._watch.moved, kind, *args)
+
     def _request(self, kind: int, *args: Any) -> tuple[int, Message]:
         reply = _Reply()
         started = time.monotonic()
-        self.channel.ask(reply, self._watch.moved, kind, *args)
-        self.channel.wait(reply.has_come)
+        self._ask(reply, kind, *args)
+        self.wait(reply.has_come)
         self._answered_in(time.monotonic() - started)
         if reply.kind == CMD_STATUS:
             _check_status(reply.message)
@@ -268,7 +275,7 @@ class Writes:
         self._wait_down_to(self._most)
 
     def _wait_down_to(self, most: int) -> None:
-        self._client.channel.wait(lambda: self._is_down_to(most))
+        self._client.wait(lambda: self._is_down_to(most))
         refusal, self._refusal = self._refusal, None
         if refusal is not None:
             raise refusal

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import asyncssh
 import pytest
 
-from deploy.local.customers import CustomerServer
+from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.bench.line import slow_line
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
 from tests.contract.proxy import Proxy
+from tests.servers import Sshd
 from transports.base import Server
-from transports.errors import ConnectionLost, NameRefused, Stalled, TransferError
+from transports.errors import AccountFailure, ConnectionLost, NameRefused, Stalled, TransferError
 from transports.upload import upload
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -159,6 +162,93 @@ def test_a_server_that_does_not_answer_the_end_has_stalled(
         _, stalled = chain.failures()
     assert isinstance(stalled, Stalled)
     assert time.monotonic() - began < LIMITS.reply + LIMITS.stall + 2
+
+
+def test_a_refused_end_leaves_the_handle_of_the_next_file_alone(
+    tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    """OpenSSH gives the next file the number of the handle that was closed just now."""
+    refused = threading.Event()
+
+    class Second:
+        def __iter__(self) -> Iterator[bytes]:
+            yield BLOCK
+            assert refused.wait(20)
+            yield BLOCK
+
+    def deliver(server: Server, number: int) -> None:
+        if number:
+            server.put(Second(), "b.part")
+            return
+        try:
+            server.put([BLOCK], "/dev/full")
+        finally:
+            refused.set()
+
+    chain = Chain(pool, deliver)
+    with Sshd(tmp_path / "sshd") as server:
+        chain.begin(open_session(server.customer), 1)
+        full, nothing = chain.failures()
+        assert (type(full), nothing) == (AccountFailure, None)
+        assert files_in(server.customer.root) == {"b.part": 2 * len(BLOCK)}
+
+
+class Leisurely(asyncssh.SFTPServer):
+    """Takes its time for each piece, and does one thing after the other."""
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+        """As always, but slowly."""
+        time.sleep(LIMITS.reply / 10)
+        return super().write(file_obj, offset, data)
+
+
+def test_who_waits_behind_the_last_file_has_not_stalled(
+    tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    pieces = 15
+
+    def deliver(server: Server, number: int) -> None:
+        server.put([BLOCK] * pieces, f"{number}.part")
+
+    chain = Chain(pool, deliver)
+    with AsyncSshServer(root, sftp=Leisurely) as server:
+        chain.begin(open_session(server.customer, LIMITS), 1)
+        assert chain.failures() == [None, None]
+    assert files_in(root) == dict.fromkeys(["0.part", "1.part"], pieces * len(BLOCK))
+
+
+class HangsUp(asyncssh.SFTPServer):
+    """Ends the session, and only that, at a rename."""
+
+    def rename(self, *_: bytes) -> None:
+        """Hang up."""
+        self.channel.exit(1)
+
+
+def test_a_channel_that_the_server_ends_is_one_loss(
+    tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    both = threading.Barrier(2)
+
+    def deliver(server: Server, number: int) -> None:
+        server.put([BLOCK], f"{number}.part")
+        both.wait(20)
+        server.rename(f"{number}.part", f"{number}.wav")
+
+    chain = Chain(pool, deliver)
+    with (
+        AsyncSshServer(root, sftp=HangsUp) as server,
+        closing(open_session(server.customer)) as other,
+    ):
+        chain.begin(other.another(), 1)
+        lost = chain.failures()
+        assert other.connected
+    assert [type(each) for each in lost] == [ConnectionLost, ConnectionLost]
+    assert len({id(each.common) for each in lost if isinstance(each, TransferError)}) == 1
 
 
 def test_a_session_is_handed_on_once_and_its_channel_ends_with_the_last(
