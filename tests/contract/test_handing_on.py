@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +40,26 @@ class Chain:
     def __init__(self, pool: ThreadPoolExecutor, work: Callable[[Server, int], None]) -> None:
         self._pool = pool
         self._work = work
-        self.running: list[Future[None]] = []
+        self._numbers = count()
+        self._running: dict[int, Future[None]] = {}
 
     def begin(self, session: Server, more: int) -> None:
         """Begin an upload, and so many more behind it."""
+        number = next(self._numbers)
         if more:
             session.hand_on = lambda following: self.begin(following, more - 1)
-        self.running.append(self._pool.submit(self._deliver, session, len(self.running)))
+        self._running[number] = self._pool.submit(self._deliver, session, number)
 
     def _deliver(self, session: Server, number: int) -> None:
         with closing(session):
             self._work(session, number)
 
     def failures(self) -> list[BaseException | None]:
-        """How each of them has ended."""
-        return [each.exception(20) for each in self.running]
+        """How each of them has ended; once one has, the next one has begun."""
+        found: list[BaseException | None] = []
+        while len(found) in self._running:
+            found.append(self._running[len(found)].exception(20))
+        return found
 
 
 def test_files_follow_each_other_without_waiting_for_answers(
@@ -72,8 +78,6 @@ def test_files_follow_each_other_without_waiting_for_answers(
         session = open_session(sftp_customer, host=host)
         began = time.monotonic()
         chain.begin(session, len(recordings) - 1)
-        while len(chain.running) < len(recordings):
-            time.sleep(0.01)
         assert chain.failures() == [None] * len(recordings)
         took = time.monotonic() - began
     # A file alone takes three round trips; behind another one it adds the one of its opening.
