@@ -312,8 +312,8 @@ def _send(
     """Stream the recording to the path. Raises SourceMismatch."""
     if source.size is not None:
         _check_size(source.size, job)
-    with Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256) as content:
-        content.seen = server.put(content, path, look_at)
+    content = Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256)
+    content.seen = server.put(content, path, look_at)
     _check_size(content.size, job)
     sha256 = content.sha256
     if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
