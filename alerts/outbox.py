@@ -44,6 +44,8 @@ ROUND = 50
 AWAY_SECONDS = 60
 """Longest time for which an SMTP server that does not answer is left alone."""
 DAY = 86_400
+_EVERY_MINUTE = 120
+"""Tries within about two hours; a mailbox that is still full then is asked less often."""
 KEPT_SECONDS = 90 * DAY
 """How long an alert that is over is kept, to be looked at."""
 
@@ -328,7 +330,7 @@ def _patience(refusals: int, *, permanent: bool) -> tuple[int, int]:
     """
     if permanent:
         return 3600, DAY
-    if refusals < 120:  # noqa: PLR2004 - about two hours at a minute each: a full mailbox is fuller
+    if refusals < _EVERY_MINUTE:
         return min(60, 2 ** min(refusals, 10)), 5 * DAY
     return 900, 5 * DAY
 

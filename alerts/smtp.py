@@ -17,6 +17,8 @@ from pydantic import SecretStr
 
 from alerts.message import one_line
 
+_PERMANENT = 500
+"""Reply codes from here on are permanent refusals (RFC 5321 section 4.2.1)."""
 REPLY_SECONDS = 20.0
 """Longest wait for the connection, and for each reply."""
 SESSION_SECONDS = 60.0
@@ -183,7 +185,7 @@ def _all_refused(refusals: Sequence[Refusal]) -> DeliveryFailed:
 
 
 def _is_permanent(code: int) -> bool:
-    return code >= 500  # noqa: PLR2004 - RFC 5321 section 4.2.1
+    return code >= _PERMANENT
 
 
 def _reply(code: int, words: bytes | str) -> str:

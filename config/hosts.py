@@ -6,7 +6,7 @@ only looks like another one shows itself wherever it is displayed, and every lib
 
 import re
 import unicodedata
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -34,7 +34,7 @@ def check_host(value: str) -> str:
 
 def _is_ipv6(value: str) -> bool:
     try:
-        return _IPV6.fullmatch(value) is not None and ip_address(value).version == 6  # noqa: PLR2004 - of IP
+        return bool(_IPV6.fullmatch(value)) and isinstance(ip_address(value), IPv6Address)
     except ValueError:
         return False
 
