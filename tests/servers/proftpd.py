@@ -1,0 +1,75 @@
+"""ProFTPD, the FTP server of shared hosting."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.packages import unpacked
+from deploy.local.processes import free_port
+from tests.servers.namespace import LOOPBACK, NamespacedServer
+
+PACKAGE = "proftpd-core"
+_PASSIVE_PORTS = 100
+_SETTINGS = """\
+ModulePath {modules}
+{loaded}
+ServerName test
+ServerType standalone
+DefaultAddress {host}
+SocketBindTight on
+UseIPv6 off
+Port {port}
+PassivePorts {passive} {passive_end}
+User nobody
+Group nogroup
+AuthOrder mod_auth_unix.c
+RequireValidShell off
+UseReverseDNS off
+DefaultRoot ~
+MaxInstances 100
+PidFile {folder}/proftpd.pid
+ScoreboardFile {folder}/scoreboard
+ControlsEngine off
+DelayEngine off
+WtmpLog off
+SystemLog {folder}/system.log
+TransferLog none
+{extra}
+"""
+
+
+class Proftpd(NamespacedServer):
+    """`folder`: an empty folder for its files; uploads land in `folder/home`.
+
+    `modules`: to be loaded, for example `mod_digest.c`. `extra`: lines of proftpd.conf; they come
+    last. Its port survives `stop` and `start`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        modules: Sequence[str] = (),
+        extra: Sequence[str] = (),
+        home: str = "/",
+    ) -> None:
+        super().__init__(folder, PACKAGE, "proftpd", home=home)
+        self._modules = tuple(modules)
+        self._extra = tuple(extra)
+        self._passive = free_port()
+
+    @property
+    def _argv(self) -> Sequence[str]:
+        settings = self.folder / "proftpd.conf"
+        settings.write_text(
+            _SETTINGS.format(
+                modules=unpacked(PACKAGE) / "usr/lib/proftpd",
+                loaded="\n".join(f"LoadModule {module}" for module in self._modules),
+                host=LOOPBACK,
+                port=self.port,
+                passive=self._passive,
+                passive_end=self._passive + _PASSIVE_PORTS,
+                folder=self.folder,
+                extra="\n".join(self._extra),
+            )
+        )
+        return [str(self.program), "--nodaemon", "--config", str(settings)]

@@ -1,0 +1,35 @@
+"""pure-ftpd, the FTP server of hosting panels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.processes import free_port
+from tests.servers.namespace import LOOPBACK, NamespacedServer
+
+_PASSIVE_PORTS = 100
+
+
+class PureFtpd(NamespacedServer):
+    """`folder`: an empty folder for its files; uploads land in `folder/home`.
+
+    `extra`: options, for example `--autorename`. Its port survives `stop` and `start`.
+    """
+
+    def __init__(self, folder: Path, *, extra: Sequence[str] = ()) -> None:
+        super().__init__(folder, "pure-ftpd", "pure-ftpd", home="/")
+        self._extra = tuple(extra)
+        self._passive = free_port()
+
+    @property
+    def _argv(self) -> Sequence[str]:
+        return [
+            str(self.program),
+            f"--bind={LOOPBACK},{self.port}",
+            f"--passiveportrange={self._passive}:{self._passive + _PASSIVE_PORTS}",
+            f"--pidfile={self.folder / 'pure-ftpd.pid'}",
+            "--login=unix",
+            "--chrooteveryone",
+            "--noanonymous",
+            "--dontresolve",
+            *self._extra,
+        ]
