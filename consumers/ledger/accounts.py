@@ -40,6 +40,7 @@ _FRESH: Document = {
     "outage_since": None,
     "outage_suspensions": 0,
     "outage_told": None,
+    "tried_now": False,
 }
 _WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
 _RECOVERY = "recovery"
@@ -159,7 +160,7 @@ class AccountStates:
 
     def end_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
         """Nothing is left to probe with: suspended as before, the next arrival is the probe."""
-        values = {"run.state": State.SUSPENDED.value}
+        values = {"run.state": State.SUSPENDED.value, "run.tried_now": False}
         return self._change(account_id, epoch, seen, values, {"run.state": State.PROBING.value})
 
     def recovered(
@@ -182,6 +183,7 @@ class AccountStates:
             "run.outage_since": None,
             "run.outage_suspensions": 0,
             "run.outage_told": None,
+            "run.tried_now": False,
         }
         if relief is not None and seen.outage_since is not None:
             values["run.alerts"] = {"$concatArrays": ["$run.alerts", [_recovery(relief)]]}
@@ -220,7 +222,8 @@ class AccountStates:
         """State, timer, count, last error and the pending alert: one update (DESIGN 3, rule 5).
 
         Where an outage is told of once and then daily, the alert is addressed to nobody in
-        between: it is left to the on-call.
+        between: it is left to the on-call. A probe that somebody began with "try now" leaves no
+        alert: whoever began it looks at the result.
         """
         number = {"$add": ["$run.suspensions", 1]}
         until = _later(seconds)
@@ -239,10 +242,23 @@ class AccountStates:
             "run.suspended_until": until,
             "run.next_due": until,
             "run.last_error": _error(blame.error),
-            "run.alerts": {"$concatArrays": ["$run.alerts", [alert]]},
+            "run.alerts": {
+                "$cond": [
+                    "$run.tried_now",
+                    "$run.alerts",
+                    {"$concatArrays": ["$run.alerts", [alert]]},
+                ]
+            },
             "run.outage_since": since,
             "run.outage_suspensions": {"$add": ["$run.outage_suspensions", 1]},
-            "run.outage_told": {"$cond": [is_told, "$$NOW", "$run.outage_told"]},
+            "run.outage_told": {
+                "$cond": [
+                    {"$and": [is_told, {"$not": "$run.tried_now"}]},
+                    "$$NOW",
+                    "$run.outage_told",
+                ]
+            },
+            "run.tried_now": False,
         }
         return self._change(account_id, epoch, seen, values)
 
@@ -251,7 +267,8 @@ class AccountStates:
     def pause(self, account_id: str) -> bool:
         """Stop claiming files until somebody resumes. False where it is paused already."""
         query = {"_id": account_id, "run.paused": {"$ne": True}}
-        return self._update(query, {"run.paused": True, **_CHANGED}) is not None
+        values = {"run.paused": True, "run.tried_now": False, **_CHANGED}
+        return self._update(query, values) is not None
 
     def resume(self, account_id: str) -> bool:
         """End a pause and nothing else. False where there is none."""
@@ -264,7 +281,12 @@ class AccountStates:
     def try_now(self, account_id: str) -> bool:
         """Probe a suspended account at once, its count kept. False where it is not suspended."""
         query = {"_id": account_id, "run.state": State.SUSPENDED.value}
-        values = {"run.suspended_until": "$$NOW", "run.next_due": "$$NOW", **_STIRRED}
+        values = {
+            "run.suspended_until": "$$NOW",
+            "run.next_due": "$$NOW",
+            "run.tried_now": True,
+            **_STIRRED,
+        }
         return self._update(query, values) is not None
 
     def settings_saved(self, account_id: str) -> None:
@@ -273,6 +295,7 @@ class AccountStates:
         values: Document = {
             "run.suspended_until": {"$cond": [suspended, "$$NOW", "$run.suspended_until"]},
             "run.next_due": "$$NOW",
+            "run.tried_now": False,
             **_CHANGED,
             **_STIRRED,
         }

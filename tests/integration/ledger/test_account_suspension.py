@@ -148,3 +148,49 @@ def test_only_a_suspended_account_is_probed(states: AccountStates) -> None:
     assert not states.begin_probe(ACME, EPOCH, states.read(ACME))
     assert not states.end_probe(ACME, EPOCH, states.read(ACME))
     assert states.read(ACME).state is State.ACTIVE
+
+
+# --- a probe that somebody began ------------------------------------------------------------
+
+
+def probe_by_hand(states: AccountStates) -> None:
+    assert states.try_now(ACME)
+    until_timer_is_over(states)
+    assert states.begin_probe(ACME, EPOCH, states.read(ACME))
+
+
+def test_a_failed_try_now_suspends_again_and_alerts_nobody(states: AccountStates) -> None:
+    suspend(states)
+    probe_by_hand(states)
+
+    assert suspend(states, failures=11, seconds=TINY)
+
+    assert [alert.number for alert in states.pending_alerts()] == [1]
+    assert (states.read(ACME).state, states.read(ACME).failures) == (State.SUSPENDED, 11)
+    until_timer_is_over(states)
+    states.begin_probe(ACME, EPOCH, states.read(ACME))
+    suspend(states, failures=12)
+    assert [alert.number for alert in states.pending_alerts()] == [1, 3]
+
+
+def test_nobody_looks_any_more_where_a_try_now_found_nothing_to_try(states: AccountStates) -> None:
+    suspend(states)
+    probe_by_hand(states)
+    assert states.end_probe(ACME, EPOCH, states.read(ACME))
+    states.begin_probe(ACME, EPOCH, states.read(ACME))
+
+    suspend(states, failures=11)
+
+    assert [alert.number for alert in states.pending_alerts()] == [1, 2]
+
+
+def test_a_pause_and_new_settings_end_what_a_try_now_began(states: AccountStates) -> None:
+    suspend(states)
+    for number, forget in enumerate((states.pause, states.settings_saved), 2):
+        states.try_now(ACME)
+        forget(ACME)
+        states.resume(ACME)
+        until_timer_is_over(states)
+        assert states.begin_probe(ACME, EPOCH, states.read(ACME))
+        suspend(states, failures=9 + number)
+        assert [alert.number for alert in states.pending_alerts()][-1] == number
