@@ -24,7 +24,16 @@ from config.errors import SettingsError
 PREFIX = "COURIER_"
 MAX_PORT = 65535
 
-CLOUD_METADATA = "169.254.0.0/16,fe80::/10,fd00:ec2::254/128,100.100.100.200/32,168.63.129.16/32"
+CLOUD_METADATA = (
+    "169.254.0.0/16,fe80::/10,"  # link-local: most clouds, and OpenStack
+    "100.100.100.200/32,fd00:100::100:200/128,"  # Alibaba
+    "168.63.129.16/32,"  # Azure
+    "192.0.0.192/32,fd00:c1::a9fe:a9fe/128,"  # Oracle
+    "fd00:ec2::/32,"  # AWS: metadata, the credentials of containers
+    "fd20:ce::254/128,"  # Google
+    "fd00:42::42/128,"  # Scaleway
+    "fd00:a9fe:a9fe::1/128"  # Linode
+)
 """Link-local addresses, and those at which clouds hand out credentials to whoever asks."""
 
 
@@ -140,9 +149,11 @@ class Settings(BaseSettings):
     retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 90
     upload_slots: Annotated[int, Field(ge=1, le=1024)] = 32
     source_dirs: Annotated[tuple[Folder, ...], NoDecode, type_list] = ()
+    max_source_bytes: Annotated[int, Field(ge=1, le=2**63 - 1)] = 4 * 2**30
     egress_deny: Annotated[tuple[Network, ...], NoDecode, type_list] = Field(
         default=tuple(ip_network(part) for part in CLOUD_METADATA.split(","))
     )
+    egress_allow: Annotated[tuple[Network, ...], NoDecode, type_list] = ()
     metrics_bind: Bind = "127.0.0.1:9108"
     console_bind: Bind = "127.0.0.1:8080"
     log_format: Literal["json", "console"] | None = None

@@ -42,9 +42,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Egress:
-    """Where no connection may go, checked on the resolved address."""
+    """Where connections may go, checked on the resolved address."""
 
     deny: tuple[IPv4Network | IPv6Network, ...] = ()
+    allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where this is empty, they may go wherever they are not denied."""
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ import select
 import socket
 import threading
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from time import monotonic
 from typing import Any, NamedTuple
 
+from config.settings import MAX_PORT
+from transports.addresses import permitted
 from transports.base import Egress, Limits
 from transports.errors import ConnectFailed, EgressDenied, ResolveFailed
 from transports.words import spoken, system_words
 
 MAX_ADDRESSES = 4
 _SEND_BUFFER = 512 * 1024
-_NAT64 = IPv6Network("64:ff9b::/96")
 _lookups = threading.BoundedSemaphore(64)
 
 
@@ -55,9 +56,16 @@ def connect(host: str, port: int, limits: Limits, egress: Egress) -> Connection:
 
 
 def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Address]:
-    """The host's first addresses that may be connected to. Raises ResolveFailed, EgressDenied."""
+    """The host's first addresses that may be connected to.
+
+    Raises ResolveFailed, EgressDenied, ConnectFailed for a port that there is not.
+    """
+    try:
+        _check_port(port)
+    except OSError as error:
+        raise ConnectFailed(system_words(error)) from error
     found = _Lookup(host, port).wait(limits.resolve)
-    allowed = [address for address in found if not denied(address.host, egress)]
+    allowed = [address for address in found if permitted(address.host, egress)]
     if not allowed:
         first = found[0].host
         where = "an address" if host == first else f"{first},"
@@ -101,26 +109,15 @@ def end_dial(connection: socket.socket, limits: Limits) -> socket.socket | None:
     return connection
 
 
-def denied(host: str, egress: Egress) -> bool:
-    """Whether the address, or an IPv4 address it stands for, is on the deny list."""
-    meant = _meanings(ip_address(host))
-    return any(address in network for address in meant for network in egress.deny)
-
-
-def _meanings(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
-    meant: list[IPv4Address | IPv6Address] = [address]
-    if isinstance(address, IPv6Address):
-        address = IPv6Address(int(address))  # a scope id would keep it out of every network
-        embedded = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            embedded = IPv4Address(int(address) & 0xFFFFFFFF)
-        meant = [address, embedded] if embedded else [address]
-    if any(one.is_unspecified for one in meant):  # Linux connects to the machine itself
-        meant += [IPv4Address("127.0.0.1"), IPv6Address("::1")]
-    return meant
+def _check_port(port: int) -> None:
+    """Raises OSError: `connect` would raise OverflowError, `getaddrinfo` take another port."""
+    if not 0 < port <= MAX_PORT:
+        words = f"There is no port {port}: ports are 1 to {MAX_PORT}"
+        raise OSError(errno.EADDRNOTAVAIL, words)
 
 
 def _new_socket(address: Address) -> socket.socket:
+    _check_port(address.sockaddr[1])
     connection = socket.socket(address.family, socket.SOCK_STREAM)
     # A small buffer, so that what is sent has also left: the stall limit could not see
     # several megabytes creep out of the kernel over a slow line.

@@ -17,6 +17,7 @@ from consumers.declared import DeclaredQueues
 from consumers.ledger import Document, Ledger
 from consumers.observe import Observer
 from consumers.routing import Router
+from transports.base import Egress
 
 DATABASE = "courier"
 DATABASE_LIMIT_MS = 20_000
@@ -31,6 +32,11 @@ class Core:
     database: Database[Document]
     directory: Directory
     ledger: Ledger
+
+
+def egress(settings: Settings) -> Egress:
+    """Where uploads, tests of settings and https sources may connect to."""
+    return Egress(deny=settings.egress_deny, allow=settings.egress_allow)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from config.ftp_settings import (
 )
 from config.secrets import Vault
 from config.settings import Settings
-from transports.base import Egress, Limits
+from transports.base import Limits
 from transports.probe import Step, TestReport, test_settings
-from worker.core import Core
+from worker.core import Core, egress
 
 OnStep = Callable[[Step], None]
 
@@ -84,7 +84,7 @@ def run_test(
     settings: Settings, ftp: FtpSettings, password: SecretStr, on_step: OnStep
 ) -> TestReport:
     """Log in and upload a text file, within the platform's limits."""
-    return test_settings(ftp, password, Limits(), Egress(settings.egress_deny), on_step)
+    return test_settings(ftp, password, Limits(), egress(settings), on_step)
 
 
 def _kept_port(stored: FtpSettings, protocol: Protocol) -> int:

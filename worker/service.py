@@ -28,8 +28,8 @@ from consumers.removal import discard_ownerless
 from consumers.retention import forget_old
 from consumers.scheduler import Scheduler
 from consumers.slots import Slots
-from transports.base import Egress, Limits
-from worker.core import Core, make_messaging, make_outbox
+from transports.base import Limits
+from worker.core import Core, egress, make_messaging, make_outbox
 from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
@@ -202,7 +202,7 @@ class Service:
             slots=Slots(settings.upload_slots),
             rules=_rules(settings),
             limits=Limits(),
-            egress=Egress(settings.egress_deny),
+            egress=egress(settings),
             source_dirs=settings.source_dirs,
             observe=self._observe,
         )

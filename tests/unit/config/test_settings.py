@@ -42,6 +42,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert list(settings.retry_delays) == [0, 5, 20, 60]
     assert settings.upload_slots == 32
     assert not settings.source_dirs
+    assert settings.max_source_bytes == 4 * 2**30
+    assert not settings.egress_allow
     assert settings.metrics_bind == "127.0.0.1:9108"
     assert settings.console_bind == "127.0.0.1:8080"
     assert settings.log_format is None
@@ -62,6 +64,8 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("COURIER_SUSPEND_SECONDS", "0.5", "suspend_seconds", 0.5),
     ("COURIER_SOURCE_DIRS", "/a,/b c", "source_dirs", (Path("/a"), Path("/b c"))),
     ("COURIER_EGRESS_DENY", "", "egress_deny", ()),
+    ("COURIER_EGRESS_ALLOW", "203.0.113.0/24, 2001:db8::/32", "egress_allow", 2),
+    ("COURIER_MAX_SOURCE_BYTES", "1000000", "max_source_bytes", 1_000_000),
     ("COURIER_ONCALL_EMAILS", " ", "oncall_emails", ()),
     ("COURIER_METRICS_BIND", "[::]:0", "metrics_bind", "[::]:0"),
     ("COURIER_LOG_FORMAT", "console", "log_format", "console"),

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from config.settings import Settings
 from transports import egress
 from transports.base import Egress, Limits
 from transports.errors import ConnectFailed, EgressDenied, ResolveFailed
@@ -47,7 +48,20 @@ def test_a_connection_goes_to_the_address_that_was_checked(listener: socket.sock
         "::ffff:127.0.0.1",
         "::ffff:0.0.0.0",
         "64:ff9b::7f00:1",
+        "64:ff9b::",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1:abcd:12:3456:7f00:1",
+        "64:ff9b:1:7f00:0:100::",  # RFC 6052, 2.2: the address behind a prefix of 48 bits,
+        "64:ff9b:1:7f:0:1::",  # of 56 bits,
+        "64:ff9b:1:0:7f:0:100:0",  # and of 64 bits
         "2002:7f00:1::",
+        "2001:0:7f00:1::",  # Teredo's server,
+        "2001:0:808:808::80ff:fffe",  # and its client
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "2001:db8::5efe:127.0.0.1",  # ISATAP, RFC 5214
+        "2001:db8::200:5efe:7f00:1",
+        "::ffff:127.0.0.1%1",
     ],
 )
 def test_every_way_to_write_a_denied_address_is_denied(host: str) -> None:
@@ -59,6 +73,73 @@ def test_every_way_to_write_a_denied_address_is_denied(host: str) -> None:
 def test_link_local_and_metadata_addresses_are_denied(host: str) -> None:
     with pytest.raises(EgressDenied):
         egress.connect(host, 80, LIMITS, METADATA)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",  # most clouds
+        "169.254.170.2",  # AWS's containers
+        "169.254.42.42",  # Scaleway
+        "100.100.100.200",  # Alibaba
+        "168.63.129.16",  # Azure
+        "192.0.0.192",  # Oracle
+        "fd00:ec2::254",  # AWS: metadata,
+        "fd00:ec2::23",  # and the credentials of its containers
+        "fd20:ce::254",  # Google
+        "fd00:c1::a9fe:a9fe",  # Oracle
+        "fd00:42::42",  # Scaleway
+        "fd00:a9fe:a9fe::1",  # Linode
+        "fd00:100::100:200",  # Alibaba
+        "fe80::a9fe:a9fe",  # OpenStack
+        "64:ff9b::c000:c0",
+        "::ffff:100.100.100.200",
+    ],
+)
+def test_addresses_where_clouds_tell_their_secrets_are_denied_by_default(host: str) -> None:
+    with pytest.raises(EgressDenied):
+        egress.resolve(host, 80, LIMITS, Egress(deny=Settings().egress_deny))
+
+
+@pytest.mark.parametrize(
+    ("host", "allow", "ok"),
+    [
+        ("203.0.113.7", [], True),
+        ("203.0.113.7", ["203.0.113.0/24"], True),
+        ("203.0.114.7", ["203.0.113.0/24", "2001:db8::/32"], False),
+        ("2001:db8::1", ["203.0.113.0/24", "2001:db8::/32"], True),
+        ("::ffff:203.0.113.7", ["203.0.113.0/24"], True),
+        ("::ffff:203.0.113.7", ["::/0"], False),  # the kernel connects to the IPv4 address
+        ("64:ff9b::203.0.113.7", ["203.0.113.0/24"], True),
+        ("64:ff9b::203.0.113.7", ["64:ff9b::/96"], True),
+        ("::203.0.113.7", ["203.0.113.0/24"], False),
+        ("0.0.0.0", ["0.0.0.0/32"], False),  # noqa: S104 - Linux connects to itself
+        ("0.0.0.0", ["127.0.0.0/8"], True),  # noqa: S104 - Linux connects to itself
+        ("::", ["::/128"], False),
+        ("169.254.169.254", ["0.0.0.0/0"], False),  # denied besides
+    ],
+)
+def test_where_there_is_an_allow_list_nothing_else_is_connected_to(
+    host: str, allow: list[str], *, ok: bool
+) -> None:
+    limited = Egress(deny=METADATA.deny, allow=tuple(map(ip_network, allow)))
+    if ok:
+        assert egress.resolve(host, 80, LIMITS, limited)
+    else:
+        with pytest.raises(EgressDenied):
+            egress.resolve(host, 80, LIMITS, limited)
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 99999999, 2**63])
+def test_a_port_that_there_is_not_is_told(port: int) -> None:
+    with pytest.raises(ConnectFailed) as failed:
+        egress.connect("127.0.0.1", port, LIMITS, OPEN)
+    assert failed.value.words == f"There is no port {port}: ports are 1 to 65535"
+    address = egress.Address(socket.AF_INET, ("127.0.0.1", 21))
+    with pytest.raises(ConnectFailed):
+        egress.dial([address.at(port)], LIMITS)
+    with pytest.raises(OSError, match="There is no port"):
+        egress.begin_dial(address.at(port))
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 64 + ".example"])
