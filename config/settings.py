@@ -83,6 +83,13 @@ def _address(value: str) -> str:
     return value
 
 
+def _site(value: str) -> str:
+    """The address of a web site, without a slash at its end. Raises ValueError."""
+    if not _is_url(value, ("http://", "https://")) or set(value) & set("?#@ "):
+        raise ValueError("must be the console's address, such as https://courier.example")
+    return value.rstrip("/")
+
+
 def _seconds(value: list[float]) -> list[float]:
     if not value:
         raise ValueError("must name at least one delay in seconds, such as 0,5,20,60")
@@ -156,6 +163,9 @@ class Settings(BaseSettings):
     egress_allow: Annotated[tuple[Network, ...], NoDecode, type_list] = ()
     metrics_bind: Bind = "127.0.0.1:9108"
     console_bind: Bind = "127.0.0.1:8080"
+    console_url: Annotated[str, AfterValidator(_site)] | None = None
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, type_list] = ()
+    confirm_alert_emails: bool = False
     log_format: Literal["json", "console"] | None = None
 
     @classmethod

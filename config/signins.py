@@ -116,13 +116,17 @@ def _login_key(login: str) -> str:
 
 
 def _address_key(address: str) -> str:
+    return f"address:{address_key(address)}"
+
+
+def address_key(address: str) -> str:
+    """The address as it is counted: one customer's line is one, whatever it is called."""
     try:
         parsed: IPv4Address | IPv6Address = ip_address(address)
     except ValueError:
-        return f"address:{sha256(address.encode(errors='replace')).hexdigest()}"
+        return sha256(address.encode(errors="replace")).hexdigest()
     if isinstance(parsed, IPv6Address):
         parsed = parsed.ipv4_mapped or parsed
     if isinstance(parsed, IPv6Address):
-        network = ip_network((int(parsed), _IPV6_NETWORK), strict=False)
-        return f"address:{network}"
-    return f"address:{parsed}"
+        return str(ip_network((int(parsed), _IPV6_NETWORK), strict=False))
+    return str(parsed)

@@ -22,6 +22,8 @@ SESSION_COOKIE = "courier_session"
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
 MAX_FIELDS = 60
+_HOST_PREFIX = "__Host-"
+"""Browsers take a cookie of such a name from https alone, for one host and all its paths."""
 
 Form = Mapping[str, str]
 
@@ -111,6 +113,16 @@ async def form_of(request: Request) -> Form:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
+def cookie_name(request: Request, name: str) -> str:
+    """What a cookie is called: over https nothing that came over http passes for it."""
+    return f"{_HOST_PREFIX}{name}" if request.url.scheme == "https" else name
+
+
+def cookie_of(request: Request, name: str) -> str:
+    """A cookie's text; empty where there is none."""
+    return request.cookies.get(cookie_name(request, name), "")
+
+
 FormData = Annotated[Form, Depends(form_of)]
 
 
@@ -172,7 +184,7 @@ class ApiAccess(Access):
 
 def signed_in(services: Services, request: Request) -> Principal | None:
     """In whose name the request's session acts; None where there is none."""
-    session = services.sessions.read(request.cookies.get(SESSION_COOKIE, ""))
+    session = services.sessions.read(cookie_of(request, SESSION_COOKIE))
     if session is None:
         return None
     request.state.session = session

@@ -13,6 +13,7 @@ from worker.console.access import NotSignedIn
 from worker.console.api.problems import SettingsRefused
 from worker.console.errors import KINDS
 from worker.console.guards import API, LimitedBody, SameOrigin, SecurityHeaders
+from worker.console.proxies import TrustedProxies
 from worker.console.services import Services
 
 DESCRIPTION = """
@@ -51,8 +52,11 @@ def create_app(services: Services) -> FastAPI:
         Exception,
     ):
         app.add_exception_handler(kind, _answer)
-    for guard in (SameOrigin, LimitedBody, SecurityHeaders):  # the last is the outermost
-        app.add_middleware(guard)
+    settings = services.core.settings
+    app.add_middleware(SameOrigin, console_url=settings.console_url)
+    app.add_middleware(LimitedBody)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(TrustedProxies, trusted=settings.trusted_proxies)  # the outermost
     return app
 
 

@@ -18,6 +18,13 @@ BODY_SECONDS = 10.0
 SAFE = {"GET", "HEAD", "OPTIONS"}
 API = "/api/"
 STATIC = "/static/"
+BY_MAIL = "/alert-mail"
+_PORTS = {"http": 80, "https": 443}
+_ELSEWHERE = (
+    "The request came from another site's page. Where a proxy stands before the console, its "
+    "operator names it in COURIER_TRUSTED_PROXIES, or the console's address in "
+    "COURIER_CONSOLE_URL."
+)
 
 _POLICY = (
     "default-src 'none'; "
@@ -37,6 +44,10 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+
+class _Gone(Exception):
+    """The client left."""
 
 
 class SecurityHeaders:
@@ -63,22 +74,24 @@ class SecurityHeaders:
 class SameOrigin:
     """Refuses a change that another site's page asked the browser for.
 
-    The API is left out: it takes no cookie. A browser names the origin of every unsafe request
-    (Fetch standard, "append a request Origin header").
+    The API is left out: it takes no cookie; and the page of a mail's link, whose signature is all
+    that it goes by: mail programs send its form by themselves (RFC 8058). A browser names the
+    origin of every unsafe request (Fetch standard, "append a request Origin header").
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, console_url: str | None = None) -> None:
         self._app = app
+        self._console_url = console_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in SAFE or scope["path"].startswith(API):
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        if is_same_origin(headers.get("origin"), headers.get("host")):
-            await self._app(scope, receive, send)
-            return
-        await refuse(send, HTTPStatus.FORBIDDEN, "The request came from another site's page.")
+        is_guarded = scope["type"] == "http" and scope["method"] not in SAFE
+        if is_guarded and not scope["path"].startswith((API, BY_MAIL)):
+            headers = Headers(scope=scope)
+            own = (f"{scope['scheme']}://{headers.get('host', '')}", self._console_url)
+            if not is_same_origin(headers.get("origin"), own):
+                await refuse(send, HTTPStatus.FORBIDDEN, _ELSEWHERE)
+                return
+        await self._app(scope, receive, send)
 
 
 class LimitedBody:
@@ -93,6 +106,8 @@ class LimitedBody:
             return
         try:
             body = await asyncio.wait_for(_body(scope, receive), BODY_SECONDS)
+        except _Gone:
+            return  # half of what was sent must not be taken for the whole
         except TimeoutError:
             await refuse(send, HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
             return
@@ -103,17 +118,20 @@ class LimitedBody:
         await self._app(scope, _replayed(body, receive), send)
 
 
-def is_same_origin(origin: str | None, host: str | None) -> bool:
-    """Whether a browser's request came from a page of the host it is sent to."""
-    return bool(host) and origin is not None and urlsplit_netloc(origin) == host
+def is_same_origin(origin: str | None, own: Iterable[str | None]) -> bool:
+    """Whether a browser's request came from a page of this console: scheme, host and port."""
+    parts = None if origin is None else origin_of(origin)
+    return parts is not None and parts in {origin_of(each) for each in own if each}
 
 
-def urlsplit_netloc(origin: str) -> str | None:
-    """Host and port of an origin; None where it is none."""
+def origin_of(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port of an address, as browsers compare them; None where it is none."""
     try:
-        return urlsplit(origin).netloc or None
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 async def refuse(send: Send, status: HTTPStatus, message: str) -> None:
@@ -129,18 +147,20 @@ async def refuse(send: Send, status: HTTPStatus, message: str) -> None:
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None where it is too large."""
+    """The whole body; None where it is too large. Raises _Gone where the client left."""
     announced = Headers(scope=scope).get("content-length", "0")
     if announced.isdigit() and int(announced) > MAX_BODY:
         return None
     body = b""
     while True:
         message = await receive()
+        if message["type"] != "http.request":
+            raise _Gone
         part: bytes = message.get("body", b"")
         body += part
         if len(body) > MAX_BODY:
             return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
+        if not message.get("more_body", False):
             return body
 
 

@@ -9,13 +9,12 @@ import uvicorn
 
 from worker.console import ConsoleAddressTaken
 from worker.console.app import create_app
+from worker.console.connections import limited
 from worker.console.services import make_services
 from worker.core import Core, Messaging
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
-AT_ONCE = 256
-"""Most connections at once; those beyond are told that the console is busy."""
 IDLE_SECONDS = 15
 _BACKLOG = 128
 _MAX_HEADERS = 32 * 1024
@@ -26,6 +25,7 @@ class ConsoleServer:
 
     def __init__(self, bind: str, core: Core, messaging: Messaging) -> None:
         self._bind = bind
+        self._core = core
         self.services = make_services(core, messaging)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -49,13 +49,13 @@ class ConsoleServer:
             uvicorn.Config(
                 create_app(self.services),
                 loop="asyncio",
-                http="h11",
+                http=limited(self._core.settings.trusted_proxies),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                limit_concurrency=AT_ONCE,
+                proxy_headers=False,  # believed from nobody by uvicorn: see `proxies`
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=2,
                 h11_max_incomplete_event_size=_MAX_HEADERS,

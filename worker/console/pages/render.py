@@ -14,7 +14,7 @@ from config.errors import ConfigError
 from config.permissions import Principal
 from worker.cli.output import duration
 from worker.console import assets
-from worker.console.access import SESSION_COOKIE, signed_in
+from worker.console.access import SESSION_COOKIE, cookie_name, cookie_of, signed_in
 from worker.console.errors import Conflict
 from worker.console.services import services_of
 from worker.console.sessions import Notice
@@ -33,7 +33,7 @@ REFUSALS = (ConfigError, Conflict)
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """The whole page, or the fragment that a template stands for."""
     session = getattr(request.state, "session", None)
-    notice = services_of(request).sessions.noted(request.cookies.get(NOTICE_COOKIE, ""))
+    notice = services_of(request).sessions.noted(cookie_of(request, NOTICE_COOKIE))
     common = {
         "principal": principal_of(request),
         "csrf": session.csrf if session else "",
@@ -45,15 +45,15 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     ui = _TEMPLATES.get_template("ui.html").make_module(common)
     body = _TEMPLATES.get_template(template).render(common, ui=ui, **values)
     response = HTMLResponse(body, status)
-    if NOTICE_COOKIE in request.cookies and HX_REQUEST not in request.headers:
-        response.delete_cookie(NOTICE_COOKIE, path="/")
+    if cookie_of(request, NOTICE_COOKIE) and HX_REQUEST not in request.headers:
+        forget_cookie(request, response, NOTICE_COOKIE)
     return response
 
 
 def principal_of(request: Request) -> Principal | None:
     """Who is signed in, as the route's access found; on an error page it is looked up."""
     principal: Principal | None = getattr(request.state, "principal", None)
-    if principal is None and SESSION_COOKIE in request.cookies:
+    if principal is None and cookie_of(request, SESSION_COOKIE):
         try:
             principal = signed_in(services_of(request), request)
         except Exception:  # noqa: BLE001 - the page that tells of an error must not fail itself
@@ -74,7 +74,7 @@ def set_cookie(
 ) -> None:
     """A cookie that no script reads, no other site sends, and https keeps to https."""
     response.set_cookie(
-        name,
+        cookie_name(request, name),
         value,
         max_age=seconds,
         path="/",
@@ -84,6 +84,11 @@ def set_cookie(
     )
 
 
+def forget_cookie(request: Request, response: Response, name: str) -> None:
+    """Have the browser forget it; over https only an answer that says so too may."""
+    set_cookie(request, response, name, "", seconds=0)
+
+
 def to_sign_in(request: Request) -> Response:
     """To the sign-in, and back to where one wanted to go."""
     wanted = request.url.path if request.method == "GET" else "/"
@@ -91,7 +96,7 @@ def to_sign_in(request: Request) -> Response:
     if HX_REQUEST in request.headers:
         return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
     response = RedirectResponse(where, HTTPStatus.SEE_OTHER)
-    response.delete_cookie(SESSION_COOKIE, path="/")
+    forget_cookie(request, response, SESSION_COOKIE)
     return response
 
 
