@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,14 +20,15 @@ from config.errors import ConfigError
 from consumers.attempt import OURS_DELAY, Failures, Surroundings
 from consumers.broker import BrokerAway, NotRouted
 from consumers.dispatch import Begun, Dispatch
+from consumers.faults import foreseen
 from consumers.ledger import Claimant, RunState
 from consumers.login import Login
 from consumers.means import Means
-from consumers.observe import Trouble
+from consumers.observe import ProgramFailed, Trouble
 from consumers.policy import State
 from consumers.reconciler import route_stranded
 from consumers.window import NoQueue
-from transports.errors import TransferError
+from transports.errors import Phase, ProgramFault, Progress, TransferError
 
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
@@ -114,6 +115,8 @@ class AccountSession:
             self._park_after_trouble(error, OURS_DELAY)
         except ConfigError as error:
             self._park_after_trouble(error, CONFIG_DELAY)
+        except BaseException as error:  # noqa: BLE001 - an account must neither spin nor stand still
+            self._rest_after_fault(error)
         finally:
             self._close()
 
@@ -285,11 +288,19 @@ class AccountSession:
         leftovers = self.means.ledger.files.leftovers(self.account_id)
         if not leftovers:
             return
-        with contextlib.suppress(TransferError):  # the next session tries again
-            for recording_id, paths in leftovers:
-                if not self._login.remove(paths):
-                    return
-                self.means.ledger.files.cleaned(recording_id)
+        try:
+            with foreseen(Progress(Phase.CONNECTING)):
+                self._remove_each(leftovers)
+        except ProgramFault as fault:
+            self._report(fault.__cause__ or fault)
+        except TransferError:
+            return  # the next session tries again
+
+    def _remove_each(self, leftovers: Sequence[tuple[str, list[str]]]) -> None:
+        for recording_id, paths in leftovers:
+            if not self._login.remove(paths):
+                return
+            self.means.ledger.files.cleaned(recording_id)
 
     def _casualty_is_due(self, run: RunState) -> bool:
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
@@ -347,11 +358,23 @@ class AccountSession:
         except PyMongoError as error:
             self.means.observe(Trouble("mongodb", str(error)))
 
-    def _tell(self, trouble: Exception) -> None:
-        words, fault = str(trouble), None
-        if not isinstance(trouble, TO_BE_MENDED):
-            words, fault = repr(trouble), trouble
-        self.means.observe(Trouble("session", f"{self.account_id}: {words}", fault))
+    def _rest_after_fault(self, error: BaseException) -> None:
+        """The session died of what nobody foresaw: the account waits, longer each time."""
+        self._report(error)
+        self._close()
+        try:
+            self.means.ledger.accounts.rest_after_fault(self.account_id, self._epoch)
+        except PyMongoError as away:
+            self._tell(away)
+
+    def _tell(self, trouble: BaseException) -> None:
+        if isinstance(trouble, TO_BE_MENDED):
+            self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
+        else:
+            self._report(trouble)
+
+    def _report(self, fault: BaseException) -> None:
+        self.means.observe(ProgramFailed("session", fault, self.account_id))
 
     def _close(self) -> None:
         self._dispatch.messages.give_back()

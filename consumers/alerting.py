@@ -1,5 +1,10 @@
 """Carries the alerts that the accounts' changes of state have left there over to the outbox."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo.errors import PyMongoError
+
 from alerts.outbox import Outbox
 from consumers.ledger import Ledger
 
@@ -8,9 +13,34 @@ def send_alerts(ledger: Ledger, outbox: Outbox) -> None:
     """Store what is pending, then send what is due.
 
     The outbox has an alert before its account forgets it, and takes it once however often it is
-    handed over. Raises pymongo's errors.
+    handed over. What fails with one of them holds up none of the others: it is raised at the end,
+    as pymongo's errors are.
     """
-    for alert in ledger.accounts.pending_alerts():
-        outbox.store(alert)
-        ledger.accounts.alert_stored(alert)
+    faults = _store_pending(ledger, outbox)
     outbox.send_due()
+    for fault in faults:
+        raise fault
+
+
+def _store_pending(ledger: Ledger, outbox: Outbox) -> list[Exception]:
+    faults: list[Exception] = []
+    try:
+        for alert in ledger.accounts.pending_alerts():
+            with _kept_in(faults):
+                outbox.store(alert)
+                ledger.accounts.alert_stored(alert)
+    except PyMongoError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of one that cannot be read
+        faults.append(error)
+    return faults
+
+
+@contextmanager
+def _kept_in(faults: list[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the others are to be told
+        faults.append(error)

@@ -13,15 +13,25 @@ from pymongo.errors import PyMongoError
 
 from config.accounts import Account, FtpSettings
 from config.errors import ConfigError
+from consumers.faults import OURS, GuardedSource, foreseen
 from consumers.journal import LedgerJournal
 from consumers.ledger import Claim, LastError, RunState
 from consumers.login import Line, Login
 from consumers.means import Means
-from consumers.observe import TryEnded
+from consumers.observe import ProgramFailed, TryEnded
 from consumers.policy import State
 from consumers.settlement import Settlement
 from consumers.uploads import Ended
-from transports.errors import Interrupted, Kind, NameInUse, TransferError
+from transports.errors import (
+    Interrupted,
+    Kind,
+    NameInUse,
+    Phase,
+    ProgramFault,
+    Progress,
+    TransferError,
+    fault_at,
+)
 from transports.sources import open_source
 from transports.upload import Uploaded, upload
 
@@ -73,13 +83,15 @@ class Attempt:
 
     def run(self) -> Ended:
         """Try it, and write down how it ended. Never raises: what is ours stands in `trouble`."""
-        try:
-            return self._try()
-        except Exception as error:  # noqa: BLE001 - the session's thread raises it again
-            return Ended(self.claim, trouble=error)
-
-    def _try(self) -> Ended:
         line = self.around.login.line()
+        try:
+            return self._try(line)
+        except OURS as error:
+            return Ended(self.claim, trouble=error)
+        except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
+            return self._after_fault(line, error)
+
+    def _try(self, line: Line) -> Ended:
         try:
             uploaded = self._upload(line)
         except TransferError as error:
@@ -87,7 +99,7 @@ class Attempt:
             failure.part_left = error.part_left
             self._observe(failure=failure)
             return self._after_failure(line, failure)
-        except BaseException as error:
+        except OURS as error:
             self._give_start_back(error)
             raise
         self._observe(uploaded=uploaded)
@@ -98,6 +110,19 @@ class Attempt:
             self.around.means.dead_letters.sweep(self.around.account_id)
         return Ended(self.claim, delivered=delivered)
 
+    def _after_fault(self, line: Line, error: BaseException) -> Ended:
+        """The outcome itself could not be written down: words that the database refuses, for one.
+
+        That is the file's failure then, in words of our own.
+        """
+        fault = fault_at(Phase.RECORDING)
+        fault.__cause__, fault.part_left = error, True
+        try:
+            self._observe(failure=fault)
+            return self._after_failure(line, fault)
+        except Exception as again:  # noqa: BLE001 - the session's thread raises it again
+            return Ended(self.claim, trouble=again)
+
     def _found_all_well(self) -> bool:
         """Whether the account had nothing to recover from, and no other upload has failed since.
 
@@ -107,19 +132,29 @@ class Attempt:
         return not (since or self.begun.recovers)
 
     def _upload(self, line: Line) -> Uploaded:
+        """The way of the file. Raises TransferError, and what is ours to mend."""
+        progress = Progress()
+        try:
+            with foreseen(progress):
+                uploaded = self._bring(line, progress)
+        except BaseException as error:
+            line.discard()
+            if isinstance(error, ProgramFault):
+                error.part_left = progress.part_left
+            raise
+        line.keep()
+        return uploaded
+
+    def _bring(self, line: Line, progress: Progress) -> Uploaded:
         means = self.around.means
-        journal = LedgerJournal(means, self.around.epoch, self.settings, self.claim)
+        journal = LedgerJournal(means, self.around.epoch, self.settings, self.claim, progress)
         journal.check_name()
         with open_source(
             self.claim.file_url, dirs=means.source_dirs, egress=means.egress, limits=means.limits
         ) as source:
-            try:
-                uploaded = upload(line.open(self.settings), source, journal.job(), journal)
-            except BaseException:
-                line.discard()
-                raise
-        line.keep()
-        return uploaded
+            progress.phase = Phase.CONNECTING
+            server = line.open(self.settings)
+            return upload(server, GuardedSource(source), journal.job(), journal)
 
     def _give_start_back(self, error: BaseException) -> None:
         """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
@@ -167,9 +202,22 @@ class Attempt:
         )
         return Ended(self.claim, passes=True)
 
+    def _report(self, fault: ProgramFault) -> None:
+        """Put its traceback into the log, once: uploads at once may share it."""
+        if fault.reported or fault.__cause__ is None:
+            return
+        fault.reported = True
+        self.around.means.observe(
+            ProgramFailed(
+                fault.phase, fault.__cause__, self.around.account_id, self.claim.recording_id
+            )
+        )
+
     def _observe(
         self, *, uploaded: Uploaded | None = None, failure: TransferError | None = None
     ) -> None:
+        if isinstance(failure, ProgramFault):
+            self._report(failure)
         self.around.means.observe(
             TryEnded(
                 account_id=self.around.account_id,

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from consumers.confirms import ConfirmChannel, Outgoing
 from consumers.nodes import parameters
-from consumers.observe import Observer, Trouble
+from consumers.observe import Observer, ProgramFailed, Trouble
 
 T = TypeVar("T")
 
@@ -129,7 +129,7 @@ class Broker:
                 self._last_words = in_words(error)
                 self._observe(Trouble("rabbitmq", f"{self._name}: {self._last_words}"))
             except Exception as error:  # noqa: BLE001 - nothing is delivered without this thread
-                self._observe(Trouble("rabbitmq", f"{self._name}: {error!r}", error))
+                self._observe(ProgramFailed(self._name, error))
             self._fail_calls()
             failures = 0 if time.monotonic() - began > HEARTBEAT else failures + 1
             self._stopping.wait(_BACKOFF[min(failures, len(_BACKOFF)) - 1])

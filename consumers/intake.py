@@ -24,7 +24,7 @@ from consumers.broker import BrokerAway, NotRouted, Publisher
 from consumers.confirms import Outgoing
 from consumers.events import InvalidEvent
 from consumers.ledger import Arrival, Ledger, Opened, Routing
-from consumers.observe import EventTaken, Observer, Trouble
+from consumers.observe import EventTaken, Observer, ProgramFailed, Trouble
 from consumers.routing import Router
 
 BATCH = 500
@@ -39,6 +39,11 @@ HEARTBEAT = 20
 RETRY_SECONDS = 1.0
 POLL_SECONDS = 0.2
 """Longest wait for an event before the intake looks whether it is to stop."""
+
+AWAY = (BrokerAway, NotRouted, AMQPError, KombuError, OSError)
+"""The broker cannot be reached at this moment."""
+PROGRAM_FAULT = "program-fault"
+"""The reason of an event that the program fails of: to be published again once that is mended."""
 
 End = EventTaken | InvalidEvent
 """What becomes of an event."""
@@ -89,10 +94,10 @@ class Intake:
                 self._consume()
             except PyMongoError as error:
                 self._observe(Trouble("mongodb", f"intake: {error}"))
-            except (BrokerAway, NotRouted, AMQPError, KombuError, OSError) as error:
+            except AWAY as error:
                 self._observe(Trouble("rabbitmq", f"intake: {error}"))
             except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
-                self._observe(Trouble("intake", repr(error), error))
+                self._observe(ProgramFailed("intake", error))
             self.consuming.clear()
             self.behind = False
             self._stopping.wait(RETRY_SECONDS)
@@ -117,8 +122,34 @@ class Intake:
                     _gather(connection, arrived)
                     self.behind = len(arrived) >= RUSH
                     if arrived:
-                        self._take(arrived)
+                        self._take_all(arrived)
                         arrived.clear()
+
+    def _take_all(self, messages: Sequence[Any]) -> None:
+        """The batch together; where one of it makes the program fail, each by itself.
+
+        Nothing that has come to its end comes to another one: a row is opened once, and a message
+        that was acknowledged is passed over.
+        """
+        try:
+            self._take(messages)
+        except (*AWAY, PyMongoError):
+            raise
+        except Exception:  # noqa: BLE001 - it is told with the event that it belongs to
+            for message in messages:
+                if not message.acknowledged:
+                    self._take_alone(message)
+
+    def _take_alone(self, message: Any) -> None:
+        """An event of which the program fails stops none of the others: it is unusable."""
+        try:
+            self._take([message])
+        except (*AWAY, PyMongoError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
+            self._observe(ProgramFailed("intake", error))
+            ends = [InvalidEvent(PROGRAM_FAULT, type(error).__name__)]
+            self._acknowledge([message], ends, self._keep_invalid([message], ends))
 
     def _take(self, messages: Sequence[Any]) -> None:
         """A batch of events, each to its end. Raises what is ours: what is left comes again."""

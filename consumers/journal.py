@@ -1,12 +1,12 @@
 """What an upload is told of its recording, and what it asks of the ledger meanwhile."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from config.accounts import ExistingFile, FtpSettings
 from consumers.ledger import Claim
 from consumers.means import Means
-from transports.errors import NameInUse, NotPermitted
+from transports.errors import NameInUse, NotPermitted, Progress
 from transports.names import join
 from transports.upload import Intent, Job
 
@@ -19,6 +19,8 @@ class LedgerJournal:
     epoch: int
     settings: FtpSettings
     claim: Claim
+    progress: Progress = field(default_factory=Progress)
+    """Told how far the upload has come."""
     _copy: int = 1
 
     def check_name(self) -> None:
@@ -68,6 +70,7 @@ class LedgerJournal:
             rename=self.settings.capabilities.rename,
             overwrite=self._overwrites,
             hash=self.settings.capabilities.hash,
+            progress=self.progress,
         )
 
     @property

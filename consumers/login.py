@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary, WeakSet
 
 from config.accounts import FtpSettings
+from consumers.faults import foreseen
 from consumers.means import Means
+from consumers.observe import ProgramFailed
 from transports import server as servers
 from transports.base import MOST_AT_ONCE, Server
-from transports.errors import Interrupted, ServerBusy, TransferError
+from transports.errors import Interrupted, Phase, Progress, ServerBusy, TransferError
 
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
@@ -135,7 +137,7 @@ class Login:
             sessions = self._sessions()
         self.dismiss()
         for server in sessions:
-            server.cut()
+            self._cut(server)
 
     def dismiss(self) -> None:
         """Nothing is to begin any more: uploads that wait for a session give up."""
@@ -148,7 +150,7 @@ class Login:
         with self._lock:
             kept, self._kept = self._kept, []
         for each in kept:
-            each.server.close()
+            self._close(each.server)
 
     # --- the side of a line -----------------------------------------------------------------------
 
@@ -159,7 +161,7 @@ class Login:
         where nothing is to begin any more.
         """
         while (kept := self._wait_for_session(settings)) is not None:
-            if kept.server.connected and _answers(kept):
+            if kept.server.connected and self._answers(kept):
                 return kept.server
             self.discard(kept.server)
         return None
@@ -212,7 +214,8 @@ class Login:
         password = self._means.directory.password(self._account_id)
         self._refusal = None
         try:
-            server = servers.connect(settings, password, self._means.limits, self._means.egress)
+            with foreseen(Progress(Phase.CONNECTING)):
+                server = servers.connect(settings, password, self._means.limits, self._means.egress)
         except TransferError as error:
             self._refusal = error
             error.common = error.common or error
@@ -231,7 +234,7 @@ class Login:
                 self._in_use.append(server)
                 self._channels[server] = object()
                 return server
-        server.close()
+        self._close(server)
         raise Interrupted("The worker is stopping")
 
     def hand_on(self, server: Server, successor: Server) -> None:
@@ -246,7 +249,7 @@ class Login:
 
     def end(self, server: Server) -> None:
         """The end of an upload that has handed on its session is done, or has failed."""
-        server.close()
+        self._close(server)
         with self._lock:
             self._ending.remove(server)
             self._lock.notify_all()
@@ -267,7 +270,7 @@ class Login:
 
     def discard(self, server: Server) -> None:
         """It has failed: a session that is broken is never used again."""
-        server.close()
+        self._close(server)
         self.doubt()
         with self._lock:
             self._in_use.remove(server)
@@ -281,6 +284,34 @@ class Login:
             told = failure.common in self._told
             self._told.add(failure.common)
             return told
+
+    def _answers(self, kept: _Kept) -> bool:
+        if time.monotonic() - kept.since < STALE_SECONDS:
+            return True
+        try:
+            kept.server.exists("courier-still-there")
+        except TransferError:
+            return False
+        except Exception as error:  # noqa: BLE001 - it is of no use then, and another one is opened
+            self._report(error)
+            return False
+        return True
+
+    def _close(self, server: Server) -> None:
+        """End a session, whatever that meets: nothing else depends on how it ends."""
+        try:
+            server.close()
+        except Exception as error:  # noqa: BLE001 - what is left to do must be done all the same
+            self._report(error)
+
+    def _cut(self, server: Server) -> None:
+        try:
+            server.cut()
+        except Exception as error:  # noqa: BLE001 - the others are to be cut as well
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        self._means.observe(ProgramFailed("login", error, self._account_id))
 
     def _standing(self, settings: FtpSettings) -> list[Server]:
         if settings != self._settings:
@@ -376,13 +407,3 @@ def _worth(round_trip: float) -> int:
     if math.isinf(round_trip):
         return 1  # the server was asked nothing yet
     return AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)
-
-
-def _answers(kept: _Kept) -> bool:
-    if time.monotonic() - kept.since < STALE_SECONDS:
-        return True
-    try:
-        kept.server.exists("courier-still-there")
-    except TransferError:
-        return False
-    return True

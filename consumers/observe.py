@@ -74,9 +74,22 @@ class Trouble:
 
     where: str
     words: str
-    fault: BaseException | None = None
-    """Set where it is a fault of the program: its traceback belongs in the log."""
 
 
-Observation = EventTaken | TryEnded | FileEnded | AccountChanged | FilesDiscarded | Trouble
+@dataclass(frozen=True)
+class ProgramFailed:
+    """An error that nobody foresaw was caught: its traceback belongs in the log.
+
+    `where`: the phase of a try, or the part of the program; there are few of them.
+    """
+
+    where: str
+    fault: BaseException
+    account_id: str | None = None
+    recording_id: str | None = None
+
+
+Observation = (
+    EventTaken | TryEnded | FileEnded | AccountChanged | FilesDiscarded | Trouble | ProgramFailed
+)
 Observer = Callable[[Observation], None]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pymongo.errors import PyMongoError
 
 from consumers.broker import BrokerAway, NotRouted
-from consumers.observe import Observer, Trouble
+from consumers.observe import Observer, ProgramFailed, Trouble
 
 
 class Periodic:
@@ -51,4 +51,4 @@ class Periodic:
         except (BrokerAway, NotRouted) as error:
             self._observe(Trouble("rabbitmq", f"{self._name}: {error}"))
         except Exception as error:  # noqa: BLE001 - one bad round must not end all the others
-            self._observe(Trouble(self._name, repr(error), error))
+            self._observe(ProgramFailed(self._name, error))

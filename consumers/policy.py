@@ -111,17 +111,19 @@ def decide(
     *,
     running: int,
     shared: bool = False,
+    fault: bool = False,
     jitter: float,
 ) -> Decision:
     """The consequence of a failed try.
 
     `running` is the number of uploads at the account's server while it failed, this one
     included; `shared` tells that it lost a connection with another upload, whose failure counts
-    for both; `jitter` is a random number from 0 to 1.
+    for both; `fault` that an error which nobody foresaw ended the try, which then is one of the
+    file's own in any case; `jitter` is a random number from 0 to 1.
     """
     kind = judged(kind, running=running)
     return Decision(
-        _for_file(kind, file, account, rules, jitter),
+        _for_file(kind, file, account, rules, jitter, fault=fault),
         _for_account(kind, account, rules, shared=shared),
     )
 
@@ -143,11 +145,11 @@ def recovers(account: AccountView) -> bool:
 
 
 def _for_file(
-    kind: Kind, file: FileView, account: AccountView, rules: Rules, jitter: float
+    kind: Kind, file: FileView, account: AccountView, rules: Rules, jitter: float, *, fault: bool
 ) -> Retry | DeadLetter:
     probe = account.state is State.PROBING or file.casualty
     by_account = kind is Kind.ACCOUNT and not probe and not account.changed
-    counted = kind in {Kind.FILE, Kind.SOURCE} or by_account
+    counted = kind in {Kind.FILE, Kind.SOURCE} or by_account or fault
     if not counted:
         return (
             DeadLetter(casualty=True, counted=False) if file.casualty else Retry(0, counted=False)

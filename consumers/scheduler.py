@@ -9,11 +9,13 @@ from pymongo.errors import PyMongoError
 from consumers.account import AccountSession
 from consumers.ledger import bucket_of
 from consumers.means import Means
-from consumers.observe import Trouble
+from consumers.observe import ProgramFailed, Trouble
 
 STEP = 0.1
 POLL = 0.2
 """Seconds between looks at what is due; an arrival in this process is told at once."""
+FAULT_SECONDS = 5.0
+"""What a session that could not even write down its own fault keeps its slot for."""
 
 
 class Scheduler:
@@ -65,7 +67,7 @@ class Scheduler:
             except PyMongoError as error:
                 self._means.observe(Trouble("mongodb", str(error)))
             except Exception as error:  # noqa: BLE001 - without a scheduler nothing is delivered
-                self._means.observe(Trouble("scheduler", repr(error), error))
+                self._means.observe(ProgramFailed("scheduler", error))
             self._woken.wait(POLL)
 
     def _open_sessions(self) -> None:
@@ -89,21 +91,30 @@ class Scheduler:
         )
         with self._lock:
             self._running[account_id] = session
-        self._pool.submit(self._work, session)
+        try:
+            self._pool.submit(self._work, session)
+        except BaseException:  # the system has no thread left
+            self._ended(session)
+            raise
 
     def _work(self, session: AccountSession) -> None:
+        if self._running.get(session.account_id) is not session:
+            return  # its beginning has failed, and the pool has kept it all the same
         try:
             epoch = self._means.ownership.epoch(session.account_id)
             if epoch is not None:
                 session.run(epoch)
-        except Exception as error:  # noqa: BLE001 - a fault of one session must not end the others
-            self._means.observe(Trouble("session", f"{session.account_id}: {error!r}", error))
-            self._stopping.wait(POLL)
+        except BaseException as error:  # noqa: BLE001 - it must not end the others, nor spin
+            self._means.observe(ProgramFailed("session", error, session.account_id))
+            self._stopping.wait(FAULT_SECONDS)
         finally:
-            with self._lock:
-                del self._running[session.account_id]
-            self._means.slots.give_back()
+            self._ended(session)
             self.wake()
+
+    def _ended(self, session: AccountSession) -> None:
+        with self._lock:
+            del self._running[session.account_id]
+        self._means.slots.give_back()
 
     def _wait_for_sessions(self, grace: float, hurry: threading.Event) -> bool:
         """Whether all sessions ended within the grace time, and before there was a hurry."""

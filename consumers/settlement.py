@@ -24,7 +24,7 @@ from consumers.policy import (
     decide,
     judged,
 )
-from transports.errors import Kind, TransferError
+from transports.errors import Kind, ProgramFault, TransferError
 from transports.upload import Uploaded
 
 ATTEMPTS = 5
@@ -120,6 +120,7 @@ class Settlement:
             self.means.rules,
             running=running,
             shared=shared,
+            fault=isinstance(failure, ProgramFault),
             jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
         )
 

@@ -21,8 +21,8 @@ class Ended:
     """It told nothing of the account: a probe goes on with the next file."""
     rests: float | None = None
     """Seconds for which the account is left alone: what failed is ours."""
-    trouble: Exception | None = None
-    """The database or the broker is away, or a key is missing."""
+    trouble: BaseException | None = None
+    """The database or the broker is away, a key is missing, or nobody foresaw it."""
 
 
 class Uploads:
@@ -35,7 +35,7 @@ class Uploads:
     def __init__(self, most: int, slots: Slots, stirred: threading.Event) -> None:
         self._slots = slots
         self._stirred = stirred
-        self._running: dict[str, str] = {}
+        self._running: dict[str, Claim] = {}
         self._lock = threading.Lock()
         self._active = 0
         self._more_slots = 0
@@ -51,7 +51,7 @@ class Uploads:
 
     def file_names(self) -> Collection[str]:
         """The wanted names of those that run."""
-        return self._running.values()
+        return [claim.file_name for claim in self._running.values()]
 
     @contextmanager
     def room(self, most: int, *, alone: bool = False) -> Iterator[bool]:
@@ -84,11 +84,19 @@ class Uploads:
         self._slots.share(self)
 
     def begin(self, claim: Claim, work: Callable[[], Ended]) -> None:
-        """Do the work in a thread. Only where there is room."""
-        self._running[claim.recording_id] = claim.file_name
-        self._entered = False
+        """Do the work in a thread. Only where there is room.
+
+        Raises RuntimeError where the system has no thread left: then it has not begun.
+        """
+        self._running[claim.recording_id] = claim
         self._change(1)
-        self._pool.submit(self._run, work)
+        try:
+            self._pool.submit(self._run, claim, work)
+        except BaseException:
+            del self._running[claim.recording_id]
+            self._change(-1)
+            raise
+        self._entered = False
 
     def ended(self) -> list[Ended]:
         """Those that have ended since the last call."""
@@ -102,8 +110,13 @@ class Uploads:
         self._pool.shutdown(wait=True)
         return self.ended()
 
-    def _run(self, work: Callable[[], Ended]) -> None:
-        ended = work()
+    def _run(self, claim: Claim, work: Callable[[], Ended]) -> None:
+        if self._running.get(claim.recording_id) is not claim:
+            return  # its beginning has failed, and the pool has kept it all the same
+        try:
+            ended = work()
+        except BaseException as error:  # noqa: BLE001 - what never ends is waited for for ever
+            ended = Ended(claim, trouble=error)
         self._slots.end()
         self._ended.put(ended)
         self._change(-1)

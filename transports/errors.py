@@ -13,27 +13,34 @@
         QuotaExceeded             no space left
         Stalled                   no byte moved for the stall limit, or no reply in time
         ConnectionLost            cut in the middle
+        AccountFault              a fault of the program on the way to the server
       FileFailure                 file: this name, this content
         NameRefused               the server does not take the name
         VerificationFailed        what arrived is not what was sent
+        SingledOut                a test file arrived by the same means, this one did not
+        FileFault                 a fault of the program while the file was brought to its place
       SourceFailure               source: the recording itself
         SourceMissing
         SourceUnreadable
         SourceMismatch            size or hash is not what the event says
         SourceChanged             replaced while it was read
+        SourceFault               a fault of the program while it was opened or read
       ServerBusy                  busy: too many connections
       OurFailure                  ours: nothing the customer could mend
         NotPermitted              the lease is over: change nothing more
         Interrupted               the worker is stopping
         NameInUse                 another recording on its way takes this name first
 
+AccountFault, FileFault and SourceFault are ProgramFault too: what nobody foresaw.
+
 The kind is decided where the error is raised, never by matching its text later. `words` are the
 server's own last words, or the operating system's where it said none; `advice` is for the person
 who has to mend it.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
 
 class Kind(StrEnum):
@@ -136,6 +143,15 @@ class VerificationFailed(FileFailure):
     advice = "What the server stored differs from what was sent: check its disk and antivirus."
 
 
+class SingledOut(FileFailure):
+    """Such a failure is first called the account's: the server's words are about no file."""
+
+    advice = (
+        "The server took a test file just now, and not this one: check its limits and rules for "
+        "the name, the size and the content of files."
+    )
+
+
 class SourceFailure(TransferError):
     kind = Kind.SOURCE
     advice = "The recording could not be read; the customer's server is not concerned."
@@ -155,6 +171,69 @@ class SourceMismatch(SourceFailure):
 
 class SourceChanged(SourceFailure):
     advice = "The recording was replaced while it was read: check the recording pipeline."
+
+
+class Phase(StrEnum):
+    """How far a try of a file has come; a fault of the program is told by it."""
+
+    OPENING = "opening"
+    READING = "reading"
+    CONNECTING = "connecting"
+    FOLDER = "making the folder"
+    LOOKING = "looking for earlier tries"
+    WRITING = "writing"
+    VERIFYING = "verifying"
+    RENAMING = "renaming"
+    RECORDING = "recording the outcome"
+
+
+@dataclass
+class Progress:
+    """How far a try has come at this moment."""
+
+    phase: Phase = Phase.OPENING
+    part_left: bool = False
+    """Whether its temporary file may still stand at the customer, now that it has failed."""
+
+
+class ProgramFault(TransferError):
+    """An error that nobody foresaw ended the try; it is this one's `__cause__`.
+
+    `reported` is set once its traceback is in the log. What is raised has the kind of its phase.
+    """
+
+    kind = Kind.OURS
+    advice = "The program failed, and its operators were told: nothing to do at the server."
+
+    def __init__(self, phase: Phase) -> None:
+        super().__init__(f"A fault of the program at {phase}: this was reported")
+        self.phase = phase
+        self.reported = False
+
+
+class AccountFault(ProgramFault, AccountFailure):
+    kind = Kind.ACCOUNT
+
+
+class FileFault(ProgramFault, FileFailure):
+    kind = Kind.FILE
+
+
+class SourceFault(ProgramFault, SourceFailure):
+    kind = Kind.SOURCE
+
+
+def fault_at(phase: Phase) -> ProgramFault:
+    """The failure that an unforeseen error is, by the phase it came in."""
+    match phase:
+        case Phase.OPENING | Phase.READING:
+            return SourceFault(phase)
+        case Phase.CONNECTING | Phase.FOLDER:
+            return AccountFault(phase)
+        case Phase.LOOKING | Phase.WRITING | Phase.VERIFYING | Phase.RENAMING | Phase.RECORDING:
+            return FileFault(phase)
+        case _:
+            assert_never(phase)
 
 
 class ServerBusy(TransferError):

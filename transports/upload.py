@@ -9,7 +9,7 @@ cannot withdraw it leaves the file to the start that has taken over.
 import contextlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,6 +21,8 @@ from transports.errors import (
     NameRefused,
     NotPermitted,
     PathRefused,
+    Phase,
+    Progress,
     SourceMismatch,
     TransferError,
     VerificationFailed,
@@ -71,6 +73,8 @@ class Job:
     """Whether the file takes the place of one of its name; else it gets a name that is free."""
     hash: HashAlgorithm | None = None
     """Of which the server tells a file's digest."""
+    progress: Progress = field(default_factory=Progress)
+    """Told how far the upload has come."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +120,21 @@ def upload(server: Server, source: Source, job: Job, journal: Journal) -> Upload
     raises passes through unchanged.
     """
     try:
+        job.progress.phase = Phase.LOOKING
         finished = _finished_before(server, job) or _finish(server, job, journal)
         if finished is not None:
             return finished
+        job.progress.phase = Phase.FOLDER
         server.make_directory(job.folder)
+        job.progress.phase = Phase.LOOKING
         _remove_leftovers(server, job, journal)
         if job.rename:
             with contextlib.suppress(Unsupported):
                 return _put_and_rename(server, source, job, journal)
         return _put_in_place(server, source, job, journal)
     except BaseException:
-        server.close()
+        with contextlib.suppress(Exception):  # the first error is raised, not one of the closing
+            server.close()
         raise
 
 
@@ -197,9 +205,10 @@ def _put_and_rename(server: Server, source: Source, job: Job, journal: Journal) 
     names = _Names(server, journal)
     # A digest may take its time: then what was seen before it may be true no more.
     look_at = None if job.overwrite or job.hash is not None else names.wanted()
-    with _removed_on_failure(server, part, journal):
+    with _removed_on_failure(server, part, journal, job.progress):
         content = _send(server, source, job, part.path, look_at)
         verified = _verify(server, part.path, content, job)
+        job.progress.phase = Phase.RENAMING
         intent = Intent(part.path, "", content.size, content.sha256)
         if job.overwrite:
             final = _overwrite(server, part, intent, journal)
@@ -220,7 +229,10 @@ def _put_in_place(server: Server, source: Source, job: Job, journal: Journal) ->
         if not journal.intend(intent):
             continue
         journal.permit()
-        with _removed_on_failure(server, _Part(path), journal), _blamed_on_name(server, job):
+        with (
+            _removed_on_failure(server, _Part(path), journal, job.progress),
+            _blamed_on_name(server, job),
+        ):
             content = _send(server, source, job, path)
             verified = _verify(server, path, content, job, may_be_taken=True)
         return Uploaded(path, content.size, content.sha256, verified, sent=True)
@@ -310,6 +322,7 @@ def _send(
     server: Server, source: Source, job: Job, path: str, look_at: str | None = None
 ) -> Content:
     """Stream the recording to the path. Raises SourceMismatch."""
+    job.progress.phase = Phase.WRITING
     if source.size is not None:
         _check_size(source.size, job)
     content = Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256)
@@ -333,6 +346,7 @@ def _verify(
 
     Under its final name the file may be taken by the customer as soon as it is there.
     """
+    job.progress.phase = Phase.VERIFYING
     if content.seen.size == content.size:
         verified = Verified.SIZE
     else:
@@ -400,13 +414,15 @@ class _Part:
 
 
 @contextlib.contextmanager
-def _removed_on_failure(server: Server, part: _Part, journal: Journal) -> Iterator[None]:
+def _removed_on_failure(
+    server: Server, part: _Part, journal: Journal, progress: Progress
+) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        left = not _removed(server, part, journal)
+        progress.part_left = not _removed(server, part, journal)
         if isinstance(error, TransferError):
-            error.part_left = left
+            error.part_left = progress.part_left
         raise
 
 
@@ -416,7 +432,7 @@ def _removed(server: Server, part: _Part, journal: Journal) -> bool:
         return False
     try:
         server.remove(part.path)
-    except TransferError:
+    except Exception:  # noqa: BLE001 - whatever the cleaning died of, the first error is raised
         return False
     return True
 

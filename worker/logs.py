@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from dataclasses import fields
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, assert_never
 
 import structlog
 from pydantic import SecretStr
@@ -21,6 +21,7 @@ from consumers.observe import (
     FileEnded,
     FilesDiscarded,
     Observation,
+    ProgramFailed,
     Trouble,
     TryEnded,
 )
@@ -29,16 +30,10 @@ Format = Literal["json", "console"]
 
 MASK = "***"
 
-_EVENT_NAMES: dict[type, str] = {
-    EventTaken: "event_taken",
-    TryEnded: "try_ended",
-    FileEnded: "file_ended",
-    AccountChanged: "account_changed",
-    FilesDiscarded: "files_discarded",
-    Trouble: "trouble",
-    AlertTried: "alert_tried",
+_FIELD_NAMES: dict[tuple[type, str], str] = {
+    (TryEnded, "number"): "try",
+    (ProgramFailed, "fault"): "exc_info",
 }
-_FIELD_NAMES: dict[tuple[type, str], str] = {(TryEnded, "number"): "try"}
 _SECRET_KEY = re.compile(
     r"passw(or)?d|passphrase|secret|token|authorization|credential|private_?key|api_?key|cookie",
     re.IGNORECASE,
@@ -97,11 +92,36 @@ class LogObserver:
 
     def __call__(self, observation: Observation | AlertTried) -> None:
         """Log it at the level of its meaning, with those of its fields that are known."""
-        self._log.log(_level(observation), _EVENT_NAMES[type(observation)], **_known(observation))
+        self._log.log(_level(observation), _event_name(observation), **_known(observation))
+
+
+def _event_name(observation: Observation | AlertTried) -> str:
+    match observation:
+        case EventTaken():
+            name = "event_taken"
+        case TryEnded():
+            name = "try_ended"
+        case FileEnded():
+            name = "file_ended"
+        case AccountChanged():
+            name = "account_changed"
+        case FilesDiscarded():
+            name = "files_discarded"
+        case Trouble():
+            name = "trouble"
+        case ProgramFailed():
+            name = "program_failed"
+        case AlertTried():
+            name = "alert_tried"
+        case _:
+            assert_never(observation)
+    return name
 
 
 def _level(observation: Observation | AlertTried) -> int:
     match observation:
+        case ProgramFailed():
+            return logging.ERROR
         case (
             Trouble()
             | FilesDiscarded()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol as Interface
+from typing import assert_never
 
 import pymongo
 from prometheus_client import (
@@ -28,8 +29,17 @@ from pymongo.errors import PyMongoError
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
-from consumers.observe import AccountChanged, EventTaken, FileEnded, Observation, TryEnded
-from transports.errors import Kind
+from consumers.observe import (
+    AccountChanged,
+    EventTaken,
+    FileEnded,
+    FilesDiscarded,
+    Observation,
+    ProgramFailed,
+    Trouble,
+    TryEnded,
+)
+from transports.errors import Kind, Phase
 
 CACHE_SECONDS = 5.0
 """How old the numbers read from the database may be."""
@@ -112,6 +122,13 @@ class Metrics:
             registry=own,
         )
         self._alerts = Counter("courier_alerts", "Alert e-mails tried.", ["outcome"], registry=own)
+        self._faults = Counter(
+            "courier_program_faults",
+            "Errors that nobody foresaw, by the phase of a try or the part of the program. "
+            "Each has its traceback in the log as `program_failed`.",
+            ["phase"],
+            registry=own,
+        )
         self._create_known()
         self._registry = own
         if summed_from is not None:
@@ -143,8 +160,12 @@ class Metrics:
                 self._suspensions.labels(cause or "").inc()
             case AlertTried(outcome=outcome):
                 self._alerts.labels(outcome).inc()
+            case ProgramFailed(where=where):
+                self._faults.labels(where).inc()
+            case AccountChanged() | FilesDiscarded() | Trouble():
+                pass  # the log's alone
             case _:
-                pass  # what remains is the log's alone
+                assert_never(observation)
 
     def _count_try(self, ended: TryEnded) -> None:
         if ended.kind is not None:
@@ -164,6 +185,8 @@ class Metrics:
             self._alerts.labels(outcome)
         for cause in (Kind.ACCOUNT, Kind.FILE):
             self._suspensions.labels(cause)
+        for phase in Phase:
+            self._faults.labels(phase)
         for protocol in Protocol:
             self._bytes.labels(protocol)
             self._upload_seconds.labels(protocol)

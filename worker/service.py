@@ -33,6 +33,7 @@ from worker.core import Core, egress, make_messaging, make_outbox
 from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
+from worker.observers import Observers
 from worker.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ class Service:
         settings = core.settings
         self._core = core
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self._log = LogObserver()
         self._outbox = make_outbox(core, self._observe)
         self._presence = Presence(core.database, self._worker)
         self._told = ("", 0)
@@ -70,6 +70,7 @@ class Service:
         self._metrics = Metrics(
             totals=lambda: core.ledger.totals(core.directory), alerts_waiting=self._outbox.waiting
         )
+        self._observers = Observers(LogObserver(), self._metrics.observe)
         self._publishing = make_messaging(core, self._observe)
         self._consuming = Broker(settings.amqp_url, "consuming", self._observe)
         self._scheduler = Scheduler(
@@ -208,8 +209,7 @@ class Service:
         )
 
     def _observe(self, observation: Observation | AlertTried) -> None:
-        self._log(observation)
-        self._metrics.observe(observation)
+        self._observers(observation)
 
     def _send_alerts(self) -> None:
         send_alerts(self._core.ledger, self._outbox)

@@ -22,6 +22,7 @@ from config.directory import account_of
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.records import Document, LastError, RunState, shown_state
 from consumers.policy import State
+from transports.errors import Kind
 
 _FRESH: Document = {
     "state": State.ACTIVE.value,
@@ -41,14 +42,25 @@ _FRESH: Document = {
     "outage_suspensions": 0,
     "outage_told": None,
     "tried_now": False,
+    "faults": 0,
+    "rests_until": None,
 }
 _WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
+_FAULT = LastError(
+    Kind.OURS.value,
+    "A fault of the program at working the account: this was reported",
+    "Nothing to do at the server: the operators were told, and it is tried again by itself.",
+)
 _RECOVERY = "recovery"
 _CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
 _STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
 """Counted like an arrival, so that a session that is about to end does not sleep over it."""
 
 
+FAULT_SECONDS = 2.0
+"""An account rests for so long whose session died of a fault of the program, and twice as long each
+time until one comes to its end."""
+LONGEST_REST = 600.0
 REMINDER_SECONDS = 86_400
 """Least time between two alerts of one outage, where it is told of once and then daily."""
 
@@ -147,7 +159,31 @@ class AccountStates:
         """
         later = _later(wait) if wait is not None else until
         due = {"$cond": [{"$eq": ["$run.routed", routed]}, later, "$$NOW"]}
-        self._update(_fenced(account_id, epoch), {"run.next_due": due})
+        ours = {"$eq": [{"$ifNull": ["$run.last_error.kind", ""]}, _FAULT.kind]}
+        over = {"$and": [{"$gt": ["$run.faults", 0]}, ours]}
+        values = {
+            "run.next_due": due,
+            "run.faults": 0,
+            "run.rests_until": None,
+            "run.last_error": {"$cond": [over, None, "$run.last_error"]},
+        }
+        self._update(_fenced(account_id, epoch), values)
+
+    def rest_after_fault(self, account_id: str, epoch: int) -> None:
+        """The session died of a fault of the program: shown, and due again after a while.
+
+        Arrivals do not make it due sooner; what people do, does.
+        """
+        rest = {"$multiply": [FAULT_SECONDS, {"$pow": [2, {"$min": ["$run.faults", 20]}]}]}
+        bounded = {"$min": [LONGEST_REST, rest]}
+        until = {"$add": ["$$NOW", {"$round": {"$multiply": [1000, bounded]}}]}
+        values = {
+            "run.faults": {"$add": ["$run.faults", 1]},
+            "run.rests_until": until,
+            "run.next_due": until,
+            "run.last_error": _error(_FAULT),
+        }
+        self._update(_fenced(account_id, epoch), values)
 
     def begin_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
         """One file alone is tried next. False where its timer is not over (any more)."""
@@ -310,13 +346,24 @@ class AccountStates:
     # --- alerts -------------------------------------------------------------------------------
 
     def pending_alerts(self) -> Iterator[Suspension | Recovery]:
-        """What people are to be told of and is not in the outbox yet."""
+        """What people are to be told of and is not in the outbox yet.
+
+        One that cannot be read holds up none of the others: its error is raised at the end.
+        """
+        faults: list[Exception] = []
         rows = self._accounts.find({"run.alerts.number": {"$exists": True}}, {"run.alerts": 1})
         for row in rows:
             for alert in row["run"]["alerts"]:
                 kind = alert.pop("kind", None)
                 read = suspension.from_document if kind is None else recovery.from_document
-                yield read(alert)
+                try:
+                    pending = read(alert)
+                except Exception as error:  # noqa: BLE001 - the others are to be told
+                    faults.append(error)
+                else:
+                    yield pending
+        for fault in faults:
+            raise fault
 
     def alert_stored(self, alert: Suspension | Recovery) -> None:
         """The outbox has it now."""
@@ -370,7 +417,8 @@ def _arrival(files: int) -> Document:
         ]
     }
     may_work = {"$or": [{"$eq": ["$run.state", State.ACTIVE.value]}, timer_over]}
-    earliest = {"$min": [{"$ifNull": ["$run.next_due", "$$NOW"]}, "$$NOW"]}
+    now = {"$max": ["$$NOW", "$run.rests_until"]}
+    earliest = {"$min": [{"$ifNull": ["$run.next_due", now]}, now]}
     due = {
         "$cond": [
             {"$and": [may_work, {"$not": "$run.paused"}]},

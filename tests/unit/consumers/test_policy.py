@@ -87,6 +87,18 @@ def test_a_source_failure_is_a_try_also_in_a_probe(state: State) -> None:
     assert decided(Kind.SOURCE, state=state, tries=4).file == DeadLetter(casualty=False)
 
 
+@pytest.mark.parametrize("kind", COUNTED)
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_fault_of_the_program_is_a_try_of_its_file_in_any_case(
+    kind: Kind, state: State, *, changed: bool
+) -> None:
+    decision = decide(
+        kind, FileView(3, 3), AccountView(state, 0, changed), RULES, running=1, fault=True, jitter=0
+    )
+    assert decision.file == Retry(60, counted=True)
+
+
 @pytest.mark.parametrize("kind", [Kind.BUSY, Kind.OURS])
 @pytest.mark.parametrize("state", list(State))
 def test_what_is_busy_or_ours_is_no_try(kind: Kind, state: State) -> None:

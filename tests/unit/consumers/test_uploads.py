@@ -114,3 +114,35 @@ def test_one_that_begins_after_all_have_ended_uses_the_slot_of_the_session(
     assert slots.free == 5
     assert "c" in held.uploads
     assert list(held.uploads.file_names()) == ["a.wav", "b.wav", "c.wav"]
+
+
+def test_an_upload_that_raises_anything_at_all_has_ended(slots: Slots) -> None:
+    uploads = Uploads(8, slots, threading.Event())
+
+    def dies() -> Ended:
+        raise SystemExit
+
+    with uploads.room(8) as is_room:
+        assert is_room
+        uploads.begin(claim("a"), dies)
+    (ended,) = uploads.close()
+    assert isinstance(ended.trouble, SystemExit)
+    assert not len(uploads)
+    assert slots.begin_alone(uploads)
+
+
+def test_one_that_could_not_be_begun_does_not_run(
+    slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads = Uploads(8, slots, threading.Event())
+
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(uploads._pool, "submit", no_thread)
+        with pytest.raises(RuntimeError), uploads.room(8):
+            uploads.begin(claim("a"), lambda: Ended(claim("a")))
+    assert uploads.close() == []
+    assert not len(uploads)
+    assert slots.begin_alone(uploads)

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import structlog
@@ -15,22 +15,38 @@ from pydantic import SecretStr
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
+from consumers.ledger import Totals
 from consumers.observe import (
     AccountChanged,
     EventTaken,
     FileEnded,
     FilesDiscarded,
     Observation,
+    ProgramFailed,
     Trouble,
     TryEnded,
 )
 from transports.errors import Kind
 from worker.logs import LogObserver, configure, mask_secrets
+from worker.metrics import Metrics
+from worker.observers import Observers
 
 DELIVERED = TryEnded("acme", "r1", Protocol.SFTP, 2, 1.5, 480_044, "/in/a.wav", "size")
 FAILED = TryEnded(
     "acme", "r1", Protocol.FTP, 1, 0.2, kind=Kind.ACCOUNT, words="530 No.", advice="Check."
 )
+
+ONE_OF_EACH = (
+    EventTaken("routed", "acme", "r1"),
+    DELIVERED,
+    FileEnded("delivered", "acme", "r1", 3.5),
+    AccountChanged("acme", "active", 0),
+    FilesDiscarded("acme", 3),
+    Trouble("mongodb", "away"),
+    ProgramFailed("writing", KeyError("227"), "acme", "r1"),
+    AlertTried("sent", "acme:3"),
+)
+NO_TOTALS = Totals({}, 0, 0, 0.0)
 
 
 class Terminal(io.StringIO):
@@ -127,6 +143,11 @@ def events(stream: io.StringIO) -> list[dict[str, Any]]:
             "warning",
             {"event": "trouble", "where": "rabbitmq", "words": "Connection refused"},
         ),
+        (
+            ProgramFailed("writing", KeyError("227"), "acme", "r1"),
+            "error",
+            {"event": "program_failed", "where": "writing", "recording_id": "r1"},
+        ),
         (AlertTried("sent", "acme:3"), "info", {"event": "alert_tried", "alert_id": "acme:3"}),
         (
             AlertTried("failed", "acme:3", "451 later"),
@@ -146,6 +167,37 @@ def test_each_observation_is_one_event_at_the_level_of_its_meaning(
     [event] = events(stream)
     assert expected.items() <= event.items()
     assert event["level"] == level
+
+
+def test_a_fault_of_the_program_has_its_traceback_in_the_log(stream: io.StringIO) -> None:
+    try:
+        fail(OverflowError("port must be 0-65535"))
+    except OverflowError as error:
+        LogObserver()(ProgramFailed("connecting", error, "acme", "r1"))
+    [event] = events(stream)
+    (raised,) = event["exception"]
+    assert (raised["exc_type"], raised["exc_value"]) == ("OverflowError", "port must be 0-65535")
+    assert raised["frames"][-1]["name"] == "fail"
+
+
+def test_the_log_and_the_metrics_know_every_observation(stream: io.StringIO) -> None:
+    assert {type(each) for each in ONE_OF_EACH} == {*get_args(Observation), AlertTried}
+    for observation in ONE_OF_EACH:
+        LogObserver()(observation)
+        Metrics(lambda: NO_TOTALS, lambda: 0).observe(observation)
+    assert len({event["event"] for event in events(stream)}) == len(ONE_OF_EACH)
+
+
+def test_an_observer_that_fails_fails_nobody_and_is_a_line_in_the_log(stream: io.StringIO) -> None:
+    heard: list[object] = []
+
+    def fails(_observation: object) -> None:
+        raise KeyError("unknown")
+
+    Observers(fails, heard.append)(DELIVERED)
+    [event] = events(stream)
+    assert (event["event"], event["observation"]) == ("observer_failed", "TryEnded")
+    assert heard == [DELIVERED]
 
 
 def test_an_event_has_a_time_in_utc_and_no_empty_fields(stream: io.StringIO) -> None:

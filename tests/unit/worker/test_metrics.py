@@ -41,6 +41,7 @@ CONTRACT = {
     "courier_oldest_queued_seconds": ("gauge", set[str]()),
     "courier_alerts_total": ("counter", {"outcome"}),
     "courier_alerts_waiting": ("gauge", set[str]()),
+    "courier_program_faults_total": ("counter", {"phase"}),
 }
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -1,0 +1,87 @@
+"""A server of our own interface, in memory: it fails by what a test tells it to raise."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from config.accounts import HashAlgorithm
+from transports.base import HandOn, Offer, Seen, Server, TargetExists
+
+
+@dataclass
+class Place:
+    """What stands at one customer. `fails` is asked at each step, with the path it is about."""
+
+    fails: Callable[[str, str], None] = lambda _step, _path: None
+    files: dict[str, bytes] = field(default_factory=dict)
+    logins: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def connect(self) -> Server:
+        """One more session."""
+        with self.lock:
+            self.logins += 1
+        self.fails("connect", "")
+        return FakeServer(self)
+
+
+class FakeServer:
+    """One session at a place."""
+
+    hand_on: HandOn | None = None
+    hands_on = False
+    host_key = None
+    round_trip = 0.001
+    offer = Offer()
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.connected = True
+
+    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:  # noqa: ARG002 - the interface
+        self._place.fails("put", path)
+        self._place.files[path] = b"".join(blocks)
+        return Seen()
+
+    def size(self, path: str) -> int | None:
+        self._place.fails("size", path)
+        content = self._place.files.get(path)
+        return None if content is None else len(content)
+
+    def exists(self, path: str) -> bool:
+        self._place.fails("exists", path)
+        return path in self._place.files
+
+    def rename(self, path: str, to: str) -> None:
+        self._place.fails("rename", to)
+        if to in self._place.files:
+            raise TargetExists
+        self._place.files[to] = self._place.files.pop(path)
+
+    def replace(self, path: str, to: str) -> None:
+        self._place.fails("replace", to)
+        self._place.files[to] = self._place.files.pop(path)
+
+    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:  # noqa: ARG002 - the interface
+        self._place.fails("digest", path)
+        return hashlib.new(algorithm, self._place.files[path], usedforsecurity=False).hexdigest()
+
+    def remove(self, path: str) -> None:
+        self._place.fails("remove", path)
+        self._place.files.pop(path, None)
+
+    def make_directory(self, path: str) -> None:
+        self._place.fails("mkdir", path)
+
+    def remove_directory(self, path: str) -> None: ...
+
+    def another(self) -> Server:
+        return self._place.connect()
+
+    def cut(self) -> None:
+        self.connected = False
+
+    def close(self) -> None:
+        self.connected = False
+        self._place.fails("close", "")

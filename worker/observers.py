@@ -1,0 +1,32 @@
+"""What happens is told to the log and the metrics; none of them can fail whoever tells it."""
+
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from alerts.outbox import AlertTried
+from consumers.observe import Observation
+
+Hears = Callable[[Observation | AlertTried], None]
+
+
+class Observers:
+    """Callable from any thread. Never raises: an observer that fails is one line in the log."""
+
+    def __init__(self, *observers: Hears) -> None:
+        self._observers = observers
+
+    def __call__(self, observation: Observation | AlertTried) -> None:
+        """Tell each of them."""
+        for observer in self._observers:
+            try:
+                observer(observation)
+            except Exception as error:  # noqa: BLE001 - a file's outcome is worth more than its log
+                _tell(observation, error)
+
+
+def _tell(observation: Observation | AlertTried, error: Exception) -> None:
+    with contextlib.suppress(Exception):  # where the log itself is what fails
+        log = structlog.stdlib.get_logger("courier")
+        log.error("observer_failed", observation=type(observation).__name__, exc_info=error)
