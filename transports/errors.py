@@ -7,6 +7,7 @@
         ConnectFailed             no TCP connection
         TlsFailed                 no TLS session
         ProtocolFailed            it does not speak the protocol, or no algorithm in common
+          StartupText             the login prints text where SFTP begins
         HostKeyChanged            not the key that was pinned
         LoginRefused              the credentials, or the logon type
         PathRefused               no such folder, or no right to write there
@@ -94,6 +95,13 @@ class TlsFailed(AccountFailure):
 
 class ProtocolFailed(AccountFailure):
     advice = "Check protocol and port: the server and the platform have no common language."
+
+
+class StartupText(ProtocolFailed):
+    advice = (
+        "Startup files of this user on the server (.bashrc, .profile and the like) print text at "
+        "every login: have them print to terminals only, or give the user an SFTP-only login."
+    )
 
 
 class HostKeyChanged(AccountFailure):

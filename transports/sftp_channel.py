@@ -4,6 +4,7 @@ paramiko drops the answer to a pipelined request when it comes late, and lets on
 every answer reaches whoever asked: of those who wait for one, one reads for all.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -15,7 +16,15 @@ from paramiko.message import Message
 from paramiko.sftp import CMD_INIT, CMD_VERSION, SFTPError
 from paramiko.ssh_exception import SSHException
 
+from transports.errors import StartupText
+from transports.sftp_answers import MAX_PACKET, Malformed, Packet, extensions_of
+from transports.words import MAX_WORDS, spoken
+
 _VERSION = 3
+_LENGTH = 4
+"""Bytes before a packet that tell its length."""
+_SOON = 1.0
+"""Seconds that words are waited for which are no answer."""
 
 Moved = Callable[[], None]
 """Hears of every piece that was sent."""
@@ -24,7 +33,7 @@ Moved = Callable[[], None]
 class Answered(Protocol):
     """Whoever has asked for something, until the answer has come."""
 
-    def take(self, kind: int, message: Message) -> None:
+    def take(self, kind: int, body: bytes) -> None:
         """The answer, in the thread of whoever reads. Must not raise."""
 
 
@@ -69,14 +78,14 @@ class SftpChannel(SFTPClient):
         _expecting: dict[int, Answered]
 
         def _async_request(self, waiting: Answered, kind: int, *args: Any) -> int: ...
-        def _read_packet(self) -> tuple[int, bytes]: ...
+        def _read_all(self, count: int) -> bytes: ...
         def _send_packet(self, kind: int, message: Message) -> None: ...
 
     def __init__(
         self, channel: Channel, moved: Moved, answered_in: Callable[[float], None]
     ) -> None:
         """Greet the server. `answered_in` hears how many seconds it took to answer."""
-        self.extensions: set[bytes] = set()
+        self.extensions: frozenset[bytes] = frozenset()
         """Which the server has named in its greeting."""
         self._moved = moved
         self._answered_in = answered_in
@@ -153,13 +162,13 @@ class SftpChannel(SFTPClient):
             kind, data = self._read_packet()
         except EOFError as error:
             raise SSHException(f"Server connection dropped: {error}") from error
-        message = Message(data)
-        number = message.get_int()
+        packet = Packet(data)
+        number = packet.number()
         with self._lock:
             asked = self._expecting.pop(number, None)
         if asked is None:
             return  # what nobody waits for any more is no harm, and no progress
-        asked.take(kind, message)
+        asked.take(kind, packet.rest)
         for each in tuple(self._waiting):
             if number < each.number:
                 each.moved()
@@ -169,16 +178,49 @@ class SftpChannel(SFTPClient):
         hello.add_int(_VERSION)
         started = time.monotonic()
         self._send_packet(CMD_INIT, hello)
-        kind, data = self._read_packet()
+        kind, data = self._read_packet_of(self._length_of_greeting())
         self._answered_in(time.monotonic() - started)
         if kind != CMD_VERSION:
             raise SFTPError("It does not speak SFTP")
-        answer = Message(data)
-        version = answer.get_int()
-        while answer.get_remainder():
-            self.extensions.add(answer.get_binary())
-            answer.get_binary()
+        version = Packet(data).number()
+        with contextlib.suppress(Malformed):  # whoever cannot name them has none
+            self.extensions = frozenset(extensions_of(data))
         return version
+
+    def _read_packet(self) -> tuple[int, bytes]:
+        return self._read_packet_of(int.from_bytes(self._read_all(_LENGTH)))
+
+    def _read_packet_of(self, length: int) -> tuple[int, bytes]:
+        if not 0 < length <= MAX_PACKET:
+            raise SFTPError("The server sent an answer of no allowed length")
+        data = self._read_all(length)
+        return data[0], data[1:]
+
+    def _length_of_greeting(self) -> int:
+        """Raises StartupText where the server begins with words instead."""
+        heard = b""
+        while len(heard) < _LENGTH:
+            piece = self.sock.recv(_LENGTH - len(heard))
+            if not piece:
+                break
+            heard += piece
+        length = int.from_bytes(heard)
+        if len(heard) == _LENGTH and length <= MAX_PACKET:
+            return length
+        words = spoken(heard + self._heard_soon()) if heard else ""
+        if not words:
+            raise EOFError
+        raise StartupText(f"Before SFTP began, the server printed: {words}")
+
+    def _heard_soon(self) -> bytes:
+        """What else the server says at once; no more than can be shown."""
+        heard = b""
+        self.sock.settimeout(_SOON)
+        with contextlib.suppress(TimeoutError):
+            while len(heard) < MAX_WORDS and (piece := self.sock.recv(MAX_WORDS)):
+                heard += piece
+        self.sock.settimeout(None)
+        return heard
 
     def _write_all(self, out: bytes) -> None:
         sent = 0

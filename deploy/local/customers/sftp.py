@@ -1,10 +1,10 @@
 """An SFTP server with a real keyboard-interactive logon (asyncssh)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import asyncssh
 
@@ -40,6 +40,7 @@ class AsyncSshServer(ThreadedServer):
 
     `logon`: the methods it offers. `challenges`: the rounds of the interactive one.
     `sftp`: the class that answers requests; override a method to make a server misbehave.
+    `algorithms`: those that it takes, for example `encryption_algs` (asyncssh's names of them).
     """
 
     def __init__(
@@ -51,6 +52,9 @@ class AsyncSshServer(ThreadedServer):
         logon: Sequence[Logon] = ("password",),
         challenges: Sequence[Challenge] = (PASSWORD,),
         sftp: type[asyncssh.SFTPServer] = asyncssh.SFTPServer,
+        key_type: str = "ssh-ed25519",
+        key_size: int | None = None,
+        algorithms: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.root = root
         self.username = username
@@ -61,7 +65,10 @@ class AsyncSshServer(ThreadedServer):
         """Credentials that were checked so far, right or wrong."""
         self._sftp = sftp
         self._port = free_port()
-        self._key = asyncssh.generate_private_key("ssh-ed25519")
+        self._algorithms = dict(algorithms or {})
+        self._key_type = key_type
+        self._key_size: dict[str, Any] = {} if key_size is None else {"key_size": key_size}
+        self.regenerate_host_key()
         self._connections: set[asyncssh.SSHServerConnection] = set()
 
     @property
@@ -78,7 +85,7 @@ class AsyncSshServer(ThreadedServer):
 
     def regenerate_host_key(self) -> None:
         """Take a new host key; it counts from the next `start` on."""
-        self._key = asyncssh.generate_private_key("ssh-ed25519")
+        self._key = asyncssh.generate_private_key(self._key_type, **self._key_size)
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
@@ -87,8 +94,9 @@ class AsyncSshServer(ThreadedServer):
             self._port,
             server_factory=lambda: _Session(self, self._connections),
             server_host_keys=[self._key],
-            sftp_factory=self._answering,
             reuse_address=True,
+            **self._algorithms,
+            **self._handlers(),
         )
         try:
             yield
@@ -98,6 +106,14 @@ class AsyncSshServer(ThreadedServer):
                 connection.abort()
                 await connection.wait_closed()
             await acceptor.wait_closed()
+
+    def _handlers(self) -> dict[str, Any]:
+        """What answers requests, as asyncssh's `listen` wants it."""
+        return {"sftp_factory": self._answering}
+
+    def new_session(self) -> "asyncssh.SSHServerSession[bytes] | None":
+        """What takes the bytes of a channel, where no handler does."""
+        return None
 
     def _answering(self, channel: "asyncssh.SSHServerChannel[bytes]") -> asyncssh.SFTPServer:
         return self._sftp(channel, chroot=bytes(self.root))
@@ -149,6 +165,9 @@ class _Session(asyncssh.SSHServer):
         self._server.logins += 1
         right = tuple(responses) == self._right_answers()
         return right and username == self._server.username and self._next_round()
+
+    def session_requested(self) -> Any:
+        return self._server.new_session()
 
     def _next_round(self) -> asyncssh.auth.KbdIntChallenge:
         challenge = next(self._rounds, None)

@@ -1,0 +1,68 @@
+"""Whatever a server's packet holds, it is read or refused, and no loop is longer than it."""
+
+import contextlib
+import struct
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from paramiko.sftp import CMD_STATUS
+
+from transports.sftp_answers import (
+    Attributes,
+    Malformed,
+    Refused,
+    attributes_of,
+    check_status,
+    digest_of,
+    extensions_of,
+    handle_of,
+    has_no_room,
+    names_of,
+    write_limit_of,
+)
+
+_MANY = b"\xff" * 4
+PARSERS: tuple[Callable[[bytes], object], ...] = (
+    lambda data: check_status(CMD_STATUS, data),
+    handle_of,
+    attributes_of,
+    names_of,
+    extensions_of,
+    write_limit_of,
+    has_no_room,
+    lambda data: digest_of(data, "sha256"),
+)
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@given(data=st.binary(max_size=300))
+@example(data=b"")
+@example(data=_MANY)
+@example(data=_MANY * 8)
+@example(data=struct.pack(">II", 0x80000000, 0xFFFFFFFF))
+def test_random_bytes_are_read_or_malformed(parse: Callable[[bytes], object], data: bytes) -> None:
+    with contextlib.suppress(Malformed, Refused):
+        parse(data)
+
+
+def test_attributes_with_four_thousand_million_extensions_are_read_at_once() -> None:
+    said = struct.pack(">IQII", 0x80000005, 480_044, 0o100644, 0xFFFFFFFF)
+    assert attributes_of(said) == Attributes(480_044, 0o100644)
+
+
+def test_half_an_answer_is_not_filled_up_with_zeros() -> None:
+    with pytest.raises(Malformed):
+        attributes_of(struct.pack(">I", 1) + b"\0\0")
+
+
+def test_a_status_without_words_is_told_by_its_number() -> None:
+    with pytest.raises(Refused) as refused:
+        check_status(CMD_STATUS, struct.pack(">I", 4))
+    assert refused.value.words == "Failure"
+
+
+def test_the_names_of_a_listing_are_no_more_than_it_holds() -> None:
+    entry = struct.pack(">I", 1) + b"a" + struct.pack(">I", 0) + struct.pack(">I", 0)
+    assert names_of(_MANY + entry * 3) == [b"a", b"a", b"a"]

@@ -1,0 +1,255 @@
+"""A session at an SFTP server: trusted, logged in, on a channel of its own; and its edge.
+
+No error of paramiko or of the operating system leaves `_talk` untranslated.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Self
+
+from paramiko.sftp import SFTPError
+from paramiko.ssh_exception import ChannelException, SSHException
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings
+from transports.base import HandOn, Limits, OnStep, TargetExists, Unsupported, closed_on_failure
+from transports.egress import Connection
+from transports.errors import (
+    AccountFailure,
+    ConnectionLost,
+    HostKeyChanged,
+    ProtocolFailed,
+    ServerBusy,
+    TransferError,
+)
+from transports.sftp_answers import Refused
+from transports.sftp_channel import SftpChannel
+from transports.sftp_client import SftpClient
+from transports.ssh_connection import SshConnection
+from transports.watchdog import Watch
+from transports.words import spoken
+
+_RESOURCE_SHORTAGE = 4  # RFC 4254 section 5.1
+Judge = Callable[[Refused], type[TransferError]]
+
+
+class SftpSession:
+    """What every session over SFTP can do before it touches a file."""
+
+    hands_on = True
+
+    def __init__(self, connection: SshConnection) -> None:
+        self._watch = Watch(connection.wire)
+        with closed_on_failure(self._watch):
+            connection.join(self, self._watch)
+        self._connection = connection
+        self._settings = connection.settings
+        self._limits = connection.limits
+        self._folders = connection.folders
+        self._watch.guard(connection.wire)
+        self._client: SftpClient | None = None
+        self._closed = False
+        self.hand_on: HandOn | None = None
+
+    @property
+    def host_key(self) -> str | None:
+        """The fingerprint of the server's key."""
+        return self._connection.host_key
+
+    @property
+    def connected(self) -> bool:
+        """Whether the SSH connection stands."""
+        return self._connection.stands
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds: the quickest answer over the connection."""
+        return self._connection.round_trip
+
+    @classmethod
+    def open(
+        cls,
+        settings: FtpSettings,
+        password: SecretStr,
+        dial: Callable[[], Connection],
+        limits: Limits,
+        step: OnStep,
+    ) -> Self:
+        """A session with the server that holds the pinned key, logged in."""
+        session = cls._trusted(settings, password, dial, limits, step)
+        session.log_in()
+        with closed_on_failure(session):
+            step("logged in", settings.username)
+        return session
+
+    @classmethod
+    def _trusted(
+        cls,
+        settings: FtpSettings,
+        password: SecretStr,
+        dial: Callable[[], Connection],
+        limits: Limits,
+        step: OnStep,
+    ) -> Self:
+        """A connection that showed the pinned key, before any credential was sent.
+
+        A server has a key of each type and shows the one that both sides prefer. A type added on
+        one side changes that choice, not the key that was pinned: so all of them are looked at.
+        """
+        seen: list[str] = []
+        without: list[str] = []
+        while True:
+            try:
+                connection = dial()
+                if not seen:
+                    with closed_on_failure(connection.socket):
+                        step("connected", connection.address.host)
+                session = cls(SshConnection(connection, settings, password, limits, without))
+                key = session.shake_hands()
+            except TransferError:
+                if not seen:
+                    raise
+                raise HostKeyChanged(pinned=str(settings.host_key), shown=seen[0]) from None
+            if settings.host_key in {None, key}:
+                with closed_on_failure(session):
+                    step("host key", key)
+                return session
+            session.close()
+            seen.append(key)
+            without += session._connection.transport.same_key_algorithms()
+
+    def shake_hands(self) -> str:
+        """Agree on keys; the fingerprint of the server's. No credential was sent yet."""
+        with closed_on_failure(self), self._talk(self._limits.login):
+            return self._connection.shake_hands()
+
+    def log_in(self) -> None:
+        """Log in and start SFTP. Raises LoginRefused, ProtocolFailed, ServerBusy."""
+        with closed_on_failure(self):
+            with self._talk(self._limits.login):
+                self._connection.authenticate()
+            self._open_channel(_no_sftp)
+
+    def another(self) -> Self:
+        """A session on a channel of its own. Raises ServerBusy, Stalled, ConnectionLost."""
+        return self._beside(self._connection, self._sftp)
+
+    @classmethod
+    def _beside(cls, connection: SshConnection, client: SftpClient) -> Self:
+        session = cls(connection)
+        with closed_on_failure(session):
+            session._open_channel(_no_more, client)
+        return session
+
+    @classmethod
+    def _behind(cls, connection: SshConnection, client: SftpClient) -> Self:
+        """One more session on the same channel."""
+        session = cls(connection)
+        size = connection.settings.capabilities.request_size
+        session._client = SftpClient(
+            client.channel, session._watch, connection.answered_in, size, client
+        )
+        return session
+
+    def cut(self) -> None:
+        """Break the connection, for all that share it."""
+        self._watch.cut()
+
+    def close(self) -> None:
+        """End the session, and with the last of its connection that one and its thread."""
+        if self._closed:
+            return
+        if self._watch.busy:  # in another thread, which finds its socket cut and closes
+            self._watch.cut()
+            return
+        self._closed = True
+        # What the others send goes first; a watch that is over would cut them off.
+        seconds = self._limits.stall if self._connection.is_shared else 1
+        with contextlib.suppress(Exception), self._watch.within(seconds):
+            if self._client is not None and self._connection.stands:
+                self._client.close()
+        self._watch.close()
+        self._connection.leave(self)
+
+    @property
+    def _sftp(self) -> SftpClient:
+        if self._client is None:
+            raise ConnectionLost("The session is over")
+        return self._client
+
+    def _open_channel(
+        self, refused: Callable[[Exception], TransferError], like: SftpClient | None = None
+    ) -> None:
+        """`refused`: what it means that the server gives no channel for SFTP."""
+        with self._talk(self._limits.login):
+            try:
+                self._client = self._new_client(like)
+            except (SSHException, SFTPError, EOFError, OSError) as error:
+                if self._watch.expired or not self._connection.stands:
+                    raise
+                raise refused(error) from error
+
+    def _new_client(self, like: SftpClient | None) -> SftpClient:
+        channel = self._connection.open_channel()
+        with closed_on_failure(channel):
+            channel.invoke_subsystem("sftp")
+            size = self._settings.capabilities.request_size
+            answered_in = self._connection.answered_in
+            requests = SftpChannel(channel, self._watch.moved, answered_in)
+            return SftpClient(requests, self._watch, answered_in, size, like)
+
+    def _words(self, text: str | bytes) -> str:
+        return spoken(text, self._connection.password)
+
+    @contextlib.contextmanager
+    def _talk(
+        self,
+        seconds: float,
+        judge: Judge | None = None,
+    ) -> Iterator[None]:
+        """The edge: no error of paramiko or of the operating system leaves it untranslated."""
+        if self._closed:
+            raise ConnectionLost("The session is over")
+        try:
+            with self._watch.within(seconds):
+                try:
+                    yield
+                except Refused as refusal:
+                    failure = AccountFailure if judge is None else judge(refusal)
+                    raise failure(self._words(refusal.words)) from refusal
+        except (TransferError, TargetExists, Unsupported):
+            raise
+        except Exception as error:  # whatever paramiko's thread died of is raised again here
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> TransferError:
+        if self._closed:  # by another thread, between two requests
+            return ConnectionLost("The session is over")
+        if self._is_only_this_channel(error):
+            failure: TransferError = ConnectionLost("The server ended the SFTP session")
+            failure.common = self._sftp.channel
+        else:
+            failure = self._connection.failed(error, self._watch)
+        self.close()
+        return failure
+
+    def _is_only_this_channel(self, error: Exception) -> bool:
+        """Whether the server has closed the channel, and the connection stands."""
+        return (
+            self._client is not None
+            and self._client.channel.is_closed
+            and not isinstance(error, SFTPError)
+            and not self._watch.expired
+            and self._connection.stands
+        )
+
+
+def _no_sftp(error: Exception) -> TransferError:
+    if isinstance(error, ChannelException) and error.code == _RESOURCE_SHORTAGE:
+        return ServerBusy(spoken(error.text))
+    return ProtocolFailed("The login worked, but the server offers no SFTP")
+
+
+def _no_more(error: Exception) -> TransferError:
+    words = spoken(error.text) if isinstance(error, ChannelException) else ""
+    return ServerBusy(words or "The server takes no more sessions on this connection")
