@@ -150,7 +150,11 @@ class Attempt:
         journal = LedgerJournal(means, self.around.epoch, self.settings, self.claim, progress)
         journal.check_name()
         with open_source(
-            self.claim.file_url, dirs=means.source_dirs, egress=means.egress, limits=means.limits
+            self.claim.file_url,
+            dirs=means.source_dirs,
+            max_bytes=means.max_source_bytes,
+            egress=means.egress,
+            limits=means.limits,
         ) as source:
             progress.phase = Phase.CONNECTING
             server = line.open(self.settings)

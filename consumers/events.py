@@ -5,7 +5,7 @@ import re
 from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -46,8 +46,12 @@ def _file_url(value: str) -> str:
         raise ValueError("must begin with file:// or https://")
     if parts.scheme == "file" and parts.netloc not in {"", "localhost"}:
         raise ValueError("must be file:///absolute/path")
+    if parts.scheme == "file" and b"\0" in unquote_to_bytes(value):
+        raise ValueError("must not have a NUL in its path")
     if parts.scheme == "https" and (not parts.hostname or port == 0):
         raise ValueError("must name a host")
+    if parts.scheme == "https" and "@" in parts.netloc:  # they would be stored, shown and logged
+        raise ValueError("must not have a user or a password in it")
     if not parts.path.strip("/"):
         raise ValueError("must name a file")
     return value

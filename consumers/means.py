@@ -32,4 +32,5 @@ class Means:
     limits: Limits
     egress: Egress
     source_dirs: tuple[Path, ...]
+    max_source_bytes: int
     observe: Observer

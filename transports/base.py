@@ -35,6 +35,10 @@ class Limits:
     stall: float = 60
     """Without one byte moving, in whatever the library waits for."""
 
+    def source(self, size: int) -> float:
+        """Of waiting, until so many bytes of an https recording have come, at 50 kB/s."""
+        return 10 * self.stall + size / 50_000
+
     def digest(self, size: int) -> float:
         """Until a server has read a file of so many bytes, at 10 MB/s, and told its digest."""
         return self.stall + size / 10_000_000

@@ -1,10 +1,8 @@
 """Opens a recording, wherever it lies, as a stream of blocks."""
 
 import contextlib
-import io
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, Self
@@ -12,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from transports.base import BLOCK, Egress, Limits
 from transports.errors import SourceChanged, SourceMissing, SourceUnreadable, TransferError
+from transports.files import open_regular, resolve_within
 from transports.words import system_words
 
 _FILE_URL = re.compile(r"file://(?:localhost)?(/.*)", re.IGNORECASE | re.DOTALL)
@@ -30,30 +29,33 @@ class Source(Protocol):
 
 @contextlib.contextmanager
 def open_source(
-    url: str, *, dirs: tuple[Path, ...], egress: Egress, limits: Limits
+    url: str, *, dirs: tuple[Path, ...], max_bytes: int, egress: Egress, limits: Limits
 ) -> Iterator[Source]:
     """The recording at a `file://` or `https://` URL.
 
-    Files must be regular and, where `dirs` names folders, lie in one of them after all symbolic
-    links are resolved; connections go only where `egress` lets them.
+    Files must be regular, on a file system that stores them, and, where `dirs` names folders, lie
+    in one of them after all symbolic links are resolved. https recordings have `max_bytes` at
+    most, and connections go only where `egress` lets them.
     Raises SourceMissing, SourceUnreadable.
     """
     if url.lower().startswith("https://"):
         from transports.https import HttpsSource  # noqa: PLC0415 - only where it is used
 
-        with HttpsSource(url, egress, limits) as source:
+        with HttpsSource(url, max_bytes, egress, limits) as source:
             yield source
         return
-    with FileSource(_allowed(_path_of(url), dirs)) as file:
+    with FileSource(_path_of(url), dirs) as file:
         yield file
 
 
 class FileSource:
     """A regular file, held open."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = _opened(path)
+    def __init__(self, path: Path, dirs: tuple[Path, ...]) -> None:
+        """Open it. Raises SourceMissing, SourceUnreadable."""
+        with _readable():
+            self._path = resolve_within(path, dirs)
+            self._file = open_regular(self._path)
         self._before = os.fstat(self._file.fileno())
 
     def __enter__(self) -> Self:
@@ -68,23 +70,26 @@ class FileSource:
         return self._before.st_size
 
     def __iter__(self) -> Iterator[bytes]:
-        """The content in blocks. Raises SourceChanged, SourceUnreadable."""
+        """The content in blocks, of one that grows what was there when it was opened.
+
+        Raises SourceChanged, SourceUnreadable.
+        """
         with _readable():
             self._file.seek(0)
-        read = 0
-        while block := self._next_block():
-            read += len(block)
+        left = self.size
+        while left and (block := self._next_block(left)):
+            left -= len(block)
             yield block
-        self._check_unchanged(read)
+        self._check_unchanged(left)
 
-    def _next_block(self) -> bytes:
+    def _next_block(self, left: int) -> bytes:
         with _readable():
-            return self._file.read(BLOCK) or b""
+            return self._file.read(min(BLOCK, left)) or b""
 
-    def _check_unchanged(self, read: int) -> None:
+    def _check_unchanged(self, left: int) -> None:
         with _readable():
             after = os.fstat(self._file.fileno())
-        if read != self.size or _version(after) != _version(self._before):
+        if left or _version(after) != _version(self._before):
             raise SourceChanged("The recording was written to while it was read")
         # One that is gone by now was read whole all the same.
         with _readable(), contextlib.suppress(FileNotFoundError):
@@ -94,32 +99,13 @@ class FileSource:
 
 def _path_of(url: str) -> Path:
     match = _FILE_URL.fullmatch(url)
-    path = unquote_to_bytes(match[1]) if match else b"\0"
+    try:
+        path = unquote_to_bytes(match[1]) if match else b"\0"
+    except UnicodeError:  # half a surrogate pair
+        path = b"\0"
     if b"\0" in path:
         raise SourceUnreadable("It is not the URL of a file on this machine")
     return Path(os.fsdecode(path))
-
-
-def _allowed(path: Path, dirs: tuple[Path, ...]) -> Path:
-    with _readable():
-        resolved = path.resolve(strict=True)
-        folders = [folder.resolve() for folder in dirs]
-    if folders and not any(resolved.is_relative_to(folder) for folder in folders):
-        raise SourceUnreadable("It lies outside of the folders that recordings may come from")
-    return resolved
-
-
-def _opened(path: Path) -> io.FileIO:
-    """The file, opened only where that cannot hang: a pipe or a device could."""
-    with _readable():
-        before = path.stat(follow_symlinks=False)
-        if not stat.S_ISREG(before.st_mode):
-            raise SourceUnreadable("It is not a regular file")
-        file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
-    if _identity(os.fstat(file.fileno())) != _identity(before):
-        file.close()
-        raise SourceChanged("The recording was replaced while it was opened")
-    return file
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -140,5 +126,5 @@ def _readable() -> Iterator[None]:
         raise SourceMissing(system_words(error)) from error
     except OSError as error:
         raise SourceUnreadable(system_words(error)) from error
-    except RuntimeError as error:  # pathlib, for a loop of symbolic links
+    except RuntimeError as error:  # pathlib, for a circle of symbolic links
         raise SourceUnreadable("Too many levels of symbolic links") from error

@@ -205,6 +205,7 @@ class Service:
             limits=Limits(),
             egress=egress(settings),
             source_dirs=settings.source_dirs,
+            max_source_bytes=settings.max_source_bytes,
             observe=self._observe,
         )
 

@@ -39,7 +39,8 @@ def open_session(customer: CustomerServer, limits: Limits = LIMITS, **changes: A
 @contextmanager
 def opened(recording: Path) -> Iterator[Source]:
     """The recording as a source."""
-    with open_source(recording.as_uri(), dirs=(), egress=Egress(), limits=LIMITS) as source:
+    url = recording.as_uri()
+    with open_source(url, dirs=(), max_bytes=0, egress=Egress(), limits=LIMITS) as source:
         yield source
 
 

@@ -1,30 +1,34 @@
-"""Recordings as streams."""
+"""Recordings of this machine as streams."""
 
+import contextlib
+import itertools
 import os
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_network
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
 import pytest
-import trustme
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from transports.base import Egress, Limits
-from transports.errors import SourceChanged, SourceMissing, SourceUnreadable
-from transports.sources import open_source
+from transports.errors import SourceChanged, SourceFailure, SourceMissing, SourceUnreadable
+from transports.sources import Source, open_source
 
 LIMITS = Limits(resolve=2, connect=2, reply=1, stall=1)
 CONTENT = os.urandom(600_000)
 
 
-def read(url: str, *dirs: Path, egress: Egress | None = None) -> bytes:
-    with open_source(url, dirs=dirs, egress=egress or Egress(), limits=LIMITS) as source:
+def opened(url: str, *dirs: Path) -> AbstractContextManager[Source]:
+    return open_source(url, dirs=dirs, max_bytes=0, egress=Egress(), limits=LIMITS)
+
+
+def read(url: str, *dirs: Path) -> bytes:
+    with opened(url, *dirs) as source:
         return b"".join(source)
 
 
@@ -40,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("host", ["", "localhost", "LOCALHOST"])
 def test_a_file_is_read_whole(folder: Path, host: str) -> None:
     url = f"file://{host}{folder}/a.wav"
-    with open_source(url, dirs=(folder,), egress=Egress(), limits=LIMITS) as source:
+    with opened(url, folder) as source:
         assert source.size == len(CONTENT)
         assert b"".join(source) == CONTENT
         assert b"".join(source) == CONTENT
@@ -137,7 +141,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(
     folder: Path, change: Callable[[Path], None]
 ) -> None:
     url = f"file://{folder}/a.wav"
-    with open_source(url, dirs=(), egress=Egress(), limits=LIMITS) as source:
+    with opened(url) as source:
         blocks = iter(source)
         next(blocks)
         time.sleep(0.01)
@@ -148,196 +152,170 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(
 
 def test_a_file_removed_while_it_is_read_was_read_whole(folder: Path) -> None:
     url = f"file://{folder}/a.wav"
-    with open_source(url, dirs=(), egress=Egress(), limits=LIMITS) as source:
+    with opened(url) as source:
         blocks = iter(source)
         first = next(blocks)
         (folder / "a.wav").unlink()
         assert first + b"".join(blocks) == CONTENT
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers as the path says."""
-
-    def log_message(self, *_: object) -> None: ...
-
-    def do_GET(self) -> None:
-        name = self.path.strip("/").split("?")[0]
-        action = getattr(self, f"_{name}", None)
-        if action is not None:
-            action()
-        else:
-            self._head(int(name), {"Content-Length": "0"})
-
-    def _head(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def _whole(self) -> None:
-        assert self.headers["Accept-Encoding"] == "identity"
-        self._head(200, {"Content-Length": str(len(CONTENT))})
-        self.wfile.write(CONTENT)
-
-    def _unannounced(self) -> None:
-        self._head(200, {"Transfer-Encoding": "chunked"})
-        self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(CONTENT), CONTENT))
-
-    def _chunks_cut(self) -> None:
-        self._head(200, {"Transfer-Encoding": "chunked"})
-        self.wfile.write(b"%x\r\n%s" % (len(CONTENT), CONTENT[:1000]))
-
-    def _truncated(self) -> None:
-        self._head(200, {"Content-Length": str(len(CONTENT))})
-        self.wfile.write(CONTENT[:300_000])
-
-    def _compressed(self) -> None:
-        self._head(200, {"Content-Length": "1", "Content-Encoding": "gzip"})
-
-    def _silent(self) -> None:
-        time.sleep(3)
-
-    def _trickle(self) -> None:
-        self._head(200, {"Content-Length": "100"})
-        for _ in range(30):
-            self.wfile.write(b"x")
-            time.sleep(0.1)
-
-    def _moved(self) -> None:
-        self._head(302, {"Location": "/whole", "Content-Length": "0"})
-
-    def _around(self) -> None:
-        self._head(302, {"Location": "/around", "Content-Length": "0"})
-
-    def _down(self) -> None:
-        host = self.headers["Host"]
-        self._head(302, {"Location": f"http://{host}/whole", "Content-Length": "0"})
-
-    def _inside(self) -> None:
-        self._head(302, {"Location": "https://169.254.169.254/", "Content-Length": "0"})
+def test_of_a_file_that_grows_no_more_is_read_than_was_there(folder: Path) -> None:
+    with opened(f"file://{folder}/a.wav") as source, (folder / "a.wav").open("ab") as growing:
+        blocks = iter(source)
+        read = 0
+        while read < len(CONTENT):
+            read += len(next(blocks))
+            growing.write(bytes(1_000_000))
+            growing.flush()
+        assert read == len(CONTENT)
+        with pytest.raises(SourceChanged):
+            next(blocks)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+MADE_UP = [
+    "/proc/self/environ",
+    "/proc/self/pagemap",
+    "/proc/self/mem",
+    "/proc/self/../version",
+    "/proc/thread-self/environ",
+    "/proc/1/maps",
+    "/sys/kernel/mm/transparent_hugepage/enabled",
+    "/sys/class/net/lo/address",
+]
 
 
-@pytest.fixture(scope="module")
-def https(authority: trustme.CA) -> Iterator[str]:
-    """The URL of an https server on loopback."""
-    with _serving(authority.issue_cert("localhost", "127.0.0.1")) as server:
-        yield f"https://localhost:{server.server_address[1]}"
+@pytest.mark.parametrize("path", MADE_UP)
+@pytest.mark.parametrize("dirs", [(), (Path("/"),), (Path("/proc"), Path("/sys"))])
+def test_what_the_kernel_makes_up_is_no_recording_whatever_the_folders(
+    path: str, dirs: tuple[Path, ...]
+) -> None:
+    with pytest.raises(SourceFailure) as refused:
+        read(f"file://{path}", *dirs)
+    assert isinstance(refused.value, SourceUnreadable) or not Path(path).exists()
 
 
-def _serving(certificate: trustme.LeafCert) -> "_Server":
-    server = _Server(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    server.socket = context.wrap_socket(
-        server.socket, server_side=True, do_handshake_on_connect=False
-    )
-    return server
+def test_no_file_of_any_file_system_of_the_kernel_is_a_recording() -> None:
+    """Those of this machine, each by the first files that are found there."""
+    tried = 0
+    for kind, place in _mounts():
+        if kind not in OF_THE_KERNEL or not place.is_dir():
+            continue
+        for path in _some_files(place):
+            with pytest.raises(SourceFailure):
+                read(path.as_uri())
+            tried += 1
+    assert tried
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
+OF_THE_KERNEL = {
+    *("proc", "sysfs", "cgroup", "cgroup2", "devpts", "debugfs", "tracefs", "securityfs", "bpf"),
+    *("mqueue", "configfs", "binfmt_misc", "pstore", "efivarfs", "fusectl", "selinuxfs", "nsfs"),
+}
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
+def _mounts() -> Iterator[tuple[str, Path]]:
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        here, there = line.split(" - ")
+        yield there.split()[0], Path(here.split()[4])
 
-    def handle_error(self, *_: object) -> None:
-        """The client hangs up on purpose."""
+
+def _some_files(place: Path) -> Iterator[Path]:
+    for folder, _, names in itertools.islice(os.walk(place), 20):
+        yield from (Path(folder, name) for name in names[:5])
+
+
+@pytest.mark.parametrize(
+    "path", ["/dev/null", "/dev/zero", "/dev/tty", "/dev/stdin", "/dev/fd/0", "/", "/proc"]
+)
+def test_devices_and_folders_are_no_recordings(path: str) -> None:
+    with pytest.raises(SourceFailure):
+        read(f"file://{path}")
+
+
+def test_a_descriptor_of_the_process_is_no_way_in() -> None:
+    ends = os.pipe()
+    hidden = os.memfd_create("hidden")
+    for descriptor in (*ends, hidden):
+        with pytest.raises(SourceFailure):
+            read(f"file:///proc/self/fd/{descriptor}")
+        os.close(descriptor)
 
 
 @pytest.fixture
-def _trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+def outside(tmp_path: Path) -> Path:
+    """A folder beside that of the recordings, with a file of the same name."""
+    place = tmp_path / "outside"
+    place.mkdir()
+    (place / "b.wav").write_bytes(b"outside")
+    return place
 
 
-@pytest.mark.usefixtures("_trusted")
-def test_an_https_recording_is_read_whole_and_again(https: str) -> None:
-    with open_source(f"{https}/whole?a=b", dirs=(), egress=Egress(), limits=LIMITS) as source:
-        assert source.size == len(CONTENT)
-        assert b"".join(source) == CONTENT
-        assert b"".join(source) == CONTENT
-
-
-@pytest.mark.usefixtures("_trusted")
-def test_an_https_recording_may_come_unannounced_or_from_elsewhere(https: str) -> None:
-    url = f"{https}/unannounced"
-    with open_source(url, dirs=(), egress=Egress(), limits=LIMITS) as source:
-        assert source.size is None
-        assert b"".join(source) == CONTENT
-    assert read(f"{https}/moved") == CONTENT
-    assert read(https.replace("localhost", "127.0.0.1") + "/whole") == CONTENT
-
-
-@pytest.mark.usefixtures("_trusted")
-@pytest.mark.parametrize("status", [404, 410])
-def test_an_https_recording_that_is_gone_is_missing(https: str, status: int) -> None:
-    with pytest.raises(SourceMissing) as missing:
-        read(f"{https}/{status}")
-    assert missing.value.words.startswith(f"HTTP {status} ")
-
-
-@pytest.mark.usefixtures("_trusted")
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("503", "HTTP 503 Service Unavailable"),
-        ("403", "HTTP 403 Forbidden"),
-        ("204", "HTTP 204 No Content"),
-        ("truncated", ""),
-        ("chunks_cut", ""),
-        ("compressed", "The server compresses"),
-        ("silent", "The server was silent for 1 seconds"),
-        ("trickle", "The server was silent for 1 seconds"),
-        ("around", "More than 5 redirects"),
-        ("down", "It is not an https URL, or leads away from https"),
-        ("inside", "169.254.169.254 is an address where no connection may go"),
-    ],
-)
-def test_an_https_recording_that_cannot_be_read_whole_is_told(
-    https: str, path: str, words: str
+def test_a_folder_that_becomes_a_link_after_it_was_checked_leads_nowhere(
+    folder: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    denied = Egress(deny=(ip_network("169.254.0.0/16"),))
-    started = time.monotonic()
-    with pytest.raises(SourceUnreadable) as unreadable:
-        read(f"{https}/{path}", egress=denied)
-    assert unreadable.value.words.startswith(words)
-    assert unreadable.value.words
-    assert time.monotonic() - started < 10
+    below = folder / "below"
+    below.mkdir()
+    (below / "b.wav").write_bytes(b"inside")
+    resolve = Path.resolve
+
+    def then_swap(path: Path, *, strict: bool = False) -> Path:
+        resolved = resolve(path, strict=strict)
+        if resolved == below / "b.wav":
+            below.rename(folder / "aside")
+            below.symlink_to(outside)
+        return resolved
+
+    monkeypatch.setattr(Path, "resolve", then_swap)
+    with pytest.raises(SourceFailure):
+        read(f"file://{below}/b.wav", folder)
 
 
-def test_a_certificate_that_is_not_trusted_is_refused(https: str) -> None:
-    with pytest.raises(SourceUnreadable) as unreadable:
-        read(f"{https}/whole")
-    assert unreadable.value.words.startswith("The certificate is not trusted: ")
+def test_nothing_escapes_while_a_folder_and_a_link_take_turns(folder: Path, outside: Path) -> None:
+    below, aside = folder / "below", folder / "aside"
+    below.mkdir()
+    (below / "b.wav").write_bytes(b"inside")
+    done = threading.Event()
+
+    def take_turns() -> None:
+        while not done.is_set():
+            below.rename(aside)
+            below.symlink_to(outside)
+            below.unlink()
+            aside.rename(below)
+
+    seen = set()
+    turns = threading.Thread(target=take_turns)
+    turns.start()
+    try:
+        for _ in range(2000):
+            with contextlib.suppress(SourceFailure):
+                seen.add(read(f"file://{below}/b.wav", folder))
+    finally:
+        done.set()
+        turns.join()
+    assert seen <= {b"inside"}
 
 
-@pytest.mark.usefixtures("_trusted")
-def test_a_certificate_of_another_name_is_refused(authority: trustme.CA) -> None:
-    with _serving(authority.issue_cert("other.example")) as server:
-        url = f"https://localhost:{server.server_address[1]}/whole"
-        with pytest.raises(SourceUnreadable) as unreadable:
-            read(url)
-    assert "certificate is not trusted" in unreadable.value.words
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-@pytest.mark.usefixtures("_trusted")
-def test_denied_addresses_are_not_asked(https: str) -> None:
-    with pytest.raises(SourceUnreadable):
-        read(f"{https}/whole", egress=Egress(deny=(ip_network("127.0.0.0/8"),)))
+def test_what_is_refused_leaves_no_descriptor_open(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    before = _descriptors()
+    for path in ("/proc/self/environ", "/dev/null", f"{folder}/pipe", f"{folder}/none", folder):
+        with pytest.raises(SourceFailure):
+            read(f"file://{path}")
+    assert _descriptors() == before
 
 
-@pytest.mark.parametrize("url", ["https://", "https:///a", "https://h:99999/", "https://[::1/a"])
-def test_an_https_url_without_a_server_is_refused(url: str) -> None:
-    with pytest.raises(SourceUnreadable):
-        read(url)
+@given(st.text(st.characters(exclude_categories=())).map("file://{}".format) | st.text())
+@example("file:///%00")
+@example("file:///" + "a" * 5000)
+@example("file:///" + "a/" * 5000)
+@example("file:///%ff/%fe")
+@example("file:///..%2f..%2fetc")
+@example("file:///\ud800")
+def test_any_url_is_a_recording_or_told_in_words(url: str) -> None:
+    with contextlib.suppress(SourceFailure):
+        read(url, Path("/nothing/is/here"))
