@@ -21,8 +21,7 @@ from email.message import EmailMessage
 from typing import Any, Literal
 
 from bson.codec_options import CodecOptions
-from pydantic import SecretStr
-from pymongo import ReturnDocument, WriteConcern
+from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -32,6 +31,7 @@ from alerts.message import one_line, usable
 from alerts.recovery import Recovery
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import Suspension, compose_digest
+from config.tls import Endpoint
 
 DIGEST_SECONDS = 300
 """Least time between two digests, counted from the moment the last one reached somebody."""
@@ -78,16 +78,16 @@ class Outbox:
         *,
         sender: str,
         platform: str,
-        smtp_url: SecretStr,
+        smtp: Endpoint,
         oncall: Sequence[str] = (),
         observe: Callable[[AlertTried], None],
     ) -> None:
         self._alerts: Collection[Document] = database["alerts"].with_options(
-            codec_options=CodecOptions(tz_aware=True), write_concern=WriteConcern("majority")
+            codec_options=CodecOptions(tz_aware=True)
         )
         self._sender = sender
         self._platform = platform
-        self._smtp_url = smtp_url
+        self._smtp = smtp
         self._oncall = usable(oncall)
         self._observe = observe
 
@@ -123,7 +123,7 @@ class Outbox:
             if document is None:
                 break
             try:
-                refused = send(self._compose(document), self._smtp_url, document["remaining"])
+                refused = send(self._compose(document), self._smtp, document["remaining"])
             except ServerAway as failure:
                 self._release(document, failure)
             except DeliveryFailed as failure:

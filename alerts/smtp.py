@@ -13,9 +13,9 @@ from email.message import EmailMessage
 from threading import Timer
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import SecretStr
-
 from alerts.message import one_line
+from config import tls
+from config.tls import Endpoint
 
 _PERMANENT = 500
 """Reply codes from here on are permanent refusals (RFC 5321 section 4.2.1)."""
@@ -57,15 +57,15 @@ class Refusal:
 
 
 def send(
-    message: EmailMessage, url: SecretStr, recipients: Sequence[str] | None = None
+    message: EmailMessage, server: Endpoint, recipients: Sequence[str] | None = None
 ) -> tuple[Refusal, ...]:
     """Send the message, by default to those it names; tell who was refused while others were not.
 
-    `url` is `smtp://`, `smtps://` (TLS from the start) or `smtp+starttls://` (TLS or nothing),
+    Its URL is `smtp://`, `smtps://` (TLS from the start) or `smtp+starttls://` (TLS or nothing),
     with a percent-encoded `user:password@` where the server wants a login. Raises DeliveryFailed
     where nobody got it, ServerAway where the server itself is the reason.
     """
-    with _session(url) as session:
+    with _session(server) as session:
         try:
             refused = session.send_message(message, to_addrs=recipients)
         except smtplib.SMTPRecipientsRefused as error:
@@ -80,9 +80,9 @@ def send(
         return _refusals(refused)
 
 
-def check(url: SecretStr) -> None:
+def check(server: Endpoint) -> None:
     """Connect, log in where the URL names a user, and say NOOP. Raises ServerAway."""
-    with _session(url) as session:
+    with _session(server) as session:
         try:
             code, words = session.noop()
         except OSError as error:
@@ -124,16 +124,17 @@ class _Session(smtplib.SMTP):
 
 
 @contextlib.contextmanager
-def _session(url: SecretStr) -> Iterator[_Session]:
-    parts = urlsplit(url.get_secret_value())
+def _session(server: Endpoint) -> Iterator[_Session]:
+    parts = urlsplit(server.url.get_secret_value())
     host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
     try:
-        session = _Session(host, port, _tls() if parts.scheme == "smtps" else None)
+        context = None if parts.scheme == "smtp" else server.trust.context()
+        session = _Session(host, port, context if parts.scheme == "smtps" else None)
     except (OSError, UnicodeError) as error:
         raise ServerAway(f"{host}:{port}: {_reason(error)}") from None
     with contextlib.closing(session):
         try:
-            _introduce(session, parts)
+            _introduce(session, parts, context)
         except OSError as error:
             raise ServerAway(f"{host}:{port}: {_reason(error)}") from None
         yield session
@@ -141,10 +142,10 @@ def _session(url: SecretStr) -> Iterator[_Session]:
             session.quit()
 
 
-def _introduce(session: _Session, parts: SplitResult) -> None:
+def _introduce(session: _Session, parts: SplitResult, context: ssl.SSLContext | None) -> None:
     session.ehlo_or_helo_if_needed()
     if parts.scheme == "smtp+starttls":
-        session.starttls(context=_tls())
+        session.starttls(context=context)
     if parts.username:
         _login(session, unquote(parts.username), unquote(parts.password or ""))
 
@@ -160,10 +161,6 @@ def _login(session: _Session, username: str, password: str) -> None:
     except smtplib.SMTPResponseException as error:
         words = _reply(error.smtp_code, error.smtp_error)
         raise ServerAway(words.replace(password, "***") if password else words) from None
-
-
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _own_name() -> str:
@@ -196,7 +193,7 @@ def _reply(code: int, words: bytes | str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(error.smtp_code, error.smtp_error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is not trusted: {one_line(error.verify_message, _MAX_WORDS)}"
+    if isinstance(error, ssl.SSLError):
+        return one_line(tls.in_words(error), _MAX_WORDS)
     words = error.strerror if isinstance(error, OSError) else None
     return one_line(words or str(error) or type(error).__name__, _MAX_WORDS)

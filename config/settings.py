@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config import tls
 from config.accounts import EmailAddress, Text
 from config.errors import SettingsError
+from config.service_urls import AmqpUrl, MongodbUrl, SmtpUrl, is_url
+from config.tls import Endpoint, Trust
 
 PREFIX = "COURIER_"
 MAX_PORT = 65535
@@ -43,29 +45,6 @@ def _split(value: object) -> object:
     return value
 
 
-def _url(*schemes: str, between: str | None = None) -> AfterValidator:
-    """A URL, or several with `between` between them."""
-    several = f", or several with {between!r} between them" if between else ""
-
-    def check(value: SecretStr) -> SecretStr:
-        given = value.get_secret_value()
-        for part in given.split(between) if between else [given]:
-            if not _is_url(part.strip(), schemes):
-                raise ValueError(f"must be a URL that begins with {' or '.join(schemes)}{several}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(value)
-        port = None if "," in parts.netloc else parts.port
-    except ValueError:
-        return False
-    return f"{parts.scheme}://" in schemes and bool(parts.hostname) and port != 0
-
-
 def _fernet_key(value: SecretStr) -> SecretStr:
     try:
         Fernet(value.get_secret_value())
@@ -85,7 +64,7 @@ def _address(value: str) -> str:
 
 def _site(value: str) -> str:
     """The address of a web site, without a slash at its end. Raises ValueError."""
-    if not _is_url(value, ("http://", "https://")) or set(value) & set("?#@ "):
+    if not is_url(value, "http", "https") or set(value) & set("?#@ "):
         raise ValueError("must be the console's address, such as https://courier.example")
     return value.rstrip("/")
 
@@ -108,6 +87,12 @@ def _absolute(value: Path) -> Path:
     return value
 
 
+def _file(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must name a file: remove the setting where there is none")
+    return value
+
+
 def _network(value: object) -> object:
     return ip_network(value) if isinstance(value, str) else value
 
@@ -116,6 +101,7 @@ type_list = BeforeValidator(_split)
 Key = Annotated[SecretStr, AfterValidator(_fernet_key)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
+File = Annotated[Path, BeforeValidator(_file)]
 Bind = Annotated[str, AfterValidator(_address)]
 Delay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -127,15 +113,12 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_file=None
     )
 
-    amqp_url: Annotated[SecretStr, _url("amqp://", "amqps://", between=";")] = SecretStr(
-        "amqp://guest:guest@127.0.0.1:5672/"
-    )
-    mongodb_url: Annotated[SecretStr, _url("mongodb://", "mongodb+srv://")] = SecretStr(
-        "mongodb://127.0.0.1:27017/courier"
-    )
-    smtp_url: Annotated[SecretStr, _url("smtp://", "smtps://", "smtp+starttls://")] = SecretStr(
-        "smtp://127.0.0.1:25"
-    )
+    amqp_url: Annotated[SecretStr, AmqpUrl] = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    mongodb_url: Annotated[SecretStr, MongodbUrl] = SecretStr("mongodb://127.0.0.1:27017/courier")
+    smtp_url: Annotated[SecretStr, SmtpUrl] = SecretStr("smtp://127.0.0.1:25")
+    tls_ca_file: File | None = None
+    tls_cert_file: File | None = None
+    tls_key_file: File | None = None
     secret_keys: Annotated[tuple[Key, ...], NoDecode, type_list] = ()
     alert_from: EmailAddress = "courier@localhost"
     oncall_emails: Annotated[tuple[EmailAddress, ...], NoDecode, type_list] = ()
@@ -168,6 +151,26 @@ class Settings(BaseSettings):
     confirm_alert_emails: bool = False
     log_format: Literal["json", "console"] | None = None
 
+    @property
+    def trust(self) -> Trust:
+        """How far the services of the platform are trusted, all alike."""
+        return Trust(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
+
+    @property
+    def rabbitmq(self) -> Endpoint:
+        """Where RabbitMQ is: one node, or those of a cluster."""
+        return Endpoint(self.amqp_url, self.trust)
+
+    @property
+    def mongodb(self) -> Endpoint:
+        """Where MongoDB is."""
+        return Endpoint(self.mongodb_url, self.trust)
+
+    @property
+    def smtp(self) -> Endpoint:
+        """Where the mail server is."""
+        return Endpoint(self.smtp_url, self.trust)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -196,6 +199,7 @@ def load_settings(
         _take(name, value, values, problems)
     try:
         settings = Settings(**values)
+        problems += tls.problems(settings.trust)
     except ValidationError as error:
         problems += _explain(error)
     if problems:

@@ -7,6 +7,7 @@ and hands over its settlements.
 
 import queue
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +19,9 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
-from pydantic import SecretStr
 
+from config import tls
+from config.tls import Endpoint
 from consumers.confirms import ConfirmChannel, Outgoing
 from consumers.nodes import parameters
 from consumers.observe import Observer, ProgramFailed, Trouble
@@ -46,8 +48,8 @@ class NotRouted(Exception):
 class Broker:
     """One connection, kept up for as long as the thread runs."""
 
-    def __init__(self, url: SecretStr, name: str, observe: Observer) -> None:
-        self._url = url
+    def __init__(self, rabbitmq: Endpoint, name: str, observe: Observer) -> None:
+        self._rabbitmq = rabbitmq
         self._name = name
         self._observe = observe
         self._connection: BlockingConnection | None = None
@@ -148,7 +150,7 @@ class Broker:
             _close(connection)
 
     def _parameters(self) -> Sequence[pika.URLParameters]:
-        found = parameters(self._url, blocked_timeout=300)
+        found = parameters(self._rabbitmq, blocked_timeout=300)
         for each in found:
             each.heartbeat = HEARTBEAT
             each.stack_timeout = 15
@@ -251,6 +253,8 @@ def in_words(error: BaseException) -> str:
         if inner is None:
             break
         error = inner
+    if isinstance(error, ssl.SSLError):
+        return tls.in_words(error)
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     reply = _REPLY.search(words)
     return reply[1] if reply else words

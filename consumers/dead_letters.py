@@ -4,8 +4,7 @@ The ledger is the list of them; the messages in `dead-letters.<account>` are for
 the broker, and those that the ledger has outdated are swept.
 """
 
-from pydantic import SecretStr
-
+from config.tls import Endpoint
 from consumers import topology
 from consumers.broker import Publisher
 from consumers.confirms import Outgoing
@@ -21,14 +20,14 @@ class DeadLetters:
 
     def __init__(
         self,
-        amqp_url: SecretStr,
+        rabbitmq: Endpoint,
         queues: DeclaredQueues,
         publisher: Publisher,
         router: Router,
         ledger: Ledger,
         observe: Observer,
     ) -> None:
-        self._amqp_url = amqp_url
+        self._rabbitmq = rabbitmq
         self._queues = queues
         self._publisher = publisher
         self._router = router
@@ -78,7 +77,7 @@ class DeadLetters:
     def sweep(self, account_id: str) -> int:
         """Take the messages out of the account's queue whose rows are no dead letters any more."""
         return browse(
-            self._amqp_url, topology.dead_letter_queue_name(account_id), self._is_outdated
+            self._rabbitmq, topology.dead_letter_queue_name(account_id), self._is_outdated
         )
 
     def _is_outdated(self, message: Message) -> bool:

@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Sequence
 
-from amqp.exceptions import AMQPError, ChannelError
+from amqp.exceptions import ChannelError
 from kombu import Queue
-from kombu.exceptions import KombuError
-from pydantic import SecretStr
 
+from config.tls import Endpoint
 from consumers import topology
 from consumers.broker import BrokerAway, NotRouted, Publisher, in_words
 from consumers.confirms import Outgoing
@@ -21,8 +20,8 @@ _TRIES = 2
 class DeclaredQueues:
     """Publishes into account queues and dead-letter queues, which may not stand yet."""
 
-    def __init__(self, amqp_url: SecretStr) -> None:
-        self._amqp_url = amqp_url
+    def __init__(self, rabbitmq: Endpoint) -> None:
+        self._rabbitmq = rabbitmq
         self._declared: set[str] = set()
         self._declaring = threading.Lock()
 
@@ -57,13 +56,13 @@ class DeclaredQueues:
                 return {}
             try:
                 return self._declare_each(missing)
-            except (AMQPError, KombuError, OSError) as error:
+            except topology.UNREACHABLE as error:
                 raise BrokerAway(in_words(error)) from None
 
     def _declare_each(self, queues: dict[str, Queue]) -> dict[str, str]:
         """RabbitMQ closes the channel on a mistake: the next queue has a new one."""
         refused: dict[str, str] = {}
-        with topology.connected(self._amqp_url) as connection:
+        with topology.connected(self._rabbitmq) as connection:
             channel = connection.channel()
             for name, queue in queues.items():
                 try:

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from amqp.exceptions import AMQPError
 from kombu import Connection, Consumer
 from kombu.exceptions import KombuError
-from pydantic import SecretStr
 from pymongo.errors import PyMongoError
 
 from config.directory import Directory
+from config.tls import Endpoint
 from consumers import topology
 from consumers.admission import Admission
 from consumers.broker import BrokerAway, NotRouted, Publisher
@@ -54,7 +54,7 @@ class Intake:
 
     def __init__(
         self,
-        amqp_url: SecretStr,
+        rabbitmq: Endpoint,
         directory: Directory,
         ledger: Ledger,
         publisher: Publisher,
@@ -62,7 +62,7 @@ class Intake:
         observe: Observer,
         routed: Callable[[], None],
     ) -> None:
-        self._amqp_url = amqp_url
+        self._rabbitmq = rabbitmq
         self._admission = Admission(directory)
         self._ledger = ledger
         self._publisher = publisher
@@ -104,7 +104,7 @@ class Intake:
 
     def _consume(self) -> None:
         arrived: list[Any] = []
-        with topology.connected(self._amqp_url, HEARTBEAT) as connection:
+        with topology.connected(self._rabbitmq, HEARTBEAT) as connection:
             channel = connection.default_channel
             topology.declare_base(channel)
             consumer = Consumer(

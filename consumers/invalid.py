@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import SecretStr
-
+from config.tls import Endpoint
 from consumers import topology
 from consumers.broker import Publisher
 from consumers.queue_browser import Message, browse
@@ -42,7 +41,7 @@ Done = Callable[[InvalidMessage], object]
 """Hears of each message that was dealt with."""
 
 
-def invalid_messages(amqp_url: SecretStr, reason: str = "") -> list[InvalidMessage]:
+def invalid_messages(rabbitmq: Endpoint, reason: str = "") -> list[InvalidMessage]:
     """Those whose reason begins with `reason`, oldest first. Raises BrokerAway."""
     found: list[InvalidMessage] = []
 
@@ -51,11 +50,11 @@ def invalid_messages(amqp_url: SecretStr, reason: str = "") -> list[InvalidMessa
             found.append(InvalidMessage.of(message))
         return False
 
-    browse(amqp_url, topology.INVALID.name, look)
+    browse(rabbitmq, topology.INVALID.name, look)
     return found
 
 
-def reason_of(amqp_url: SecretStr, body: bytes) -> str | None:
+def reason_of(rabbitmq: Endpoint, body: bytes) -> str | None:
     """Why the event of this body could not be used; None where it does not lie there.
 
     Raises BrokerAway.
@@ -67,11 +66,11 @@ def reason_of(amqp_url: SecretStr, body: bytes) -> str | None:
             found.append(_reason(message))
         return False
 
-    browse(amqp_url, topology.INVALID.name, look)
+    browse(rabbitmq, topology.INVALID.name, look)
     return found[0] if found else None
 
 
-def replay_invalid(amqp_url: SecretStr, publisher: Publisher, reason: str, done: Done) -> int:
+def replay_invalid(rabbitmq: Endpoint, publisher: Publisher, reason: str, done: Done) -> int:
     """Publish them again as they came, and take out each that the broker has confirmed.
 
     What is still unusable comes back with a new reason. `done` hears of each; returns how many
@@ -87,15 +86,15 @@ def replay_invalid(amqp_url: SecretStr, publisher: Publisher, reason: str, done:
             content_type=message.content_type or "application/json",
         )
 
-    return _take(amqp_url, reason, again, done)
+    return _take(rabbitmq, reason, again, done)
 
 
-def discard_invalid(amqp_url: SecretStr, reason: str, done: Done) -> int:
+def discard_invalid(rabbitmq: Endpoint, reason: str, done: Done) -> int:
     """Take them out for good; returns how many. Raises BrokerAway."""
-    return _take(amqp_url, reason, lambda _message: None, done)
+    return _take(rabbitmq, reason, lambda _message: None, done)
 
 
-def _take(amqp_url: SecretStr, reason: str, act: Callable[[Message], None], done: Done) -> int:
+def _take(rabbitmq: Endpoint, reason: str, act: Callable[[Message], None], done: Done) -> int:
     def take(message: Message) -> bool:
         if not _reason(message).startswith(reason):
             return False
@@ -103,7 +102,7 @@ def _take(amqp_url: SecretStr, reason: str, act: Callable[[Message], None], done
         done(InvalidMessage.of(message))
         return True
 
-    return browse(amqp_url, topology.INVALID.name, take)
+    return browse(rabbitmq, topology.INVALID.name, take)
 
 
 def _reason(message: Message) -> str:

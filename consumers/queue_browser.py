@@ -8,8 +8,8 @@ from typing import Any
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
-from pydantic import SecretStr
 
+from config.tls import Endpoint
 from consumers.broker import AWAY, BrokerAway, close_in_order, in_words
 from consumers.nodes import parameters
 
@@ -30,14 +30,14 @@ class Message:
     headers: dict[str, Any] = field(default_factory=dict)
 
 
-def browse(amqp_url: SecretStr, queue: str, take: Callable[[Message], bool]) -> int:
+def browse(rabbitmq: Endpoint, queue: str, take: Callable[[Message], bool]) -> int:
     """Show each ready message to `take`, which tells whether it is done with and may go.
 
     The others keep their place and order: they are given back at once, by closing the channel.
     Returns how many were taken; a queue that does not exist is an empty one. Raises BrokerAway.
     """
     try:
-        connection = pika.BlockingConnection(parameters(amqp_url))
+        connection = pika.BlockingConnection(parameters(rabbitmq))
     except AWAY as error:
         raise BrokerAway(in_words(error)) from None
     try:

@@ -6,18 +6,20 @@ puts a returned message at the tail, and 4.x drops it after twenty returns (quor
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from amqp.exceptions import AMQPError
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
-from pydantic import SecretStr
 
+from config.tls import Endpoint
 from consumers.broker import BrokerAway, in_words
-from consumers.nodes import addresses
+from consumers.nodes import addresses, kombu_tls
 
 ANSWER_SECONDS = 10
+UNREACHABLE = (AMQPError, KombuError, OSError)
+"""What kombu raises where RabbitMQ cannot be reached, or refuses."""
 DELIVERY_LIMIT = 1_000_000_000
 _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
 _SINGLE = {**_QUORUM, "x-single-active-consumer": True}
@@ -66,43 +68,61 @@ def declare(channel: Any, *entities: Exchange | Queue) -> None:
 
 
 @contextmanager
-def connected(amqp_url: SecretStr, heartbeat: int = 0) -> Iterator[Connection]:
+def connected(rabbitmq: Endpoint, heartbeat: int = 0) -> Iterator[Connection]:
     """A connection of kombu's on which no wait for the broker is endless.
 
     py-amqp waits for each answer as long as it takes, also for that to the polite close; so its
     socket has limits, and after an error the connection is dropped without asking.
     """
-    limits = {"read_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS}
-    nodes = addresses(amqp_url)
-    connection = Connection(
-        nodes,
-        heartbeat=heartbeat,
-        connect_timeout=ANSWER_SECONDS,
-        transport_options=limits,
-    )
-    established = None
+    connection = _first_that_answers(rabbitmq, heartbeat)
+    established = connection.connection
     try:
-        # Each node once; a single one twice.
-        connection.ensure_connection(max_retries=max(1, len(nodes) - 1))
-        established = connection.connection
         yield connection
     except BaseException:
-        if established is not None:
-            established.collect()
+        established.collect()
         raise
     finally:
         connection.release()
 
 
-def declare_once(amqp_url: SecretStr, *entities: Exchange | Queue) -> None:
+def _first_that_answers(rabbitmq: Endpoint, heartbeat: int) -> Connection:
+    """Each node once; a single one twice. Raises what the last one fails with.
+
+    kombu would try several by itself, but checks the certificates of all of them for one name.
+    """
+    nodes = addresses(rabbitmq)
+    tries = nodes if len(nodes) > 1 else nodes * 2
+    for node in tries[:-1]:
+        with suppress(*UNREACHABLE):
+            return _connect(rabbitmq, node, heartbeat)
+    return _connect(rabbitmq, tries[-1], heartbeat)
+
+
+def _connect(rabbitmq: Endpoint, node: str, heartbeat: int) -> Connection:
+    connection = Connection(
+        node,
+        heartbeat=heartbeat,
+        connect_timeout=ANSWER_SECONDS,
+        transport_options={"read_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS},
+        ssl=kombu_tls(node, rabbitmq.trust) or False,
+    )
+    try:
+        connection.connect()
+    except BaseException:
+        connection.release()
+        raise
+    return connection
+
+
+def declare_once(rabbitmq: Endpoint, *entities: Exchange | Queue) -> None:
     """Declare over a connection of its own: for what is needed once in an account's life.
 
     Raises BrokerAway.
     """
     try:
-        with connected(amqp_url) as connection:
+        with connected(rabbitmq) as connection:
             declare(connection.default_channel, *entities)
-    except (AMQPError, KombuError, OSError) as error:
+    except UNREACHABLE as error:
         raise BrokerAway(in_words(error)) from None
 
 

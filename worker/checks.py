@@ -54,7 +54,7 @@ def _rabbitmq(core: Core) -> str:
     try:
         broker.wait_ready(SECONDS)
         topology.declare_once(
-            core.settings.amqp_url,
+            core.settings.rabbitmq,
             topology.RECORDINGS,
             topology.DELIVERIES,
             topology.INTAKE,
@@ -71,10 +71,10 @@ def _mongodb(core: Core) -> str:
     """Asks for a write that changes nothing, confirmed by the majority."""
     try:
         with pymongo.timeout(SECONDS):
-            hello = core.database.command("hello")
-            if "setName" not in hello and hello.get("msg") != "isdbgrid":
-                raise Failed("it is no replica set, so no write can be confirmed by a majority")
+            mongodb.ask(core.database)
             core.database["workers"].update_one({"_id": "check"}, {"$unset": {"check": ""}})
+    except mongodb.NoReplicaSet:
+        raise Failed("it is no replica set, so no write can be confirmed by a majority") from None
     except PyMongoError as error:
         raise Failed(mongodb.in_words(error)) from None
     return f"{_place(core.settings.mongodb_url)}, writes are confirmed by the majority"
@@ -82,7 +82,7 @@ def _mongodb(core: Core) -> str:
 
 def _smtp(core: Core) -> str:
     try:
-        smtp.check(core.settings.smtp_url)
+        smtp.check(core.settings.smtp)
     except smtp.DeliveryFailed as failure:
         raise Failed(failure.words) from None
     return _place(core.settings.smtp_url)

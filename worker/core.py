@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from alerts.outbox import AlertTried, Outbox
@@ -18,9 +17,9 @@ from consumers.ledger import Document, Ledger
 from consumers.observe import Observer
 from consumers.routing import Router
 from transports.base import Egress
+from worker import mongodb
 
 DATABASE = "courier"
-DATABASE_LIMIT_MS = 20_000
 CONNECT_LIMIT = 10.0
 
 
@@ -52,15 +51,7 @@ class Messaging:
 @contextmanager
 def open_core(settings: Settings) -> Iterator[Core]:
     """Connect to MongoDB, lazily: whoever uses it first is told where it is away."""
-    client: MongoClient[Document] = MongoClient(
-        settings.mongodb_url.get_secret_value(),
-        tz_aware=True,
-        timeoutMS=DATABASE_LIMIT_MS,
-        serverSelectionTimeoutMS=round(CONNECT_LIMIT * 1000),
-        w="majority",
-        appname="courier",
-    )
-    with client:
+    with mongodb.connected(settings.mongodb) as client:
         database = client.get_default_database(DATABASE)
         directory = Directory(database, Vault(settings.secret_keys))
         yield Core(settings, database, directory, Ledger(database))
@@ -80,12 +71,12 @@ def open_messaging(core: Core, observe: Observer) -> Iterator[Messaging]:
 
 def make_messaging(core: Core, observe: Observer) -> Messaging:
     """The parts that publish; their connection is not started yet."""
-    url = core.settings.amqp_url
-    broker = Broker(url, "publishing", observe)
+    rabbitmq = core.settings.rabbitmq
+    broker = Broker(rabbitmq, "publishing", observe)
     publisher = Publisher(broker)
-    queues = DeclaredQueues(url)
+    queues = DeclaredQueues(rabbitmq)
     router = Router(queues, publisher, core.ledger)
-    dead_letters = DeadLetters(url, queues, publisher, router, core.ledger, observe)
+    dead_letters = DeadLetters(rabbitmq, queues, publisher, router, core.ledger, observe)
     return Messaging(broker, publisher, router, dead_letters)
 
 
@@ -96,7 +87,7 @@ def make_outbox(core: Core, observe: Callable[[AlertTried], None]) -> Outbox:
         core.database,
         sender=settings.alert_from,
         platform=settings.platform_name,
-        smtp_url=settings.smtp_url,
+        smtp=settings.smtp,
         oncall=settings.oncall_emails,
         observe=observe,
     )

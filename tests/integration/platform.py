@@ -191,7 +191,7 @@ class Platform:
 
     @contextmanager
     def _channel(self) -> Iterator[Any]:
-        connection = pika.BlockingConnection(parameters(self.core.settings.amqp_url))
+        connection = pika.BlockingConnection(parameters(self.core.settings.rabbitmq))
         try:
             yield connection.channel()
         finally:

@@ -26,7 +26,7 @@ def courier(make_courier: MakeCourier) -> Platform:
     made = make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8))
     # The pipeline publishes whether or not the program runs.
     topology.declare_once(
-        made.core.settings.amqp_url, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
+        made.core.settings.rabbitmq, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
     )
     return made
 

@@ -2,6 +2,7 @@
 
 from pydantic import SecretStr
 
+from config.tls import Endpoint
 from consumers import topology
 from consumers.broker import Broker, Publisher
 from consumers.invalid import invalid_messages
@@ -14,10 +15,10 @@ def unheard(_observation: Observation) -> None:
     """Which node is down is not the test's concern."""
 
 
-def several(amqp_url: str) -> SecretStr:
+def several(amqp_url: str) -> Endpoint:
     """The broker among nodes of which nothing listens."""
     down = [f"amqp://guest:guest@127.0.0.1:{free_port()}/" for _ in range(3)]
-    return SecretStr(" ; ".join([*down, amqp_url]))
+    return Endpoint(SecretStr(" ; ".join([*down, amqp_url])))
 
 
 def test_each_connection_finds_the_node_that_is_up(amqp_url: str) -> None:

@@ -7,6 +7,7 @@ import pymongo
 
 from config.settings import load_settings
 from consumers.observe import Observation
+from worker import mongodb
 from worker.core import Core, Messaging, open_core, open_messaging
 
 DATABASE_SECONDS = 5.0
@@ -17,11 +18,11 @@ DATABASE_SECONDS = 5.0
 def core() -> Iterator[Core]:
     """The database, the directory and the ledger, by the settings of the process.
 
-    Raises SettingsError, and pymongo's errors where MongoDB is away.
+    Raises ConfigError, and pymongo's errors where MongoDB is away.
     """
     with open_core(load_settings()) as opened:
         with pymongo.timeout(DATABASE_SECONDS):
-            opened.database.command("ping")
+            mongodb.ask(opened.database)
         yield opened
 
 

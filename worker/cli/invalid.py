@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 
 from config.audit import Action
 from config.settings import load_settings
+from config.tls import Endpoint
 from consumers import topology
 from consumers.invalid import (
     InvalidMessage,
@@ -37,7 +37,7 @@ OfReason = Annotated[
 @app.command("list")
 def list_invalid(*, reason: OfReason = "", as_json: AsJson = False) -> None:
     """List what lies in recordings.invalid, the oldest first."""
-    found = [show.invalid_shape(each) for each in invalid_messages(_amqp_url(), reason)]
+    found = [show.invalid_shape(each) for each in invalid_messages(_rabbitmq(), reason)]
     if as_json:
         output.print_json(found)
         return
@@ -61,7 +61,7 @@ def list_invalid(*, reason: OfReason = "", as_json: AsJson = False) -> None:
 def replay(*, reason: OfReason = "") -> None:
     """Publish them again; those that still cannot be used come back."""
     with context.messaging() as (core, messaging):
-        url = core.settings.amqp_url
+        url = core.settings.rabbitmq
         topology.declare_once(url, topology.RECORDINGS, topology.INTAKE)
         with _noting(core, Action.INVALID_REPLAYED, "Replaying") as done:
             count = replay_invalid(url, messaging.publisher, reason, done)
@@ -74,7 +74,7 @@ def discard(*, reason: OfReason = "", yes: Yes = False) -> None:
     if not reason and not yes and sys.stdin.isatty():
         typer.confirm("Give up all invalid events?", abort=True, err=True)
     with context.core() as core, _noting(core, Action.INVALID_DISCARDED, "Discarding") as done:
-        count = discard_invalid(core.settings.amqp_url, reason, done)
+        count = discard_invalid(core.settings.rabbitmq, reason, done)
     output.say(f"{_events(count)} discarded.")
 
 
@@ -98,8 +98,8 @@ def _noting(core: Core, action: Action, what: str) -> Iterator[Callable[[Invalid
             record(core, action, None, {}, noted.invalid_events(dealt_with))
 
 
-def _amqp_url() -> SecretStr:
-    return load_settings().amqp_url
+def _rabbitmq() -> Endpoint:
+    return load_settings().rabbitmq
 
 
 def _events(count: int) -> str:

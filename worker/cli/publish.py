@@ -74,7 +74,7 @@ def publish(
         core.directory.get(account)
     events = [_event(each, account, number, recording_id or str(uuid.uuid4())) for each in files]
     with context.messaging() as (core, messaging):
-        topology.declare_once(core.settings.amqp_url, topology.RECORDINGS, topology.INTAKE)
+        topology.declare_once(core.settings.rabbitmq, topology.RECORDINGS, topology.INTAKE)
         with output.counting("Publishing", len(events)) as done:
             for event in events:
                 messaging.publisher.publish(
@@ -183,7 +183,7 @@ def _is_of(event: Event, row: Document) -> bool:
 
 def _refused(core: Core, event: Event) -> Outcome | None:
     """Whether the event lies among the invalid ones."""
-    reason = reason_of(core.settings.amqp_url, event.body)
+    reason = reason_of(core.settings.rabbitmq, event.body)
     return None if reason is None else Outcome(event.recording_id, "invalid", reason)
 
 

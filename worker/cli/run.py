@@ -124,13 +124,16 @@ def _addresses(settings: Settings) -> Iterator[None]:
 
 
 def _database_is_there(core: Core, stop: threading.Event) -> bool:
-    """Wait until MongoDB answers; False where the program was stopped before."""
+    """Wait until MongoDB answers; False where the program was stopped before.
+
+    Raises NoReplicaSet.
+    """
     observe = logs.LogObserver()
     told = ""
     while not stop.is_set():
         try:
             with pymongo.timeout(DATABASE_SECONDS):
-                core.database.command("ping")
+                mongodb.ask(core.database)
         except PyMongoError as error:
             if not mongodb.is_away(error):
                 raise

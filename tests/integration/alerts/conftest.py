@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from pymongo.database import Database
 
 from alerts.outbox import AlertTried, Outbox
+from config.tls import Endpoint
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import Desk, Open
 from tests.unit.alerts.facts import PLATFORM, SENDER
@@ -22,7 +23,7 @@ def open_desk(database: Database[dict[str, Any]], smtp_sink: SmtpSink) -> Open:
             database,
             sender=SENDER,
             platform=PLATFORM,
-            smtp_url=SecretStr(url),
+            smtp=Endpoint(SecretStr(url)),
             oncall=oncall,
             observe=tried.append,
         )

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from alerts import outbox as outbox_module
 from alerts import smtp
 from alerts.outbox import DIGEST_SECONDS, Outbox
 from alerts.smtp import Refusal
+from config.tls import Endpoint
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import ONCALL, Open
 from tests.unit.alerts.facts import EXAMPLE, RECOVERY, suspension
@@ -57,8 +57,8 @@ def test_an_outage_of_the_mail_server_ends_with_one_digest(
 def test_an_oncall_that_is_refused_does_not_keep_digests_from_the_others(
     open_desk: Open, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send_to_first(message: Any, url: SecretStr, recipients: list[str]) -> Any:
-        smtp.send(message, url, recipients[:1])
+    def send_to_first(message: Any, server: Endpoint, recipients: list[str]) -> Any:
+        smtp.send(message, server, recipients[:1])
         return tuple(Refusal(one, "450 later", permanent=False) for one in recipients[1:])
 
     monkeypatch.setattr(outbox_module, "send", send_to_first)

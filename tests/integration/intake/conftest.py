@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from config.directory import Directory
 from config.secrets import Vault
+from config.tls import Endpoint
 from consumers import reconciler, topology
 from consumers.broker import Broker, Publisher
 from consumers.declared import DeclaredQueues
@@ -23,12 +24,12 @@ from tests.integration.intake.route import ACCOUNT, LIMIT, Route
 
 @pytest.fixture
 def route(amqp_url: str, database: Database[Document]) -> Iterator[Route]:
-    url = SecretStr(amqp_url)
+    rabbitmq = Endpoint(SecretStr(amqp_url))
     seen: list[Observation] = []
     directory = Directory(database, Vault([SecretStr(Fernet.generate_key().decode())]))
     directory.create(ACCOUNT, ftp_access=True)
     ledger = Ledger(database)
-    broker = Broker(url, "publishing", seen.append)
+    broker = Broker(rabbitmq, "publishing", seen.append)
     publisher = Publisher(broker)
     with Connection(amqp_url) as declaring:
         topology.declare_base(declaring.default_channel)
@@ -36,8 +37,8 @@ def route(amqp_url: str, database: Database[Document]) -> Iterator[Route]:
     broker.start()
     try:
         broker.wait_ready(LIMIT)
-        router = Router(DeclaredQueues(url), publisher, ledger)
-        yield Route(url, directory, ledger, publisher, router, connection.channel(), seen)
+        router = Router(DeclaredQueues(rabbitmq), publisher, ledger)
+        yield Route(rabbitmq, directory, ledger, publisher, router, connection.channel(), seen)
     finally:
         broker.stop()
         if connection.is_open:

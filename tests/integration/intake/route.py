@@ -9,9 +9,9 @@ from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pydantic import SecretStr
 
 from config.directory import Directory
+from config.tls import Endpoint
 from consumers import topology
 from consumers.broker import Publisher
 from consumers.events import decode
@@ -32,7 +32,7 @@ LIMIT = 60.0
 class Route:
     """The parts that the intake works with, put together as the service does."""
 
-    url: SecretStr
+    rabbitmq: Endpoint
     directory: Directory
     ledger: Ledger
     publisher: Publisher
@@ -93,7 +93,7 @@ def event(recording_id: str = "one", **fields: Any) -> bytes:
 def intake(route: Route) -> Iterator[Intake]:
     """The intake at work; it is stopped with nothing left to take."""
     running = Intake(
-        route.url,
+        route.rabbitmq,
         route.directory,
         route.ledger,
         route.publisher,
@@ -124,7 +124,7 @@ def crashed_after(route: Route, step: str) -> None:
     if step == "turn":
         route.ledger.files.next_turn("one")
         return
-    topology.declare_once(route.url, topology.account_queue(ACCOUNT))
+    topology.declare_once(route.rabbitmq, topology.account_queue(ACCOUNT))
     turn = {topology.TURN_HEADER: routing.turn}
     route.publisher.publish("deliveries", ACCOUNT, routing.body, turn, message_id="one")
     if step == "publish":

@@ -103,7 +103,7 @@ def test_a_batch_asks_the_database_as_often_as_one_event(route: Route, mongodb_u
         database = client.get_default_database()
         route.ledger = Ledger(database)
         route.directory = Directory(database, route.directory._vault)
-        route.router = Router(DeclaredQueues(route.url), route.publisher, route.ledger)
+        route.router = Router(DeclaredQueues(route.rabbitmq), route.publisher, route.ledger)
         taken_together(route, *(event(str(number)) for number in range(200)))
         asked = commands.names[:]
 

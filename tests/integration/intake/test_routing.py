@@ -77,7 +77,7 @@ QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
 def test_the_queues_are_those_of_the_contract(route: Route) -> None:
     """Declaring them once more with the contract's arguments is refused where they differ."""
     route.router.route(open_row(route, event()))
-    topology.declare_once(route.url, topology.dead_letter_queue(ACCOUNT))
+    topology.declare_once(route.rabbitmq, topology.dead_letter_queue(ACCOUNT))
     single = {**QUORUM, "x-single-active-consumer": True}
 
     for name in ("recordings.ready", INVALID, f"dead-letters.{ACCOUNT}"):

@@ -32,7 +32,7 @@ def test_an_event_of_which_the_program_fails_stops_no_other(
     monkeypatch.setattr(Arrivals, "open", fails)
     courier.core.directory.create("acme", ftp_access=True)
     topology.declare_once(
-        courier.core.settings.amqp_url, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
+        courier.core.settings.rabbitmq, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
     )
     ids = courier.publish_many("acme", ["a.wav", "poison.wav", "b.wav"])
     with running(courier):

@@ -176,7 +176,7 @@ def test_killed_while_it_overwrites_the_new_file_stands_there_and_was_sent_once(
     root.mkdir()
     (root / "call.wav").write_bytes(b"x" * 9)  # of the same size: it must not be taken for ours
     topology.declare_once(
-        courier.core.settings.amqp_url, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
+        courier.core.settings.rabbitmq, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
     )
     with AsyncSshServer(root, sftp=Deadly) as server:
         courier.account("acme", server.customer, Protocol.SFTP, **OVERWRITE)

@@ -17,6 +17,8 @@ from pydantic import SecretStr
 from alerts import smtp
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import compose
+from config.tls import Endpoint
+from tests.servers.certificates import Authority
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER
 
 MESSAGE = compose(EXAMPLE, sender=SENDER, platform=PLATFORM)
@@ -64,11 +66,11 @@ def authenticate(
 
 
 @contextmanager
-def server(hooks: Hooks, scheme: str = "smtp", **options: object) -> Iterator[SecretStr]:
+def server(hooks: Hooks, scheme: str = "smtp", **options: object) -> Iterator[Endpoint]:
     controller = Controller(hooks, hostname="127.0.0.1", port=free_port(), **options)
     controller.start()
     try:
-        yield SecretStr(f"{scheme}://localhost:{controller.port}")
+        yield Endpoint(SecretStr(f"{scheme}://localhost:{controller.port}"))
     finally:
         controller.stop()
 
@@ -80,8 +82,9 @@ def free_port() -> int:
         return port
 
 
-def with_login(url: SecretStr, login: str = ENCODED_LOGIN) -> SecretStr:
-    return SecretStr(url.get_secret_value().replace("://", f"://{login}@"))
+def with_login(server: Endpoint, login: str = ENCODED_LOGIN) -> Endpoint:
+    url = server.url.get_secret_value().replace("://", f"://{login}@")
+    return Endpoint(SecretStr(url), server.trust)
 
 
 @pytest.fixture
@@ -156,13 +159,13 @@ def test_a_server_that_is_closing_is_away() -> None:
 def test_no_server_is_told_in_the_systems_words() -> None:
     port = free_port()
     with pytest.raises(ServerAway, match=f"127.0.0.1:{port}: Connection refused") as caught:
-        send(MESSAGE, SecretStr(f"smtp://127.0.0.1:{port}"))
+        send(MESSAGE, Endpoint(SecretStr(f"smtp://127.0.0.1:{port}")))
     assert not caught.value.permanent
 
 
 def test_a_name_without_an_address_is_a_server_away() -> None:
     with pytest.raises(ServerAway, match=r"nowhere\.invalid:25: "):
-        send(MESSAGE, SecretStr("smtp://nowhere.invalid"))
+        send(MESSAGE, Endpoint(SecretStr("smtp://nowhere.invalid")))
 
 
 @pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
@@ -182,6 +185,87 @@ def test_a_certificate_of_another_name_is_refused(scheme: str, authority: trustm
     ):
         send(MESSAGE, with_login(url))
     assert hooks.kept == []
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
+def test_an_own_authority_is_trusted_and_no_other(scheme: str, tmp_path: Path) -> None:
+    ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    fine, expired = ours.issue("localhost"), ours.issue("localhost", expired=True)
+    hooks = Hooks()
+    with tls_server(hooks, scheme, ours.server_context(fine)) as url:
+        assert send(MESSAGE, with_login(Endpoint(url.url, ours.trust()))) == ()
+        with pytest.raises(ServerAway, match="the certificate is not trusted: "):
+            send(MESSAGE, with_login(Endpoint(url.url, theirs.trust())))
+    with (
+        tls_server(hooks, scheme, ours.server_context(expired)) as url,
+        pytest.raises(ServerAway, match=r"the certificate is not trusted: .*expired"),
+    ):
+        send(MESSAGE, with_login(Endpoint(url.url, ours.trust())))
+    assert hooks.kept == [BOTH]
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
+def test_a_server_that_demands_a_certificate_gets_ours(scheme: str, tmp_path: Path) -> None:
+    ours = Authority(tmp_path / "ours")
+    hooks = Hooks()
+    demanding = ours.server_context(ours.issue("localhost"), demands=True)
+    with tls_server(hooks, scheme, demanding) as url:
+        own = ours.trust(ours.issue("courier"))
+        assert send(MESSAGE, with_login(Endpoint(url.url, own))) == ()
+        with pytest.raises(DeliveryFailed):
+            send(MESSAGE, with_login(Endpoint(url.url, ours.trust())))
+    assert hooks.kept == [BOTH]
+
+
+@pytest.mark.parametrize("injected", ["250 nothing of it", "235 logged in", "220 go on"])
+def test_what_was_said_before_tls_counts_for_nothing_under_it(
+    injected: str, tmp_path: Path
+) -> None:
+    """RFC 3207, section 4.2: what a man in the middle puts behind the reply is not believed."""
+    ours = Authority(tmp_path / "ours")
+    context = ours.server_context(ours.issue("localhost"))
+    heard: list[bytes] = []
+
+    def inject(connection: socket.socket) -> None:
+        connection.sendall(b"220 hi\r\n")
+        connection.recv(1000)
+        connection.sendall(b"250-me\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n")
+        connection.recv(1000)
+        connection.sendall(f"220 begin\r\n{injected}\r\n".encode())
+        with context.wrap_socket(connection, server_side=True) as secured:
+            heard.append(secured.recv(1000))
+            secured.sendall(b"250 nothing is offered\r\n")
+            heard.append(secured.recv(1000))
+
+    with (
+        talking(inject, close=True, scheme="smtp+starttls") as url,
+        pytest.raises(ServerAway, match="not supported"),
+    ):
+        send(MESSAGE, with_login(Endpoint(url.url, ours.trust())))
+    assert heard[0].startswith(b"ehlo ")
+    assert b"AUTH" not in heard[1].upper()
+
+
+@pytest.mark.parametrize(
+    "reply", ["454 TLS not available due to temporary reason", "250 fine", "500 what?"]
+)
+def test_a_starttls_that_is_refused_ends_the_session(reply: str) -> None:
+    heard: list[bytes] = []
+
+    def refuse(connection: socket.socket) -> None:
+        connection.sendall(b"220 hi\r\n")
+        heard.append(connection.recv(1000))
+        connection.sendall(b"250-me\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n")
+        heard.append(connection.recv(1000))
+        connection.sendall(f"{reply}\r\n".encode())
+        heard.append(connection.recv(1000))
+
+    with (
+        talking(refuse, close=True, scheme="smtp+starttls") as url,
+        pytest.raises(ServerAway, match=reply[:3]),
+    ):
+        send(MESSAGE, with_login(url))
+    assert not any(command in heard[2].upper() for command in (b"AUTH", b"MAIL"))
 
 
 def test_a_server_without_starttls_gets_nothing_in_the_clear() -> None:
@@ -261,7 +345,7 @@ def test_no_thread_stays_behind() -> None:
 
 
 @contextmanager
-def tls_server(hooks: Hooks, scheme: str, tls: ssl.SSLContext) -> Iterator[SecretStr]:
+def tls_server(hooks: Hooks, scheme: str, tls: ssl.SSLContext) -> Iterator[Endpoint]:
     if scheme == "smtp+starttls":
         with server(hooks, scheme, tls_context=tls, authenticator=authenticate) as url:
             yield url
@@ -272,7 +356,9 @@ def tls_server(hooks: Hooks, scheme: str, tls: ssl.SSLContext) -> Iterator[Secre
 
 
 @contextmanager
-def talking(talk: Callable[[socket.socket], None], *, close: bool = False) -> Iterator[SecretStr]:
+def talking(
+    talk: Callable[[socket.socket], None], *, close: bool = False, scheme: str = "smtp"
+) -> Iterator[Endpoint]:
     """A server that does to its only connection what it is told."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
@@ -292,7 +378,7 @@ def talking(talk: Callable[[socket.socket], None], *, close: bool = False) -> It
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield SecretStr(f"smtp://127.0.0.1:{listener.getsockname()[1]}")
+            yield Endpoint(SecretStr(f"{scheme}://localhost:{listener.getsockname()[1]}"))
         finally:
             over.set()
             thread.join(10)
