@@ -4,6 +4,7 @@
 |-------------------|---------------------------------------------------------------------|
 | `acme:3`          | the customer's alert about the third suspension of `acme`           |
 | `acme:3:recovery` | the e-mail that it delivers again after that one                    |
+| `acme:settings:…` | what its former Email Alerts addresses are told of changed settings |
 | `:digest:7`       | the seventh digest for the on-call                                  |
 | `:digests`        | the book of digests: the last one's number, and who is to be in it  |
 | `:server`         | since when and until when the SMTP server is left alone             |
@@ -26,11 +27,12 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from alerts import recovery, suspension
+from alerts import changed, recovery, suspension
 from alerts.message import one_line, usable
 from alerts.recovery import Recovery
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import Suspension, compose_digest
+from config.notices import SettingsNotice
 from config.tls import Endpoint
 
 DIGEST_SECONDS = 300
@@ -97,7 +99,7 @@ class Outbox:
         self._alerts.create_index("undigested", sparse=True)
         self._alerts.create_index("finished", expireAfterSeconds=KEPT_SECONDS)
 
-    def store(self, alert: Suspension | Recovery) -> None:
+    def store(self, alert: Suspension | Recovery | SettingsNotice) -> None:
         """Keep the alert until it is sent; the same one again changes nothing.
 
         A later one of the same number is of an account that was removed and created again: it
@@ -154,6 +156,8 @@ class Outbox:
             return suspension.compose(suspension.from_document(facts), **who)
         if document["kind"] == "recovery":
             return recovery.compose(recovery.from_document(facts), **who)
+        if document["kind"] == "settings":
+            return changed.compose(changed.from_document(facts), **who)
         members = self._alerts.find({"_id": {"$in": document["members"]}})
         return compose_digest(
             [suspension.from_document(member["facts"]) for member in members],
@@ -310,8 +314,11 @@ class Outbox:
             return  # it is there already
 
 
-def _described(alert: Suspension | Recovery) -> tuple[str, Document]:
+def _described(alert: Suspension | Recovery | SettingsNotice) -> tuple[str, Document]:
     """The alert's id, and what is stored of it."""
+    if isinstance(alert, SettingsNotice):
+        facts = {"kind": "settings", "facts": changed.to_document(alert)}
+        return f"{alert.account_id}:settings:{alert.key}", facts
     alert_id = f"{alert.account_id}:{alert.number}"
     if isinstance(alert, Recovery):
         return f"{alert_id}:recovery", {"kind": "recovery", "facts": recovery.to_document(alert)}

@@ -31,6 +31,7 @@ class Action(StrEnum):
     DEFAULT_METHOD_SET = "account.default-method-set"
     FTP_GRANTED = "ftp-access.granted"
     FTP_REVOKED = "ftp-access.revoked"
+    SETTINGS_TESTED = "settings.tested"
     SETTINGS_SAVED = "settings.saved"
     SETTINGS_ENABLED = "settings.enabled"
     SETTINGS_DISABLED = "settings.disabled"

@@ -7,10 +7,20 @@ that part.
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from config.account_documents import (
+    StoredLogin,
+    account_document,
+    account_of,
+    account_or_why,
+    checked_account,
+    number_of,
+    one_more_notice,
+    overtaken,
+)
 from config.accounts import (
     Account,
     DeliveryMethod,
@@ -19,16 +29,17 @@ from config.accounts import (
     check_password,
     may_use_ftp,
 )
+from config.destination import check_password_stays
 from config.documents import Document, of_accounts
 from config.errors import AccountError, UnknownAccount, UnreadableSecret
-from config.fields import explain
+from config.notices import SettingsNotice, notice_facts
 from config.numbers import Number, check_number
 from config.permissions import check_grant, check_move, descendants
 from config.secrets import Vault
 from config.tokens import Tokens
 from config.users import Users
 
-__all__ = ["Directory", "Number", "Rotation"]
+__all__ = ["Directory", "Number", "Rotation", "StoredLogin", "account_of"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class Directory:
         ftp_access: bool = False,
     ) -> Account:
         """Add an account. Raises AccountError where it exists or its parent cannot pass FTP on."""
-        account = _checked(
+        account = checked_account(
             {
                 "account_id": check_account_id(account_id),
                 "name": name,
@@ -72,7 +83,7 @@ class Directory:
             if ftp_access:
                 check_grant(account, self.find)
         try:
-            self._accounts.insert_one(_document(account))
+            self._accounts.insert_one(account_document(account))
         except DuplicateKeyError:
             raise AccountError(f"The account {account_id!r} exists already.") from None
         return account
@@ -86,7 +97,7 @@ class Directory:
         """Those of the accounts that there are, by id; for one that cannot be used, why."""
         query = {"_id": {"$in": list(account_ids)}}
         documents = self._accounts.find(query, {"run": 0}) if account_ids else ()
-        return {document["_id"]: _account_or_why(document) for document in documents}
+        return {document["_id"]: account_or_why(document) for document in documents}
 
     def get(self, account_id: str) -> Account:
         """The account. Raises UnknownAccount."""
@@ -113,22 +124,53 @@ class Directory:
         """Whether the permission reaches the account from the top."""
         return may_use_ftp(account, self.find)
 
-    def password(self, account_id: str) -> SecretStr:
-        """The stored password. Raises AccountError where there is none, SecretError without key."""
-        document = self._accounts.find_one({"_id": account_id}, {"password": 1})
+    def login(self, account_id: str) -> StoredLogin:
+        """The settings and the password of one moment. Raises UnknownAccount, AccountError."""
+        document = self._accounts.find_one({"_id": account_id}, {"run": 0})
         if document is None:
             raise UnknownAccount(account_id)
-        if "password" not in document:
-            raise AccountError(f"The account {account_id!r} has no FTP settings yet.")
-        return self._vault.decrypt(document["password"])
+        account = account_of(document)
+        return StoredLogin(account, document.get("password"), document.get("settings_saves"))
 
-    def save_settings(self, account_id: str, settings: FtpSettings, password: SecretStr) -> None:
-        """Store settings that were tested, and enable them. Raises UnknownAccount, SecretError."""
+    def password_of(self, login: StoredLogin) -> SecretStr:
+        """Its password. Raises AccountError where there is none, SecretError without key."""
+        if login.token is None:
+            raise AccountError(f"The account {login.account.account_id!r} has no FTP settings yet.")
+        return self._vault.decrypt(login.token)
+
+    def password(self, account_id: str) -> SecretStr:
+        """The stored password. Raises AccountError where there is none, SecretError without key."""
+        return self.password_of(self.login(account_id))
+
+    def password_for(self, account_id: str, settings: FtpSettings) -> SecretStr:
+        """The stored password, for a login with settings that were read before.
+
+        Raises PasswordAsked where those stored now lead elsewhere, AccountError where there are
+        none, SecretError without key.
+        """
+        login = self.login(account_id)
+        if login.settings is not None:
+            check_password_stays(login.settings, settings)
+        return self.password_of(login)
+
+    def save_settings(
+        self,
+        account_id: str,
+        settings: FtpSettings,
+        password: SecretStr,
+        *,
+        instead_of: StoredLogin | None = None,
+        actor: str = "",
+    ) -> None:
+        """Store settings that were tested, and enable them.
+
+        With `instead_of` only as long as nobody has changed those meanwhile; their Email Alerts
+        addresses are told by whom recordings go elsewhere. Raises UnknownAccount, AccountError,
+        SecretError.
+        """
         token = self._vault.encrypt(check_password(password))
-        self._set(
-            account_id,
-            {"settings": settings.model_dump(mode="json"), "password": token, "enabled": True},
-        )
+        values = {"settings": settings.model_dump(mode="json"), "password": token, "enabled": True}
+        self._replace_settings(account_id, values, settings, instead_of, actor)
 
     def set_enabled(self, account_id: str, *, enabled: bool) -> None:
         """Switch the FTP settings on or off. Raises AccountError where there are none."""
@@ -139,16 +181,29 @@ class Directory:
             )
         self._set(account_id, {"enabled": enabled})
 
-    def forget_settings(self, account_id: str) -> None:
+    def forget_settings(self, account_id: str, actor: str = "") -> None:
         """Remove the FTP settings and the password; files stay queued.
 
-        Raises UnknownAccount, and AccountError where there are none.
+        Their Email Alerts addresses are told. Raises UnknownAccount, and AccountError where there
+        are none.
         """
-        stored = {"_id": account_id, "settings": {"$ne": None}}
-        removed = {"$set": {"settings": None, "enabled": False}, "$unset": {"password": ""}}
-        if not self._accounts.update_one(stored, removed).matched_count:
-            self.get(account_id)
+        stored = self.login(account_id)
+        if stored.settings is None:
             raise AccountError(f"The account {account_id!r} has no FTP settings to remove.")
+        values = {"settings": None, "password": None, "enabled": False}
+        self._replace_settings(account_id, values, None, stored, actor)
+
+    def pending_notices(self) -> Iterator[SettingsNotice]:
+        """What people are to be told of changed settings and is not in the outbox yet."""
+        with self._accounts.find({"notices.key": {"$exists": True}}, {"notices": 1}) as cursor:
+            for document in cursor:
+                for each in document["notices"]:
+                    yield SettingsNotice(**{**each, "recipients": tuple(each["recipients"])})
+
+    def notice_stored(self, notice: SettingsNotice) -> None:
+        """The outbox has it now."""
+        stored = {"$pull": {"notices": {"key": notice.key}}}
+        self._accounts.update_one({"_id": notice.account_id}, stored)
 
     def set_ftp_access(self, account_id: str, *, granted: bool) -> Account:
         """Grant or revoke "FTP Access" (settings text); the account as it is then.
@@ -174,12 +229,12 @@ class Directory:
         seen = {"_id": account_id, "parent": account.parent}
         moved = self._accounts.update_one(seen, {"$set": {"parent": parent}}).matched_count
         if not moved:
-            raise _overtaken(account_id)
+            raise overtaken(account_id)
         self._check_moved(account, parent)
 
     def rename(self, account_id: str, name: str) -> None:
         """Change the name people read. Raises UnknownAccount, AccountError."""
-        account = _checked({"account_id": account_id, "name": name})
+        account = checked_account({"account_id": account_id, "name": name})
         self._set(account_id, {"name": account.name})
 
     def set_default_method(self, account_id: str, method: DeliveryMethod) -> None:
@@ -222,18 +277,18 @@ class Directory:
     def number(self, number: str) -> Number | None:
         """What is known of a telephone number, or None."""
         document = self._numbers.find_one({"_id": number})
-        return None if document is None else _number(document)
+        return None if document is None else number_of(document)
 
     def find_numbers(self, numbers: Collection[str]) -> dict[str, Number]:
         """What is known of these telephone numbers."""
         documents = self._numbers.find({"_id": {"$in": list(numbers)}}) if numbers else ()
-        return {document["_id"]: _number(document) for document in documents}
+        return {document["_id"]: number_of(document) for document in documents}
 
     def numbers(self, account_ids: Collection[str] | None = None) -> Iterator[Number]:
         """All numbers, or those of the accounts named, in order."""
         with self._numbers.find(of_accounts(account_ids)).sort("_id") as cursor:
             for document in cursor:
-                yield _number(document)
+                yield number_of(document)
 
     def set_number(self, number: Number) -> None:
         """Store a number's account and delivery method; it may have been another account's.
@@ -280,7 +335,7 @@ class Directory:
         except AccountError:
             moved = {"_id": account.account_id, "parent": parent}
             self._accounts.update_one(moved, {"$set": {"parent": account.parent}})
-            raise _overtaken(account.account_id) from None
+            raise overtaken(account.account_id) from None
 
     def _rotate_one(self, account_id: str, vault: Vault) -> bool:
         while True:
@@ -293,51 +348,33 @@ class Directory:
             if self._accounts.update_one(seen, change).matched_count:
                 return True
 
+    def _replace_settings(
+        self,
+        account_id: str,
+        values: Document,
+        settings: FtpSettings | None,
+        stored: StoredLogin | None,
+        actor: str,
+    ) -> None:
+        """The settings and the notice of their change, in one update."""
+        query: Document = {"_id": account_id}
+        changes: Document = {
+            name: "$$REMOVE" if value is None else {"$literal": value}
+            for name, value in values.items()
+        }
+        changes["settings_saves"] = {"$add": [{"$ifNull": ["$settings_saves", 0]}, 1]}
+        if stored is not None:
+            query["settings_saves"] = stored.saves
+            facts = notice_facts(account_id, actor, stored.settings, settings)
+            if facts is not None:
+                changes["notices"] = one_more_notice(facts)
+        if not self._accounts.update_one(query, [{"$set": changes}]).matched_count:
+            self.get(account_id)
+            raise AccountError(
+                "The FTP settings were changed by somebody else meanwhile, and nothing was saved: "
+                "look at them, and try again."
+            )
+
     def _set(self, account_id: str, values: Document) -> None:
         if not self._accounts.update_one({"_id": account_id}, {"$set": values}).matched_count:
             raise UnknownAccount(account_id)
-
-
-def account_of(document: Document) -> Account:
-    """The account that a document of `accounts` holds. Raises AccountError."""
-    try:
-        return _from(document)
-    except ValidationError as error:
-        problems = " ".join(explain(error).values())
-        raise AccountError(f"The account {document['_id']!r} cannot be used: {problems}") from None
-
-
-def _account_or_why(document: Document) -> Account | AccountError:
-    try:
-        return account_of(document)
-    except AccountError as error:
-        return error
-
-
-def _from(document: Document) -> Account:
-    stored = {key: document[key] for key in Account.model_fields if key in document}
-    return Account(account_id=document["_id"], **stored)
-
-
-def _checked(values: Document) -> Account:
-    """An account of what somebody entered; raises AccountError with a sentence for each field."""
-    try:
-        return Account.model_validate(values)
-    except ValidationError as error:
-        raise AccountError(" ".join(explain(error).values())) from None
-
-
-def _overtaken(account_id: str) -> AccountError:
-    return AccountError(
-        f"The account {account_id!r} or one above its new place was moved at the same time: "
-        "look where they are now, and try again."
-    )
-
-
-def _document(account: Account) -> Document:
-    document = account.model_dump(mode="json", exclude={"account_id"})
-    return {"_id": account.account_id, **document}
-
-
-def _number(document: Document) -> Number:
-    return Number(document["_id"], document["account_id"], DeliveryMethod(document["method"]))

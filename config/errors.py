@@ -35,6 +35,10 @@ class UnknownAccount(AccountError):
         self.account_id = account_id
 
 
+class PasswordAsked(AccountError):
+    """A stored password would go to another place than the one it was entered for."""
+
+
 class UserError(ConfigError):
     """A user or a password of the console refuses what was asked of it."""
 

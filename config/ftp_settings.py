@@ -6,7 +6,7 @@ reads them. Labels and choices are those of the product's settings text ("FTP Se
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.config import JsonDict
@@ -192,11 +192,23 @@ class _Server(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_port(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("port") is None and data.get("protocol"):
-            is_sftp = data["protocol"] == Protocol.SFTP
-            return {**data, "port": DEFAULT_PORTS[Protocol.SFTP if is_sftp else Protocol.FTP]}
+    def _empty_port(cls, data: Any) -> Any:
+        """A port that is given as empty is the protocol's."""
+        if isinstance(data, dict) and "port" in data and data["port"] is None:
+            return {**data, "port": _default_port(data.get("protocol"))}
         return data
+
+    @model_validator(mode="after")
+    def _missing_port(self) -> Self:
+        """One that is not given is so too, and stays one that was not given."""
+        if "port" not in self.model_fields_set:
+            self.__dict__["port"] = _default_port(self.protocol)
+        return self
+
+
+def _default_port(protocol: Any) -> int:
+    is_sftp = protocol == Protocol.SFTP
+    return DEFAULT_PORTS[Protocol.SFTP if is_sftp else Protocol.FTP]
 
 
 class _Delivery(BaseModel):
@@ -260,6 +272,16 @@ class _Delivery(BaseModel):
     )
 
 
+class KnownHost(BaseModel):
+    """A server whose host key was pinned, and that other settings have taken the place of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+    host_key: str
+
+
 class FtpSettings(_Delivery, _Server):
     """One account's way to its server ("FTP Settings" of the product's text).
 
@@ -267,13 +289,16 @@ class FtpSettings(_Delivery, _Server):
     """
 
     capabilities: Capabilities = Capabilities()
+    known_hosts: tuple[KnownHost, ...] = ()
+    """Whoever comes back to one of them finds its key pinned as before."""
 
 
 class _Password(BaseModel):
     password: Password | None = Field(
         default=None,
         title="Password",
-        description="Stored encrypted and never shown. Left empty, the stored one is kept.",
+        description="Stored encrypted and never shown. Left empty, the stored one is kept; give it "
+        "again with another protocol, host, port or username.",
         json_schema_extra=_entered(Input.PASSWORD, sensitive=True),
     )
 

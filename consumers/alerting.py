@@ -1,4 +1,4 @@
-"""Carries the alerts that the accounts' changes of state have left there over to the outbox."""
+"""Carries what the accounts' changes have left there for people over to the outbox."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,33 +6,35 @@ from contextlib import contextmanager
 from pymongo.errors import PyMongoError
 
 from alerts.outbox import Outbox
+from config.directory import Directory
 from consumers.ledger import Ledger
 
 
-def send_alerts(ledger: Ledger, outbox: Outbox) -> None:
+def send_alerts(ledger: Ledger, directory: Directory, outbox: Outbox) -> None:
     """Store what is pending, then send what is due.
 
     The outbox has an alert before its account forgets it, and takes it once however often it is
     handed over. What fails with one of them holds up none of the others: it is raised at the end,
     as pymongo's errors are.
     """
-    faults = _store_pending(ledger, outbox)
+    faults = _store_pending(ledger, directory, outbox)
     outbox.send_due()
     for fault in faults:
         raise fault
 
 
-def _store_pending(ledger: Ledger, outbox: Outbox) -> list[Exception]:
+def _store_pending(ledger: Ledger, directory: Directory, outbox: Outbox) -> list[Exception]:
     faults: list[Exception] = []
-    try:
+    with _kept_in(faults):  # one that cannot be read
         for alert in ledger.accounts.pending_alerts():
             with _kept_in(faults):
                 outbox.store(alert)
                 ledger.accounts.alert_stored(alert)
-    except PyMongoError:
-        raise
-    except Exception as error:  # noqa: BLE001 - of one that cannot be read
-        faults.append(error)
+    with _kept_in(faults):
+        for notice in directory.pending_notices():
+            with _kept_in(faults):
+                outbox.store(notice)
+                directory.notice_stored(notice)
     return faults
 
 

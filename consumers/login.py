@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary, WeakSet
 
+from pydantic import SecretStr
+
 from config.accounts import FtpSettings
+from config.errors import PasswordAsked
 from consumers.faults import foreseen
 from consumers.means import Means
 from consumers.observe import ProgramFailed
@@ -211,7 +214,7 @@ class Login:
 
     def _log_in(self, settings: FtpSettings) -> Server:
         self.close()
-        password = self._means.directory.password(self._account_id)
+        password = self._password(settings)
         self._refusal = None
         try:
             with foreseen(Progress(Phase.CONNECTING)):
@@ -226,6 +229,14 @@ class Login:
             self._settings = settings
         self._stirred.set()
         return self.use(server)
+
+    def _password(self, settings: FtpSettings) -> SecretStr:
+        """The one that belongs to these settings: others may have been saved since they were
+        read."""
+        try:
+            return self._means.directory.password_for(self._account_id, settings)
+        except PasswordAsked:
+            raise Interrupted("The FTP settings were changed meanwhile") from None
 
     def use(self, server: Server) -> Server:
         """One more session is in use. Raises Interrupted where the worker cannot wait for it."""

@@ -1,22 +1,25 @@
-"""An account's FTP settings, changed: put together with those stored, tested, then saved."""
+"""An account's FTP settings, changed: put together with those stored, tested, then saved.
 
-from collections.abc import Callable, Mapping
+Every test is noted in the audit with its target, whoever asked for it and however it ended.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
-from config.ftp_settings import (
-    DEFAULT_PORTS,
-    FtpSettings,
-    LogonType,
-    Protocol,
-    check_password,
-)
+from config.audit import Action, Audit
+from config.destination import check_password_stays, merged, target
+from config.directory import StoredLogin
+from config.errors import AccountError, ConfigError
+from config.ftp_settings import FtpSettings, check_password
 from config.secrets import Vault
 from config.settings import Settings
 from transports.base import Limits
 from transports.probe import Step, TestReport, test_settings
+from worker import noted
 from worker.core import Core, egress
 
 OnStep = Callable[[Step], None]
@@ -32,41 +35,26 @@ class Saved:
     """Whether this save was the one that pinned the server's host key."""
 
 
-def merged(stored: FtpSettings | None, changes: Mapping[str, Any]) -> FtpSettings:
-    """The stored settings with the changes; raises pydantic's ValidationError.
-
-    A host key belongs to the server it was seen at: with another host or port, or from FTP, the
-    stored one is not kept, and what the test then sees is pinned anew. A port that was only the
-    old protocol's default follows the protocol. FTP has neither logon type nor host key.
-    """
-    values = {} if stored is None else stored.model_dump(exclude={"capabilities"})
-    values.update(changes)
-    if stored is not None and "port" not in changes:
-        values["port"] = _kept_port(stored, values["protocol"])
-    if values.get("protocol") == Protocol.FTP:
-        values.update(logon_type=LogonType.NORMAL, host_key=None)
-    settings = FtpSettings(**values)
-    if stored is not None and "host_key" not in changes and not _same_server(stored, settings):
-        return settings.model_copy(update={"host_key": None})
-    return settings
-
-
 def change(
     core: Core,
     account_id: str,
     changes: Mapping[str, Any],
     password: SecretStr | None,
     on_step: OnStep,
+    *,
+    actor: str,
 ) -> Saved:
     """Test the changed settings; save and enable them only where a file could be uploaded.
 
-    Without a password the stored one is kept. Raises UnknownAccount, AccountError, SecretError,
-    ValidationError.
+    Without a password the stored one is kept, as long as it goes where it has gone before. Raises
+    PasswordAsked, UnknownAccount, AccountError, SecretError, ValidationError.
     """
-    settings = merged(core.directory.get(account_id).settings, changes)
-    secret = core.directory.password(account_id) if password is None else check_password(password)
-    Vault(core.settings.secret_keys).encrypt(secret)  # refuses before a server is troubled
-    report = run_test(core.settings, settings, secret, on_step)
+    stored = core.directory.login(account_id)
+    settings = merged(stored.settings, changes)
+    with _audited(core, actor, account_id, settings) as ended:
+        secret = _secret(core, stored, settings, password)
+        Vault(core.settings.secret_keys).encrypt(secret)  # refuses before a server is troubled
+        report = ended(run_test(core.settings, settings, secret, on_step))
     if not report.ok:
         return Saved(report, None)
     tested = settings.model_copy(
@@ -75,9 +63,21 @@ def change(
             "capabilities": report.capabilities,
         }
     )
-    core.directory.save_settings(account_id, tested, secret)
+    core.directory.save_settings(account_id, tested, secret, instead_of=stored, actor=actor)
     core.ledger.accounts.settings_saved(account_id)
+    before, after = noted.settings_before(stored.account), noted.settings_saved(tested, password)
+    Audit(core.database).record(actor, Action.SETTINGS_SAVED, account_id, before, after)
     return Saved(report, tested, pinned=tested.host_key != settings.host_key)
+
+
+def try_stored(core: Core, account_id: str, on_step: OnStep, *, actor: str) -> TestReport:
+    """Test the settings as they are stored. Raises UnknownAccount, AccountError, SecretError."""
+    stored = core.directory.login(account_id)
+    if stored.settings is None:
+        raise AccountError(f"The account {account_id!r} has no FTP settings to test.")
+    with _audited(core, actor, account_id, stored.settings) as ended:
+        password = core.directory.password_of(stored)
+        return ended(run_test(core.settings, stored.settings, password, on_step))
 
 
 def run_test(
@@ -87,10 +87,34 @@ def run_test(
     return test_settings(ftp, password, Limits(), egress(settings), on_step)
 
 
-def _kept_port(stored: FtpSettings, protocol: Protocol) -> int:
-    is_default = stored.port == DEFAULT_PORTS[stored.protocol]
-    return DEFAULT_PORTS[Protocol(protocol)] if is_default else stored.port
+def _secret(
+    core: Core, stored: StoredLogin, settings: FtpSettings, password: SecretStr | None
+) -> SecretStr:
+    """The password that was given, or the stored one where the settings lead to its place."""
+    if password is not None:
+        return check_password(password)
+    if stored.settings is not None:
+        check_password_stays(stored.settings, settings)
+    return core.directory.password_of(stored)
 
 
-def _same_server(stored: FtpSettings, settings: FtpSettings) -> bool:
-    return (stored.host.casefold(), stored.port) == (settings.host.casefold(), settings.port)
+@contextmanager
+def _audited(
+    core: Core, actor: str, account_id: str, settings: FtpSettings
+) -> Iterator[Callable[[TestReport], TestReport]]:
+    """Notes the test in the audit in the end, also one that was refused or given up."""
+    result = "given up"
+
+    def ended(report: TestReport) -> TestReport:
+        nonlocal result
+        result = f"failed: {report.failure.words}" if report.failure else "passed"
+        return report
+
+    try:
+        yield ended
+    except ConfigError as error:
+        result = f"refused: {error}"
+        raise
+    finally:
+        facts = {**target(settings), "result": result}
+        Audit(core.database).record(actor, Action.SETTINGS_TESTED, account_id, {}, facts)

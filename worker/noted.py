@@ -69,4 +69,4 @@ def recordings(done: Sequence[str]) -> Facts:
 
 def _given(settings: FtpSettings) -> Facts:
     """What somebody entered, without what a test found out."""
-    return settings.model_dump(mode="json", exclude={"capabilities"})
+    return settings.model_dump(mode="json", exclude={"capabilities", "known_hosts"})

@@ -213,7 +213,7 @@ class Service:
         self._observers(observation)
 
     def _send_alerts(self) -> None:
-        send_alerts(self._core.ledger, self._outbox)
+        send_alerts(self._core.ledger, self._core.directory, self._outbox)
 
     def _reconcile(self) -> None:
         broker = self._publishing.broker

@@ -126,7 +126,9 @@ def account_shape(facts: AccountFacts) -> Shape:
 
 def settings_shape(settings: FtpSettings | None) -> Shape | None:
     """The settings as they are stored, with what the test on save found that the server can do."""
-    return None if settings is None else settings.model_dump(mode="json")
+    if settings is None:
+        return None
+    return settings.model_dump(mode="json", exclude={"known_hosts"})
 
 
 def delivery_shape(row: Document) -> Shape:

@@ -96,6 +96,7 @@ class AccountStates:
         dated = {"run.next_due": {"$type": "date"}}
         self._accounts.create_index("run.next_due", partialFilterExpression=dated)
         self._accounts.create_index("run.alerts.number", sparse=True)
+        self._accounts.create_index("notices.key", sparse=True)
         self._accounts.create_index("parent", sparse=True)
 
     def read(self, account_id: str) -> RunState:

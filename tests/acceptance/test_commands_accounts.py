@@ -148,7 +148,8 @@ def test_the_pin_of_one_server_is_not_kept_for_another(
     first = asyncssh_server.customer
     with AsyncSshServer(tmp_path / "other", password=first.password) as other:
         moved = other.customer
-        answer = courier.ok("accounts", "set", "acme", "--port", moved.port)
+        given = ["--port", moved.port, "--password-stdin"]
+        answer = courier.ok("accounts", "set", "acme", *given, stdin=moved.password)
     assert f"The host key {moved.host_key} is pinned" in answer.out
     settings = stage.core.directory.get("acme").settings
     assert settings is not None

@@ -41,7 +41,9 @@ class Accounts:
             "path": path,
         }
         secret = SecretStr(server.password)
-        saved = ftp_settings.change(self.core, account_id, values, secret, lambda _: None)
+        saved = ftp_settings.change(
+            self.core, account_id, values, secret, lambda _: None, actor="bench"
+        )
         if saved.settings is None:
             raise NotSaved(f"{account_id}: {saved.report.failure}")
         self.rest()

@@ -94,6 +94,8 @@ class Console:
 
     def tested(self, browser: Browser, account_id: str, fragment: str) -> str:
         """The last fragment of a test of settings that was begun."""
+        if 'class="test done"' in fragment:
+            return fragment
         run_id = fragment.split("/ftp/tests/")[1].split('"', maxsplit=1)[0]
 
         def look() -> str:

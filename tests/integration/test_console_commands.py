@@ -145,7 +145,9 @@ def test_every_change_of_an_account_is_in_the_audit_without_secrets(
     assert server.password not in str(found)
     assert [(entry.action, entry.before, entry.after) for entry in found] == [
         ("account.created", {}, {"name": "Acme Ltd", "ftp_access": True}),
-        ("settings.saved", {"enabled": False}, found[1].after),
+        ("settings.tested", {}, found[1].after),
+        ("settings.saved", {"enabled": False}, found[2].after),
+        ("settings.tested", {}, found[1].after),
         ("settings.saved", {"path": "."}, {"path": "in"}),
         ("settings.disabled", {"enabled": True}, {"enabled": False}),
         ("settings.enabled", {"enabled": False}, {"enabled": True}),
@@ -158,11 +160,11 @@ def test_every_change_of_an_account_is_in_the_audit_without_secrets(
         ("account.removed", {"name": "Acme Ltd"}, {"discarded_files": 0}),
     ]
     saved = {"enabled": True, "password": "changed", "host": server.host, "path": "."}
-    assert saved.items() <= found[1].after.items()
+    assert saved.items() <= found[2].after.items()
     assert found[-3].target == number
 
 
-def test_what_is_refused_is_not_in_the_audit(
+def test_what_is_refused_is_not_in_the_audit_but_for_the_test_that_was_made(
     console: Console, asyncssh_server: AsyncSshServer
 ) -> None:
     server = asyncssh_server.customer
@@ -172,7 +174,7 @@ def test_what_is_refused_is_not_in_the_audit(
     refused("accounts", "resume", "acme")
     refused("accounts", "try-now", "acme")
     refused("numbers", "remove", "+441632960001")
-    assert console.actions("acme") == []
+    assert console.actions("acme") == ["settings.tested"]
 
 
 def test_dead_letters_replayed_and_discarded_are_in_the_audit(

@@ -78,7 +78,7 @@ def test_settings_that_work_are_saved_and_the_host_key_pinned(
     assert saved is not None
     assert (saved.protocol, saved.host_key) == (Protocol.SFTP, sshd.host_key)
     assert saved.email_alerts == ("a@x.example", "b@y.example")
-    assert console.actions("acme") == ["settings.saved"]
+    assert console.actions("acme") == ["settings.saved", "settings.tested"]
     assert sshd.password not in browser.get(FTP).text + browser.get("/accounts/acme/audit").text
 
 
@@ -145,7 +145,14 @@ def test_a_changed_host_key_is_refused_until_it_is_approved(
     assert "Saved" in shown
     assert saved is not None
     assert (saved.host_key, saved.path) == (sshd.host_key, "recordings")
-    assert console.actions("acme") == ["settings.saved", "host-key.approved", "settings.saved"]
+    assert console.actions("acme") == [
+        "settings.saved",
+        "settings.tested",
+        "host-key.approved",
+        "settings.tested",
+        "settings.saved",
+        "settings.tested",
+    ]
 
 
 def test_a_change_keeps_the_password_and_the_pinned_key(

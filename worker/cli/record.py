@@ -18,10 +18,11 @@ def record(
     target: str | None = None,
 ) -> None:
     """Note the change as `cli:<user>`; no login of the console holds a colon."""
-    Audit(core.database).record(_actor(), action, account_id, before, after, target=target)
+    Audit(core.database).record(actor(), action, account_id, before, after, target=target)
 
 
-def _actor() -> str:
+def actor() -> str:
+    """Who runs the command: `cli:<user>`."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name

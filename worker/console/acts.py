@@ -106,7 +106,7 @@ class Acts:
     def forget_settings(self, account_id: str) -> None:
         """Remove the stored settings and the password. Raises AccountError where there are none."""
         account = self.services.directory.get(account_id)
-        self.services.directory.forget_settings(account_id)
+        self.services.directory.forget_settings(account_id, self.principal.login)
         before, after = noted.settings_before(account), {"enabled": False}
         self._note(Action.SETTINGS_REMOVED, account_id, before, after)
 

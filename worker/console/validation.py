@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 
 from config.accounts import FtpSettings
 from config.audit import Action, Audit
-from config.errors import ConfigError
+from config.errors import ConfigError, PasswordAsked
 from config.fields import explain
 from config.permissions import Principal
 from transports.errors import (
@@ -32,7 +32,6 @@ from transports.errors import (
     TransferError,
 )
 from transports.probe import Step
-from worker import noted
 from worker.core import Core
 from worker.ftp_settings import Saved, change
 
@@ -193,6 +192,8 @@ class Validations:
             self._test(run)
         except ValidationError as error:
             run.fields = explain(error)
+        except PasswordAsked as error:
+            run.fields = {"password": str(error)}
         except ConfigError as error:
             run.problem = str(error)
         except _GivenUp:
@@ -216,14 +217,11 @@ class Validations:
             if self._stopping or time.monotonic() - run.began > LIMIT_SECONDS:
                 raise _GivenUp
 
-        before = self._core.directory.get(run.account_id)
-        saved = change(self._core, run.account_id, run.changes, run.password, took)
-        if saved.settings is not None:
-            self._audit.record(
-                run.principal.login,
-                Action.SETTINGS_SAVED,
-                run.account_id,
-                noted.settings_before(before),
-                noted.settings_saved(saved.settings, run.password),
-            )
-        run.saved = saved
+        run.saved = change(
+            self._core,
+            run.account_id,
+            run.changes,
+            run.password,
+            took,
+            actor=run.principal.login,
+        )

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from config.destination import merged
 from config.ftp_settings import Capabilities, FtpSettings, LogonType, Protocol
 from consumers.ledger import Totals
 from consumers.presence import Worker
 from worker import show
-from worker.ftp_settings import merged
 
 KEY, OTHER_KEY = f"SHA256:{'a' * 43}", f"SHA256:{'b' * 43}"
 ARRIVED = datetime(2026, 11, 23, 14, 5, 0, 250_000, tzinfo=UTC)

@@ -1,0 +1,84 @@
+"""How accounts stand in MongoDB (`accounts`), and how they are read from there."""
+
+from dataclasses import dataclass
+
+from bson import ObjectId
+from pydantic import ValidationError
+
+from config.accounts import Account, DeliveryMethod, FtpSettings
+from config.documents import Document
+from config.errors import AccountError
+from config.fields import explain
+from config.numbers import Number
+
+
+@dataclass(frozen=True)
+class StoredLogin:
+    """An account with the password of its settings, as of one moment."""
+
+    account: Account
+    token: str | None
+    """The password, encrypted."""
+    saves: int | None
+    """How often settings were saved or removed; None: not since that is counted."""
+
+    @property
+    def settings(self) -> FtpSettings | None:
+        """Where the password belongs."""
+        return self.account.settings
+
+
+def account_of(document: Document) -> Account:
+    """The account that a document of `accounts` holds. Raises AccountError."""
+    try:
+        return _from(document)
+    except ValidationError as error:
+        problems = " ".join(explain(error).values())
+        raise AccountError(f"The account {document['_id']!r} cannot be used: {problems}") from None
+
+
+def account_or_why(document: Document) -> Account | AccountError:
+    """The account, or why it cannot be used."""
+    try:
+        return account_of(document)
+    except AccountError as error:
+        return error
+
+
+def _from(document: Document) -> Account:
+    stored = {key: document[key] for key in Account.model_fields if key in document}
+    return Account(account_id=document["_id"], **stored)
+
+
+def checked_account(values: Document) -> Account:
+    """An account of what somebody entered; raises AccountError with a sentence for each field."""
+    try:
+        return Account.model_validate(values)
+    except ValidationError as error:
+        raise AccountError(" ".join(explain(error).values())) from None
+
+
+def one_more_notice(facts: Document) -> Document:
+    """The notices of an account with this one, as an expression of the database."""
+    made = {"key": str(ObjectId()), "at": "$$NOW"}
+    notice = {"$mergeObjects": [{"$literal": facts}, made]}
+    return {"$concatArrays": [{"$ifNull": ["$notices", []]}, [notice]]}
+
+
+def overtaken(account_id: str) -> AccountError:
+    """Why a move was taken back."""
+    return AccountError(
+        f"The account {account_id!r} or one above its new place was moved at the same time: "
+        "look where they are now, and try again."
+    )
+
+
+def account_document(account: Account) -> Document:
+    """The document of a new account."""
+    document = account.model_dump(mode="json", exclude={"account_id"})
+    return {"_id": account.account_id, **document}
+
+
+def number_of(document: Document) -> Number:
+    """The number that a document of `numbers` holds."""
+    return Number(document["_id"], document["account_id"], DeliveryMethod(document["method"]))

@@ -1,0 +1,77 @@
+"""Where a stored password may go, and which host key is pinned there. Pure.
+
+A password and a host key belong to the server that they were entered for or seen at.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from config.errors import PasswordAsked
+from config.fields import declared
+from config.ftp_settings import DEFAULT_PORTS, FtpSettings, KnownHost, LogonType, Protocol
+
+FIELDS = ("protocol", "host", "port", "username")
+"""With another value of one of these, a stored password would go to another place."""
+MAX_KNOWN_HOSTS = 50
+
+
+def merged(stored: FtpSettings | None, changes: Mapping[str, Any]) -> FtpSettings:
+    """The stored settings with the changes; raises pydantic's ValidationError.
+
+    A port that was only the old protocol's default follows the protocol. FTP has neither logon
+    type nor host key. A host key that is left empty keeps the pinned one; with another host or
+    port it is the one that was pinned there before, or the one that the test then sees.
+    """
+    values = {} if stored is None else stored.model_dump(exclude={"capabilities"})
+    values.update(changes)
+    if stored is not None and "port" not in changes:
+        values["port"] = _kept_port(stored, values["protocol"])
+    if values.get("protocol") == Protocol.FTP:
+        values.update(logon_type=LogonType.NORMAL, host_key=None)
+    settings = FtpSettings(**values)
+    return settings if stored is None else _with_pin(stored, settings, changes.get("host_key"))
+
+
+def moved(stored: FtpSettings, settings: FtpSettings) -> list[str]:
+    """The fields by which the settings lead to another place than the stored ones; no field: to
+    the same."""
+    return [name for name in FIELDS if _told(stored, name) != _told(settings, name)]
+
+
+def check_password_stays(stored: FtpSettings, settings: FtpSettings) -> None:
+    """Raises PasswordAsked where the password of the stored settings is not for the others."""
+    changed = moved(stored, settings)
+    if changed:
+        titles = " and ".join(declared(name).title.lower() for name in changed)
+        raise PasswordAsked(
+            f"The password must be given again with another {titles}: the stored one is sent "
+            "only to the server and the login that it was entered for."
+        )
+
+
+def target(settings: FtpSettings) -> dict[str, Any]:
+    """Where a login with the settings goes, as the audit notes it."""
+    return {name: settings.model_dump(mode="json")[name] for name in FIELDS}
+
+
+def _told(settings: FtpSettings, name: str) -> Any:
+    value = getattr(settings, name)
+    return value.casefold() if name == "host" else value
+
+
+def _kept_port(stored: FtpSettings, protocol: Protocol) -> int:
+    is_default = stored.port == DEFAULT_PORTS[stored.protocol]
+    return DEFAULT_PORTS[Protocol(protocol)] if is_default else stored.port
+
+
+def _with_pin(stored: FtpSettings, settings: FtpSettings, given: str | None) -> FtpSettings:
+    known = {(each.host.casefold(), each.port): each for each in stored.known_hosts}
+    if stored.host_key is not None:
+        pinned = KnownHost(host=stored.host, port=stored.port, host_key=stored.host_key)
+        known[pinned.host.casefold(), pinned.port] = pinned
+    key = None
+    if settings.protocol is not Protocol.FTP:
+        before = known.pop((settings.host.casefold(), settings.port), None)
+        key = given or (before and before.host_key)
+    hosts = tuple(known.values())[-MAX_KNOWN_HOSTS:]
+    return settings.model_copy(update={"host_key": key, "known_hosts": hosts})

@@ -1,0 +1,190 @@
+"""`courier accounts set`, `test`, `enable` and `disable`."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+
+from config.accounts import Account, LogonType, Protocol
+from config.audit import Action
+from config.errors import PasswordAsked
+from config.fields import declared
+from config.ftp_settings import AlertFrequency, ExistingFile
+from transports.errors import HostKeyChanged, TransferError
+from transports.probe import Step, TestReport
+from worker.cli import context, output
+from worker.cli.errors import with_advice
+from worker.cli.options import AccountId
+from worker.cli.output import AsJson
+from worker.cli.record import actor, record
+from worker.cli.refusal import Refused
+from worker.core import Core
+from worker.ftp_settings import Saved, change, try_stored
+
+UNUSED = "FTP access is not granted to it or to an account above it: until then these are unused."
+
+
+def _field(name: str, *flags: str, also: str = "", metavar: str | None = None) -> Any:
+    """The option of a field of the settings, with the help of its declaration."""
+    return typer.Option(*flags, metavar=metavar, help=f"{declared(name).help} {also}".rstrip())
+
+
+def set_settings(
+    account_id: AccountId,
+    *,
+    protocol: Annotated[Protocol | None, _field("protocol")] = None,
+    logon_type: Annotated[LogonType | None, _field("logon_type")] = None,
+    host: Annotated[str | None, _field("host")] = None,
+    port: Annotated[int | None, _field("port")] = None,
+    username: Annotated[str | None, _field("username")] = None,
+    password_stdin: Annotated[
+        bool, _field("password", "--password-stdin", also="Read from the first line.")
+    ] = False,
+    path: Annotated[str | None, _field("path")] = None,
+    email_alerts: Annotated[str | None, _field("email_alerts", metavar="A@X,B@Y")] = None,
+    host_key: Annotated[str | None, _field("host_key", metavar="SHA256:...")] = None,
+    uploads: Annotated[int | None, _field("uploads", also="0 is as if left empty.")] = None,
+    existing_file: Annotated[ExistingFile | None, _field("existing_file")] = None,
+    alert_frequency: Annotated[AlertFrequency | None, _field("alert_frequency")] = None,
+    recovery_email: Annotated[
+        bool | None, _field("recovery_email", "--recovery-email/--no-recovery-email")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store an account's FTP settings, once a test file could be uploaded with them.
+
+    Options left out keep their stored value. Nothing is saved unless the test works; saving
+    switches the settings on. The first save pins the SFTP server's host key and shows it.
+    """
+    given = {
+        "protocol": protocol,
+        "logon_type": logon_type,
+        "host": host,
+        "port": port,
+        "username": username,
+        "path": path,
+        "email_alerts": None if email_alerts is None else _addresses(email_alerts),
+        "host_key": host_key,
+        "uploads": uploads,
+        "existing_file": existing_file,
+        "alert_frequency": alert_frequency,
+        "recovery_email": recovery_email,
+    }
+    changes: dict[str, Any] = {
+        option: value for option, value in given.items() if value is not None
+    }
+    if uploads == 0:
+        changes["uploads"] = None
+    steps = _Steps(as_json=as_json)
+    with context.core() as core:
+        before = core.directory.get(account_id)
+        password = _password(before, from_stdin=password_stdin)
+        saved = _changed(core, account_id, changes, password, steps)
+        steps.end(saved.report, "Nothing was saved")
+        if not as_json:
+            _tell_saved(core, account_id, saved)
+
+
+def try_settings(account_id: AccountId, *, as_json: AsJson = False) -> None:
+    """Log in with the stored settings and upload a text file."""
+    steps = _Steps(as_json=as_json)
+    with context.core() as core:
+        if core.directory.get(account_id).settings is None:
+            raise Refused(_nothing_stored(account_id))
+        report = try_stored(core, account_id, steps.took, actor=actor())
+    steps.end(report, "The test failed")
+    if not as_json:
+        output.say("Recordings can be delivered with these settings.")
+
+
+def enable(account_id: AccountId) -> None:
+    """Switch the stored FTP settings on."""
+    with context.core() as core:
+        _switch(core, account_id, on=True)
+    output.say(f"The FTP settings of {account_id} are switched on.")
+
+
+def disable(account_id: AccountId) -> None:
+    """Switch the stored FTP settings off; files stay queued."""
+    with context.core() as core:
+        _switch(core, account_id, on=False)
+    output.say(f"The FTP settings of {account_id} are switched off; its files stay queued.")
+
+
+class _Steps:
+    """Shows each step of a test at once, or all of them as JSON in the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def took(self, step: Step) -> None:
+        if not self._as_json:
+            output.step_line(step.name, step.detail, ok=step.ok)
+
+    def end(self, report: TestReport, otherwise: str) -> None:
+        """Raises Refused where the test failed."""
+        if self._as_json:
+            output.print_json([vars(step) for step in report.steps])
+        if report.failure is not None:
+            raise Refused(f"{otherwise}: {_told(report.failure)}")
+
+
+def _changed(
+    core: Core,
+    account_id: str,
+    changes: dict[str, Any],
+    password: SecretStr | None,
+    steps: _Steps,
+) -> Saved:
+    try:
+        return change(core, account_id, changes, password, steps.took, actor=actor())
+    except PasswordAsked as error:
+        raise Refused(f"{error} Give it with --password-stdin.") from None
+
+
+def _told(failure: TransferError) -> str:
+    if isinstance(failure, HostKeyChanged):
+        return (
+            f"{failure.words}: give the new one with --host-key if the server was replaced on "
+            "purpose; if not, somebody may be standing in its place. No password was sent."
+        )
+    return with_advice(failure)
+
+
+def _tell_saved(core: Core, account_id: str, saved: Saved) -> None:
+    if saved.settings is None:
+        return
+    if saved.pinned:
+        output.say(f"The host key {saved.settings.host_key} is pinned from now on.")
+    output.say(f"The settings of {account_id} were saved and are switched on.", "green")
+    if not core.directory.may_use_ftp(core.directory.get(account_id)):
+        output.note(UNUSED)
+
+
+def _switch(core: Core, account_id: str, *, on: bool) -> None:
+    before = core.directory.get(account_id).enabled
+    core.directory.set_enabled(account_id, enabled=on)
+    if on:
+        core.ledger.accounts.wake(account_id)
+    action = Action.SETTINGS_ENABLED if on else Action.SETTINGS_DISABLED
+    record(core, action, account_id, {"enabled": before}, {"enabled": on})
+
+
+def _password(account: Account, *, from_stdin: bool) -> SecretStr | None:
+    """The password given; None where the stored one is to be kept."""
+    if from_stdin:
+        return SecretStr(sys.stdin.readline().rstrip("\r\n"))
+    if account.settings is not None:
+        return None
+    if sys.stdin.isatty():
+        return SecretStr(typer.prompt("Password", hide_input=True, err=True))
+    raise Refused(f"{account.account_id} has no password stored: give it with --password-stdin.")
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _nothing_stored(account_id: str) -> str:
+    return f"{account_id} has no FTP settings: 'courier accounts set {account_id}' stores them."
