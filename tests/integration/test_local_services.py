@@ -352,4 +352,4 @@ def test_no_process_is_left_behind(ending: str) -> None:
         program.wait(30)
 
     assert children
-    wait_until(lambda: not any(p.exists() for p in children), 10, "A server is left behind.")
+    wait_until(lambda: not any(p.exists() for p in children), 60, "A server is left behind.")
