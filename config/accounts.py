@@ -19,6 +19,7 @@ from config.ftp_settings import (
     FtpSettings,
     HashAlgorithm,
     LogonType,
+    Look,
     Protocol,
     check_password,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "FtpSettings",
     "HashAlgorithm",
     "LogonType",
+    "Look",
     "Protocol",
     "Text",
     "check_account_id",

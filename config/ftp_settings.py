@@ -122,10 +122,30 @@ class Algorithms(BaseModel):
     host_key: str
 
 
+class Look(StrEnum):
+    """By what a server tells whether a name is taken."""
+
+    MLST = "mlst"
+    """FTP, of the path (RFC 3659 section 7)."""
+    SIZE = "size"
+    """FTP, of the path (RFC 3659 section 4)."""
+    NLST = "nlst"
+    """FTP: a listing."""
+    LSTAT = "lstat"
+    """SFTP, of the path."""
+    STAT = "stat"
+    """SFTP, of what stands at the end of all links."""
+    OPEN = "open"
+    """SFTP: the file is opened for reading."""
+    NOTHING = "nothing"
+    """No means that was tried has found a file that had just been written."""
+
+
 class Capabilities(BaseModel):
     """What the customer's server let the test on save do; the upload picks the best of it.
 
     The defaults are those of settings that were never tested: the upload tries, and finds out.
+    Where it cannot find out whether a name is taken, it takes no name that could be another's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -134,6 +154,18 @@ class Capabilities(BaseModel):
     rename: bool = True
     replace: bool = True
     """A rename takes the place of a file of that name."""
+    look: Look | None = None
+    """By what it tells whether a name is taken; None: not known."""
+    rename_refuses: bool = False
+    """A plain rename is refused where the name is taken (SFTP). False: not known, or it is not."""
+    exclusive: bool = False
+    """So is the creation of a new file (SFTP). False: not known, or it is not."""
+    removes: bool = True
+    """It removes files."""
+    temporary: bool = True
+    """It takes temporary names, which end in `.part`; else files are written to their name."""
+    finish_seconds: float | None = None
+    """From a file's last byte to the server's confirmation, as seen in the test."""
     hash: HashAlgorithm | None = None
     """Of which it tells a file's digest; None: of none."""
     mkdir: bool = True

@@ -7,7 +7,7 @@ from config.accounts import ExistingFile, FtpSettings
 from consumers.ledger import Claim
 from consumers.means import Means
 from transports.errors import NameInUse, NotPermitted, Progress
-from transports.names import join
+from transports.names import identified, join
 from transports.upload import Intent, Job
 
 
@@ -40,6 +40,11 @@ class LedgerJournal:
             self._copy = copy
             yield path
 
+    def own(self) -> str:
+        """The path that carries the recording's id."""
+        self._copy = 1
+        return join(self.settings.path, identified(self.claim.file_name, self.claim.recording_id))
+
     def intend(self, intent: Intent) -> bool:
         """Reserve the path; False where it is another recording's. Raises NotPermitted."""
         files = self.means.ledger.files
@@ -51,7 +56,7 @@ class LedgerJournal:
         return False
 
     def withdraw(self) -> bool:
-        """Give the path back: nothing of this recording stands there."""
+        """Take the intent back; the path stays this recording's."""
         return self.means.ledger.files.withdraw(self.claim)
 
     def permit(self) -> None:
@@ -60,6 +65,7 @@ class LedgerJournal:
 
     def job(self) -> Job:
         """The recording's way to its folder."""
+        can = self.settings.capabilities
         return Job(
             folder=self.settings.path,
             part=self.claim.part,
@@ -67,9 +73,13 @@ class LedgerJournal:
             intent=self.claim.intent,
             expected_size=self.claim.size,
             expected_sha256=self.claim.sha256,
-            rename=self.settings.capabilities.rename,
+            rename=can.rename and can.temporary,
             overwrite=self._overwrites,
-            hash=self.settings.capabilities.hash,
+            hash=can.hash,
+            look=can.look,
+            rename_refuses=can.rename_refuses,
+            exclusive=can.exclusive,
+            removes=can.removes,
             progress=self.progress,
         )
 

@@ -300,13 +300,10 @@ class Login:
         if time.monotonic() - kept.since < STALE_SECONDS:
             return True
         try:
-            kept.server.exists("courier-still-there")
-        except TransferError:
-            return False
+            return kept.server.answers()
         except Exception as error:  # noqa: BLE001 - it is of no use then, and another one is opened
             self._report(error)
             return False
-        return True
 
     def _close(self, server: Server) -> None:
         """End a session, whatever that meets: nothing else depends on how it ends."""

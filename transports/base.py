@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
-from config.accounts import Algorithms, HashAlgorithm
+from config.accounts import Algorithms, HashAlgorithm, Look
 from config.accounts import Protocol as FileProtocol
 
 BLOCK = 255 * 1024
@@ -42,6 +42,14 @@ class Limits:
     def digest(self, size: int) -> float:
         """Until a server has read a file of so many bytes, at 10 MB/s, and told its digest."""
         return self.stall + size / 10_000_000
+
+    def finish(self, size: int, seconds_seen: float | None = None) -> float:
+        """From a file's last byte to the server's confirmation: some scan or hash it first.
+
+        Three times what the server took in the test on save (`Capabilities.finish_seconds`), at
+        least three times the stall limit, and what it takes to read so many bytes at 1 MB/s.
+        """
+        return 3 * max(self.stall, seconds_seen or 0) + size / 1_000_000
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,10 @@ class Unsupported(Exception):
     """The server does not do this at all. Never leaves this package."""
 
 
+class CannotTell(Unsupported):
+    """Whether a name is taken, nothing tells: so it is not free. Never leaves this package."""
+
+
 class Server(Protocol):
     """A session at a customer's server, connected and logged in; for one thread at a time.
 
@@ -108,6 +120,11 @@ class Server(Protocol):
     closed, never used again. Sessions that share a connection are independent until that breaks:
     by a stall, by a broken protocol, or cut by `close`. Then each of them fails.
     """
+
+    look: Look | None
+    """By what a file was found in this login that was there for sure, set by whoever has found it;
+    None: by nothing yet. Sessions that `another` opens have it too. `put` calls no name free
+    without it."""
 
     hand_on: HandOn | None
     """Set by whoever has use for it before an upload. Where the next one need not wait for the last
@@ -134,24 +151,41 @@ class Server(Protocol):
     def offer(self) -> Offer:
         """What the server says of itself."""
 
-    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:
-        """Write the blocks to a new file at `path`; returns once the server has them all.
+    def answers(self) -> bool:
+        """Whether the server still answers, asked with what changes nothing there."""
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """By what it may tell whether a name is taken, in the order in which to try: what the test
+        on save has stored comes first. Nothing where that has found nothing."""
+
+    def put(
+        self, blocks: Iterable[bytes], path: str, look_at: str | None = None, *, new: bool = False
+    ) -> Seen:
+        """Write the blocks to a file at `path`; returns once the server has them all.
 
         What costs no round trip of its own is looked at on the way: the file's size, and whether
-        the name `look_at` is taken.
+        the name `look_at` is taken. With `new` no file of that name is written over, as far as the
+        server can be told so (`Capabilities.exclusive`): raises TargetExists.
         """
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes, None where it does not exist. Raises Unsupported."""
 
-    def exists(self, path: str) -> bool:
-        """Whether the name is taken, by the best means the server offers."""
+    def exists(self, path: str, by: Look | None = None) -> bool:
+        """Whether the name is taken: by `by`, else by `look`, else by the first of `looks`.
+
+        Raises CannotTell where that gives no answer that means yes or no.
+        """
 
     def rename(self, path: str, to: str) -> None:
-        """Rename without overwriting. Raises TargetExists, Unsupported."""
+        """Rename without overwriting; where the server's own rename overwrites, it looks first.
+
+        Raises TargetExists, Unsupported where the server renames nothing, CannotTell.
+        """
 
     def replace(self, path: str, to: str) -> None:
-        """Rename, in place of a file of that name.
+        """Rename, in place of a file of that name; looks at nothing.
 
         Raises TargetExists where that must be removed first, Unsupported.
         """

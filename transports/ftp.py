@@ -11,8 +11,9 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, HashAlgorithm
+from config.accounts import FtpSettings, HashAlgorithm, Look
 from transports.base import (
+    CannotTell,
     HandOn,
     Limits,
     Offer,
@@ -117,6 +118,7 @@ class FtpServer:
         self._queues = settings.capabilities.queues
         self._closed = True
         self._ended = False
+        self.look: Look | None = None
         self.hand_on: HandOn | None = None
 
     @classmethod
@@ -148,7 +150,7 @@ class FtpServer:
         """A session with a login of its own. Raises ServerBusy for whatever refuses it: what was
         taken from this session cannot be wrong for the next."""
         try:
-            return self.open(
+            session = self.open(
                 self._settings,
                 self._password,
                 self._dial_server,
@@ -158,13 +160,40 @@ class FtpServer:
             )
         except (ConnectFailed, ConnectionLost, LoginRefused, Stalled) as refused:
             raise ServerBusy(refused.words) from refused
+        session.look = self.look
+        return session
 
     @property
     def offer(self) -> Offer:
         """What the server's answer to FEAT names."""
         return Offer(hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)))
 
-    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """By what it may tell whether a name is taken: what was stored, then what FEAT names."""
+        stored = self._settings.capabilities.look
+        if stored is Look.NOTHING:
+            return ()
+        usual = [Look.MLST] if self._control.knows("MLST") else []
+        return tuple(dict.fromkeys([*([stored] if stored else []), *usual, Look.SIZE, Look.NLST]))
+
+    def answers(self) -> bool:
+        """Whether the server still answers, be it with a refusal."""
+        try:
+            with self._talk(self._limits.reply):
+                self._control.sendcmd("NOOP")
+        except TransferError:
+            return self.connected
+        return True
+
+    def put(
+        self,
+        blocks: Iterable[bytes],
+        path: str,
+        look_at: str | None = None,
+        *,
+        new: bool = False,  # noqa: ARG002 - FTP has no way to say so: whoever needs it looks first
+    ) -> Seen:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
 
         A confirmation that was lost after all data was sent is made good by connecting once more
@@ -230,10 +259,8 @@ class FtpServer:
         return Seen(size, look_at, taken)
 
     def _look_verb(self) -> str | None:
-        """The command that tells whether a name is taken; SIZE, unless it is known not to work."""
-        if self._control.knows("MLST"):
-            return "MLST"
-        return None if self._tells_size is False else "SIZE"
+        """The command that tells whether a name is taken, where it was found to be true."""
+        return {Look.MLST: "MLST", Look.SIZE: "SIZE"}.get(self.look) if self.look else None
 
     @property
     def pipelines(self) -> bool:
@@ -284,17 +311,24 @@ class FtpServer:
             raise Unsupported(str(refused))
         return None
 
-    def exists(self, path: str) -> bool:
-        """Whether the name is taken: by MLST, by SIZE where it has worked, or by a listing."""
-        if self._control.knows("MLST"):
-            is_there = self._accepts("MLST", path)
-        elif self._tells_size:
-            is_there = self._accepts("SIZE", path)
-        else:
-            is_there = self._is_listed(path)
+    def exists(self, path: str, by: Look | None = None) -> bool:
+        """Whether the name is taken, as MLST, SIZE or a listing tells it. Raises CannotTell."""
+        match by or self.look or self._likely_look:
+            case Look.MLST | Look.SIZE as look:
+                is_there = self._accepts(look.name, path)
+            case Look.NLST:
+                is_there = self._is_listed(path)
+            case _:
+                raise CannotTell("The server does not tell whether a name is taken")
         if not is_there:
             self._control.note(_is_free(path))
         return is_there
+
+    @property
+    def _likely_look(self) -> Look:
+        """SIZE alone, which many refuse, has to have worked once."""
+        likely = (look for look in self.looks if look is not Look.SIZE or self._tells_size)
+        return next(likely, Look.NOTHING)
 
     def rename(self, path: str, to: str) -> None:
         """Rename; RNTO overwrites on most servers, so it looks first, unless it just has."""
@@ -310,7 +344,7 @@ class FtpServer:
         try:
             self._rename(path, to)
         except NameRefused as refused:
-            if not self.exists(to):
+            if not self._may_be_there(to):
                 raise
             raise TargetExists(refused.words) from refused
 
@@ -362,7 +396,7 @@ class FtpServer:
                 refused = error
             else:
                 return
-        if self.exists(path):
+        if self._may_be_there(path):
             raise PathRefused(spoken(str(refused), self._password))
 
     def make_directory(self, path: str) -> None:
@@ -495,13 +529,21 @@ class FtpServer:
         data.close()
 
     def _is_missing(self, path: str) -> bool:
-        return self._tells_size is True or not self.exists(path)
+        return self._tells_size is True or not self._may_be_there(path)
+
+    def _may_be_there(self, path: str) -> bool:
+        try:
+            return self.exists(path)
+        except CannotTell:
+            return True
 
     def _accepts(self, verb: str, path: str) -> bool:
         with self._talk(self._limits.reply):
             try:
                 self._control.command(verb, path)
-            except ftplib.error_perm:
+            except ftplib.error_perm as error:
+                if code_of(error) in _UNKNOWN_COMMAND:
+                    raise CannotTell(str(error)) from error
                 return False
         return True
 

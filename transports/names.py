@@ -6,6 +6,9 @@ import re
 from pathlib import PurePosixPath
 
 MAX_BYTES = 255
+MAX_ID = 64
+"""Characters of a recording's id that its name carries."""
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 
 
@@ -28,6 +31,17 @@ def safe_name(name: str) -> str:
 def numbered(name: str, copy: int) -> str:
     """`call (2).wav` for the second recording named `call.wav`; the first keeps its name."""
     return name if copy == 1 else _shortened(name, f" ({copy})")
+
+
+def identified(name: str, recording_id: str) -> str:
+    """`call-<id>.wav`: a name that no other recording has, nor a file of somebody else's.
+
+    An id that is long, or cannot stand in a name as it is, is shortened and has its digest behind.
+    """
+    mark = _NOT_PLAIN.sub("_", recording_id)[:MAX_ID]
+    if mark != recording_id:
+        mark = f"{mark}-{hashlib.sha256(recording_id.encode()).hexdigest()[:12]}"
+    return _shortened(name, f"-{mark}")
 
 
 def part_name(recording_id: str, attempt: int) -> str:

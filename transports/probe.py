@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.accounts import Capabilities, FtpSettings, HashAlgorithm, Protocol
+from config.accounts import Capabilities, FtpSettings, HashAlgorithm, Look, Protocol
 from transports.base import (
     BLOCK,
     MOST_AT_ONCE,
@@ -25,6 +25,7 @@ from transports.base import (
 from transports.errors import NameRefused, PathRefused, TransferError, VerificationFailed
 from transports.names import join
 from transports.server import connect
+from transports.taken import find_look
 
 STEPS = (
     "resolved",
@@ -38,6 +39,9 @@ STEPS = (
     "removed",
 )
 """The steps in their order; FTP has no host key."""
+_NO_LOOK = (
+    "The server does not tell whether a name is taken: the names of recordings carry their id"
+)
 _TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
 _LONGER_TEXT = _TEXT * 2
 _CONTENT = _TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
@@ -136,6 +140,7 @@ class _Test:
             server.put([_TEXT], part)
             self.passed("wrote", part)
             self._look_at_size(server, part)
+            self._look_at_names(server, part)
             self._move(server, part, final)
             self._replace(server, part, final)
             folder = self._make_folder(server)
@@ -169,8 +174,9 @@ class _Test:
             {"pipelines": True, "queues": True},
             {"pipelines": True},
         )
+        works = partial(_delivers_in_flights, look=self.found.look)
         for level in levels:
-            if _tried_aside(partial(session, **level), folder, _delivers_in_flights):
+            if _tried_aside(partial(session, **level), folder, works):
                 self._note(**level)
                 return
 
@@ -186,6 +192,13 @@ class _Test:
             raise VerificationFailed(f"The server stored {size} of {len(_TEXT)} bytes")
         else:
             self.passed("size", f"{size} bytes")
+
+    def _look_at_names(self, server: Server, path: str) -> None:
+        """By what it is told that a name is taken: as it is told of the file that was written."""
+        look = find_look(server, path)
+        self._note(look=look or Look.NOTHING)
+        if look is None:
+            self.passed("names", _NO_LOOK)
 
     def _move(self, server: Server, part: str, final: str) -> None:
         try:
@@ -311,11 +324,12 @@ def _largest_request(session: Callable[..., Server], folder: str) -> int | None:
     return None
 
 
-def _delivers_in_flights(server: Server, path: str) -> bool:
+def _delivers_in_flights(server: Server, path: str, look: Look | None) -> bool:
     from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
 
     if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(path)):
         return False
+    server.look = look
     aside = f"{path}.moved"
     for start, end in ((path, aside), (aside, path)):
         if server.put([_TEXT], start, end) != Seen(len(_TEXT), end, taken=False):

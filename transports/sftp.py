@@ -11,8 +11,8 @@ from paramiko.sftp import (
     SFTP_PERMISSION_DENIED,
 )
 
-from config.accounts import HashAlgorithm
-from transports.base import Offer, Seen, TargetExists, Unsupported
+from config.accounts import HashAlgorithm, Look
+from transports.base import CannotTell, Offer, Seen, TargetExists, Unsupported
 from transports.errors import (
     AccountFailure,
     NameRefused,
@@ -41,15 +41,34 @@ class SftpServer(SftpSession):
             algorithms=self._connection.transport.agreed(),
         )
 
-    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """By what it may tell whether a name is taken: what was stored comes first."""
+        stored = self._settings.capabilities.look
+        if stored is Look.NOTHING:
+            return ()
+        return tuple(dict.fromkeys([*([stored] if stored else []), Look.LSTAT, Look.STAT]))
+
+    def answers(self) -> bool:
+        """Whether the server still answers, be it with a refusal."""
+        try:
+            self._look(".", Look.STAT)
+        except CannotTell:
+            return True
+        except TransferError:
+            return False
+        return True
+
+    def put(
+        self, blocks: Iterable[bytes], path: str, look_at: str | None = None, *, new: bool = False
+    ) -> Seen:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
 
         Most servers answer the requests of a channel in their order: what they tell behind the
         close is how things are then. What does not fit has to be asked again. The next file's
         requests follow right behind.
         """
-        with self._talk(self._limits.reply, _path_refused):
-            handle = self._sftp.create(path)
+        handle = self._created(path, new=new)
         writes = Writes(self._sftp, handle, self._watch)
         is_closing = False
         try:
@@ -67,7 +86,12 @@ class SftpServer(SftpSession):
             if not is_closing:  # else it may be another file's handle by now
                 self._abandon(handle)
             raise
-        return Seen(file.size if file else None, look_at, name.is_there if name else None)
+        if file is not None and file.is_there and self.look is None:
+            self.look = Look.LSTAT
+        is_told = name is not None and self.look is Look.LSTAT
+        return Seen(
+            file.size if file else None, look_at, name.is_there if name and is_told else None
+        )
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes. Raises Unsupported where the server does not tell."""
@@ -80,12 +104,12 @@ class SftpServer(SftpSession):
             raise Unsupported("The server does not tell sizes")
         return attributes.size
 
-    def exists(self, path: str) -> bool:
-        """Whether the name is taken; a server that does not tell refuses the rename instead."""
-        try:
-            return self._look(path) is not None
-        except Unsupported:
-            return False
+    def exists(self, path: str, by: Look | None = None) -> bool:
+        """Whether the name is taken. Raises CannotTell."""
+        look = by or self.look or next(iter(self.looks), Look.NOTHING)
+        if look not in {Look.LSTAT, Look.STAT}:
+            raise CannotTell("The server does not tell whether a name is taken")
+        return self._look(path, look) is not None
 
     def rename(self, path: str, to: str) -> None:
         """Rename without overwriting: the plain rename of version 3 (its draft, section 6.5)."""
@@ -98,7 +122,7 @@ class SftpServer(SftpSession):
                 return
         if refused.code == SFTP_OP_UNSUPPORTED:
             raise Unsupported(refused.words)
-        if self.exists(to):
+        if self._may_be_taken(to, refused):
             raise TargetExists(refused.words)
         raise NameRefused(self._words(refused.words))
 
@@ -160,14 +184,35 @@ class SftpServer(SftpSession):
                 return False
         return True
 
-    def _look(self, path: str) -> Attributes | None:
+    def _created(self, path: str, *, new: bool) -> bytes:
+        """A handle to write to. Raises TargetExists where a new file was asked for and is not."""
+        with self._talk(self._limits.reply, _path_refused):
+            try:
+                return self._sftp.create(path, new=new)
+            except Refused as refusal:
+                if not new:
+                    raise
+                refused = refusal
+        if self._may_be_taken(path, refused):
+            raise TargetExists(refused.words)
+        raise _path_refused(refused)(self._words(refused.words))
+
+    def _may_be_taken(self, path: str, refusal: Refused) -> bool:
+        """Whether that may be why it was refused: version 3 has no status of its own for it."""
+        try:
+            return self.exists(path)
+        except CannotTell:
+            # Of other names it tells: then it is this name that it does not take.
+            return self.look is None and refusal.code == SFTP_FAILURE
+
+    def _look(self, path: str, by: Look = Look.LSTAT) -> Attributes | None:
         with self._talk(self._limits.reply):
             try:
-                return self._sftp.lstat(path)
+                return self._sftp.stat(path) if by is Look.STAT else self._sftp.lstat(path)
             except Refused as refusal:
                 if refusal.code == SFTP_NO_SUCH_FILE:
                     return None
-                raise Unsupported(refusal.words) from refusal
+                raise CannotTell(refusal.words) from refusal
 
     def _is_gone(self, path: str) -> bool:
         try:
@@ -197,7 +242,9 @@ class SftpServer(SftpSession):
     def _hand_on(self) -> None:
         hand_on, self.hand_on = self.hand_on, None
         if hand_on is not None:
-            hand_on(self._behind(self._connection, self._sftp))
+            successor = self._behind(self._connection, self._sftp)
+            successor.look = self.look
+            hand_on(successor)
 
     def _abandon(self, handle: bytes) -> None:
         with contextlib.suppress(TransferError), self._talk(self._limits.reply):

@@ -28,6 +28,7 @@ from paramiko.sftp import (
     CMD_WRITE,
     SFTP_BAD_MESSAGE,
     SFTP_FLAG_CREATE,
+    SFTP_FLAG_EXCL,
     SFTP_FLAG_READ,
     SFTP_FLAG_TRUNC,
     SFTP_FLAG_WRITE,
@@ -86,10 +87,10 @@ class SftpClient:
         """The end of this session; the channel ends with the last of its sessions."""
         self.channel.leave()
 
-    def create(self, path: str) -> bytes:
-        """A handle to write a new, empty file."""
-        flags = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | SFTP_FLAG_TRUNC
-        return self._opened(path, flags)
+    def create(self, path: str, *, new: bool = False) -> bytes:
+        """A handle to write an empty file; with `new` one of that name is refused."""
+        only = SFTP_FLAG_EXCL if new else SFTP_FLAG_TRUNC
+        return self._opened(path, SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | only)
 
     def begin_close(self, answered: Answered, handle: bytes) -> None:
         """Send the request to close; its answer goes to `answered`."""

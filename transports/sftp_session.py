@@ -11,7 +11,7 @@ from paramiko.sftp import SFTPError
 from paramiko.ssh_exception import ChannelException, SSHException
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings
+from config.accounts import FtpSettings, Look
 from transports.base import HandOn, Limits, OnStep, TargetExists, Unsupported, closed_on_failure
 from transports.egress import Connection
 from transports.errors import (
@@ -49,6 +49,7 @@ class SftpSession:
         self._watch.guard(connection.wire)
         self._client: SftpClient | None = None
         self._closed = False
+        self.look: Look | None = None
         self.hand_on: HandOn | None = None
 
     @property
@@ -132,7 +133,9 @@ class SftpSession:
 
     def another(self) -> Self:
         """A session on a channel of its own. Raises ServerBusy, Stalled, ConnectionLost."""
-        return self._beside(self._connection, self._sftp)
+        session = self._beside(self._connection, self._sftp)
+        session.look = self.look
+        return session
 
     @classmethod
     def _beside(cls, connection: SshConnection, client: SftpClient) -> Self:

@@ -1,5 +1,6 @@
 """An account at a customer's server, and a ledger that is a list."""
 
+import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from pydantic import SecretStr
 from config.accounts import FtpSettings, Protocol
 from deploy.local.customers import CustomerServer
 from transports.base import Egress, Limits, Server
+from transports.names import identified, join
 from transports.server import connect
 from transports.sources import Source, open_source
 from transports.upload import Intent, Job
 
+RECORDING_ID = "7"
 LIMITS = Limits(resolve=5, connect=5, login=10, reply=5, stall=1.5)
 
 
@@ -76,6 +79,11 @@ class Ledger:
     def candidates(self) -> Iterator[str]:
         """The names, the wanted one first."""
         yield from self.names
+
+    def own(self) -> str:
+        """The path that nobody else's file has."""
+        folder, name = posixpath.split(self.names[0])
+        return join(folder, identified(name, RECORDING_ID))
 
     def intend(self, intent: Intent) -> bool:
         """Keep the intent, unless its path is taken."""

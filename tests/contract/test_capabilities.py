@@ -10,7 +10,7 @@ from asyncssh.sftp import SFTPServerHandler
 from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
-from config.accounts import Algorithms, Capabilities, HashAlgorithm
+from config.accounts import Algorithms, Capabilities, HashAlgorithm, Look
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
 from tests.contract.conftest import leaving_nothing
@@ -23,8 +23,9 @@ from transports.base import BLOCK, Egress
 from transports.errors import VerificationFailed
 from transports.upload import Verified, upload
 
-FTP = Capabilities(at_once=4, pipelines=True)
+FTP = Capabilities(at_once=4, pipelines=True, look=Look.SIZE)
 OPENSSH = Capabilities(
+    look=Look.LSTAT,
     at_once=8,
     request_size=BLOCK,
     algorithms=Algorithms(
@@ -70,7 +71,7 @@ def test_what_asyncssh_can_do_is_stored(asyncssh_server: AsyncSshServer) -> None
 
 
 def test_what_pyftpdlib_can_do_is_stored(pyftpd_server: PyFtpServer) -> None:
-    assert found(pyftpd_server.customer) == FTP
+    assert found(pyftpd_server.customer) == FTP.model_copy(update={"look": Look.MLST})
 
 
 def test_what_a_server_of_paramiko_can_do_is_stored(paramiko_server: ParamikoServer) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
-from config.accounts import Capabilities
+from config.accounts import Capabilities, Look
 from deploy.local.customers import CustomerServer, PyFtpServer
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
 from tests.contract.proxy import Proxy
@@ -208,6 +208,7 @@ def test_a_server_that_forgets_a_rename_gets_one_command_after_the_other(
 ) -> None:
     with serving(tmp_path, Forgetful) as server:
         with closing(open_session(server.customer, capabilities=PIPELINES)) as session:
+            session.look = Look.MLST
             for number in range(2):
                 with opened(recording) as source:
                     upload(session, source, job(number), Ledger(names=(f"{number}.wav",)))

@@ -89,7 +89,7 @@ def test_files_follow_each_other_without_waiting_for_answers(
 def test_a_refusal_at_the_end_is_followed_up_beside_the_next_upload(
     sftp_customer: CustomerServer, recording: Path, pool: ThreadPoolExecutor
 ) -> None:
-    names = {0: "x" * 300, 1: "b.wav"}
+    names = {0: "missing/a.wav", 1: "b.wav"}
 
     def deliver(server: Server, number: int) -> None:
         with opened(recording) as source:

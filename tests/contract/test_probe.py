@@ -33,7 +33,7 @@ def names(report: TestReport) -> list[str]:
 def plain(report: TestReport) -> Capabilities:
     """What was found, without what is looked at in `test_capabilities`."""
     measured: dict[str, object] = {"at_once": None, "request_size": None, "algorithms": None}
-    measured |= {"pipelines": False, "queues": False}
+    measured |= {"pipelines": False, "queues": False, "look": None}
     return report.capabilities.model_copy(update=measured)
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from config.accounts import HashAlgorithm
+from config.accounts import HashAlgorithm, Look
 from transports.base import HandOn, Offer, Seen, Server, TargetExists
 
 
@@ -29,6 +29,8 @@ class Place:
 class FakeServer:
     """One session at a place."""
 
+    look: Look | None = None
+    looks = (Look.LSTAT,)
     hand_on: HandOn | None = None
     hands_on = False
     host_key = None
@@ -39,8 +41,20 @@ class FakeServer:
         self._place = place
         self.connected = True
 
-    def put(self, blocks: Iterable[bytes], path: str, look_at: str | None = None) -> Seen:  # noqa: ARG002 - the interface
+    def answers(self) -> bool:
+        return self.connected
+
+    def put(
+        self,
+        blocks: Iterable[bytes],
+        path: str,
+        look_at: str | None = None,  # noqa: ARG002 - the interface
+        *,
+        new: bool = False,
+    ) -> Seen:
         self._place.fails("put", path)
+        if new and path in self._place.files:
+            raise TargetExists
         self._place.files[path] = b"".join(blocks)
         return Seen()
 
@@ -49,7 +63,7 @@ class FakeServer:
         content = self._place.files.get(path)
         return None if content is None else len(content)
 
-    def exists(self, path: str) -> bool:
+    def exists(self, path: str, by: Look | None = None) -> bool:  # noqa: ARG002 - the interface
         self._place.fails("exists", path)
         return path in self._place.files
 

@@ -1,0 +1,104 @@
+"""What one upload is given, what it asks of the ledger, and what it tells of its end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from config.accounts import HashAlgorithm, Look
+from transports.errors import Progress
+
+UNKNOWN_SIZE = -1
+"""In the intent of a file that is written to its name, where its size is not known before."""
+
+
+class Verified(StrEnum):
+    """How far it was made sure that the whole file arrived."""
+
+    HASH = "hash"
+    """The server's digest of the file is that of what was sent, and so is its size."""
+    SIZE = "size"
+    """The server's size of the file is the number of bytes sent."""
+    REPLY = "reply"
+    """The server confirmed the transfer; it does not tell sizes."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What the rename is about to do: written down first, so that a crash can be told apart."""
+
+    part: str
+    final: str
+    size: int
+    sha256: str
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file is written to its final name, without a rename."""
+        return self.part == self.final
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording's way to one folder. `folder` is the account's path, `part` a bare name."""
+
+    folder: str
+    part: str
+    leftovers: tuple[str, ...]
+    """Paths of temporary files that earlier starts may have left."""
+    intent: Intent | None
+    """The intent of an earlier start that did not come back."""
+    expected_size: int | None
+    expected_sha256: str | None
+    rename: bool
+    """False where the server refuses every rename: the file is then written to its name."""
+    overwrite: bool = False
+    """Whether the file takes the place of one of its name; else it gets a name that is free."""
+    hash: HashAlgorithm | None = None
+    """Of which the server tells a file's digest."""
+    look: Look | None = None
+    """By what the server has told in the test on save whether a name is taken."""
+    rename_refuses: bool = False
+    """Whether its rename refuses a name that is taken."""
+    exclusive: bool = False
+    """Whether it refuses to create a file that is there."""
+    removes: bool = True
+    """Whether it removes files."""
+    progress: Progress = field(default_factory=Progress)
+    """Told how far the upload has come."""
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """The file stands in its place."""
+
+    remote_path: str
+    size: int
+    sha256: str
+    verified: Verified
+    sent: bool
+    """False where an earlier start had finished the work and nothing was sent again."""
+    left: tuple[str, ...] = ()
+    """Paths of files of ours that the server did not let be removed."""
+
+
+class Journal(Protocol):
+    """What the upload asks of the ledger."""
+
+    def candidates(self) -> Iterator[str]:
+        """Paths the file may take, the wanted one first, then `name (2).ext` and so on.
+
+        Only the wanted one where files are overwritten.
+        """
+
+    def own(self) -> str:
+        """The path that carries the recording's id: nobody else's file can stand there."""
+
+    def intend(self, intent: Intent) -> bool:
+        """Write the intent down. False where another recording has taken the path meanwhile."""
+
+    def withdraw(self) -> bool:
+        """Take the intent back. False where another start has taken the recording over."""
+
+    def permit(self) -> None:
+        """Called right before the rename. Raises NotPermitted once the lease is over."""

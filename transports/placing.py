@@ -1,0 +1,144 @@
+"""How a temporary file gets its final name, and what is removed where that fails.
+
+Of a file that stands in its place, a later start knows by the intent: its temporary file is gone
+and the final one has its size. Where files are overwritten, the file that stood there before may
+have that size too; so an intent is withdrawn before its temporary file is removed, and whoever
+cannot withdraw it leaves the file to the start that has taken over.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from transports.base import CannotTell, Seen, Server, TargetExists
+from transports.errors import NameInUse, NameRefused, PathRefused, Progress, TransferError
+from transports.job import UNKNOWN_SIZE, Intent, Job, Journal
+from transports.taken import Names, find_look
+
+NO_NAME_LEFT = "Every name that it could have is taken"
+IN_USE = "Another recording of this name is on its way"
+
+
+@dataclass
+class Part:
+    """This try's temporary file, and what must be known before it may be removed."""
+
+    path: str
+    withdraws: bool = False
+    """Whether its intent is to be withdrawn first."""
+    is_intended: bool = False
+    is_only_copy: bool = False
+    """The file whose place it takes may be gone: the next start finishes the rename."""
+
+    def intend(self, journal: Journal, intent: Intent) -> bool:
+        """Write the intent down. From before it is known whether that was done, it counts."""
+        self.is_intended = True
+        return journal.intend(intent)
+
+
+def rename(
+    server: Server, part: Part, intent: Intent, job: Job, journal: Journal, seen: Seen
+) -> str:
+    """Rename to a name that is free; the path.
+
+    Where nothing tells whether a name is taken, it is the name that carries the recording's id.
+    """
+    sees = server.look is not None or find_look(server, part.path) is not None
+    names = Names(server, journal)
+    if sees or job.rename_refuses:
+        with contextlib.suppress(CannotTell):
+            for path in names.free(seen) if sees else names.guesses():
+                if not part.intend(journal, replace(intent, final=path)):
+                    continue
+                journal.permit()
+                with contextlib.suppress(TargetExists):
+                    server.rename(part.path, path)
+                    return path
+            if sees:
+                raise NameRefused(NO_NAME_LEFT)
+    return _rename_to_own(server, part, intent, journal)
+
+
+def overwrite(server: Server, part: Part, intent: Intent, journal: Journal) -> str:
+    """Rename in place of the file that may be there; the path. Raises NameInUse."""
+    for path in journal.candidates():
+        if part.intend(journal, replace(intent, final=path)):
+            move_over(server, part, path, journal)
+            return path
+    raise NameInUse(IN_USE)
+
+
+def move_over(server: Server, part: Part, path: str, journal: Journal) -> None:
+    """Rename in place of the file that is there, in one step where the server can."""
+    journal.permit()
+    try:
+        server.replace(part.path, path)
+    except TargetExists:
+        journal.permit()
+        part.is_only_copy = True  # from before the request: its answer may be lost
+        try:
+            _remove_old(server, path)
+        except NameRefused:
+            part.is_only_copy = False
+            raise
+        journal.permit()
+        try:
+            server.replace(part.path, path)
+        except TargetExists as again:
+            raise NameRefused(str(again)) from again
+
+
+def make_room(server: Server, intent: Intent, journal: Journal) -> bool:
+    """Remove the file that is there, under an intent that it can never be taken for."""
+    if not journal.intend(replace(intent, size=UNKNOWN_SIZE)):
+        return False
+    journal.permit()
+    _remove_old(server, intent.final)
+    return True
+
+
+@contextlib.contextmanager
+def removed_on_failure(
+    server: Server, part: Part, journal: Journal, progress: Progress
+) -> Iterator[None]:
+    """Remove the file where something is raised; `part_left` says where that was not possible."""
+    try:
+        yield
+    except BaseException as error:
+        progress.part_left = not _removed(server, part, journal)
+        if isinstance(error, TransferError):
+            error.part_left = progress.part_left
+        raise
+
+
+def _rename_to_own(server: Server, part: Part, intent: Intent, journal: Journal) -> str:
+    path = journal.own()
+    if not part.intend(journal, replace(intent, final=path)):
+        raise NameRefused(NO_NAME_LEFT)
+    move_over(server, part, path, journal)
+    return path
+
+
+def _remove_old(server: Server, path: str) -> None:
+    try:
+        server.remove(path)
+    except PathRefused as refused:  # it is about this file: others have other names
+        raise NameRefused(refused.words) from refused
+
+
+def _removed(server: Server, part: Part, journal: Journal) -> bool:
+    must_withdraw = part.withdraws and part.is_intended
+    if part.is_only_copy or (must_withdraw and not _withdrawn(journal)):
+        return False
+    try:
+        server.remove(part.path)
+    except Exception:  # noqa: BLE001 - whatever the cleaning died of, the first error is raised
+        return False
+    return True
+
+
+def _withdrawn(journal: Journal) -> bool:
+    try:
+        return journal.withdraw()
+    except Exception:  # noqa: BLE001 - whatever the ledger died of, the first error is raised
+        return False

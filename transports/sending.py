@@ -1,0 +1,72 @@
+"""The way of a recording's bytes to the server, and how far it is made sure that they arrived."""
+
+from config.accounts import HashAlgorithm
+from transports.base import Server, Unsupported
+from transports.content import Content
+from transports.errors import Phase, SourceMismatch, VerificationFailed
+from transports.job import Job, Verified
+from transports.sources import Source
+
+
+def send(
+    server: Server,
+    source: Source,
+    job: Job,
+    path: str,
+    look_at: str | None = None,
+    *,
+    new: bool = False,
+) -> Content:
+    """Stream the recording to the path. Raises SourceMismatch, and TargetExists with `new`."""
+    job.progress.phase = Phase.WRITING
+    if source.size is not None:
+        _check_size(source.size, job)
+    content = Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256)
+    content.seen = server.put(content, path, look_at, new=new)
+    _check_size(content.size, job)
+    sha256 = content.sha256
+    if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
+        raise SourceMismatch(f"Its SHA-256 is {sha256}, the event says {job.expected_sha256}")
+    return content
+
+
+def verify(
+    server: Server, path: str, content: Content, job: Job, *, may_be_taken: bool = False
+) -> Verified:
+    """How far the server confirms what was sent. Raises VerificationFailed.
+
+    `may_be_taken`: under its final name the customer may take the file as soon as it is there.
+    """
+    job.progress.phase = Phase.VERIFYING
+    if content.seen.size == content.size:
+        verified = Verified.SIZE
+    else:
+        verified = _verify_size(server, path, content.size, may_be_taken=may_be_taken)
+    if job.hash is None:
+        return verified
+    try:
+        digest = server.digest(path, job.hash, content.size)
+    except Unsupported:
+        return verified
+    if digest != content.digest(job.hash):
+        raise VerificationFailed(f"The server's {job.hash.upper()} of the file is {digest}")
+    return Verified.HASH
+
+
+def _check_size(size: int, job: Job) -> None:
+    if job.expected_size is not None and size != job.expected_size:
+        raise SourceMismatch(f"It has {size} bytes, the event says {job.expected_size}")
+
+
+def _verify_size(server: Server, path: str, size: int, *, may_be_taken: bool) -> Verified:
+    try:
+        arrived = server.size(path)
+    except Unsupported:
+        return Verified.REPLY
+    if arrived is None and may_be_taken:
+        return Verified.REPLY
+    if arrived is None:
+        raise VerificationFailed("The temporary file is gone from the server")
+    if arrived != size:
+        raise VerificationFailed(f"The server stored {arrived} of the {size} bytes sent")
+    return Verified.SIZE

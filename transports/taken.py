@@ -1,0 +1,60 @@
+"""Whether a name at the customer's server is taken: "cannot tell" is not "free".
+
+A server may list a command and refuse it, or answer every look alike. So a means is believed only
+once it has found, in the same login, a file that was there for sure: one that was just written.
+"""
+
+from collections.abc import Iterator
+
+from config.accounts import Look
+from transports.base import CannotTell, Seen, Server
+from transports.job import Journal
+
+MOST_GUESSES = 20
+"""Names that are tried where only the server's refusal tells that one is taken: it may mean
+something else."""
+MOST_LOOKS = 1000
+"""Names that are looked at for one file."""
+
+
+def find_look(server: Server, there: str) -> Look | None:
+    """The first means by which the server finds the file `there`, which was just written, and not
+    another one, which was not. The session goes by it from now on."""
+    server.look = None
+    absent = f"{there}.absent"
+    for look in server.looks:
+        if _tells(server, look, there, absent):
+            server.look = look
+            break
+    return server.look
+
+
+def _tells(server: Server, look: Look, there: str, absent: str) -> bool:
+    try:
+        return server.exists(there, look) and not server.exists(absent, look)
+    except CannotTell:
+        return False
+
+
+class Names:
+    """The names that a file may take, of which the first may be looked at beforehand."""
+
+    def __init__(self, server: Server, journal: Journal) -> None:
+        self._server = server
+        self._journal = journal
+
+    def wanted(self) -> str | None:
+        """The first one."""
+        return next(self._journal.candidates(), None)
+
+    def free(self, seen: Seen) -> Iterator[str]:
+        """Those that are not taken; `seen`: what is known of one. Raises CannotTell."""
+        for path, _ in zip(self._journal.candidates(), range(MOST_LOOKS), strict=False):
+            taken = seen.taken if path == seen.name else None
+            if not (self._server.exists(path) if taken is None else taken):
+                yield path
+
+    def guesses(self) -> Iterator[str]:
+        """Those that the server is to refuse where they are taken."""
+        for path, _ in zip(self._journal.candidates(), range(MOST_GUESSES), strict=False):
+            yield path
