@@ -22,7 +22,7 @@ _COMPATIBLE = IPv6Network("::/96")
 _SIIT = IPv6Network("::ffff:0:0:0/96")
 _ISATAP = {0x00005EFE, 0x02005EFE}
 _LOOPBACK_4, _LOOPBACK_6 = IPv4Address("127.0.0.1"), IPv6Address("::1")
-_PRIVATE: tuple[_Network, ...] = (
+PRIVATE: tuple[_Network, ...] = (
     IPv4Network("10.0.0.0/8"),
     IPv4Network("172.16.0.0/12"),
     IPv4Network("192.168.0.0/16"),
@@ -47,12 +47,12 @@ def permitted(host: str, egress: Egress) -> bool:
     return not egress.allow or any(each in net for each in targets for net in egress.allow)
 
 
-def reachable_private(egress: Egress) -> list[IPv4Network | IPv6Network]:
-    """The private networks of which some address may be connected to."""
-    return [network for network in _PRIVATE if _open_part(network, egress)]
+def reachable(networks: Iterable[_Network], egress: Egress) -> list[_Network]:
+    """Those of the networks of which some address may be connected to."""
+    return [network for network in networks if _has_open_part(network, egress)]
 
 
-def _open_part(network: _Network, egress: Egress) -> bool:
+def _has_open_part(network: _Network, egress: Egress) -> bool:
     parts = [network] if not egress.allow else _common(network, egress.allow)
     denied = _merged(egress.deny, network.version)
     return any(not any(_is_within(part, each) for each in denied) for part in parts)

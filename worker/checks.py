@@ -20,6 +20,7 @@ from consumers.observe import Observation
 from consumers.presence import workers
 from worker import mongodb
 from worker.core import Core, make_messaging
+from worker.exposure import exposures
 
 SECONDS = 5.0
 
@@ -30,12 +31,14 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Checked:
-    """The outcome of one check; `advice` says what to do where it failed."""
+    """The outcome of one check; `advice` says what to do where it failed, or warns."""
 
     name: str
     ok: bool
     detail: str
     advice: str | None = None
+    warning: bool = False
+    """Whether it is usable, but may be open to more than was meant."""
 
 
 def run_checks(core: Core) -> Iterator[Checked]:
@@ -45,6 +48,8 @@ def run_checks(core: Core) -> Iterator[Checked]:
             yield Checked(name, ok=True, detail=check(core))
         except Failed as failure:
             yield Checked(name, ok=False, detail=str(failure), advice=advice)
+    for each in exposures(core.settings):
+        yield Checked(each.name, ok=True, detail=each.detail, advice=each.advice, warning=True)
 
 
 def _rabbitmq(core: Core) -> str:

@@ -1,6 +1,7 @@
 """`courier check` and `courier status`."""
 
 import json
+import os
 import signal
 
 from cryptography.fernet import Fernet
@@ -15,6 +16,16 @@ def test_check_passes_where_all_is_there(courier: Program, stage: Stage) -> None
     shown = courier.ok("check").out
     assert shown.count("✓") == 5
     assert "✗" not in shown
+
+
+def test_check_warns_of_what_is_open_to_more_than_may_be_meant(courier: Program) -> None:
+    found = {each["name"]: each for each in courier.ok("check", "--json").json}
+    assert found["sources"]["warning"]
+    assert "COURIER_SOURCE_DIRS" in found["sources"]["advice"]
+    assert "10.0.0.0/8" in found["networks"]["detail"]
+    assert ("user" in found) is (os.geteuid() == 0)
+    closed = courier.ok("check", SOURCE_DIRS="/recordings", EGRESS_ALLOW="203.0.113.0/24").out
+    assert "COURIER_" not in closed
 
 
 def test_check_names_what_is_not_usable_and_what_to_do(

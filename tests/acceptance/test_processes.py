@@ -212,6 +212,17 @@ def test_two_workers_share_the_work_and_one_that_is_killed_is_replaced(
 
 
 @one_or_two
+def test_what_is_open_to_more_than_may_be_meant_is_logged_once_at_the_start(
+    courier: Program, processes: int
+) -> None:
+    with started(courier, processes, NO_CONSOLE, EGRESS_ALLOW="127.0.0.0/8") as running:
+        running.wait_state("ready")
+        lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    told = [line["what"] for line in lines if line["event"] == "exposed"]
+    assert told == ["sources", *(["user"] if os.geteuid() == 0 else []), "networks"]
+
+
+@one_or_two
 def test_a_service_that_waits_for_its_database_says_so_and_ends_when_it_is_told_to(
     courier: Program, processes: int
 ) -> None:

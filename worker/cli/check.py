@@ -1,5 +1,7 @@
 """`courier check`."""
 
+from rich.text import Text
+
 from config.settings import load_settings
 from worker.checks import Checked, run_checks
 from worker.cli import output
@@ -15,6 +17,7 @@ app = single_command()
 def check(*, as_json: AsJson = False) -> None:
     """Ask RabbitMQ, MongoDB, SMTP and the keys whether they are reachable and usable.
 
+    Warns of files and networks that are open to more than was meant.
     Declares the exchanges and queues that every start declares; changes nothing else.
     """
     with open_core(load_settings()) as core:
@@ -30,8 +33,12 @@ def check(*, as_json: AsJson = False) -> None:
 
 
 def _print(done: list[Checked]) -> None:
-    rows = [(output.mark(ok=each.ok), each.name, each.detail) for each in done]
+    rows = [(_mark(each), each.name, each.detail) for each in done]
     output.stdout().print(output.aligned(rows))
     for each in done:
         if each.advice:
             output.say(f"{each.name}: {each.advice}")
+
+
+def _mark(checked: Checked) -> Text:
+    return output.WARNING if checked.warning else output.mark(ok=checked.ok)

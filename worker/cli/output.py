@@ -106,6 +106,9 @@ def coloured(word: str) -> Text:
     return Text(word.replace("_", "-"), style=STYLES.get(word, ""))
 
 
+WARNING = Text("!", style="yellow")
+
+
 def mark(*, ok: bool) -> Text:
     """✓ or ✗."""
     return Text("✓", style="green") if ok else Text("✗", style="red")

@@ -19,6 +19,7 @@ from worker.cli.apps import single_command
 from worker.cli.refusal import Refused
 from worker.console import ConsoleAddressTaken
 from worker.core import Core, open_core
+from worker.exposure import exposures
 from worker.service import Service
 from worker.signals import StopSignals, stop_signals
 from worker.supervisor import SUPERVISED, served_console, supervised_workers
@@ -48,6 +49,8 @@ def run(
     settings = load_settings()
     _refuse_short_leases(settings)
     logs.configure(settings.log_format)
+    if not supervised:
+        _warn(settings)
     with stop_signals() as asked, open_core(settings) as core:
         if processes > 1:
             _supervise(core, processes, asked, console=not no_console)
@@ -62,6 +65,12 @@ def _refuse_short_leases(settings: Settings) -> None:
             f"COURIER_LEASE_SECONDS must be more than {broker.HEARTBEAT}: only after that time "
             "does RabbitMQ notice that a worker has fallen silent."
         )
+
+
+def _warn(settings: Settings) -> None:
+    """Say once what is open to more than may be meant; `courier check` tells the same."""
+    for each in exposures(settings):
+        _log().warning("exposed", what=each.name, detail=each.detail, advice=each.advice)
 
 
 def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool) -> None:

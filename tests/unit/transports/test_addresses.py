@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transports.addresses import permitted, reachable_private
+from transports.addresses import PRIVATE, permitted, reachable
 from transports.base import Egress
 
 
@@ -42,7 +42,7 @@ def test_every_address_is_permitted_or_not_and_never_an_error(
 
 
 @pytest.mark.parametrize(
-    ("deny", "allow", "reachable"),
+    ("deny", "allow", "expected"),
     [
         ([], [], ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"]),
         (["10.0.0.0/9", "10.128.0.0/9", "172.16.0.0/12", "192.168.0.0/15"], [], ["127.0.0.0/8"]),
@@ -54,9 +54,9 @@ def test_every_address_is_permitted_or_not_and_never_an_error(
     ],
 )
 def test_private_networks_are_reachable_where_neither_list_keeps_them_away(
-    deny: list[str], allow: list[str], reachable: list[str]
+    deny: list[str], allow: list[str], expected: list[str]
 ) -> None:
     lists = Egress(deny=tuple(map(ip_network, deny)), allow=tuple(map(ip_network, allow)))
-    found = reachable_private(lists)
-    assert set(map(ip_network, reachable)) <= set(found)
-    assert bool(found) is bool(reachable)
+    found = reachable(PRIVATE, lists)
+    assert set(map(ip_network, expected)) <= set(found)
+    assert bool(found) is bool(expected)

@@ -1,0 +1,57 @@
+"""What this process lets others reach that an operator may not have meant: told, not refused."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from config.settings import CLOUD_METADATA, Settings
+from transports.addresses import PRIVATE, reachable
+from worker.core import egress
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One of them, and the advice how to end it."""
+
+    name: str
+    detail: str
+    advice: str
+
+
+def exposures(settings: Settings) -> Iterator[Exposure]:
+    """Those of a process with these settings, run by the user that this one is run by."""
+    yield from _files(settings)
+    yield from _networks(settings)
+
+
+def _files(settings: Settings) -> Iterator[Exposure]:
+    if not settings.source_dirs:
+        yield Exposure(
+            "sources",
+            "an event may name any file that this process can read",
+            "set COURIER_SOURCE_DIRS to the folders of the recordings.",
+        )
+    if os.geteuid() == 0:
+        yield Exposure(
+            "user",
+            "this process is root, which can read every file",
+            "run it as a user of its own that can read the recordings and nothing else.",
+        )
+
+
+def _networks(settings: Settings) -> Iterator[Exposure]:
+    open_to = egress(settings)
+    if private := reachable(PRIVATE, open_to):
+        yield Exposure(
+            "networks",
+            f"accounts may name servers in private networks: {', '.join(map(str, private))}",
+            "add them to COURIER_EGRESS_DENY, or name what may be reached in COURIER_EGRESS_ALLOW.",
+        )
+    metadata = [ip_network(part) for part in CLOUD_METADATA.split(",")]
+    if found := reachable(metadata, open_to):
+        yield Exposure(
+            "metadata",
+            f"clouds hand out credentials at addresses in {', '.join(map(str, found))}",
+            "add them to COURIER_EGRESS_DENY, whose default has them.",
+        )
