@@ -1,4 +1,8 @@
-"""Who changed what, in MongoDB (`audit`): written once, never altered, never with a secret."""
+"""Who changed what, in MongoDB (`audit`): never with a secret.
+
+An entry is written once and never altered; only what anybody can repeat without end, such as a
+sign-in that fails, is one entry for a while, with a count.
+"""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -14,6 +18,8 @@ from pymongo.database import Database
 from config.documents import Document, of_accounts
 
 MAX_TEXT = 1000
+MAX_ADDRESSES = 5
+"""So many of the addresses from which something was repeated are named."""
 CHANGED = "changed"
 _SECRET = re.compile(r"password|secret|token|hash", re.IGNORECASE)
 
@@ -50,6 +56,13 @@ class Action(StrEnum):
     PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
     TOKEN_CREATED = "token.created"  # noqa: S105 - the name of an action
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an action
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
+    SIGNED_IN = "session.begun"
+    SIGNED_OUT = "session.ended"
+    SIGN_IN_FAILED = "sign-in.failed"
+    ALERTS_STOPPED = "alerts.stopped"
+    ALERTS_RESUMED = "alerts.resumed"
+    ALERTS_CONFIRMED = "alerts.confirmed"
     SECRETS_ROTATED = "secrets.rotated"
 
 
@@ -78,6 +91,7 @@ class Audit:
         """Create the indexes; those that stand are left as they are."""
         self._entries.create_index([("at", -1), ("_id", -1)])
         self._entries.create_index([("account_id", 1), ("at", -1), ("_id", -1)])
+        self._entries.create_index("series", sparse=True)
 
     def record(
         self,
@@ -94,13 +108,58 @@ class Audit:
         Of a secret that changed only that it did is kept; texts are cut at 1,000 characters.
         """
         differs_before, differs_after = _difference(before or {}, after or {})
+        self._insert(actor, action, account_id, differs_before, differs_after, target)
+
+    def count(
+        self,
+        actor: str,
+        action: Action,
+        account_id: str | None,
+        address: str,
+        *,
+        every: float,
+        target: str | None = None,
+    ) -> None:
+        """Note what may be repeated without end: one entry in `every` seconds, with its count.
+
+        `address` is where it came from; some of several are kept.
+        """
+        series = f"{action}\n{actor}\n{target}"
+        counted = {
+            "times": {"$add": ["$after.times", 1]},
+            "addresses": {
+                "$slice": [
+                    {"$setUnion": ["$after.addresses", [{"$literal": address}]]},
+                    MAX_ADDRESSES,
+                ]
+            },
+        }
+        began = {"$gt": ["$at", {"$subtract": ["$$NOW", round(every * 1000)]}]}
+        again = self._entries.update_one(
+            {"series": series, "$expr": began}, [{"$set": {"after": counted}}]
+        )
+        if not again.matched_count:
+            after = {"times": 1, "addresses": [address]}
+            self._insert(actor, action, account_id, {}, after, target, {"series": series})
+
+    def _insert(
+        self,
+        actor: str,
+        action: Action,
+        account_id: str | None,
+        before: Document,
+        after: Document,
+        target: str | None,
+        more: Document | None = None,
+    ) -> None:
         entry = {
             "actor": actor,
             "action": action.value,
             "account_id": account_id,
             "target": target,
-            "before": differs_before,
-            "after": differs_after,
+            "before": before,
+            "after": after,
+            **(more or {}),
         }
         # A pipeline's update, because only there the time can be the database's.
         self._entries.update_one(

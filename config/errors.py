@@ -43,5 +43,17 @@ class UserError(ConfigError):
     """A user or a password of the console refuses what was asked of it."""
 
 
+class LoginTaken(UserError):
+    """Somebody has this login: of which account, is for nobody to know.
+
+    Logins are one for the whole platform, so that nobody has to name an account to sign in.
+    """
+
+    def __init__(self, login: str) -> None:
+        super().__init__(
+            f"The login {login!r} is taken: choose another one, such as an e-mail address."
+        )
+
+
 class TokenError(ConfigError):
     """A token of the API refuses what was asked of it."""

@@ -6,7 +6,7 @@ beneath it. What follows from granting and revoking is `config.accounts.may_use_
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from config.accounts import Account, Find, lineage, may_use_ftp
 from config.errors import AccountError
@@ -18,6 +18,10 @@ class Principal:
 
     login: str
     account_id: str | None
+    read_only: bool = False
+    """It may look, and change nothing."""
+    session_id: str | None = field(default=None, compare=False)
+    """Of the console, where it acts through one."""
 
     @property
     def is_provider(self) -> bool:

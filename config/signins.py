@@ -46,22 +46,29 @@ class SignIns:
         """Create the indexes; those that stand are left as they are."""
         self._tries.create_index("last", expireAfterSeconds=CLEAN_SECONDS)
 
-    def attempt(self, login: str, address: str) -> float:
+    def attempt(self, login: str, address: str, device: str | None = None) -> float:
         """Count a try before the password is looked at; the seconds to wait, 0 to go on.
 
         Counted first and in one step, so that tries at the same moment are not all let through.
         A login is not counted for an address that has to wait itself, which could otherwise
-        keep everybody out.
+        keep everybody out. A device from which its user has signed in before is counted alone:
+        whoever guesses from elsewhere does not keep the user out.
         """
+        if device is not None:
+            return self._count(_device_key(device), BY_LOGIN)
         return self._count(_address_key(address), BY_ADDRESS) or self._count(
             _login_key(login), BY_LOGIN
         )
 
-    def succeeded(self, login: str, address: str) -> None:
+    def succeeded(self, login: str, address: str, device: str | None = None) -> None:
         """The password was right: the login's count ends, and this try of the address.
 
-        The other tries of the address still count: who has one password may guess at others.
+        The other tries of the address still count: who has one password may guess at others. A
+        known device ends its own count alone: elsewhere somebody may be guessing.
         """
+        if device is not None:
+            self._tries.delete_one({"_id": _device_key(device)})
+            return
         self._tries.delete_one({"_id": _login_key(login)})
         counted = {"_id": _address_key(address), "tries": {"$gt": 0}}
         self._tries.update_one(counted, {"$inc": {"tries": -1}})
@@ -113,6 +120,10 @@ def _counted(limit: Limit) -> list[Document]:
 def _login_key(login: str) -> str:
     """Of bounded length whatever was typed, and no list of who has an account."""
     return f"login:{sha256(login.strip().lower().encode(errors='replace')).hexdigest()}"
+
+
+def _device_key(device: str) -> str:
+    return f"device:{device}"
 
 
 def _address_key(address: str) -> str:

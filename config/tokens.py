@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 
@@ -22,6 +22,10 @@ from config.permissions import Principal
 from config.text import MAX_NAME, one_line
 
 PREFIX = "courier"
+TOKEN = "token:"  # noqa: S105 - how the login of a token begins
+MAX_TOKENS = 100
+"""Of one account, or of the service provider."""
+MAX_DAYS = 3650
 USED_EVERY_MS = 60_000
 """`last_used_at` is written at most this often: reading must not mean writing."""
 _SECRET = re.compile(rf"{PREFIX}_(?P<id>[0-9a-f]{{16}})_[A-Za-z0-9_-]{{43}}")
@@ -37,11 +41,15 @@ class Token:
     account_id: str | None
     created_at: datetime
     last_used_at: datetime | None
+    read_only: bool = False
+    expires_at: datetime | None = None
+    created_by: str | None = None
+    """Who made it: a login, another token, or whoever gave a command."""
 
     @property
     def principal(self) -> Principal:
         """In whose name the token acts; no login holds a colon."""
-        return Principal(f"token:{self.token_id}", self.account_id)
+        return Principal(f"{TOKEN}{self.token_id}", self.account_id, self.read_only)
 
 
 class Tokens:
@@ -49,19 +57,36 @@ class Tokens:
 
     def __init__(self, database: Database[Document], find: Find) -> None:
         self._tokens = database["tokens"]
+        self._users = database["users"]
         self._find = find
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
         self._tokens.create_index("account_id")
+        self._tokens.create_index("owner", sparse=True)
 
-    def create(self, name: str, account_id: str | None) -> tuple[str, SecretStr]:
+    def create(
+        self,
+        name: str,
+        account_id: str | None,
+        *,
+        read_only: bool = False,
+        days: int | None = None,
+        creator: str | None = None,
+    ) -> tuple[str, SecretStr]:
         """Add a token: its id, and the secret that is never shown again.
 
-        Without an account it is the service provider's. Raises TokenError, UnknownAccount.
+        Without an account it is the service provider's. It ends after `days`, and with the user
+        who made it; one that a token has made ends with that one's user and time. Raises
+        TokenError, UnknownAccount.
         """
         if account_id is not None and self._find(account_id) is None:
             raise UnknownAccount(account_id)
+        if self._tokens.count_documents({"account_id": account_id}, limit=MAX_TOKENS) >= MAX_TOKENS:
+            raise TokenError(
+                f"There are {MAX_TOKENS} tokens already: revoke those that are not used any more."
+            )
+        owner, latest = self._origin(creator)
         token_id = secrets.token_hex(8)
         secret = f"{PREFIX}_{token_id}_{secrets.token_urlsafe(32)}"
         self._tokens.insert_one(
@@ -72,6 +97,10 @@ class Tokens:
                 "hash": _hash(secret),
                 "created_at": datetime.now(UTC),
                 "last_used_at": None,
+                "read_only": read_only,
+                "expires_at": _earliest(_expiry(days), latest),
+                "created_by": creator,
+                "owner": owner,
             }
         )
         return token_id, SecretStr(secret)
@@ -103,21 +132,57 @@ class Tokens:
         """In whose name the bearer of the secret acts, or None."""
         text = secret.get_secret_value()
         found = _SECRET.fullmatch(text)
-        if found is None:
-            return None
-        document = self._tokens.find_one({"_id": found["id"]}, {"is_stale": _IS_STALE, **_ALL})
+        document = None if found is None else self._standing(found["id"])
         if document is None or not compare_digest(document["hash"], _hash(text)):
             return None
         if document["is_stale"]:
             self._note_use(document["_id"])
         return _token(document).principal
 
+    def stands(self, principal: Principal) -> bool:
+        """Whether the token that acts has neither been revoked nor ended by itself."""
+        return self._standing(principal.login.removeprefix(TOKEN)) is not None
+
+    def _standing(self, token_id: str) -> Document | None:
+        """The token, as long as its time is not over and the user who made it may sign in."""
+        in_time = {"$gt": [{"$ifNull": ["$expires_at", _NEVER]}, "$$NOW"]}
+        document = self._tokens.find_one(
+            {"_id": token_id, "$expr": in_time}, {"is_stale": _IS_STALE, **_ALL}
+        )
+        owner = None if document is None else document.get("owner")
+        if owner is not None:
+            may_sign_in = {"_id": owner, "disabled": False}
+            return document if self._users.find_one(may_sign_in, {"_id": 1}) else None
+        return document
+
+    def _origin(self, creator: str | None) -> tuple[str | None, datetime | None]:
+        """The user with whom what the creator makes ends, and the latest time for it to end."""
+        if creator is None or not creator.startswith(TOKEN):
+            is_user = creator is not None and ":" not in creator
+            return (creator if is_user else None), None
+        made_by = self._tokens.find_one({"_id": creator.removeprefix(TOKEN)}) or {}
+        return made_by.get("owner"), made_by.get("expires_at")
+
     def _note_use(self, token_id: str) -> None:
         query = {"_id": token_id, "$expr": _IS_STALE}
         self._tokens.update_one(query, [{"$set": {"last_used_at": "$$NOW"}}])
 
 
-_ALL = dict.fromkeys(("name", "account_id", "hash", "created_at", "last_used_at"), 1)
+_ALL = dict.fromkeys(
+    (
+        "name",
+        "account_id",
+        "hash",
+        "created_at",
+        "last_used_at",
+        "read_only",
+        "expires_at",
+        "created_by",
+        "owner",
+    ),
+    1,
+)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _IS_STALE: Document = {
     "$or": [
         {"$eq": ["$last_used_at", None]},
@@ -139,6 +204,18 @@ def _name(name: str) -> str:
     return text
 
 
+def _expiry(days: int | None) -> datetime | None:
+    if days is None:
+        return None
+    if not 1 <= days <= MAX_DAYS:
+        raise TokenError(f"A token may stand for 1 to {MAX_DAYS} days, or without an end.")
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((each for each in moments if each is not None), default=None)
+
+
 def _hash(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
@@ -156,4 +233,7 @@ def _token(document: Document) -> Token:
         document["account_id"],
         document["created_at"],
         document["last_used_at"],
+        document.get("read_only", False),
+        document.get("expires_at"),
+        document.get("created_by"),
     )

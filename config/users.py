@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError
 
 from config.accounts import Find
 from config.documents import Document, of_accounts
-from config.errors import UnknownAccount, UserError
+from config.errors import LoginTaken, UnknownAccount, UserError
 from config.passwords import (
     check_new_password,
     generate_password,
@@ -55,6 +55,7 @@ class Users:
 
     def __init__(self, database: Database[Document], find: Find) -> None:
         self._users = database["users"]
+        self._tokens = database["tokens"]
         self._find = find
 
     def ensure_indexes(self) -> None:
@@ -62,7 +63,7 @@ class Users:
         self._users.create_index("account_id")
 
     def create(self, login: str, account_id: str | None, password: SecretStr) -> User:
-        """Add a user. Raises UserError where it exists or breaks a rule, UnknownAccount."""
+        """Add a user. Raises LoginTaken, UserError where it breaks a rule, UnknownAccount."""
         name = check_login(login)
         check_new_password(password, name)
         if account_id is not None and self._find(account_id) is None:
@@ -79,7 +80,7 @@ class Users:
         try:
             self._users.insert_one(document)
         except DuplicateKeyError:
-            raise UserError(f"The user {name!r} exists already.") from None
+            raise LoginTaken(name) from None
         return _user(document)
 
     def get(self, login: str) -> User:
@@ -106,12 +107,20 @@ class Users:
         self._change(login, {"$set": {"disabled": disabled}, "$inc": _NEXT_EPOCH})
 
     def remove(self, login: str) -> None:
-        """Forget the user; its sessions are over. Raises UserError where there is none."""
+        """Forget the user, its sessions and the tokens it has made. Raises UserError.
+
+        The tokens go first: those of a removal that was cut short must not come back with a
+        later user of the same login.
+        """
+        self._tokens.delete_many({"owner": _known_as(login)})
         if not self._users.delete_one({"_id": _known_as(login)}).deleted_count:
             raise _unknown(login)
+        self._tokens.delete_many({"owner": _known_as(login)})
 
     def remove_of(self, account_id: str) -> None:
-        """Forget the users of an account that is removed."""
+        """Forget the users of an account that is removed, and the tokens they have made."""
+        logins = [user.login for user in self.list([account_id])]
+        self._tokens.delete_many({"owner": {"$in": logins}})
         self._users.delete_many({"account_id": account_id})
 
     def verify(self, login: str, password: SecretStr) -> User | None:
@@ -134,6 +143,16 @@ class Users:
         query = {"_id": login, "session_epoch": session_epoch, "disabled": False}
         document = self._users.find_one(query, _WITHOUT_HASH)
         return None if document is None else _user(document).principal
+
+    def stands(self, principal: Principal) -> bool:
+        """Whether the user is still there, of the same account, and not locked out."""
+        query = {"_id": principal.login, "account_id": principal.account_id, "disabled": False}
+        return self._users.find_one(query, {"_id": 1}) is not None
+
+    def find(self, login: str) -> User | None:
+        """The user, or None, also for what is no login."""
+        document = self._users.find_one({"_id": _known_as(login)}, _WITHOUT_HASH)
+        return None if document is None else _user(document)
 
     def _change(self, login: str, change: Document) -> None:
         if not self._users.update_one({"_id": _known_as(login)}, change).matched_count:

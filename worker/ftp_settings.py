@@ -43,11 +43,13 @@ def change(
     on_step: OnStep,
     *,
     actor: str,
+    before_save: Callable[[], None] = lambda: None,
 ) -> Saved:
     """Test the changed settings; save and enable them only where a file could be uploaded.
 
-    Without a password the stored one is kept, as long as it goes where it has gone before. Raises
-    PasswordAsked, UnknownAccount, AccountError, SecretError, ValidationError.
+    Without a password the stored one is kept, as long as it goes where it has gone before.
+    `before_save` is called right before the save, and raises where nothing may be saved any more.
+    Raises PasswordAsked, UnknownAccount, AccountError, SecretError, ValidationError.
     """
     stored = core.directory.login(account_id)
     settings = merged(stored.settings, changes)
@@ -63,6 +65,7 @@ def change(
             "capabilities": report.capabilities,
         }
     )
+    before_save()
     core.directory.save_settings(account_id, tested, secret, instead_of=stored, actor=actor)
     core.ledger.accounts.settings_saved(account_id)
     before, after = noted.settings_before(stored.account), noted.settings_saved(tested, password)

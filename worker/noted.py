@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from config.accounts import Account, DeliveryMethod, FtpSettings
 from config.numbers import Number
+from config.tokens import Token
 from consumers.invalid import InvalidMessage
 
 NAMED = 20
@@ -55,6 +56,12 @@ def number_set(number: Number) -> Facts:
 def number_removed(number: Number) -> Facts:
     """Of a number that is no more."""
     return {"method": number.method}
+
+
+def token_created(token: Token) -> Facts:
+    """Of a token as it was made, never its secret."""
+    scope = "read" if token.read_only else "write"
+    return {"name": token.name, "scope": scope, "expires_at": token.expires_at}
 
 
 def invalid_events(done: Sequence[InvalidMessage]) -> Facts:

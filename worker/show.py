@@ -185,6 +185,9 @@ def token_shape(token: Token) -> Shape:
         "account_id": token.account_id,
         "created_at": iso(token.created_at),
         "last_used_at": iso(token.last_used_at),
+        "scope": "read" if token.read_only else "write",
+        "expires_at": iso(token.expires_at),
+        "created_by": token.created_by,
     }
 
 

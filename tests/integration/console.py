@@ -74,7 +74,10 @@ class Console:
 
     def program(self, account_id: str | None) -> httpx.Client:
         """With a token of the account, or of the provider."""
-        secret = self.services.tokens.create("test", account_id)[1].get_secret_value()
+        return self.bearer(self.services.tokens.create("test", account_id)[1].get_secret_value())
+
+    def bearer(self, secret: str) -> httpx.Client:
+        """With this token."""
         client = httpx.Client(
             base_url=f"{self.url}/api/v1",
             headers={"Authorization": f"Bearer {secret}"},
@@ -88,9 +91,10 @@ class Console:
         return self.platform.core.directory.get(account_id).settings
 
     def actions(self, account_id: str | None) -> list[str]:
-        """What the audit has of the account, the newest first."""
+        """What the audit has of changes of the account, the newest first; not who signed in."""
         found = self.services.audit.list(None if account_id is None else [account_id], 100)
-        return [entry.action for entry in found]
+        actions = [entry.action for entry in found]
+        return [each for each in actions if not each.startswith(("session.", "sign-in."))]
 
     def tested(self, browser: Browser, account_id: str, fragment: str) -> str:
         """The last fragment of a test of settings that was begun."""

@@ -91,7 +91,7 @@ def test_users_and_tokens_are_made_and_shown_once(console: Console, browser: Bro
     shown = browser.send_form(page, do="create-user", login="it@customer.example").text
     password = shown.split('class="secret">')[1].split("<")[0]
     assert password not in browser.get(page).text
-    assert "exists already" in browser.notice(page, do="create-user", login="it@customer.example")
+    assert "is taken" in browser.notice(page, do="create-user", login="it@customer.example")
     assert "cannot lock yourself out" in browser.notice(page, do="remove", login="admin")
     assert "disabled" in browser.notice(page, do="disable", login="it@customer.example")
     assert "removed" in browser.notice(page, do="remove", login="it@customer.example")

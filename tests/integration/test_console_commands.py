@@ -212,3 +212,18 @@ def test_api_and_commands_show_the_same(console: Console) -> None:
     assert json.loads(courier("accounts", "list", "--json")) == api.get("/accounts").json()
     shown = json.loads(courier("status", "--json"))
     assert {**shown, "workers": 0} == api.get("/status").json() | {"workers": 0}
+
+
+def test_a_token_is_made_with_scope_and_time(console: Console) -> None:
+    made = json.loads(
+        courier("tokens", "create", "wallboard", "--read-only", "--days", "7", "--json")
+    )
+
+    reader = console.bearer(made["token"])
+    assert reader.get("/accounts").status_code == 200
+    assert reader.post("/accounts", json={"account_id": "x"}).status_code == 403
+    assert made["scope"] == "read"
+    assert made["created_by"].startswith("cli")
+    [listed] = json.loads(courier("tokens", "list", "--json"))
+    assert listed["expires_at"] == made["expires_at"] is not None
+    assert "read" in courier("tokens", "list")

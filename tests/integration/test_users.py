@@ -97,7 +97,7 @@ def test_what_is_no_login_is_refused(console: Console, login: str) -> None:
 
 def test_a_user_is_created_once_and_for_an_account_that_there_is(console: Console) -> None:
     console.users.create("anna", "acme", generate_password())
-    with pytest.raises(UserError, match="'anna' exists already"):
+    with pytest.raises(UserError, match="'anna' is taken"):
         console.users.create("ANNA", None, generate_password())
     with pytest.raises(UnknownAccount):
         console.users.create("bert", "unknown", generate_password())

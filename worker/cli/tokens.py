@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 
 from config.audit import Action
-from config.tokens import Tokens
+from config.tokens import MAX_DAYS, Tokens
+from worker import noted
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.options import OfAccount, require_account
 from worker.cli.output import AsJson
-from worker.cli.record import record
+from worker.cli.record import actor, record
 from worker.core import Core
 from worker.show import token_shape
 
@@ -25,14 +26,26 @@ def create(
         str | None,
         typer.Option(metavar="ID", help="Whose token it is; without it the service provider's."),
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="It may look, and change nothing.")
+    ] = False,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MAX_DAYS, help="It ends after so many days; without it when it is revoked."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a token for the API; its secret is printed this once."""
     with context.core() as core:
         require_account(core, account)
-        token_id, secret = _tokens(core).create(name, account)
+        token_id, secret = _tokens(core).create(
+            name, account, read_only=read_only, days=days, creator=actor()
+        )
         token = _tokens(core).get(token_id)
-        record(core, Action.TOKEN_CREATED, account, {}, {"name": token.name}, target=token_id)
+        made = noted.token_created(token)
+        record(core, Action.TOKEN_CREATED, account, {}, made, target=token_id)
     if as_json:
         output.print_json({**token_shape(token), "token": secret.get_secret_value()})
         return
@@ -51,13 +64,16 @@ def list_tokens(*, account: OfAccount = None, as_json: AsJson = False) -> None:
         output.print_json(found)
         return
     output.print_table(
-        ("TOKEN", "NAME", "ACCOUNT", "CREATED", "LAST USED"),
+        ("TOKEN", "NAME", "ACCOUNT", "SCOPE", "MADE BY", "CREATED", "ENDS", "LAST USED"),
         [
             (
                 each["token_id"],
                 each["name"],
                 each["account_id"] or "(service provider)",
+                each["scope"],
+                each["created_by"] or "",
                 output.moment(each["created_at"]),
+                output.moment(each["expires_at"]) or "never",
                 output.moment(each["last_used_at"]) or "never",
             )
             for each in found

@@ -93,7 +93,7 @@ def reset(login: Login, *, password_stdin: FromStdin = False, generate: Generate
 
 @app.command("remove")
 def remove(login: Login) -> None:
-    """Forget a user; its sessions end."""
+    """Forget a user; its sessions and the tokens it has made end."""
     with context.core() as core:
         user = _users(core).get(login)
         _users(core).remove(login)

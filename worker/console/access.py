@@ -6,6 +6,7 @@ and fails for a route without one.
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -19,6 +20,8 @@ from worker.console.guards import SAFE
 from worker.console.services import Services, services_of
 
 SESSION_COOKIE = "courier_session"
+HX_REQUEST = "HX-Request"
+"""Set by the script that refreshes a part of a page."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
 MAX_FIELDS = 60
@@ -178,17 +181,25 @@ class ApiAccess(Access):
         principal = services.tokens.verify(SecretStr(secret.strip()))
         if principal is None:
             raise NotSignedIn
+        services.limits.request(principal)
+        if principal.read_only and request.method not in SAFE:
+            raise Forbidden("This token may look and change nothing: use one of the scope 'write'.")
         self.check(services, request, principal)
         return principal
 
 
 def signed_in(services: Services, request: Request) -> Principal | None:
-    """In whose name the request's session acts; None where there is none."""
-    session = services.sessions.read(cookie_of(request, SESSION_COOKIE))
+    """In whose name the request's session acts; None where there is none.
+
+    A page that refreshes itself does not keep a session from being left alone.
+    """
+    is_use = request.method not in SAFE or HX_REQUEST not in request.headers
+    session = services.sessions.read(cookie_of(request, SESSION_COOKIE), is_use=is_use)
     if session is None:
         return None
     request.state.session = session
-    return services.users.session(session.login, session.epoch)
+    principal = services.users.session(session.login, session.epoch)
+    return principal and replace(principal, session_id=session.session_id)
 
 
 def _check_csrf(request: Request, form: Form) -> None:

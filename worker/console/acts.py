@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from config.accounts import DeliveryMethod
 from config.audit import Action
 from config.directory import Number
-from config.errors import UserError
+from config.errors import LoginTaken, UserError
 from config.permissions import Principal
 from config.users import User, generate_password
 from consumers.ledger import Selection, Status
@@ -124,8 +124,13 @@ class Acts:
         self._note(Action.ACCOUNT_RESUMED, account_id)
 
     def try_now(self, account_id: str) -> None:
-        """Begin a suspended account's probe at once. Raises Conflict where it is not suspended."""
+        """Begin a suspended account's probe at once.
+
+        Raises Conflict where it is not suspended, TooManyRequests where it was tried just now.
+        """
         state = read_account(self.services.core, account_id).state
+        if state == "suspended":
+            self.services.limits.try_now(self.principal, account_id)
         if state != "suspended" or not self.services.ledger.accounts.try_now(account_id):
             raise Conflict(f"The account is not suspended but {state}: there is no timer to cut.")
         self._note(Action.ACCOUNT_TRIED_NOW, account_id)
@@ -174,16 +179,24 @@ class Acts:
     def create_user(
         self, login: str, account_id: str | None, password: SecretStr | None
     ) -> tuple[User, SecretStr | None]:
-        """Add a user; the password that was made for it, where none was given."""
+        """Add a user; the password that was made for it, where none was given.
+
+        Raises LoginTaken, and TooManyRequests for who asks again and again which logins are.
+        """
+        self.services.limits.may_create_user(self.principal)
         made = generate_password() if password is None else None
         secret = made or password
         assert secret is not None  # noqa: S101 - one of the two
-        user = self.services.users.create(login, account_id, secret)
+        try:
+            user = self.services.users.create(login, account_id, secret)
+        except LoginTaken:
+            self.services.limits.taken_login(self.principal)
+            raise
         self._note(Action.USER_CREATED, account_id, target=user.login)
         return user, made
 
     def reset_password(self, login: str, password: SecretStr | None) -> SecretStr | None:
-        """Store another password; the one that was made, where none was given."""
+        """Store another password, which ends the sessions; the one that was made, if none given."""
         user = self.services.users.get(login)
         made = generate_password() if password is None else None
         secret = made or password
@@ -208,10 +221,21 @@ class Acts:
         self.services.users.remove(login)
         self._note(Action.USER_REMOVED, user.account_id, target=user.login)
 
-    def create_token(self, name: str, account_id: str | None) -> tuple[str, SecretStr]:
+    def create_token(
+        self,
+        name: str,
+        account_id: str | None,
+        *,
+        read_only: bool = False,
+        days: int | None = None,
+    ) -> tuple[str, SecretStr]:
         """Add a token: its id, and the secret that is shown once."""
-        token_id, secret = self.services.tokens.create(name, account_id)
-        self._note(Action.TOKEN_CREATED, account_id, {}, {"name": name}, target=token_id)
+        tokens = self.services.tokens
+        token_id, secret = tokens.create(
+            name, account_id, read_only=read_only, days=days, creator=self.principal.login
+        )
+        made = noted.token_created(tokens.get(token_id))
+        self._note(Action.TOKEN_CREATED, account_id, {}, made, target=token_id)
         return token_id, secret
 
     def revoke_token(self, token_id: str) -> None:

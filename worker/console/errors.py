@@ -23,6 +23,7 @@ from config.errors import (
 from config.fields import explain, explain_problems
 from consumers.broker import BrokerAway, NotRouted
 from worker.console.access import Forbidden, NotFound, NotSignedIn
+from worker.console.limits import TooManyRequests
 from worker.console.validation import TooManyTests
 
 AWAY = "is away: nothing was changed that is not shown as changed. Try again in a minute."
@@ -37,6 +38,7 @@ KINDS: dict[type[Exception], HTTPStatus] = {
     Forbidden: HTTPStatus.FORBIDDEN,
     Conflict: HTTPStatus.CONFLICT,
     TooManyTests: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownAccount: HTTPStatus.NOT_FOUND,
     AccountError: HTTPStatus.CONFLICT,
     UserError: HTTPStatus.CONFLICT,
@@ -87,6 +89,13 @@ def told(error: Exception) -> tuple[HTTPStatus, str, dict[str, str]]:
     structlog.stdlib.get_logger("courier").error("console_failed", exc_info=error)
     words = "This is a fault of the program: it was logged, and nothing more is known here."
     return HTTPStatus.INTERNAL_SERVER_ERROR, words, {}
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """What the answer says of the error beside its sentence."""
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(error.seconds)}
+    return {}
 
 
 def fields_of(error: ValidationError | RequestValidationError) -> dict[str, str]:

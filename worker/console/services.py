@@ -7,10 +7,13 @@ from fastapi import Request
 
 from config.audit import Audit
 from config.directory import Directory
+from config.permissions import Principal
+from config.sessions import OpenSessions
 from config.signins import SignIns
-from config.tokens import Tokens
+from config.tokens import TOKEN, Tokens
 from config.users import Users
 from consumers.ledger import Ledger
+from worker.console.limits import Limits
 from worker.console.recent import Recent
 from worker.console.sessions import Sessions
 from worker.console.validation import Validations
@@ -30,6 +33,7 @@ class Services:
     signins: SignIns
     sessions: Sessions
     validations: Validations
+    limits: Limits
     accounts: Recent[list[AccountFacts]]
     """All accounts, for pages that refresh themselves."""
 
@@ -49,9 +53,16 @@ def make_services(core: Core, messaging: Messaging) -> Services:
     users = Users(core.database, core.directory.find)
     tokens = Tokens(core.database, core.directory.find)
     audit, signins = Audit(core.database), SignIns(core.database)
-    for each in (users, tokens, audit, signins):
+    opened = OpenSessions(core.database)
+    for each in (users, tokens, audit, signins, opened):
         each.ensure_indexes()
-    sessions = Sessions(core.settings.secret_keys)
+    sessions = Sessions(core.settings.secret_keys, opened)
+    limits = Limits(core.directory.find)
+
+    def may_save(principal: Principal, account_id: str) -> bool:
+        has_right = principal.may_change(account_id, core.directory.find)
+        return has_right and _stands(users, tokens, sessions, principal)
+
     return Services(
         core,
         messaging,
@@ -60,9 +71,18 @@ def make_services(core: Core, messaging: Messaging) -> Services:
         audit,
         signins,
         sessions,
-        Validations(core, audit),
+        Validations(core, audit, limits, may_save),
+        limits,
         Recent(lambda: list(read_accounts(core))),
     )
+
+
+def _stands(users: Users, tokens: Tokens, sessions: Sessions, principal: Principal) -> bool:
+    """Whether the principal is still who it was: not removed, revoked, locked out, signed out."""
+    if principal.login.startswith(TOKEN):
+        return tokens.stands(principal)
+    has_session = principal.session_id is None or sessions.is_open(principal.session_id)
+    return has_session and users.stands(principal)
 
 
 def services_of(request: Request) -> Services:

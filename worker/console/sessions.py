@@ -1,7 +1,8 @@
-"""Signed sessions in a cookie: who signed in, and until when. Nothing is kept on the server.
+"""The console's cookies, sealed: who signed in, and from which browsers somebody did before.
 
 The key is derived from the first of COURIER_SECRET_KEYS (HKDF, RFC 5869), so that there is no
-other secret to keep. A session ends with its time, and with the user's `session_epoch`.
+other secret to keep. A session ends at the server (`config.sessions`): with the sign-out, with
+its time, and with the user's `session_epoch`.
 """
 
 import base64
@@ -17,11 +18,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from config.errors import SecretError
+from config.sessions import SESSION_SECONDS, OpenSessions
 from config.users import User
 
-SESSION_SECONDS = 12 * 3600
-"""A long working day; afterwards one signs in again."""
 NOTICE_SECONDS = 60
+DEVICE_SECONDS = 180 * 86_400
+"""So long a browser that somebody has signed in with is known."""
 _KEY_BYTES = 32
 
 
@@ -29,6 +31,7 @@ _KEY_BYTES = 32
 class Session:
     """What a session cookie says."""
 
+    session_id: str
     login: str
     epoch: int
     csrf: str
@@ -43,12 +46,25 @@ class Notice:
     text: str
 
 
-class Sessions:
-    """Makes and reads the console's cookies. Without a key nothing can be made."""
+@dataclass(frozen=True)
+class Device:
+    """What the cookie of a browser says from which somebody has signed in."""
 
-    def __init__(self, keys: Sequence[SecretStr]) -> None:
-        self._sessions = _derived(keys, b"courier console session")
+    device_id: str
+    login: str
+
+
+class Sessions:
+    """Makes and reads the console's cookies. Without a key nothing can be made.
+
+    Raises pymongo's errors where MongoDB is away.
+    """
+
+    def __init__(self, keys: Sequence[SecretStr], opened: OpenSessions) -> None:
+        self._sessions = _derived(keys, b"courier console session, open at the server")
         self._notices = _derived(keys, b"courier console notice")
+        self._devices = _derived(keys, b"courier console device")
+        self._open = opened
 
     @property
     def possible(self) -> bool:
@@ -57,13 +73,46 @@ class Sessions:
 
     def begin(self, user: User) -> str:
         """The cookie of a new session. Raises SecretError without a key."""
-        session = Session(user.login, user.session_epoch, secrets.token_urlsafe(24))
+        csrf = secrets.token_urlsafe(24)
+        session = Session(self._open.begin(user.login), user.login, user.session_epoch, csrf)
         return _sealed(self._sessions, asdict(session))
 
-    def read(self, cookie: str) -> Session | None:
-        """The session of a cookie; None where we did not make it, or its time is over."""
+    def read(self, cookie: str, *, is_use: bool = True) -> Session | None:
+        """The session of a cookie; None where we did not make it, or it is over.
+
+        `is_use`: somebody does something, which keeps the session from being left alone.
+        """
         content = _opened(self._sessions, cookie, SESSION_SECONDS)
-        return None if content is None else Session(**content)
+        if content is None:
+            return None
+        session = Session(**content)
+        look = self._open.use if is_use else self._open.is_open
+        return session if look(session.session_id) else None
+
+    def is_open(self, session_id: str) -> bool:
+        """Whether the session still stands."""
+        return self._open.is_open(session_id)
+
+    def end(self, session: Session) -> None:
+        """The session is over, whoever has its cookie."""
+        self._open.end(session.session_id)
+
+    def end_all(self, login: str) -> None:
+        """All sessions of the user are over."""
+        self._open.end_all(login)
+
+    def remember(self, login: str, cookie: str) -> str:
+        """The cookie by which the browser of this user is known, the one it has where it does."""
+        if self.device(login, cookie) is not None:
+            return cookie
+        return _sealed(self._devices, asdict(Device(secrets.token_hex(16), login)))
+
+    def device(self, login: str, cookie: str) -> str | None:
+        """Which of the user's known browsers it is; None where none."""
+        content = _opened(self._devices, cookie, DEVICE_SECONDS)
+        if content is None or content["login"] != login.strip().lower():
+            return None
+        return Device(**content).device_id
 
     def note(self, notice: Notice) -> str:
         """The cookie that carries a notice over a redirect."""

@@ -7,7 +7,7 @@ entered, password included, stays in memory only, and only for as long as it may
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +32,15 @@ from transports.errors import (
     TransferError,
 )
 from transports.probe import Step
+from worker.console.limits import Limits, top_of
 from worker.core import Core
 from worker.ftp_settings import Saved, change
 
 AT_ONCE = 4
+AT_ONCE_TENANTS = AT_ONCE - 1
+"""One is kept for the service provider, whatever its tenants do."""
 AT_ONCE_EACH = 2
-"""Of one account's users and tokens, however many accounts are beneath it."""
+"""Of one top account's users and tokens, however many accounts are beneath it."""
 LIMIT_SECONDS = 90.0
 """After this time no further step is begun; the step itself has the transports' limits."""
 END_SECONDS = LIMIT_SECONDS + 60
@@ -63,6 +66,10 @@ class TooManyTests(Exception):
     """No further test can begin now. Its text says why, and what to do."""
 
 
+class _NoRight(Exception):
+    """Whoever began the test may not save any more."""
+
+
 class _GivenUp(Exception):
     """The test took too long, or the console stops."""
 
@@ -73,6 +80,8 @@ class Run:
 
     run_id: str
     account_id: str
+    top: str
+    """The top account of the tree in which the account hangs."""
     principal: Principal
     changes: Mapping[str, Any]
     password: SecretStr | None = field(repr=False)
@@ -116,9 +125,17 @@ class Run:
 class Validations:
     """The tests that run, and those that ended lately."""
 
-    def __init__(self, core: Core, audit: Audit) -> None:
+    def __init__(
+        self,
+        core: Core,
+        audit: Audit,
+        limits: Limits,
+        may_save: Callable[[Principal, str], bool],
+    ) -> None:
         self._core = core
         self._audit = audit
+        self._limits = limits
+        self._may_save = may_save
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
         self._stopping = False
@@ -130,11 +147,13 @@ class Validations:
         changes: Mapping[str, Any],
         password: SecretStr | None,
     ) -> Run:
-        """Begin to test the changes. Raises TooManyTests."""
-        run = Run(secrets.token_urlsafe(16), account_id, principal, changes, password)
+        """Begin to test the changes. Raises TooManyTests, TooManyRequests."""
+        top = top_of(account_id, self._core.directory.find)
+        run = Run(secrets.token_urlsafe(16), account_id, top, principal, changes, password)
         with self._lock:
             self._forget_old()
-            self._check_room(principal, account_id)
+            self._check_room(run)
+            self._limits.test(principal, top)
             self._runs[run.run_id] = run
         threading.Thread(target=self._work, args=(run,), name="settings-test", daemon=True).start()
         return run
@@ -170,13 +189,14 @@ class Validations:
         """Let no test go on to its next step."""
         self._stopping = True
 
-    def _check_room(self, principal: Principal, account_id: str) -> None:
+    def _check_room(self, asked: Run) -> None:
         running = [run for run in self._runs.values() if not run.ended.is_set()]
-        if any(run.account_id == account_id for run in running):
+        if any(run.account_id == asked.account_id for run in running):
             raise TooManyTests("These settings are being tested already: wait for the result.")
-        theirs = [run for run in running if run.principal.account_id == principal.account_id]
-        too_many = not principal.is_provider and len(theirs) >= AT_ONCE_EACH
-        if too_many or len(running) >= AT_ONCE:
+        tenants = [run for run in running if not run.principal.is_provider]
+        theirs = [run for run in tenants if run.top == asked.top]
+        too_many = len(theirs) >= AT_ONCE_EACH or len(tenants) >= AT_ONCE_TENANTS
+        if len(running) >= AT_ONCE or (too_many and not asked.principal.is_provider):
             raise TooManyTests("Other settings are being tested now: try again in a minute.")
 
     def _forget_old(self) -> None:
@@ -196,6 +216,11 @@ class Validations:
             run.fields = {"password": str(error)}
         except ConfigError as error:
             run.problem = str(error)
+        except _NoRight:
+            run.problem = (
+                "Nothing was saved: whoever began the test is signed out by now, or may not change "
+                "these settings any more."
+            )
         except _GivenUp:
             run.problem = (
                 f"The test was given up after {LIMIT_SECONDS:.0f} seconds, and nothing was saved: "
@@ -217,6 +242,10 @@ class Validations:
             if self._stopping or time.monotonic() - run.began > LIMIT_SECONDS:
                 raise _GivenUp
 
+        def still_may() -> None:
+            if not self._may_save(run.principal, run.account_id):
+                raise _NoRight
+
         run.saved = change(
             self._core,
             run.account_id,
@@ -224,4 +253,5 @@ class Validations:
             run.password,
             took,
             actor=run.principal.login,
+            before_save=still_may,
         )

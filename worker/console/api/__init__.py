@@ -8,7 +8,7 @@ from worker.console.access import NotSignedIn, PageAccess, Right
 from worker.console.api import accounts, deliveries, numbers, people, platform
 from worker.console.api.models import ErrorShape
 from worker.console.api.problems import SettingsRefused
-from worker.console.errors import told
+from worker.console.errors import headers_of, told
 
 _ERRORS = {
     400: "The request cannot be read.",
@@ -59,5 +59,7 @@ def answer_error(_request: Request, error: Exception) -> Response:
     named = {name: words for name, words in fields.items() if name}
     if named:
         content |= {"field": next(iter(named)), "fields": named}
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotSignedIn) else None
+    headers = headers_of(error)
+    if isinstance(error, NotSignedIn):
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"error": content}, status.value, headers)

@@ -1,7 +1,7 @@
 """What the API takes and gives, for its description. The shapes themselves are `worker.show`'s."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -9,6 +9,7 @@ from config.accounts import Capabilities, DeliveryMethod, check_account_id
 from config.errors import AccountError
 from config.ftp_settings import FtpSettingsInput
 from config.text import MAX_NAME, Name
+from config.tokens import MAX_DAYS
 from consumers.ledger import Status
 
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -272,6 +273,9 @@ class NewToken(Taken):
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     account_id: AccountId | None = None
+    scope: Literal["read", "write"] = "write"
+    days: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = None
+    """After so many days it opens nothing any more; left out: until it is revoked."""
 
 
 class TokenShape(Given):
@@ -282,6 +286,9 @@ class TokenShape(Given):
     account_id: str | None
     created_at: Time
     last_used_at: Time | None
+    scope: Literal["read", "write"]
+    expires_at: Time | None
+    created_by: str | None
     token: str | None = None
 
 

@@ -115,7 +115,9 @@ def create_token(principal: Anyone, request: Request, new: NewToken) -> Shape:
     """Make a token; its secret is in this answer and never shown again."""
     services = services_of(request)
     check(services, Right.ADMINISTER, principal, new.account_id)
-    token_id, secret = Acts(services, principal).create_token(new.name, new.account_id)
+    token_id, secret = Acts(services, principal).create_token(
+        new.name, new.account_id, read_only=new.scope == "read", days=new.days
+    )
     return {**token_shape(services.tokens.get(token_id)), **_once("token", secret)}
 
 

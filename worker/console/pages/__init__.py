@@ -4,12 +4,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from worker.console.access import NotSignedIn
-from worker.console.errors import told
+from worker.console.errors import headers_of, told
 from worker.console.pages import (
     account,
     audit,
     numbers,
     overview,
+    password,
     people,
     permissions,
     settings,
@@ -18,7 +19,7 @@ from worker.console.pages import (
 from worker.console.pages.render import page, to_sign_in
 
 router = APIRouter(include_in_schema=False)
-for each in (signin, overview, account, settings, permissions, numbers, people, audit):
+for each in (signin, password, overview, account, settings, permissions, numbers, people, audit):
     router.include_router(each.router)
 
 
@@ -27,7 +28,7 @@ def answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn):
         return to_sign_in(request)
     status, sentence, fields = told(error)
-    return page(
+    answer = page(
         request,
         "problem.html",
         status=status.value,
@@ -35,3 +36,5 @@ def answer_error(request: Request, error: Exception) -> Response:
         sentence=sentence,
         others=list(fields.values())[1:],
     )
+    answer.headers.update(headers_of(error))
+    return answer

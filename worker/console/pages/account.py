@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from config.permissions import Principal
 from worker.console import reading
-from worker.console.access import FormData, NotFound, PageAccess, Right
+from worker.console.access import HX_REQUEST, FormData, NotFound, PageAccess, Right
 from worker.console.acts import Acts, dead_letters_of
 from worker.console.pages.frame import framed
-from worker.console.pages.render import HX_REQUEST, REFUSALS, go, page
+from worker.console.pages.render import REFUSALS, go, page
 from worker.console.services import services_of
 
 router = APIRouter(prefix="/accounts/{account_id}")

@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from config.permissions import Principal
 from consumers.presence import workers
 from worker.console import reading
-from worker.console.access import FormData, PageAccess, Right, of_nobody
+from worker.console.access import HX_REQUEST, FormData, PageAccess, Right, of_nobody
 from worker.console.acts import Acts
-from worker.console.pages.render import HX_REQUEST, REFUSALS, go, page
+from worker.console.pages.render import REFUSALS, go, page
 from worker.console.services import services_of
 
 router = APIRouter()

@@ -1,11 +1,13 @@
 """Users and API tokens, of an account or of the service provider."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from config.errors import TokenError
 from config.permissions import Principal
 from config.tokens import Token
 from config.users import User
@@ -101,14 +103,19 @@ def _act(
         once = password.get_secret_value() if password else ""
         return _people(request, principal, account_id, (f"The password of {user.login}", once))
     if do == "create-token":
-        _, secret = acts.create_token(form.get("name", ""), account_id)
+        _, secret = acts.create_token(
+            form.get("name", ""),
+            account_id,
+            read_only=form.get("scope") == "read",
+            days=_days(form.get("days", "").strip()),
+        )
         once = secret.get_secret_value()
         return _people(request, principal, account_id, ("The new token", once))
     if do == "revoke-token":
-        _check_own(services.tokens.get(token_id).account_id, account_id)
+        _check_own(services.tokens.list(_of(account_id)), "token_id", token_id, account_id)
         acts.revoke_token(token_id)
         return go(request, where, "The token was revoked: it opens nothing any more.")
-    _check_own(services.users.get(login).account_id, account_id)
+    _check_own(services.users.list(_of(account_id)), "login", login.lower(), account_id)
     if do == "reset":
         password = acts.reset_password(login, None)
         once = password.get_secret_value() if password else ""
@@ -122,7 +129,19 @@ def _act(
     raise NotFound
 
 
-def _check_own(owner: str | None, account_id: str | None) -> None:
-    """What the form names must be of the account that the route has checked."""
-    if owner != account_id:
+def _days(text: str) -> int | None:
+    """For how many days a token is to stand; None: without an end. Raises TokenError."""
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}", text):
+        raise TokenError("Days must be a number, or left empty for a token without an end.")
+    return int(text)
+
+
+def _check_own(found: Iterable[T], name: str, wanted: str, account_id: str | None) -> None:
+    """What the form names must be of the account that the route has checked.
+
+    What is another account's is told as what there is not.
+    """
+    if wanted not in {getattr(each, name) for each in _own(found, account_id)}:
         raise Conflict("That is not one of this account.")

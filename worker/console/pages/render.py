@@ -14,19 +14,25 @@ from config.errors import ConfigError
 from config.permissions import Principal
 from worker.cli.output import duration
 from worker.console import assets
-from worker.console.access import SESSION_COOKIE, cookie_name, cookie_of, signed_in
+from worker.console.access import (
+    HX_REQUEST,
+    SESSION_COOKIE,
+    cookie_name,
+    cookie_of,
+    signed_in,
+)
 from worker.console.errors import Conflict
+from worker.console.limits import TooManyRequests
 from worker.console.services import services_of
 from worker.console.sessions import Notice
 from worker.show import without_credentials
 
 NOTICE_COOKIE = "courier_notice"
-HX_REQUEST = "HX-Request"
 _KILO = 1024
 _MEGA = 1024 * _KILO
 _MINUTE, _HOUR = 60, 3600
 
-REFUSALS = (ConfigError, Conflict)
+REFUSALS = (ConfigError, Conflict, TooManyRequests)
 """What a page answers with a sentence above itself."""
 
 

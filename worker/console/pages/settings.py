@@ -10,10 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from config.fields import explain, read_form, settings_fields
 from config.ftp_settings import FtpSettings, FtpSettingsInput
 from config.permissions import Principal
-from worker.console.access import Form, FormData, NotFound, PageAccess, Right
+from worker.console.access import HX_REQUEST, Form, FormData, NotFound, PageAccess, Right
 from worker.console.acts import Acts
 from worker.console.pages.frame import framed
-from worker.console.pages.render import HX_REQUEST, go, page
+from worker.console.pages.render import go, page
 from worker.console.services import Services, services_of
 from worker.console.validation import Run, TooManyTests
 from worker.show import read_account

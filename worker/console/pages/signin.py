@@ -1,6 +1,8 @@
 """Signing in and out."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from threading import BoundedSemaphore
 from typing import Annotated
@@ -9,16 +11,21 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import SecretStr
 from starlette.responses import RedirectResponse, Response
 
+from config.audit import Action
+from config.permissions import Principal
+from config.sessions import SESSION_SECONDS
+from config.users import User
 from worker.console.access import (
     SESSION_COOKIE,
     FormData,
     PageAccess,
     Right,
+    cookie_of,
     signed_in,
 )
-from worker.console.pages.render import page, set_cookie
-from worker.console.services import services_of
-from worker.console.sessions import SESSION_SECONDS
+from worker.console.pages.render import forget_cookie, page, set_cookie
+from worker.console.services import Services, services_of
+from worker.console.sessions import DEVICE_SECONDS
 
 NO_KEYS = (
     "Nobody can sign in, because the platform has no key: its operator sets COURIER_SECRET_KEYS "
@@ -26,13 +33,49 @@ NO_KEYS = (
 )
 WRONG = "Login or password is not right."
 BUSY = "Many people sign in at this moment: try again in a few seconds."
+TOO_MANY = "Too many tries: wait {} seconds, then try again."
+DEVICE_COOKIE = "courier_device"
 HASHING_SECONDS = 5.0
-_hashing = BoundedSemaphore(2)
-"""Each look at a password takes 19 MiB and a processor."""
+MAX_WAITING = 8
+"""So many wait for a look at a password; the threads that answer are for all pages."""
+FAILURES_SECONDS, SUCCESSES_SECONDS = 3600, 60
+"""What is repeated within this time is one entry of the audit, with its count."""
+UNKNOWN = "unknown"
 _LOCAL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 router = APIRouter()
 Anybody = Annotated[None, Depends(PageAccess(Right.PUBLIC))]
+
+
+class Busy(Exception):
+    """Too many passwords are being looked at."""
+
+
+class _Room:
+    """Where passwords are looked at: each takes 19 MiB and a processor."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = BoundedSemaphore(at_once)
+        self._entrance = BoundedSemaphore(at_once + MAX_WAITING)
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Raises Busy where there is no room within a few seconds."""
+        if not self._entrance.acquire(blocking=False):
+            raise Busy
+        try:
+            if not self._at_once.acquire(timeout=HASHING_SECONDS):
+                raise Busy
+            try:
+                yield
+            finally:
+                self._at_once.release()
+        finally:
+            self._entrance.release()
+
+
+_strangers, _known = _Room(2), _Room(1)
+"""Whoever signs in from a known browser does not queue up behind those who guess."""
 
 
 @router.get("/sign-in")
@@ -51,32 +94,82 @@ def sign_in(_: Anybody, request: Request, form: FormData) -> Response:
     login, to = form.get("login", "").strip(), form.get("to", "/")
     if not services.sessions.possible:
         return _form(request, to, NO_KEYS, HTTPStatus.SERVICE_UNAVAILABLE, login)
-    address = request.client.host if request.client else "unknown"
-    wait = services.signins.attempt(login, address)
+    address, device = address_of(request), device_of(request, login)
+    wait = services.signins.attempt(login, address, device)
     if wait > 0:
-        words = f"Too many tries: wait {max(1, round(wait))} seconds, then try again."
+        words = TOO_MANY.format(max(1, round(wait)))
         return _form(request, to, words, HTTPStatus.TOO_MANY_REQUESTS, login, wait)
-    if not _hashing.acquire(timeout=HASHING_SECONDS):
-        return _form(request, to, BUSY, HTTPStatus.SERVICE_UNAVAILABLE, login)
     try:
-        user = services.users.verify(login, SecretStr(form.get("password", "")))
-    finally:
-        _hashing.release()
+        user = is_right(services, login, form.get("password", ""), is_known=device is not None)
+    except Busy:
+        return _form(request, to, BUSY, HTTPStatus.SERVICE_UNAVAILABLE, login)
     if user is None:
+        _note_failure(services, login, address)
         return _form(request, to, WRONG, HTTPStatus.UNPROCESSABLE_ENTITY, login)
-    services.signins.succeeded(login, address)
+    services.signins.succeeded(login, address, device)
+    return _signed_in(request, services, user, to)
+
+
+@router.post("/sign-out")
+def sign_out(
+    principal: Annotated[Principal, Depends(PageAccess(Right.SIGNED_IN))], request: Request
+) -> Response:
+    """End the session: at the server, so that its cookie opens nothing wherever it is."""
+    services = services_of(request)
+    services.sessions.end(request.state.session)
+    after = {"address": address_of(request)}
+    services.audit.record(principal.login, Action.SIGNED_OUT, principal.account_id, {}, after)
+    response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    forget_cookie(request, response, SESSION_COOKIE)
+    return response
+
+
+def is_right(services: Services, login: str, password: str, *, is_known: bool) -> User | None:
+    """The user whose password it is, or None. Raises Busy."""
+    with (_known if is_known else _strangers).enter():
+        return services.users.verify(login, SecretStr(password))
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
+def device_of(request: Request, login: str) -> str | None:
+    """Which browser it is of those from which the user has signed in before; None where none."""
+    return services_of(request).sessions.device(login, cookie_of(request, DEVICE_COOKIE))
+
+
+def _signed_in(request: Request, services: Services, user: User, to: str) -> Response:
+    services.audit.count(
+        user.login,
+        Action.SIGNED_IN,
+        user.account_id,
+        address_of(request),
+        every=SUCCESSES_SECONDS,
+    )
     response = RedirectResponse(_safe(to), HTTPStatus.SEE_OTHER)
     session = services.sessions.begin(user)
     set_cookie(request, response, SESSION_COOKIE, session, seconds=SESSION_SECONDS)
+    device = services.sessions.remember(user.login, cookie_of(request, DEVICE_COOKIE))
+    set_cookie(request, response, DEVICE_COOKIE, device, seconds=DEVICE_SECONDS)
     return response
 
 
-@router.post("/sign-out", dependencies=[Depends(PageAccess(Right.SIGNED_IN))])
-def sign_out() -> Response:
-    """Forget the session."""
-    response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
-    response.delete_cookie(SESSION_COOKIE, path="/")
-    return response
+def _note_failure(services: Services, login: str, address: str) -> None:
+    """For the audit; of who is not known no login is kept: it may be a password, typed too early.
+
+    As much is asked of the database for a login that is known as for one that is not.
+    """
+    user = services.users.find(login)
+    services.audit.count(
+        UNKNOWN,
+        Action.SIGN_IN_FAILED,
+        user.account_id if user else None,
+        address,
+        every=FAILURES_SECONDS,
+        target=user.login if user else None,
+    )
 
 
 def _form(

@@ -1,0 +1,144 @@
+"""How often who may do what: in memory, for the one process that serves the console.
+
+Token buckets: so much at once, then one more each so many seconds. The service provider is not
+limited where the limit guards tenants against each other.
+"""
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from config.accounts import Find, lineage
+from config.errors import AccountError
+from config.permissions import Principal
+
+MAX_KEYS = 20_000
+"""So many are counted at once; the one that was seen longest ago is forgotten first."""
+
+
+class TooManyRequests(Exception):
+    """It may be done later. Its text says so; `seconds` until then."""
+
+    def __init__(self, sentence: str, seconds: float) -> None:
+        super().__init__(sentence)
+        self.seconds = max(1, math.ceil(seconds))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`burst` at once, then one each `seconds`."""
+
+    burst: int
+    seconds: float
+
+
+OF_TOKEN = Rate(burst=200, seconds=1 / 20)
+"""Requests of one token to the API."""
+OF_ACCOUNT = Rate(burst=600, seconds=1 / 60)
+"""Requests of all tokens of one account together."""
+TRY_NOW = Rate(burst=5, seconds=12)
+"""Of one account: its server is not to be hammered."""
+TRY_NOW_TREE = Rate(burst=20, seconds=3)
+"""Of a top account with everything beneath it."""
+SETTINGS_TESTS = Rate(burst=20, seconds=6)
+"""Of a top account with everything beneath it: a test goes to any host that is named."""
+TAKEN_LOGINS = Rate(burst=10, seconds=360)
+"""Logins an account may find taken: it is not to learn who else is here."""
+
+
+class Buckets:
+    """One kind of thing that is limited, by whatever key. Usable from any thread."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._free_at: OrderedDict[str, float] = OrderedDict()
+        """When the key's bucket is full again."""
+
+    def wait(self, key: str, now: float | None = None) -> float:
+        """Seconds until one more fits; 0 where it does. Takes nothing."""
+        with self._lock:
+            return self._wait(key, time.monotonic() if now is None else now)
+
+    def take(self, key: str, now: float | None = None) -> float:
+        """The same, and takes one where it fits."""
+        moment = time.monotonic() if now is None else now
+        with self._lock:
+            wait = self._wait(key, moment)
+            if wait == 0:
+                full_at = max(moment, self._free_at.get(key, moment))
+                self._free_at[key] = full_at + self._rate.seconds
+                self._free_at.move_to_end(key)
+                if len(self._free_at) > MAX_KEYS:
+                    self._free_at.popitem(last=False)
+            return wait
+
+    def _wait(self, key: str, moment: float) -> float:
+        used = self._free_at.get(key, moment) - moment
+        return max(0.0, used - (self._rate.burst - 1) * self._rate.seconds)
+
+
+class Limits:
+    """What the console counts. `find` looks accounts up."""
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._tokens = Buckets(OF_TOKEN)
+        self._accounts = Buckets(OF_ACCOUNT)
+        self._tries = Buckets(TRY_NOW)
+        self._tree_tries = Buckets(TRY_NOW_TREE)
+        self._tests = Buckets(SETTINGS_TESTS)
+        self._taken = Buckets(TAKEN_LOGINS)
+
+    def request(self, principal: Principal) -> None:
+        """One request to the API. Raises TooManyRequests."""
+        sentence = "Too many requests: wait as long as Retry-After says, then go on more slowly."
+        _enforce(self._tokens.take(principal.login), sentence)
+        if principal.account_id is not None:
+            _enforce(self._accounts.take(principal.account_id), sentence)
+
+    def try_now(self, principal: Principal, account_id: str) -> None:
+        """One "try now" of the account. Raises TooManyRequests."""
+        if principal.is_provider:
+            return
+        sentence = (
+            "The account was tried several times just now: look at the result, wait a minute."
+        )
+        _enforce(self._tries.take(account_id), sentence)
+        _enforce(self._tree_tries.take(top_of(account_id, self._find)), sentence)
+
+    def test(self, principal: Principal, top: str) -> None:
+        """One test of settings beneath the top account. Raises TooManyRequests."""
+        if not principal.is_provider:
+            sentence = "Settings were tested many times just now: wait a minute, then try again."
+            _enforce(self._tests.take(top), sentence)
+
+    def may_create_user(self, principal: Principal) -> None:
+        """Raises TooManyRequests for who has found many logins taken."""
+        if principal.account_id is not None:
+            sentence = "Too many logins that are taken were tried: wait, then choose another one."
+            _enforce(self._taken.wait(principal.account_id), sentence)
+
+    def taken_login(self, principal: Principal) -> None:
+        """Count that the account has found a login taken."""
+        if principal.account_id is not None:
+            self._taken.take(principal.account_id)
+
+
+def top_of(account_id: str, find: Find) -> str:
+    """The account at the top of the tree in which the account hangs, itself where it is one."""
+    account = find(account_id)
+    if account is None:
+        return account_id
+    try:
+        *_, top = lineage(account, find)
+    except AccountError:  # its chain is broken: it counts alone
+        return account_id
+    return top.account_id
+
+
+def _enforce(wait: float, sentence: str) -> None:
+    if wait > 0:
+        raise TooManyRequests(sentence, wait)
