@@ -217,6 +217,9 @@ def test_what_is_open_to_more_than_may_be_meant_is_logged_once_at_the_start(
 ) -> None:
     with started(courier, processes, NO_CONSOLE, EGRESS_ALLOW="127.0.0.0/8") as running:
         running.wait_state("ready")
+        until(lambda: '"service_started"' in running.log.read_text(), "the start")
+        running.terminate()
+        running.wait_end()
         lines = [json.loads(line) for line in running.log.read_text().splitlines()]
     told = [line["what"] for line in lines if line["event"] == "exposed"]
     assert told == ["sources", *(["user"] if os.geteuid() == 0 else []), "networks"]

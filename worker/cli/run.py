@@ -49,8 +49,6 @@ def run(
     settings = load_settings()
     _refuse_short_leases(settings)
     logs.configure(settings.log_format)
-    if not supervised:
-        _warn(settings)
     with stop_signals() as asked, open_core(settings) as core:
         if processes > 1:
             _supervise(core, processes, asked, console=not no_console)
@@ -83,6 +81,7 @@ def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool)
             if console:
                 stack.enter_context(served_console(core))
         _log().info("service_started", processes=processes, metrics=core.settings.metrics_bind)
+        _warn(core.settings)
         workers.run(asked)
     _log().info("service_stopped")
 
@@ -101,6 +100,8 @@ def _work(core: Core, asked: StopSignals, *, console: bool, supervised: bool) ->
         metrics=_shown(service.health_address),
         console=_shown(service.console_address),
     )
+    if not supervised:
+        _warn(core.settings)
     _wait(asked.stop, supervised=supervised)
     _log().info("service_stopping")
     service.stop(asked.hurry)
