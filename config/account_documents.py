@@ -13,6 +13,15 @@ from config.numbers import Number
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """What a change of keys did to the stored passwords."""
+
+    rotated: int
+    unreadable: tuple[str, ...]
+    """Accounts whose password no key given can read."""
+
+
+@dataclass(frozen=True)
 class StoredLogin:
     """An account with the password of its settings, as of one moment."""
 
@@ -58,11 +67,18 @@ def checked_account(values: Document) -> Account:
         raise AccountError(" ".join(explain(error).values())) from None
 
 
-def one_more_notice(facts: Document) -> Document:
-    """The notices of an account with this one, as an expression of the database."""
-    made = {"key": str(ObjectId()), "at": "$$NOW"}
-    notice = {"$mergeObjects": [{"$literal": facts}, made]}
-    return {"$concatArrays": [{"$ifNull": ["$notices", []]}, [notice]]}
+def settings_changes(values: Document, notice: Document | None) -> Document:
+    """The expressions that replace an account's settings, and add the notice of it; None removes
+    a value."""
+    changes: Document = {
+        name: "$$REMOVE" if value is None else {"$literal": value} for name, value in values.items()
+    }
+    changes["settings_saves"] = {"$add": [{"$ifNull": ["$settings_saves", 0]}, 1]}
+    if notice is not None:
+        made = {"key": str(ObjectId()), "at": "$$NOW"}
+        more = {"$mergeObjects": [{"$literal": notice}, made]}
+        changes["notices"] = {"$concatArrays": [{"$ifNull": ["$notices", []]}, [more]]}
+    return changes
 
 
 def overtaken(account_id: str) -> AccountError:

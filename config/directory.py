@@ -5,21 +5,21 @@ that part.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from pydantic import SecretStr
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from config.account_documents import (
+    Rotation,
     StoredLogin,
     account_document,
     account_of,
     account_or_why,
     checked_account,
     number_of,
-    one_more_notice,
     overtaken,
+    settings_changes,
 )
 from config.accounts import (
     Account,
@@ -33,22 +33,14 @@ from config.destination import check_password_stays
 from config.documents import Document, of_accounts
 from config.errors import AccountError, UnknownAccount, UnreadableSecret
 from config.notices import SettingsNotice, notice_facts
-from config.numbers import Number, check_number
+from config.numbers import Number, check_number, spellings
 from config.permissions import check_grant, check_move, descendants
+from config.reserved import ReservedIds
 from config.secrets import Vault
 from config.tokens import Tokens
 from config.users import Users
 
 __all__ = ["Directory", "Number", "Rotation", "StoredLogin", "account_of"]
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """What a change of keys did to the stored passwords."""
-
-    rotated: int
-    unreadable: tuple[str, ...]
-    """Accounts whose password no key given can read."""
 
 
 class Directory:
@@ -59,6 +51,7 @@ class Directory:
         self._numbers = database["numbers"]
         self._users = Users(database, self.find)
         self._tokens = Tokens(database, self.find)
+        self._reserved = ReservedIds(database)
         self._vault = vault
 
     def create(
@@ -69,7 +62,10 @@ class Directory:
         parent: str | None = None,
         ftp_access: bool = False,
     ) -> Account:
-        """Add an account. Raises AccountError where it exists or its parent cannot pass FTP on."""
+        """Add an account.
+
+        Raises AccountError where it exists or has existed, or its parent cannot pass FTP on.
+        """
         account = checked_account(
             {
                 "account_id": check_account_id(account_id),
@@ -82,10 +78,14 @@ class Directory:
             self.get(parent)
             if ftp_access:
                 check_grant(account, self.find)
+        if self.find(account_id) is not None:
+            raise _exists(account_id)
+        self._reserved.check_free(account_id)
         try:
             self._accounts.insert_one(account_document(account))
         except DuplicateKeyError:
-            raise AccountError(f"The account {account_id!r} exists already.") from None
+            raise _exists(account_id) from None
+        self._check_not_removed(account_id)
         return account
 
     def find(self, account_id: str) -> Account | None:
@@ -257,7 +257,7 @@ class Directory:
         return Rotation(rotated, tuple(unreadable))
 
     def remove(self, account_id: str) -> None:
-        """Delete the account, its numbers, users and tokens.
+        """Delete the account, its numbers, users and tokens; its id is not given out again.
 
         The account goes last, so that a removal that was cut short can be repeated. Raises
         UnknownAccount, and AccountError while sub accounts hang on it.
@@ -268,6 +268,8 @@ class Directory:
                 f"The account {account_id!r} has the sub account {child['_id']!r}: "
                 "remove that first."
             )
+        self.get(account_id)
+        self._reserved.reserve(account_id)
         self._users.remove_of(account_id)
         self._tokens.remove_of(account_id)
         self._numbers.delete_many({"account_id": account_id})
@@ -275,9 +277,9 @@ class Directory:
             raise UnknownAccount(account_id)
 
     def number(self, number: str) -> Number | None:
-        """What is known of a telephone number, or None."""
-        document = self._numbers.find_one({"_id": number})
-        return None if document is None else number_of(document)
+        """What is known of a telephone number, however it is spelled, or None."""
+        known = self.find_numbers(spellings(number))
+        return next((known[each] for each in spellings(number) if each in known), None)
 
     def find_numbers(self, numbers: Collection[str]) -> dict[str, Number]:
         """What is known of these telephone numbers."""
@@ -290,15 +292,23 @@ class Directory:
             for document in cursor:
                 yield number_of(document)
 
+    def spelling(self, number: str) -> str:
+        """A number as it is stored, or is to be. Raises AccountError where it is none.
+
+        One that was stored as it was typed, by an earlier version, stays known by that.
+        """
+        known = self.number(number)
+        return check_number(number) if known is None else known.number
+
     def set_number(self, number: Number) -> None:
         """Store a number's account and delivery method; it may have been another account's.
 
         Raises UnknownAccount, and AccountError where the number is malformed.
         """
-        check_number(number.number)
+        spelled = self.spelling(number.number)
         self.get(number.account_id)
         self._numbers.replace_one(
-            {"_id": number.number},
+            {"_id": spelled},
             {"account_id": number.account_id, "method": number.method.value},
             upsert=True,
         )
@@ -308,7 +318,7 @@ class Directory:
 
         For those who may not take another account's number. Raises AccountError otherwise.
         """
-        query = {"_id": number.number, "account_id": number.account_id}
+        query = {"_id": self.spelling(number.number), "account_id": number.account_id}
         change = {"$set": {"method": number.method.value}}
         if not self._numbers.update_one(query, change).matched_count:
             raise AccountError(
@@ -317,13 +327,20 @@ class Directory:
 
     def remove_number(self, number: str) -> None:
         """Forget a number. Raises AccountError where it is not known."""
-        if not self._numbers.delete_one({"_id": number}).deleted_count:
+        known = self.number(number)
+        if known is None or not self._numbers.delete_one({"_id": known.number}).deleted_count:
             raise AccountError(f"The number {number!r} is not known.")
 
     def _children(self, account_ids: Iterable[str]) -> Iterator[Account]:
         with self._accounts.find({"parent": {"$in": list(account_ids)}}).sort("_id") as cursor:
             for document in cursor:
                 yield account_of(document)
+
+    def _check_not_removed(self, account_id: str) -> None:
+        """Take a new account back where the former one of its id went at the same time."""
+        if self._reserved.is_reserved(account_id):
+            self._accounts.delete_one({"_id": account_id})
+            self._reserved.check_free(account_id)
 
     def _check_moved(self, account: Account, parent: str | None) -> None:
         """Take the move back where another one, at the same time, closed a circle with it.
@@ -358,16 +375,11 @@ class Directory:
     ) -> None:
         """The settings and the notice of their change, in one update."""
         query: Document = {"_id": account_id}
-        changes: Document = {
-            name: "$$REMOVE" if value is None else {"$literal": value}
-            for name, value in values.items()
-        }
-        changes["settings_saves"] = {"$add": [{"$ifNull": ["$settings_saves", 0]}, 1]}
+        facts = None
         if stored is not None:
             query["settings_saves"] = stored.saves
             facts = notice_facts(account_id, actor, stored.settings, settings)
-            if facts is not None:
-                changes["notices"] = one_more_notice(facts)
+        changes = settings_changes(values, facts)
         if not self._accounts.update_one(query, [{"$set": changes}]).matched_count:
             self.get(account_id)
             raise AccountError(
@@ -378,3 +390,7 @@ class Directory:
     def _set(self, account_id: str, values: Document) -> None:
         if not self._accounts.update_one({"_id": account_id}, {"$set": values}).matched_count:
             raise UnknownAccount(account_id)
+
+
+def _exists(account_id: str) -> AccountError:
+    return AccountError(f"The account {account_id!r} exists already.")

@@ -35,6 +35,10 @@ class UnknownAccount(AccountError):
         self.account_id = account_id
 
 
+class NumberError(AccountError):
+    """What was given is no telephone number."""
+
+
 class PasswordAsked(AccountError):
     """A stored password would go to another place than the one it was entered for."""
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from config.accounts import Account, DeliveryMethod
 from config.directory import Directory, Number
 from config.errors import AccountError
+from config.numbers import spellings
 from consumers.events import InvalidEvent, RecordingReady, decode
 from consumers.ledger import Arrival
 
@@ -24,7 +25,7 @@ class Admission:
         usable = [event for event in events if isinstance(event, RecordingReady)]
         accounts = self._directory.find_all({event.account_id for event in usable})
         numbers = self._directory.find_numbers(
-            {event.number for event in usable if event.number is not None}
+            {each for event in usable for each in _spellings(event)}
         )
         return [
             event if isinstance(event, InvalidEvent) else _admitted(event, accounts, numbers)
@@ -57,7 +58,7 @@ def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> Deli
         raise InvalidEvent("unusable-account", str(account))
     if account is None:
         raise InvalidEvent("unknown-account", f"there is no account {event.account_id!r}")
-    number = None if event.number is None else numbers.get(event.number)
+    number = next((numbers[each] for each in _spellings(event) if each in numbers), None)
     if number is None:
         return account.default_method
     if number.account_id != event.account_id:
@@ -65,3 +66,8 @@ def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> Deli
             "number-of-another-account", f"number {event.number!r} belongs to another account"
         )
     return number.method
+
+
+def _spellings(event: RecordingReady) -> tuple[str, ...]:
+    """How the event's number may be stored; an odd number is just not known."""
+    return () if event.number is None else spellings(event.number)

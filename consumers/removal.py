@@ -63,8 +63,8 @@ def discard_ownerless(ledger: Ledger, broker: Broker, observe: Observer) -> int:
     """Give up files whose account is no more, with its queues; how many there were.
 
     The intake asks for the accounts before it opens the rows: one that is removed in between
-    would leave files that wait for ever, or for a later account of the same id. The queues go
-    first, so that what was cut short is found again. Raises BrokerAway and pymongo's errors.
+    would leave files that wait for ever. The queues go first, so that what was cut short is found
+    again. Raises BrokerAway and pymongo's errors.
     """
     given_up = 0
     for account_id, recording_ids in ledger.files.ownerless(OWNERLESS_AGE, BATCH).items():

@@ -16,7 +16,10 @@ from worker.cli.record import record
 app = command_group()
 
 
-NumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="As in the events.")]
+NumberArgument = Annotated[
+    str,
+    typer.Argument(metavar="NUMBER", help="Digits, with + before them where it is international."),
+]
 
 
 @app.command("set")
@@ -28,7 +31,8 @@ def set_number(
 ) -> None:
     """Store whose number it is and how its recordings are delivered."""
     with context.core() as core:
-        before, after = core.directory.number(number), Number(number, account, method)
+        spelled = core.directory.spelling(number)
+        before, after = core.directory.number(spelled), Number(spelled, account, method)
         core.directory.set_number(after)
         record(
             core,
@@ -36,9 +40,9 @@ def set_number(
             account,
             noted.number_before(before),
             noted.number_set(after),
-            target=number,
+            target=spelled,
         )
-    output.say(f"Recordings of {number} go to {account} by {method.value}.")
+    output.say(f"Recordings of {spelled} go to {account} by {method.value}.")
 
 
 @app.command("default")
@@ -84,5 +88,5 @@ def remove(number: NumberArgument) -> None:
         core.directory.remove_number(number)
         if known is not None:
             before = noted.number_removed(known)
-            record(core, Action.NUMBER_REMOVED, known.account_id, before, {}, target=number)
+            record(core, Action.NUMBER_REMOVED, known.account_id, before, {}, target=known.number)
     output.say(f"The number {number} was removed.")

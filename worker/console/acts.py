@@ -1,7 +1,7 @@
 """What people and programs may do, each with its entry in the audit: shared by pages and API."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -137,9 +137,11 @@ class Acts:
 
     # --- numbers ------------------------------------------------------------------------------
 
-    def set_number(self, number: Number) -> None:
-        """Store a number's method; only the provider may give an account another number."""
+    def set_number(self, given: Number) -> Number:
+        """Store a number's method, and tell how it is stored; only the provider may give an
+        account another number."""
         directory = self.services.directory
+        number = replace(given, number=directory.spelling(given.number))
         before = directory.number(number.number)
         if self.principal.is_provider:
             directory.set_number(number)
@@ -152,15 +154,16 @@ class Acts:
             noted.number_set(number),
             target=number.number,
         )
+        return number
 
-    def remove_number(self, account_id: str, number: str) -> None:
+    def remove_number(self, account_id: str, given: str) -> None:
         """Forget a number of the account. Raises Conflict where it is not one of it."""
-        known = self.services.directory.number(number)
+        known = self.services.directory.number(given)
         if known is None or known.account_id != account_id:
             raise Conflict("That is not a number of this account.")
-        self.services.directory.remove_number(number)
+        self.services.directory.remove_number(known.number)
         before = noted.number_removed(known)
-        self._note(Action.NUMBER_REMOVED, account_id, before, {}, target=number)
+        self._note(Action.NUMBER_REMOVED, account_id, before, {}, target=known.number)
 
     # --- dead letters -------------------------------------------------------------------------
 

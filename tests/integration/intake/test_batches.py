@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from config.accounts import DeliveryMethod
 from config.directory import Directory, Number
@@ -54,6 +55,17 @@ def test_each_event_of_a_mixed_batch_comes_to_its_own_end(route: Route) -> None:
     assert route.row("mail")["status"] == "skipped"
     assert route.ledger.accounts.read(ACCOUNT).routed == 3
     assert route.ledger.accounts.read("other").routed == 1
+
+
+def test_a_number_is_known_however_the_event_spells_it_and_an_odd_one_is_just_not_known(
+    route: Route, database: Database[dict[str, Any]]
+) -> None:
+    route.directory.set_number(Number("+44 (0)1632-960001", ACCOUNT, DeliveryMethod.EMAIL))
+    stored = {"_id": "sip:anna", "account_id": ACCOUNT, "method": "email"}
+    database["numbers"].insert_one(stored)  # as an earlier version took it
+    numbers = ("+441632960001", "+44 1632 960001", "sip:anna", "not a number")
+    events = [event(f"r{index}", number=number) for index, number in enumerate(numbers)]
+    assert taken_together(route, *events) == ["skipped", "skipped", "skipped", "routed"]
 
 
 def test_of_several_events_of_one_recording_in_a_batch_one_is_routed(route: Route) -> None:

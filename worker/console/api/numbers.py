@@ -29,10 +29,12 @@ def list_numbers(_: Viewer, request: Request, account_id: str) -> list[Shape]:
 def set_number(
     principal: Changer, request: Request, account_id: str, number: NumberText, given: NumberMethod
 ) -> Shape:
-    """Store its delivery method; only the service provider gives an account another number."""
+    """Store its delivery method; only the service provider gives an account another number.
+
+    Blanks, dashes and brackets are left out of the number; the answer has it as it is stored.
+    """
     chosen = Number(number, account_id, given.method)
-    Acts(services_of(request), principal).set_number(chosen)
-    return number_shape(chosen)
+    return number_shape(Acts(services_of(request), principal).set_number(chosen))
 
 
 @router.delete("/{number:path}", status_code=status.HTTP_204_NO_CONTENT)

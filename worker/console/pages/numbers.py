@@ -47,10 +47,10 @@ def set_number(principal: Changer, request: Request, account_id: str, form: Form
     number = form.get("number", "").strip()
     try:
         chosen = Number(number, account_id, _method(form.get("method", "")))
-        Acts(services_of(request), principal).set_number(chosen)
+        chosen = Acts(services_of(request), principal).set_number(chosen)
     except REFUSALS as refusal:
         return go(request, f"/accounts/{account_id}/numbers", str(refusal), ok=False)
-    words = f"Recordings of {number} go by {chosen.method.label}."
+    words = f"Recordings of {chosen.number} go by {chosen.method.label}."
     return go(request, f"/accounts/{account_id}/numbers", words)
 
 
