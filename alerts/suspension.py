@@ -26,7 +26,7 @@ FTP has been suspended for {duration} for your account and it will be retried on
 has expired, please note that your FTP requests are being queued up.
 
 Last error message from your server: {words}
-
+{speaker}
 Account: {account}
 Files waiting: {waiting}
 Next try: {until}, with the oldest file.
@@ -43,6 +43,13 @@ takes a file.
 
 {table}
 """
+
+
+_SPEAKERS = {
+    "system": "(These are the words of the platform's operating system: your server gave none.)\n",
+    "courier": "(These are the platform's own words for what it has seen.)\n",
+}
+"""Added where the last words are not the server's."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class Suspension:
     oldest: datetime | None
     at: datetime
     until: datetime
+    said_by: str = ""
+    """Whose words they are: `server`, `system` or `courier`; empty: not known."""
     outage_since: datetime | None = None
     """When the outage began, where the account is told of it once and then daily."""
 
@@ -92,6 +101,7 @@ def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessa
         username=message.one_line(suspension.username),
         duration=message.duration(suspension.seconds),
         words=message.one_line(suspension.words, message.MAX_WORDS) or "(none)",
+        speaker=_SPEAKERS.get(suspension.said_by, ""),
         account=message.one_line(suspension.account_id),
         waiting=_waiting(suspension),
         until=message.told(suspension.until),

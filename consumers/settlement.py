@@ -67,7 +67,7 @@ class Settlement:
         `running` uploads were at the server; `shared`: its lost connection is counted already.
         """
         kind = judged(failure.kind, running=running)
-        error = LastError(kind.value, failure.words, failure.advice)
+        error = LastError.of(failure, kind)
         decide_on = partial(self._decide, begun, claim, failure, running=running, shared=shared)
         run = self.means.ledger.accounts.read(self.account_id)
         decision = decide_on(run)

@@ -7,6 +7,9 @@
         ConnectFailed             no TCP connection
         TlsFailed                 no TLS session
         ProtocolFailed            it does not speak the protocol, or no algorithm in common
+          FtpAnswers              an FTP server, where SFTP was asked for
+          SshAnswers              an SSH server, where FTP was asked for
+          StrangerAnswers         some other service
           StartupText             the login prints text where SFTP begins
         HostKeyChanged            not the key that was pinned
         LoginRefused              the credentials, or the logon type
@@ -35,13 +38,14 @@
 AccountFault, FileFault and SourceFault are ProgramFault too: what nobody foresaw.
 
 The kind is decided where the error is raised, never by matching its text later. `words` are the
-server's own last words, or the operating system's where it said none; `advice` is for the person
+server's own last words, or the operating system's where it said none, and `said_by` tells whose
+they are; `advice` is for the person
 who has to mend it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, assert_never
+from typing import ClassVar, Self, assert_never
 
 
 class Kind(StrEnum):
@@ -52,6 +56,29 @@ class Kind(StrEnum):
     SOURCE = "source"
     BUSY = "busy"
     OURS = "ours"
+
+
+class Speaker(StrEnum):
+    """Who said the words of a failure."""
+
+    SERVER = "server"
+    """The server, or the library that speaks to it."""
+    SYSTEM = "system"
+    """The operating system of the platform: the server said nothing."""
+    COURIER = "courier"
+    """The program, of what it has seen."""
+
+
+class Said(str):
+    """Words, and who said them. Put together with others they are the program's own."""
+
+    __slots__ = ("by",)
+    by: Speaker
+
+    def __new__(cls, words: str, by: Speaker) -> Self:
+        said = super().__new__(cls, words)
+        said.by = by
+        return said
 
 
 class TransferError(Exception):
@@ -70,6 +97,11 @@ class TransferError(Exception):
         self.words = words
         self.part_left = False
         self.common: object | None = None
+
+    @property
+    def said_by(self) -> Speaker:
+        """Whose words these are."""
+        return self.words.by if isinstance(self.words, Said) else Speaker.COURIER
 
 
 class AccountFailure(TransferError):
@@ -95,6 +127,18 @@ class TlsFailed(AccountFailure):
 
 class ProtocolFailed(AccountFailure):
     advice = "Check protocol and port: the server and the platform have no common language."
+
+
+class FtpAnswers(ProtocolFailed):
+    advice = "An FTP server answers here: choose FTP, or another port."
+
+
+class SshAnswers(ProtocolFailed):
+    advice = "An SFTP server answers here: choose SFTP, or another port."
+
+
+class StrangerAnswers(ProtocolFailed):
+    advice = "What answers here is no FTP or SFTP server: check host and port."
 
 
 class StartupText(ProtocolFailed):

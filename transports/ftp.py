@@ -41,7 +41,7 @@ from transports.ftp_control import Control, code_of, is_sendable, told_size
 from transports.ftp_data import DataConnections
 from transports.names import with_parents
 from transports.watchdog import Watch
-from transports.words import decoded, lost, spoken
+from transports.words import decoded, heard, lost, own, spoken, stranger
 
 _UNKNOWN_COMMAND = {"500", "502", "504"}
 _BY_CODE: dict[str, type[TransferError]] = {
@@ -82,7 +82,9 @@ def translate(
     """What an error of ftplib or of the operating system means, in the server's words."""
     if isinstance(error, OSError | EOFError):
         return lost(error)
-    words = spoken(str(error), password) if isinstance(error, ftplib.Error) else ""
+    if isinstance(error, ftplib.error_proto):
+        return stranger(str(error), password)
+    words = heard(error, password) if isinstance(error, ftplib.Error) else ""
     if isinstance(error, _REFUSALS):
         code = code_of(error)
         failure = judge(code) if judge is not None else None
@@ -582,7 +584,7 @@ class FtpServer:
         return True
 
     def _make_all(self, path: str) -> str:
-        refused = "550 The folder cannot be entered"
+        refused: str = own("The folder cannot be entered")
         for folder in with_parents(path):
             with self._talk(self._limits.reply):
                 try:

@@ -11,6 +11,7 @@ import time
 
 from transports.egress import Connection
 from transports.errors import NameRefused
+from transports.words import own
 
 _MAX_REPLY = 64 * 1024
 _FRESH = 5.0
@@ -228,5 +229,5 @@ class Control(ftplib.FTP):
         self._begins = False
         self._room -= len(line) + 1
         if self._room < 0:
-            raise ftplib.Error("The server's reply does not end")
+            raise ftplib.Error(own("The server's reply does not end"))
         return line

@@ -24,6 +24,7 @@ from transports.names import with_parents
 from transports.sftp_answers import Attributes, Refused
 from transports.sftp_session import Judge, SftpSession
 from transports.sftp_writes import Writes
+from transports.words import own
 
 _NO_SUCH_PATH, _WRITE_PROTECT, _NO_SPACE, _QUOTA = 10, 12, 14, 15  # of later drafts, seen in 3
 _MISSING = {SFTP_NO_SUCH_FILE, _NO_SUCH_PATH}
@@ -230,7 +231,7 @@ class SftpServer(SftpSession):
         return mode is None or stat.S_ISDIR(mode)
 
     def _make_all(self, path: str) -> str:
-        refused = "The path is not a folder"
+        refused: str = own("The path is not a folder")
         for folder in with_parents(path):
             with self._talk(self._limits.reply):
                 try:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from paramiko.sftp import CMD_STATUS, SFTP_DESC, SFTP_OK, SFTPError
 
-from transports.words import spoken
+from transports.words import own, spoken
 
 MAX_PACKET = 256 * 1024
 """Bytes of an answer: what OpenSSH allows itself (SFTP_MAX_MSG_LENGTH)."""
@@ -63,7 +63,7 @@ class Packet:
 
     def _take(self, count: int) -> bytes:
         if count > len(self._left):
-            raise Malformed("The server sent half an answer")
+            raise Malformed(own("The server sent half an answer"))
         taken, self._left = self._left[:count], self._left[count:]
         return taken
 
@@ -71,7 +71,7 @@ class Packet:
 def check_status(kind: int, data: bytes) -> None:
     """Raises Refused where the status is not OK; servers of old drafts send no words with it."""
     if kind != CMD_STATUS:
-        raise Malformed("The server did not say whether it was done")
+        raise Malformed(own("The server did not say whether it was done"))
     packet = Packet(data)
     code = packet.number()
     if code == SFTP_OK:
@@ -87,7 +87,7 @@ def handle_of(data: bytes) -> bytes:
     """The handle of a file that was opened."""
     handle = Packet(data).text()
     if not 0 < len(handle) <= _MAX_HANDLE:
-        raise Malformed("The server gave a handle of no allowed length")
+        raise Malformed(own("The server gave a handle of no allowed length"))
     return handle
 
 
@@ -149,7 +149,7 @@ def digest_of(data: bytes, algorithm: str) -> str:
     if used == b"check-file":  # left out by later drafts
         used = packet.text()
     if used != algorithm.encode():
-        raise Malformed("The server told a digest that it was not asked for")
+        raise Malformed(own("The server told a digest that it was not asked for"))
     return packet.rest.hex()
 
 

@@ -18,7 +18,7 @@ from paramiko.ssh_exception import SSHException
 
 from transports.errors import StartupText
 from transports.sftp_answers import MAX_PACKET, Malformed, Packet, extensions_of
-from transports.words import MAX_WORDS, spoken
+from transports.words import MAX_WORDS, own, spoken
 
 _VERSION = 3
 _LENGTH = 4
@@ -181,7 +181,7 @@ class SftpChannel(SFTPClient):
         kind, data = self._read_packet_of(self._length_of_greeting())
         self._answered_in(time.monotonic() - started)
         if kind != CMD_VERSION:
-            raise SFTPError("It does not speak SFTP")
+            raise SFTPError(own("It does not speak SFTP"))
         version = Packet(data).number()
         with contextlib.suppress(Malformed):  # whoever cannot name them has none
             self.extensions = frozenset(extensions_of(data))
@@ -192,7 +192,7 @@ class SftpChannel(SFTPClient):
 
     def _read_packet_of(self, length: int) -> tuple[int, bytes]:
         if not 0 < length <= MAX_PACKET:
-            raise SFTPError("The server sent an answer of no allowed length")
+            raise SFTPError(own("The server sent an answer of no allowed length"))
         data = self._read_all(length)
         return data[0], data[1:]
 

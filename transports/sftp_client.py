@@ -50,6 +50,7 @@ from transports.sftp_answers import (
 )
 from transports.sftp_channel import Answered, SftpChannel
 from transports.watchdog import Watch
+from transports.words import own
 
 Told = TypeVar("Told")
 _REQUEST = 32 * 1024
@@ -170,7 +171,7 @@ class SftpClient:
     def _opened(self, path: str, flags: int) -> bytes:
         kind, body = self._request(CMD_OPEN, path, flags, SFTPAttributes())
         if kind != CMD_HANDLE:
-            raise SFTPError("Expected a handle")
+            raise SFTPError(own("Expected a handle"))
         return handle_of(body)
 
     def _digest(self, request: str, file: str | bytes, algorithm: str) -> str:

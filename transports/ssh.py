@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from config.accounts import Algorithms
 from transports.errors import LoginRefused
-from transports.words import spoken
+from transports.words import own, spoken
 
 _GREETING = 256
 _ALLOWANCE = 1024 * 1024
@@ -57,7 +57,7 @@ class Wire(socket.socket):
         if len(self.greeting) < _GREETING:
             self.greeting += data[: _GREETING - len(self.greeting)]
         if self.received > _ALLOWANCE + 16 * self.sent:
-            raise Flooded("The server sent more than it was asked for")
+            raise Flooded(own("The server sent more than it was asked for"))
         return data
 
     def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
@@ -137,8 +137,9 @@ class SshTransport(Transport):
         ):
             names = self._offers.get(offered, [])
             if names and not set(names) & set(taken):
-                return spoken(
-                    f"No {kind} in common: the server offers {', '.join(names)}; "
+                offers = spoken(", ".join(names))
+                return (
+                    f"No {kind} in common: the server offers {offers}; "
                     f"the platform takes {', '.join(taken)}"
                 )
         return ""

@@ -24,15 +24,17 @@ from transports.base import Limits
 from transports.egress import Connection
 from transports.errors import (
     ConnectionLost,
+    FtpAnswers,
     LoginRefused,
     ProtocolFailed,
     ServerBusy,
     Stalled,
+    StrangerAnswers,
     TransferError,
 )
 from transports.ssh import Answers, SshTransport, Wire
 from transports.watchdog import Watch
-from transports.words import lost, spoken
+from transports.words import heard, lost, spoken, stranger
 
 _TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
 
@@ -43,7 +45,7 @@ def translate(error: Exception, password: SecretStr | None = None) -> TransferEr
         return lost(error)
     if isinstance(error, BadAuthenticationType):
         return LoginRefused(f"The server only takes: {spoken(', '.join(error.allowed_types))}")
-    words = spoken(str(error), password) if isinstance(error, SSHException | SFTPError) else ""
+    words = heard(error, password) if isinstance(error, SSHException | SFTPError) else ""
     if isinstance(error, AuthenticationException):
         return LoginRefused(words or "Authentication failed")
     return ProtocolFailed(words or "The server broke the protocol")
@@ -181,23 +183,29 @@ class SshConnection:
             ) from error
 
     def _told(self, error: Exception, watch: Watch) -> TransferError:
+        if not self.transport.remote_version:
+            return self._told_without_ssh(error, watch)
         if watch.expired:
             return Stalled(watch.words)
-        if not self.transport.remote_version:
-            return self._told_without_ssh(error)
         if isinstance(error, IncompatiblePeer):
             return ProtocolFailed(self.transport.no_common_algorithm() or str(error))
         if self.transport.goodbye is not None:
             return self._told_goodbye(error)
         return translate(self._cause(error), self.password)
 
-    def _told_without_ssh(self, error: Exception) -> TransferError:
-        greeting = spoken(self.wire.greeting, self.password)
+    def _told_without_ssh(self, error: Exception, watch: Watch) -> TransferError:
+        other = stranger(self.wire.greeting, self.password)
+        if isinstance(other, FtpAnswers):
+            return other
         if self.wire.ended:  # what OpenSSH does beyond MaxStartups, with or without a word
-            return ServerBusy(greeting or "The server closed the connection before greeting")
+            return ServerBusy(other.words or "The server closed the connection before greeting")
+        if isinstance(other, StrangerAnswers) and other.words:
+            return other
+        if watch.expired:
+            return Stalled(watch.words)
         if isinstance(error, OSError):
             return lost(error)
-        return ProtocolFailed(greeting or "The server does not speak SSH")
+        return ProtocolFailed(other.words or "The server does not speak SSH")
 
     def _told_goodbye(self, error: Exception) -> TransferError:
         code, words = self.transport.goodbye or (0, "")

@@ -7,31 +7,67 @@ import ssl
 
 from pydantic import SecretStr
 
-from transports.errors import ConnectionLost, Stalled, TransferError
+from transports.errors import (
+    ConnectionLost,
+    FtpAnswers,
+    ProtocolFailed,
+    Said,
+    Speaker,
+    SshAnswers,
+    Stalled,
+    StrangerAnswers,
+    TransferError,
+)
 
 MAX_WORDS = 500
+MAX_BANNER = 80
+"""Characters that are shown of what a service says that is no FTP or SFTP server."""
+_FTP_GREETING = re.compile(r"(220|120|421)[ -](?!.*\bE?SMTP\b)")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
-def spoken(text: str | bytes, secret: SecretStr | None = None) -> str:
+def spoken(text: str | bytes, secret: SecretStr | None = None, most: int = MAX_WORDS) -> Said:
     """The server's words on one line, of bounded length, never with the secret in them.
 
-    Bytes are UTF-8 (RFC 2640, RFC 4251) or, where they are not, Latin-1.
+    Bytes are UTF-8 (RFC 2640, RFC 4251) or, where they are not, Latin-1. The program's own words
+    are left as they are: a short password may be a part of them.
     """
+    if isinstance(text, Said) and text.by is Speaker.COURIER:
+        return text
     line = _UNPRINTABLE.sub(" ", decoded(text))
     line = " ".join(line.split())
     if secret is not None and secret.get_secret_value():
         line = line.replace(secret.get_secret_value(), "***")
-    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
+    return Said(line if len(line) <= most else line[: most - 1] + "…", Speaker.SERVER)
 
 
-def system_words(error: OSError) -> str:
+def own(words: str) -> Said:
+    """The program's own words, where they stand among a server's: nothing in them is masked."""
+    return Said(words, Speaker.COURIER)
+
+
+def heard(error: Exception, secret: SecretStr | None = None) -> Said:
+    """The words of an error in a library's name: the library's, the server's, or our own."""
+    first = error.args[0] if error.args else ""
+    return spoken(first if isinstance(first, Said) else str(error), secret)
+
+
+def stranger(greeting: str | bytes, secret: SecretStr | None = None) -> ProtocolFailed:
+    """What it means that something else answers than the protocol that was asked for."""
+    words = spoken(greeting, secret, MAX_BANNER)
+    if words.startswith("SSH-"):
+        return SshAnswers(words)
+    return (FtpAnswers if _FTP_GREETING.match(words) else StrangerAnswers)(words)
+
+
+def system_words(error: OSError) -> Said:
     """The operating system's words for an error: `Connection refused`."""
     if isinstance(error, TimeoutError):
-        return os.strerror(errno.ETIMEDOUT)
+        return Said(os.strerror(errno.ETIMEDOUT), Speaker.SYSTEM)
     if isinstance(error, ssl.SSLError):
-        return _tls_words(error)
-    return spoken(error.strerror or str(error)) or "The connection failed"
+        return Said(_tls_words(error), Speaker.SYSTEM)
+    words = spoken(error.strerror or str(error)) or "The connection failed"
+    return Said(words, Speaker.SYSTEM)
 
 
 def _tls_words(error: ssl.SSLError) -> str:

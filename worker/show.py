@@ -17,6 +17,7 @@ from config.users import User
 from consumers.invalid import InvalidMessage
 from consumers.ledger import NO_FILES, Counts, Document, RunState, Status, Totals, shown_state
 from consumers.presence import Worker
+from transports.errors import Speaker
 from worker.core import Core
 
 Shape = dict[str, Any]
@@ -29,6 +30,7 @@ DELIVERY_FIELDS = (
     "remote_path",
     "size",
     "last_error",
+    "last_error_by",
     "created_at",
     "delivered_at",
     "reason",
@@ -118,6 +120,7 @@ def account_shape(facts: AccountFacts) -> Shape:
         "suspended_until": iso(run.suspended_until),
         "last_error": run.last_error.words if run.last_error else None,
         "last_error_advice": run.last_error.advice if run.last_error else None,
+        "last_error_by": (run.last_error.said_by or None) if run.last_error else None,
         "queued": facts.queued,
         "oldest_queued_seconds": round(facts.oldest_queued_seconds, 3),
         "dead_letters": facts.dead_letters,
@@ -129,6 +132,19 @@ def settings_shape(settings: FtpSettings | None) -> Shape | None:
     if settings is None:
         return None
     return settings.model_dump(mode="json", exclude={"known_hosts"})
+
+
+def speaker(said_by: str | None) -> str | None:
+    """Whose words the last ones are, for a person."""
+    return (
+        {
+            Speaker.SERVER: "the customer's server",
+            Speaker.SYSTEM: "the platform's operating system",
+            Speaker.COURIER: "the platform, of what it has seen",
+        }.get(Speaker(said_by))
+        if said_by
+        else None
+    )
 
 
 def delivery_shape(row: Document) -> Shape:
@@ -143,6 +159,7 @@ def delivery_shape(row: Document) -> Shape:
         "remote_path": row.get("remote_path") if is_delivered else None,
         "size": row["size"],
         "last_error": row["last_error"]["words"] if row["last_error"] else None,
+        "last_error_by": (row["last_error"] or {}).get("said_by") or None,
         "created_at": iso(row["created_at"]),
         "delivered_at": iso(row["delivered_at"]),
         "reason": row["reason"],

@@ -22,7 +22,7 @@ from config.directory import account_of
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.records import Document, LastError, RunState, shown_state
 from consumers.policy import State
-from transports.errors import Kind
+from transports.errors import Kind, Speaker
 
 _FRESH: Document = {
     "state": State.ACTIVE.value,
@@ -50,6 +50,7 @@ _FAULT = LastError(
     Kind.OURS.value,
     "A fault of the program at working the account: this was reported",
     "Nothing to do at the server: the operators were told, and it is tried again by itself.",
+    Speaker.COURIER.value,
 )
 _RECOVERY = "recovery"
 _CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
@@ -500,6 +501,7 @@ def _alert_facts(blame: Blame, failures: int, seconds: float) -> Document:
         "seconds": seconds,
         "words": blame.error.words,
         "advice": blame.error.advice,
+        "said_by": blame.error.said_by,
         "recipients": list(settings.email_alerts),
         "queued": blame.queued,
         "oldest": blame.oldest,
@@ -510,7 +512,7 @@ def _run_state(document: Document) -> RunState:
     run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
     error = run["last_error"]
     run["state"] = State(run["state"])
-    run["last_error"] = error and LastError(error["kind"], error["words"], error["advice"])
+    run["last_error"] = error and LastError.stored(error)
     return RunState(**{field.name: run[field.name] for field in fields(RunState)})
 
 

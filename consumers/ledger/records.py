@@ -8,7 +8,7 @@ from typing import Any
 
 from config.accounts import Account
 from consumers.policy import AccountView, State, recovers
-from transports.errors import TransferError
+from transports.errors import Kind, TransferError
 from transports.names import join, part_name
 from transports.upload import Intent
 
@@ -37,10 +37,22 @@ class LastError:
     kind: str
     words: str
     advice: str
+    said_by: str = ""
+    """Whose words they are, a Speaker; empty: not known, as of failures from before it was."""
 
     @classmethod
-    def of(cls, failure: TransferError) -> "LastError":
-        return cls(failure.kind.value, failure.words, failure.advice)
+    def of(cls, failure: TransferError, kind: Kind | None = None) -> "LastError":
+        """`kind`: what it counts as, where that is not its own."""
+        return cls(
+            (kind or failure.kind).value, str(failure.words), failure.advice, failure.said_by.value
+        )
+
+    @classmethod
+    def stored(cls, document: Document) -> "LastError":
+        """As MongoDB has it, be it from before all of its fields were there."""
+        return cls(
+            document["kind"], document["words"], document["advice"], document.get("said_by", "")
+        )
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ def test_an_account_is_created_listed_and_shown(courier: Program) -> None:
         "suspended_until": None,
         "last_error": None,
         "last_error_advice": None,
+        "last_error_by": None,
         "queued": 0,
         "oldest_queued_seconds": 0.0,
         "dead_letters": 0,

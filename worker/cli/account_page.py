@@ -86,6 +86,7 @@ def _label(name: str, value: str) -> str:
 def _error_lines(error: LastError | None) -> Iterator[tuple[str, Cell]]:
     if error is not None:
         yield "last error", error.words
+        yield "said by", show.speaker(error.said_by)
         yield "advice", error.advice
 
 

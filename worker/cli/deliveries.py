@@ -143,6 +143,7 @@ def _page(row: Document) -> Iterator[tuple[str, Cell]]:
     yield "verified by", shape["verified"]
     yield "failed tries", shape["tries"]
     yield "last error", shape["last_error"]
+    yield "said by", show.speaker(shape["last_error_by"])
     yield "advice", row["last_error"]["advice"] if row["last_error"] else None
     yield "arrived", output.moment(shape["created_at"])
     yield "delivered", output.moment(shape["delivered_at"])

@@ -268,3 +268,31 @@ def digest(suspensions: list[Suspension]) -> EmailMessage:
 def test_a_limit_cuts_with_a_mark() -> None:
     assert one_line("abcdef", 4) == "abc…"
     assert one_line("abcd", 4) == "abcd"
+
+
+@pytest.mark.parametrize(
+    ("said_by", "line"),
+    [
+        ("", ""),
+        ("server", ""),
+        (
+            "system",
+            "(These are the words of the platform's operating system: your server gave none.)\n",
+        ),
+        ("courier", "(These are the platform's own words for what it has seen.)\n"),
+    ],
+)
+def test_below_the_last_words_stands_who_said_them_where_it_was_not_the_server(
+    said_by: str, line: str
+) -> None:
+    mail = compose(
+        suspension(words="Connection refused", said_by=said_by), sender=SENDER, platform=PLATFORM
+    )
+    last = "Last error message from your server: Connection refused\n"
+    assert f"{last}{line}\nAccount: acme\n" in mail.get_content()
+
+
+def test_a_suspension_stored_before_that_was_known_is_still_read() -> None:
+    document = to_document(suspension())
+    del document["said_by"]
+    assert from_document(document).said_by == ""

@@ -11,6 +11,7 @@ from config.ftp_settings import FtpSettingsInput
 from config.text import MAX_NAME, Name
 from config.tokens import MAX_DAYS
 from consumers.ledger import Status
+from transports.errors import Speaker
 
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -122,6 +123,7 @@ class AccountShape(Given):
     suspended_until: Time | None
     last_error: str | None
     last_error_advice: str | None
+    last_error_by: Speaker | None
     queued: int
     oldest_queued_seconds: float
     dead_letters: int
@@ -193,6 +195,7 @@ class DeliveryShape(Given):
     remote_path: str | None
     size: int | None
     last_error: str | None
+    last_error_by: Speaker | None
     created_at: Time
     delivered_at: Time | None
 

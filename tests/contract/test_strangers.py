@@ -1,0 +1,52 @@
+"""Something else answers than what the settings say."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from config.accounts import Protocol
+from tests.contract.accounts import LIMITS, settings_of
+from tests.contract.scripted import ScriptedServer
+from tests.servers import Sshd, Vsftpd
+from transports import probe
+from transports.base import Egress
+from transports.errors import FtpAnswers, Speaker, SshAnswers, StrangerAnswers
+from transports.probe import TestReport
+from transports.words import MAX_BANNER
+
+
+def report_of(server: Sshd | Vsftpd | ScriptedServer, protocol: Protocol) -> TestReport:
+    settings = settings_of(server.customer, protocol=protocol)
+    return probe.test_settings(settings, SecretStr("y"), LIMITS, Egress())
+
+
+def test_an_ftp_server_asked_for_sftp_is_told_with_what_to_choose(tmp_path: Path) -> None:
+    with Vsftpd(tmp_path / "vsftpd") as server:
+        report = report_of(server, Protocol.SFTP)
+    assert isinstance(report.failure, FtpAnswers)
+    assert report.failure.said_by is Speaker.SERVER
+    assert report.steps[-1].detail.endswith(
+        "An FTP server answers here: choose FTP, or another port."
+    )
+
+
+def test_an_sftp_server_asked_for_ftp_is_told_with_what_to_choose(tmp_path: Path) -> None:
+    with Sshd(tmp_path / "sshd") as server:
+        report = report_of(server, Protocol.FTP)
+    assert isinstance(report.failure, SshAnswers)
+    assert report.steps[-1].detail.endswith(
+        "An SFTP server answers here: choose SFTP, or another port."
+    )
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_of_another_service_no_more_is_shown_than_the_beginning_of_its_banner(
+    protocol: Protocol,
+) -> None:
+    banner = b"+OK \x1b[31msecrets of the inside " + b"x" * 300 + b"\r\n"
+    with ScriptedServer([banner], b"") as server:
+        report = report_of(server, protocol)
+    assert isinstance(report.failure, StrangerAnswers)
+    assert len(report.failure.words) == MAX_BANNER
+    assert report.steps[-1].detail.startswith("+OK [31msecrets of the inside")

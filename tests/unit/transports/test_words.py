@@ -1,0 +1,78 @@
+"""Whose words a failure has, and what is masked in them."""
+# ruff: noqa: S321 - errors of ftplib are made here, nothing is called
+
+import errno
+import ftplib
+
+import pytest
+from paramiko.ssh_exception import SSHException
+from pydantic import SecretStr
+
+from transports import ftp, ssh, ssh_connection
+from transports.errors import (
+    ConnectFailed,
+    FtpAnswers,
+    LoginRefused,
+    ProtocolFailed,
+    Speaker,
+    SshAnswers,
+    StrangerAnswers,
+)
+from transports.words import MAX_BANNER, lost, own, spoken, stranger, system_words
+
+SHORT = SecretStr("y")
+
+
+def test_a_servers_words_are_the_servers() -> None:
+    assert LoginRefused(spoken(b"530 Login incorrect.")).said_by is Speaker.SERVER
+    refused = ftp.translate(ftplib.error_perm("550 Permission denied."))
+    assert (refused.words, refused.said_by) == ("550 Permission denied.", Speaker.SERVER)
+
+
+def test_the_operating_systems_words_are_not_called_the_servers() -> None:
+    error = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    assert ConnectFailed(system_words(error)).said_by is Speaker.SYSTEM
+    assert (
+        lost(ConnectionResetError(errno.ECONNRESET, "Connection reset")).said_by is Speaker.SYSTEM
+    )
+
+
+def test_a_sentence_of_the_program_is_its_own_be_a_servers_words_in_it() -> None:
+    assert ProtocolFailed("The server does not speak SSH").said_by is Speaker.COURIER
+    assert LoginRefused(f"The server only takes: {spoken('publickey')}").said_by is Speaker.COURIER
+    assert lost(EOFError()).said_by is Speaker.COURIER
+
+
+def test_a_short_password_is_masked_in_a_servers_words() -> None:
+    assert spoken("530 y is no password", SHORT) == "530 *** is no password"
+
+
+def test_a_short_password_masks_nothing_in_the_programs_own_words() -> None:
+    endless = ftp.translate(ftplib.Error(own("The server's reply does not end")), SHORT)
+    assert endless.words == "The server's reply does not end"
+    flooded = ssh.Flooded(own("The server sent more than it was asked for by any"))
+    assert "***" not in ssh_connection.translate(flooded, SHORT).words
+    assert "***" in ssh_connection.translate(SSHException("any"), SHORT).words
+
+
+@pytest.mark.parametrize(
+    ("greeting", "failure"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", SshAnswers),
+        (b"220 ProFTPD Server ready\r\n", FtpAnswers),
+        (b"220-Welcome to Pure-FTPd", FtpAnswers),
+        (b"220 mail.example ESMTP Postfix\r\n", StrangerAnswers),
+        (b"HTTP/1.1 400 Bad Request\r\n", StrangerAnswers),
+        (b"-ERR unknown command\r\n", StrangerAnswers),
+    ],
+)
+def test_what_answers_instead_is_told_by_its_greeting(
+    greeting: bytes, failure: type[ProtocolFailed]
+) -> None:
+    assert type(stranger(greeting)) is failure
+
+
+def test_of_a_strangers_banner_no_more_is_shown_than_its_beginning() -> None:
+    words = stranger(b"secrets of \x00\x1b[31m another service " + b"x" * 1000).words
+    assert len(words) == MAX_BANNER
+    assert words.isprintable()
