@@ -9,10 +9,11 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pymongo
 from pymongo.errors import PyMongoError
 
 from config.accounts import Account
@@ -20,15 +21,15 @@ from config.errors import ConfigError
 from consumers.attempt import OURS_DELAY, Failures, Surroundings
 from consumers.broker import BrokerAway, NotRouted
 from consumers.dispatch import Begun, Dispatch
-from consumers.faults import foreseen
 from consumers.ledger import Claimant, RunState
+from consumers.leftovers import remove_leftovers
 from consumers.login import Login
 from consumers.means import Means
 from consumers.observe import ProgramFailed, Trouble
 from consumers.policy import State
 from consumers.reconciler import route_stranded
+from consumers.revocation import Revocation
 from consumers.window import NoQueue
-from transports.errors import Phase, ProgramFault, Progress, TransferError
 
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
@@ -43,6 +44,11 @@ RECHECK = 30.0
 CONFIG_DELAY = 30.0
 """What somebody has to mend first, a missing key for one, is not tried every second."""
 POLL = 0.5
+LOOK_SECONDS = 2.0
+"""Longest wait for the database while uploads end: it is asked again."""
+CUT_SECONDS = 2.0
+"""For so long uploads of an account that is not permitted any more may end by themselves, and by
+the end of their source."""
 JUST_NOW = 0.05
 """Seconds for which one reading of the account serves several claims: somebody who pauses it at
 this moment could not have been quicker."""
@@ -86,6 +92,7 @@ class AccountSession:
     _began: float = field(default_factory=time.monotonic)
     _stirred: threading.Event = field(default_factory=threading.Event)
     _failures: Failures = field(default_factory=Failures)
+    _revocation: Revocation = field(default_factory=Revocation)
     _seen: tuple[Account, RunState] | None = None
     _looked_at: float = 0.0
     _failures_seen: int = 0
@@ -103,7 +110,13 @@ class AccountSession:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
         self._epoch = epoch
         self._around = Surroundings(
-            self.account_id, epoch, self.means, self._login, self.stopping, self._failures
+            self.account_id,
+            epoch,
+            self.means,
+            self._login,
+            self.stopping,
+            self._failures,
+            self._revocation,
         )
         self._dispatch = Dispatch(self._around, self._claimant, self.crowded, self._stirred)
         try:
@@ -157,9 +170,10 @@ class AccountSession:
         """Nothing is begun on a state that a failure changes meanwhile."""
         with self._failures.lock:
             account, run = self._read()
-            if account is None or not self._may_work(account, run):
+            if account is None or not self._is_permitted(account):
+                self._revocation.revoke()
                 return NOTHING_TO_DO
-            return self._go_on(account, run)
+            return NOTHING_TO_DO if run.paused else self._go_on(account, run)
 
     def _read(self) -> tuple[Account | None, RunState]:
         """State, permission and settings as they are, or of an account that is well as just now."""
@@ -191,8 +205,8 @@ class AccountSession:
             return False
         return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
 
-    def _may_work(self, account: Account, run: RunState) -> bool:
-        on = account.settings is not None and account.enabled and not run.paused
+    def _is_permitted(self, account: Account) -> bool:
+        on = account.settings is not None and account.enabled
         return on and self.means.directory.may_use_ftp(account)
 
     def _bring_back_casualties(self, run: RunState) -> None:
@@ -276,31 +290,12 @@ class AccountSession:
         files = self.means.ledger.files
         if route_stranded(self.means.ledger, self.means.router, self.account_id):
             return None
-        self._remove_leftovers()
+        remove_leftovers(self.means, self._login, self.account_id)
         if files.waiting(self.account_id).files:
             return Rest(wait=RECHECK)
         if files.has_casualty(self.account_id, run.streak):
             return Rest(until=run.casualties_due)
         return NOTHING_TO_DO
-
-    def _remove_leftovers(self) -> None:
-        """What tries that were cut have left at the customer, of files that are not tried again."""
-        leftovers = self.means.ledger.files.leftovers(self.account_id)
-        if not leftovers:
-            return
-        try:
-            with foreseen(Progress(Phase.CONNECTING)):
-                self._remove_each(leftovers)
-        except ProgramFault as fault:
-            self._report(fault.__cause__ or fault)
-        except TransferError:
-            return  # the next session tries again
-
-    def _remove_each(self, leftovers: Sequence[tuple[str, list[str]]]) -> None:
-        for recording_id, paths in leftovers:
-            if not self._login.remove(paths):
-                return
-            self.means.ledger.files.cleaned(recording_id)
 
     def _casualty_is_due(self, run: RunState) -> bool:
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
@@ -336,11 +331,31 @@ class AccountSession:
         self._login.dismiss()
         with contextlib.suppress(PyMongoError):  # the others wait until it has ended then
             self._dispatch.share()
+        while not self._dispatch.uploads.are_over:
+            self._stirred.wait(POLL)
+            self._stirred.clear()
+            self._cut_what_is_revoked()
         for ended in self._dispatch.uploads.close():
             if ended.trouble is not None:
                 self._tell(ended.trouble)
             elif ended.delivered:
                 self._dispatch.messages.settle(ended)
+
+    def _cut_what_is_revoked(self) -> None:
+        """An account that is removed, switched off or no longer permitted is not worked at all.
+
+        Its uploads end at their next block and remove what they have written; where none comes
+        the source is cut, and then the server.
+        """
+        if self._revocation.seconds > 2 * CUT_SECONDS:
+            self._login.interrupt()
+        elif self._revocation.seconds > CUT_SECONDS:
+            self._revocation.cut()
+        elif not self._revocation:
+            with contextlib.suppress(PyMongoError, ConfigError), pymongo.timeout(LOOK_SECONDS):
+                account, _ = self.means.ledger.accounts.look(self.account_id)
+                if account is None or not self._is_permitted(account):
+                    self._revocation.revoke()
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ from consumers.ledger import Claim, LastError, RunState
 from consumers.login import Line, Login
 from consumers.means import Means
 from consumers.observe import ProgramFailed, TryEnded
-from consumers.policy import State
+from consumers.policy import State, judged
+from consumers.revocation import Revocation
 from consumers.settlement import Settlement
 from consumers.uploads import Ended
 from transports.errors import (
@@ -29,13 +30,18 @@ from transports.errors import (
     Phase,
     ProgramFault,
     Progress,
+    SingledOut,
     TransferError,
     fault_at,
 )
 from transports.sources import open_source
+from transports.trial import try_upload
 from transports.upload import Uploaded, upload
 
 OURS_DELAY = 1.0
+SUSPECTED = 2
+"""A file that has failed so often where others had to wait for it is told from its server by a test
+upload: if that works, the failure is the file's."""
 IN_USE_DELAY = 2.0
 """Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
 
@@ -59,6 +65,12 @@ class Surroundings:
     login: Login
     stopping: threading.Event
     failures: Failures
+    revocation: Revocation
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether uploads are cut at this moment: what they fail of is nobody's failure."""
+        return self.stopping.is_set() or bool(self.revocation)
 
     @property
     def settlement(self) -> Settlement:
@@ -95,8 +107,7 @@ class Attempt:
         try:
             uploaded = self._upload(line)
         except TransferError as error:
-            failure = Interrupted(error.words) if self.around.stopping.is_set() else error
-            failure.part_left = error.part_left
+            failure = self._judged(line, error)
             self._observe(failure=failure)
             return self._after_failure(line, failure)
         except OURS as error:
@@ -146,8 +157,8 @@ class Attempt:
         return uploaded
 
     def _bring(self, line: Line, progress: Progress) -> Uploaded:
-        means = self.around.means
-        journal = LedgerJournal(means, self.around.epoch, self.settings, self.claim, progress)
+        means, revocation = self.around.means, self.around.revocation
+        journal = self._journal(progress)
         journal.check_name()
         with open_source(
             self.claim.file_url,
@@ -158,7 +169,54 @@ class Attempt:
         ) as source:
             progress.phase = Phase.CONNECTING
             server = line.open(self.settings)
-            return upload(server, GuardedSource(source), journal.job(), journal)
+            guarded = GuardedSource(source, revocation.check)
+            with revocation.reading(guarded):
+                return upload(server, guarded, journal.job(), journal)
+
+    def _journal(self, progress: Progress) -> LedgerJournal:
+        around = self.around
+        return LedgerJournal(
+            around.means, around.epoch, self.settings, self.claim, around.revocation, progress
+        )
+
+    def _judged(self, line: Line, error: TransferError) -> TransferError:
+        """What the failure is: nobody's where uploads are cut, the file's where it alone fails."""
+        failure = error
+        if self.around.is_cut:
+            failure = Interrupted(error.words)
+        elif self._is_suspect(line, error) and self.claim.suspected + 1 >= SUSPECTED:
+            failure = SingledOut(error.words) if self._takes_a_test_file() else error
+        failure.part_left = error.part_left
+        return failure
+
+    def _is_suspect(self, line: Line, failure: TransferError) -> bool:
+        """Whether others have to wait for a file that it may be alone to blame.
+
+        As the probe; and as one that would be an outage's dead letter, which returns by itself.
+        """
+        waited_for = self.begun.state is State.PROBING or self.claim.casualty
+        dies = self.claim.tries + 1 >= self.around.means.rules.max_tries
+        by_account = judged(failure.kind, running=1 + line.others) is Kind.ACCOUNT
+        is_fault = isinstance(failure, ProgramFault)
+        return line.has_logged_in and by_account and (waited_for or dies) and not is_fault
+
+    def _takes_a_test_file(self) -> bool:
+        """Whether the server takes a small text by the very means of this upload."""
+        line = self.around.login.line()
+        journal = self._journal(Progress())
+        try:
+            with foreseen(Progress(Phase.WRITING)):
+                try_upload(line.open(self.settings), journal.job(), journal)
+        except TransferError as failure:
+            line.discard()
+            if isinstance(failure, ProgramFault):
+                self._report(failure)
+            return False
+        except BaseException:
+            line.discard()
+            raise
+        line.keep()
+        return True
 
     def _give_start_back(self, error: BaseException) -> None:
         """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
@@ -173,7 +231,8 @@ class Attempt:
             self.around.means.ledger.files.release(self.claim)
             return Ended(self.claim, rests=OURS_DELAY)
         self._settle(line, failure)
-        return Ended(self.claim, passes=failure.kind is Kind.SOURCE)
+        passes = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut)
+        return Ended(self.claim, passes=passes)
 
     def _settle(self, line: Line, failure: TransferError) -> None:
         if failure.kind is Kind.BUSY:
@@ -188,6 +247,7 @@ class Attempt:
                 failure,
                 running=1 + line.others + shared,
                 shared=shared,
+                suspected=self._is_suspect(line, failure),
             )
 
     def _after_clash(self, failure: NameInUse) -> Ended:

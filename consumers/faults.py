@@ -1,6 +1,6 @@
 """The backstop: an error that nobody foresaw is an end of what it came in, counted and shown."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pymongo.errors import PyMongoError
@@ -8,7 +8,7 @@ from pymongo.errors import PyMongoError
 from config.errors import ConfigError
 from consumers.broker import BrokerAway, NotRouted
 from transports.errors import Phase, Progress, TransferError, fault_at
-from transports.sources import Source
+from transports.sources import OpenSource
 
 OURS = (PyMongoError, BrokerAway, NotRouted, ConfigError)
 """What is ours to mend and passes by itself: the database, the broker, a key that is missing."""
@@ -31,10 +31,14 @@ def foreseen(progress: Progress) -> Iterator[None]:
 
 
 class GuardedSource:
-    """A recording whose unforeseen errors are the source's, wherever it is read."""
+    """A recording whose unforeseen errors are the source's, wherever it is read.
 
-    def __init__(self, source: Source) -> None:
+    `check` is called before each block: it ends the reading by what it raises.
+    """
+
+    def __init__(self, source: OpenSource, check: Callable[[], None]) -> None:
         self._source = source
+        self._check = check
 
     @property
     def size(self) -> int | None:
@@ -48,7 +52,12 @@ class GuardedSource:
             blocks = iter(self._source)
         while True:
             with foreseen(Progress(Phase.READING)):
+                self._check()
                 block = next(blocks, None)
             if block is None:
                 return
             yield block
+
+    def cut(self) -> None:
+        """End a wait for more of it, from any thread."""
+        self._source.cut()

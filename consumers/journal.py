@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from config.accounts import ExistingFile, FtpSettings
 from consumers.ledger import Claim
 from consumers.means import Means
+from consumers.revocation import Revocation
 from transports.errors import NameInUse, NotPermitted, Progress
 from transports.names import identified, join
 from transports.upload import Intent, Job
@@ -19,6 +20,7 @@ class LedgerJournal:
     epoch: int
     settings: FtpSettings
     claim: Claim
+    revocation: Revocation = field(default_factory=Revocation)
     progress: Progress = field(default_factory=Progress)
     """Told how far the upload has come."""
     _copy: int = 1
@@ -60,7 +62,8 @@ class LedgerJournal:
         return self.means.ledger.files.withdraw(self.claim)
 
     def permit(self) -> None:
-        """Raises NotPermitted once the lease is over."""
+        """Raises NotPermitted once the lease is over, Interrupted once the account is revoked."""
+        self.revocation.check()
         self.means.ownership.permit(self.claim.account_id, self.epoch)
 
     def job(self) -> Job:

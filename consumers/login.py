@@ -352,6 +352,11 @@ class Line:
         self._server.hand_on = self._hand_on if self._login.hands_on(settings) else None
         return self._server
 
+    @property
+    def has_logged_in(self) -> bool:
+        """Whether it had a session at the server, also if that has failed since."""
+        return self._server is not None
+
     def keep(self) -> None:
         """The file was delivered."""
         if self._server is None:

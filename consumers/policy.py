@@ -112,6 +112,7 @@ def decide(
     running: int,
     shared: bool = False,
     fault: bool = False,
+    singled_out: bool = False,
     jitter: float,
 ) -> Decision:
     """The consequence of a failed try.
@@ -119,12 +120,15 @@ def decide(
     `running` is the number of uploads at the account's server while it failed, this one
     included; `shared` tells that it lost a connection with another upload, whose failure counts
     for both; `fault` that an error which nobody foresaw ended the try, which then is one of the
-    file's own in any case; `jitter` is a random number from 0 to 1.
+    file's own in any case; `singled_out` that the server has just taken a test file by the same
+    means: then a probe goes on with the next file; `jitter` is a random number from 0 to 1.
     """
     kind = judged(kind, running=running)
     return Decision(
         _for_file(kind, file, account, rules, jitter, fault=fault),
-        _for_account(kind, account, rules, shared=shared),
+        Nothing()
+        if singled_out and account.state is State.PROBING
+        else _for_account(kind, account, rules, shared=shared),
     )
 
 

@@ -4,6 +4,8 @@ A crash between the two loses one count, never a file (DESIGN 2, step 6).
 """
 
 import random
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,11 +26,12 @@ from consumers.policy import (
     decide,
     judged,
 )
-from transports.errors import Kind, ProgramFault, TransferError
+from transports.errors import Kind, ProgramFault, SingledOut, TransferError
 from transports.upload import Uploaded
 
-ATTEMPTS = 5
-"""How often a decision is made anew because somebody changed the account in between."""
+RACE_SECONDS = (0.005, 0.5)
+"""The first and the longest pause before a decision is made anew, because somebody has changed the
+account in between."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +64,28 @@ class Settlement:
         *,
         running: int,
         shared: bool,
+        suspected: bool,
     ) -> None:
         """The try failed: by the policy's decision on the state at its end, `begun` its start.
 
-        `running` uploads were at the server; `shared`: its lost connection is counted already.
+        `running` uploads were at the server; `shared`: its lost connection is counted already;
+        `suspected`: it may be the file that the server does not take, whatever it says.
         """
         kind = judged(failure.kind, running=running)
         error = LastError.of(failure, kind)
         decide_on = partial(self._decide, begun, claim, failure, running=running, shared=shared)
-        run = self.means.ledger.accounts.read(self.account_id)
-        decision = decide_on(run)
-        self._settle_file(
-            claim, decision.file, error, streak=run.streak, part_left=failure.part_left
-        )
-        for _ in range(ATTEMPTS):
+        decision: Decision | None = None
+        for run in self._until_it_holds():
+            again = decide_on(run)
+            if decision is None:
+                self._settle_file(
+                    claim, again.file, failure, error, run.streak, suspected=suspected
+                )
+            elif decision.file.counted and not again.file.counted:
+                self._take_back(claim, decision.file)
+            decision = again
             if self._settle_account(account, run, decision, error):
                 return
-            run = self.means.ledger.accounts.read(self.account_id)
-            decision = decide_on(run)
 
     def changed(self, state: State, failures: int, error: LastError | None = None) -> None:
         """Tell that the account's running state has changed."""
@@ -94,14 +101,34 @@ class Settlement:
 
     def recover(self, account: Account) -> None:
         """A file was delivered: what its account had to recover from is over."""
-        for _ in range(ATTEMPTS):
-            run = self.means.ledger.accounts.read(self.account_id)
+        for run in self._until_it_holds():
             if not run.recovers:
                 return
             relief = self._relief(account, run)
             if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run, relief):
                 self.changed(State.ACTIVE, 0)
                 return
+
+    def _until_it_holds(self) -> Iterator[RunState]:
+        """The account's running state, read anew after each pause: what others have overtaken is
+        decided again, however often.
+
+        It ends once the account is another epoch's, or gone: then there is nothing to change.
+        """
+        pause, longest = RACE_SECONDS
+        while run := self.means.ledger.accounts.read_own(self.account_id, self.epoch):
+            yield run
+            time.sleep(pause * random.random())  # noqa: S311 - it spreads, it guards nothing
+            pause = min(2 * pause, longest)
+        self.means.observe(Trouble("ledger", f"{self.account_id} is another session's now"))
+
+    def _take_back(self, claim: Claim, outcome: Retry | DeadLetter) -> None:
+        """The account was changed before its part was written: the try is none after all."""
+        if isinstance(outcome, Retry):
+            self.means.ledger.files.uncount(claim)
+        elif not claim.casualty:
+            self.means.dead_letters.replay(claim.recording_id)
+            self.means.dead_letters.sweep(self.account_id)
 
     def _decide(
         self,
@@ -121,6 +148,7 @@ class Settlement:
             running=running,
             shared=shared,
             fault=isinstance(failure, ProgramFault),
+            singled_out=isinstance(failure, SingledOut),
             jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
         )
 
@@ -128,10 +156,11 @@ class Settlement:
         self,
         claim: Claim,
         outcome: Retry | DeadLetter,
+        failure: TransferError,
         error: LastError,
-        *,
         streak: int,
-        part_left: bool,
+        *,
+        suspected: bool,
     ) -> None:
         by_account = error.kind == Kind.ACCOUNT
         if isinstance(outcome, Retry):
@@ -141,7 +170,8 @@ class Settlement:
                 counted=outcome.counted,
                 by_account=by_account,
                 error=error,
-                part_left=part_left,
+                part_left=failure.part_left,
+                suspected=suspected,
             )
             return
         if not claim.casualty:
@@ -152,7 +182,8 @@ class Settlement:
             by_account=by_account,
             casualty_of=streak if outcome.casualty else None,
             error=error,
-            part_left=part_left,
+            part_left=failure.part_left,
+            suspected=suspected,
         )
         if not claim.casualty:
             self.means.observe(

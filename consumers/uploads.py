@@ -105,6 +105,12 @@ class Uploads:
             found.append(self._collect(self._ended.get()))
         return found
 
+    @property
+    def are_over(self) -> bool:
+        """Whether none runs, be they collected or not."""
+        with self._lock:
+            return not self._active
+
     def close(self) -> list[Ended]:
         """Wait until all have ended; nothing can be begun any more."""
         self._pool.shutdown(wait=True)

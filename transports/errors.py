@@ -196,7 +196,7 @@ class VerificationFailed(FileFailure):
 
 
 class SingledOut(FileFailure):
-    """Such a failure is first called the account's: the server's words are about no file."""
+    """First called the account's, as the words fit any file; then a test file was taken."""
 
     advice = (
         "The server took a test file just now, and not this one: check its limits and rules for "

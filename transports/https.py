@@ -78,6 +78,11 @@ class HttpsSource:
             answer = self._answer = self._ask()
         yield from answer.blocks()
 
+    def cut(self) -> None:
+        """End a wait for more of it, from any thread."""
+        if self._answer is not None:
+            self._answer.cut()
+
     def _let_go(self) -> None:
         if self._answer is not None:
             self._answer.close()
@@ -180,6 +185,10 @@ class _Answer:
             if waited > self._limits.source(self._given):
                 raise SourceUnreadable(f"After {waited:.0f} seconds only {self._given} bytes came")
             yield block
+
+    def cut(self) -> None:
+        """Break the connection, from any thread."""
+        self._watch.cut()
 
     def close(self) -> None:
         """End the connection; without ceremony, it is used once."""

@@ -27,10 +27,17 @@ class Source(Protocol):
         """The content. Raises SourceChanged where it was replaced while it was read."""
 
 
+class OpenSource(Source, Protocol):
+    """One that is held open."""
+
+    def cut(self) -> None:
+        """End a wait for more of it, from any thread: reading on fails then."""
+
+
 @contextlib.contextmanager
 def open_source(
     url: str, *, dirs: tuple[Path, ...], max_bytes: int, egress: Egress, limits: Limits
-) -> Iterator[Source]:
+) -> Iterator[OpenSource]:
     """The recording at a `file://` or `https://` URL.
 
     Files must be regular, on a file system that stores them, and, where `dirs` names folders, lie
@@ -81,6 +88,9 @@ class FileSource:
             left -= len(block)
             yield block
         self._check_unchanged(left)
+
+    def cut(self) -> None:
+        """A file is not waited for."""
 
     def _next_block(self, left: int) -> bytes:
         with _readable():

@@ -105,6 +105,12 @@ class AccountStates:
         projection = {"run": 1, "now": "$$NOW"}
         return _run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
 
+    def read_own(self, account_id: str, epoch: int) -> RunState | None:
+        """The same for who works it in this epoch; None where a later one has it, or it is gone."""
+        projection = {"run": 1, "now": "$$NOW"}
+        document = self._accounts.find_one(_fenced(account_id, epoch), projection)
+        return None if document is None else _run_state(document)
+
     def look(self, account_id: str) -> tuple[Account | None, RunState]:
         """The account with its settings, and its running state, as of one moment.
 

@@ -50,7 +50,7 @@ class Endings(Rows):
                         **(alive if claim.casualty else {}),
                     }
                 },
-                {"$unset": ["casualty", "intent", "replaces", "replaced", "lost"]},
+                {"$unset": ["casualty", "intent", "replaces", "replaced", "lost", "suspected"]},
             ],
             projection={"delivered_at": 1, "created_at": 1},
             return_document=ReturnDocument.AFTER,
@@ -66,6 +66,7 @@ class Endings(Rows):
         by_account: bool,
         error: LastError,
         part_left: bool,
+        suspected: bool = False,
     ) -> bool:
         """The try failed; the file may be tried again after `delay` seconds.
 
@@ -76,8 +77,23 @@ class Endings(Rows):
             "not_before": later(delay),
             "lost": "$$REMOVE",
             **_tried(claim, counted=counted, by_account=by_account),
+            **_suspected(claim, suspected=suspected),
         }
         return self._settle(claim, values, error, part_left=part_left)
+
+    def uncount(self, claim: Claim) -> bool:
+        """The try that has just failed is none after all: its account was changed meanwhile.
+
+        False where the file has been started anew since.
+        """
+        counted = {
+            "_id": claim.recording_id,
+            "status": Status.QUEUED.value,
+            "starts": claim.start,
+            "tries": claim.tries + 1,
+        }
+        before = {"tries": claim.tries, "account_tries": claim.account_tries, "not_before": None}
+        return bool(self._rows.update_one(counted, {"$set": before}).modified_count)
 
     def dead_lettered(
         self,
@@ -88,6 +104,7 @@ class Endings(Rows):
         casualty_of: int | None,
         error: LastError,
         part_left: bool,
+        suspected: bool = False,
     ) -> bool:
         """The file has used up its tries; `casualty_of` is the streak whose end brings it back."""
         values: Document = {
@@ -97,6 +114,7 @@ class Endings(Rows):
             "casualty": "$$REMOVE" if casualty_of is None else casualty_of,
             "lost": "$$REMOVE",
             **_tried(claim, counted=counted, by_account=by_account),
+            **_suspected(claim, suspected=suspected),
         }
         return self._settle(claim, values, error, part_left=part_left)
 
@@ -197,3 +215,7 @@ def _tried(claim: Claim, *, counted: bool, by_account: bool) -> Document:
         "tries": claim.tries + counted,
         "account_tries": claim.account_tries + (counted and by_account),
     }
+
+
+def _suspected(claim: Claim, *, suspected: bool) -> Document:
+    return {"suspected": claim.suspected + 1} if suspected else {}

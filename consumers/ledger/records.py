@@ -111,6 +111,9 @@ class Claim:
     intent: Intent | None
     copy: int | None
     """Which `name (copy).ext` the intent reserved."""
+    suspected: int
+    """How often it has failed by the account, at a server that had taken the login, where others
+    had to wait for it: as a probe for one."""
     created_at: datetime
     body: bytes
 
@@ -142,6 +145,7 @@ class Claim:
             ),
             intent=Intent(**row["intent"]) if row.get("intent") else None,
             copy=row.get("copy"),
+            suspected=row.get("suspected", 0),
             created_at=row["created_at"],
             body=row["event"].encode(),
         )
@@ -197,6 +201,8 @@ class RunState:
     """Rises with each file that is published to the account's queue."""
     outage_since: datetime | None
     """The first suspension since the account has last delivered."""
+    epoch: int
+    """Of the ownership that has last worked it."""
     now: datetime
 
     @property

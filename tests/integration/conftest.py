@@ -13,6 +13,7 @@ from pymongo.database import Database
 from consumers.ledger import Document
 from deploy.local.customers import SmtpSink
 from deploy.local.processes import Child
+from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, platform, settings_for
 
 
@@ -28,6 +29,14 @@ def make_courier(
             return stack.enter_context(platform(settings, tmp_path / "recordings"))
 
         yield make
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> Places:
+    """Fake servers, which all connections go to."""
+    found = Places()
+    monkeypatch.setattr("transports.server.connect", found.connect)
+    return found
 
 
 @pytest.fixture

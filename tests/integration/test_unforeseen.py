@@ -7,27 +7,23 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from config.accounts import (
     Account,
     Capabilities,
     ExistingFile,
-    FtpSettings,
     HashAlgorithm,
-    Protocol,
 )
 from consumers.dispatch import Begun, Dispatch
 from consumers.ledger import Claim, RunState
 from consumers.observe import ProgramFailed
 from consumers.uploads import Ended, Uploads
+from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
 from tests.servers.fake import Place
-from transports import server as servers
-from transports.base import Server
 from transports.errors import NameRefused, Phase
 from transports.names import part_name
-from transports.sources import Source, open_source
+from transports.sources import OpenSource, open_source
 
 
 class Panic(BaseException):
@@ -56,6 +52,7 @@ STEPS = {
     "replace": Phase.RENAMING,
 }
 """Of which a file can be the reason, with the phase that is told."""
+HASHES = Capabilities(hash=HashAlgorithm.SHA256)
 KINDS = {Phase.OPENING: "source", Phase.READING: "source"}
 
 
@@ -75,37 +72,6 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[ProgramFailed]:
 
     monkeypatch.setattr("worker.service.LogObserver", lambda: told)
     return found
-
-
-@pytest.fixture
-def places(monkeypatch: pytest.MonkeyPatch) -> dict[str, Place]:
-    """By host, the fake servers that are connected to."""
-    found: dict[str, Place] = {}
-
-    def connect(settings: FtpSettings, _password: SecretStr, *_: Any, **__: Any) -> Server:
-        return found[settings.host].connect()
-
-    monkeypatch.setattr(servers, "connect", connect)
-    return found
-
-
-def add_account(
-    courier: Platform, places: dict[str, Place], name: str, place: Place, **changes: Any
-) -> None:
-    host = f"{name}.example"
-    places[host] = place
-    courier.core.directory.create(name, ftp_access=True)
-    values = {
-        "protocol": Protocol.FTP,
-        "host": host,
-        "username": "u",
-        "path": "in",
-        "capabilities": Capabilities(hash=HashAlgorithm.SHA256),
-        **changes,
-    }
-    courier.core.directory.save_settings(
-        name, FtpSettings.model_validate(values), SecretStr("secret")
-    )
 
 
 def failing(step: str, error: Callable[[], BaseException]) -> Place:
@@ -132,8 +98,10 @@ def poisoned_source(
             yield b"the first block"
             raise error()
 
+        def cut(self) -> None: ...
+
     @contextmanager
-    def opened(url: str, **rest: Any) -> Iterator[Source]:
+    def opened(url: str, **rest: Any) -> Iterator[OpenSource]:
         if "poison-source" in url:
             raise error()
         if "poison-read" in url:
@@ -149,7 +117,7 @@ def poisoned_source(
 @pytest.mark.parametrize("name", MADE)
 def test_it_is_a_try_of_its_file_which_dies_after_five_and_the_others_are_delivered(
     courier: Platform,
-    places: dict[str, Place],
+    places: Places,
     seen: list[ProgramFailed],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -160,7 +128,7 @@ def test_it_is_a_try_of_its_file_which_dies_after_five_and_the_others_are_delive
     with poisoned_source(monkeypatch, error), running(courier):
         for step in STEPS:
             overwrite = {"existing_file": ExistingFile.OVERWRITE} if step == "replace" else {}
-            add_account(courier, places, step, failing(step, error), **overwrite)
+            places.account(courier, step, failing(step, error), capabilities=HASHES, **overwrite)
             source = courier.recording(f"poison-{step}.wav")
             poison[step] = courier.publish(step, source, recording_id=f"poison-{step}")
             others += courier.publish_many(step, [f"{step}-{n}.wav" for n in range(3)])
@@ -183,7 +151,7 @@ def test_it_is_a_try_of_its_file_which_dies_after_five_and_the_others_are_delive
 @pytest.mark.parametrize("name", ["OverflowError", "OSError", "Panic"])
 def test_on_the_way_to_the_server_it_is_the_accounts_and_counts_for_both(
     courier: Platform,
-    places: dict[str, Place],
+    places: Places,
     seen: list[ProgramFailed],
     name: str,
     step: str,
@@ -196,7 +164,7 @@ def test_on_the_way_to_the_server_it_is_the_accounts_and_counts_for_both(
         if at == step and calls[at] <= 3:
             raise make()
 
-    add_account(courier, places, "acme", Place(fails), uploads=1)
+    places.account(courier, "acme", Place(fails), uploads=1)
     with running(courier):
         ids = courier.publish_many("acme", ["a.wav", "b.wav"])
         for recording_id in ids:
@@ -208,7 +176,7 @@ def test_on_the_way_to_the_server_it_is_the_accounts_and_counts_for_both(
 
 
 def test_one_that_stays_suspends_the_account_which_shows_it_and_does_not_spin(
-    make_courier: MakeCourier, places: dict[str, Place], seen: list[ProgramFailed]
+    make_courier: MakeCourier, places: Places, seen: list[ProgramFailed]
 ) -> None:
     courier = make_courier(retry_delays=(0.0,), suspend_after=3)
 
@@ -217,7 +185,7 @@ def test_one_that_stays_suspends_the_account_which_shows_it_and_does_not_spin(
             raise OverflowError
 
     place = Place(fails)
-    add_account(courier, places, "acme", place)
+    places.account(courier, "acme", place)
     with running(courier):
         courier.publish_many("acme", ["a.wav", "b.wav"])
         run = courier.wait_state("acme", "suspended")
@@ -228,7 +196,7 @@ def test_one_that_stays_suspends_the_account_which_shows_it_and_does_not_spin(
 
 @pytest.mark.parametrize("name", ["OverflowError", "AssertionError", "MemoryError"])
 def test_closing_and_cleaning_hold_up_nothing(
-    courier: Platform, places: dict[str, Place], seen: list[ProgramFailed], name: str
+    courier: Platform, places: Places, seen: list[ProgramFailed], name: str
 ) -> None:
     """The put is refused as a name is, the removal of what it left dies, and so does each close."""
     temporary = part_name("poison", 1).rpartition("-")[0]
@@ -240,7 +208,7 @@ def test_closing_and_cleaning_hold_up_nothing(
         if at == "put" and temporary in path:
             raise NameRefused("553 No")
 
-    add_account(courier, places, "acme", Place(fails))
+    places.account(courier, "acme", Place(fails))
     with running(courier):
         poison = courier.publish("acme", courier.recording("poison.wav"), recording_id="poison")
         ids = courier.publish_many("acme", ["a.wav", "b.wav"])
@@ -254,7 +222,7 @@ def test_closing_and_cleaning_hold_up_nothing(
 
 def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_it(
     courier: Platform,
-    places: dict[str, Place],
+    places: Places,
     seen: list[ProgramFailed],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -269,7 +237,7 @@ def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_
         return next_file(dispatch, account, run)
 
     monkeypatch.setattr(Dispatch, "next_file", broken)
-    add_account(courier, places, "acme", Place())
+    places.account(courier, "acme", Place())
     with running(courier):
         ids = courier.publish_many("acme", ["a.wav"])
         until(lambda: len(seen) == 1, "the first fault")
@@ -287,7 +255,7 @@ def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_
 
 
 def test_an_outcome_that_the_database_refuses_to_write_is_the_files_failure(
-    courier: Platform, places: dict[str, Place], seen: list[ProgramFailed]
+    courier: Platform, places: Places, seen: list[ProgramFailed]
 ) -> None:
     """A server's words with half a character, for one: no error of the database's being away."""
 
@@ -295,7 +263,7 @@ def test_an_outcome_that_the_database_refuses_to_write_is_the_files_failure(
         if at == "rename" and "poison" in path:
             raise NameRefused("553 \ud800 No")
 
-    add_account(courier, places, "acme", Place(fails))
+    places.account(courier, "acme", Place(fails))
     with running(courier):
         poison, *ids = courier.publish_many("acme", ["poison.wav", "a.wav", "b.wav"])
         for recording_id in ids:
@@ -307,7 +275,7 @@ def test_an_outcome_that_the_database_refuses_to_write_is_the_files_failure(
 
 
 def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
-    courier: Platform, places: dict[str, Place], monkeypatch: pytest.MonkeyPatch
+    courier: Platform, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("consumers.ledger.accounts.FAULT_SECONDS", 0.1)
     begin, calls = Uploads.begin, Counter[str]()
@@ -322,7 +290,7 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(Uploads, "begin", refused)
-    add_account(courier, places, "acme", Place())
+    places.account(courier, "acme", Place())
     with running(courier):
         ids = courier.publish_many("acme", ["a.wav", "b.wav"])
         for recording_id in ids:

@@ -1,0 +1,64 @@
+"""A test file by the very means of the uploads: whether a server fails, or one file at it."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from transports.base import Server
+from transports.errors import Progress, TransferError
+from transports.names import join
+from transports.upload import Intent, Job, Journal, upload
+
+_TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
+
+
+def try_upload(server: Server, job: Job, journal: Journal) -> None:
+    """Upload a small text as the job would its recording, and remove it again.
+
+    Of the journal it asks for the permit alone: nothing is noted. Raises TransferError where the
+    text does not arrive; one that cannot be removed has arrived all the same.
+    """
+    name = f"courier-test-{secrets.token_hex(6)}"
+    trial = replace(
+        job,
+        part=f"{name}.part",
+        leftovers=(),
+        intent=None,
+        expected_size=len(_TEXT),
+        expected_sha256=None,
+        progress=Progress(),
+    )
+    path = join(job.folder, f"{name}.txt")
+    upload(server, _Text(), trial, _Unnoted(path, journal))
+    with suppress(TransferError):
+        server.remove(path)
+
+
+class _Text:
+    """The test file as a recording."""
+
+    size = len(_TEXT)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield _TEXT
+
+
+@dataclass
+class _Unnoted:
+    """The journal of a file that is in no ledger."""
+
+    path: str
+    journal: Journal
+
+    def candidates(self) -> Iterator[str]:
+        yield self.path
+
+    def intend(self, intent: Intent) -> bool:  # noqa: ARG002 - the journal of an upload is asked so
+        return True
+
+    def withdraw(self) -> bool:
+        return True
+
+    def permit(self) -> None:
+        self.journal.permit()
