@@ -30,9 +30,9 @@ def try_upload(server: Server, job: Job, journal: Journal) -> None:
         progress=Progress(),
     )
     path = join(job.folder, f"{name}.txt")
-    upload(server, _Text(), trial, _Unnoted(path, journal))
+    uploaded = upload(server, _Text(), trial, _Unnoted(path, journal))
     with suppress(TransferError):
-        server.remove(path)
+        server.remove(uploaded.remote_path)
 
 
 class _Text:
@@ -53,6 +53,9 @@ class _Unnoted:
 
     def candidates(self) -> Iterator[str]:
         yield self.path
+
+    def own(self) -> str:
+        return self.path
 
     def intend(self, intent: Intent) -> bool:  # noqa: ARG002 - the journal of an upload is asked so
         return True
