@@ -1,12 +1,14 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults soak bench lint lock
+.PHONY: help setup setup-tests run test faults soak bench lint lock sbom
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+SBOM := dist/courier.cdx.json
+RUNTIME = $(shell sed -n 's/^\([a-z0-9.-]*\)==.*/\1/p' requirements-runtime.txt)
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,13 +33,19 @@ bench: setup-tests ## compare with sftp, lftp and rclone (ONLY=a,c ROUNDS=3 QUIC
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(QUICK),--quick)
 
-lint: $(STAMP) ## formatter, linter, strict types
+lint: $(STAMP) ## formatter, linter, strict types, licences
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/pip-licenses --packages $(RUNTIME) >/dev/null
 
-lock: ## write requirements.txt anew, with hashes
+lock: ## write both requirements files anew, with hashes
 	@deploy/lock
+
+sbom: $(STAMP) ## list what the program runs with for scanners (CycloneDX): dist/courier.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements requirements-runtime.txt \
+		--pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
 setup-tests: $(STAMP)
 	@$(BIN)/python -m deploy.local.install --tests
