@@ -177,6 +177,11 @@ class Capabilities(BaseModel):
     """Commands that are sent together are answered one after the other (FTP)."""
     queues: bool = False
     """So are those that come while a file is on its way (FTP): they wait for its end."""
+    avoids: tuple[str, ...] = ()
+    """Commands that are not sent (FTP): those over which the server broke the connection, and EPSV
+    where PASV has to do."""
+    enters: bool = False
+    """A path in a command is refused; a bare name is taken in the folder that was entered (FTP)."""
     algorithms: Algorithms | None = None
     """Of the connection that was tested (SFTP); only for showing."""
 

@@ -70,6 +70,10 @@ class Offer:
     request_size: int | None = None
     """Bytes of the largest write request that it takes; None where it does not say."""
     algorithms: Algorithms | None = None
+    avoids: tuple[str, ...] = ()
+    """Commands that it has been found not to bear (FTP)."""
+    enters: bool = False
+    """Whether it was found to take bare names only, in a folder that was entered (FTP)."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@
           SshAnswers              an SSH server, where FTP was asked for
           StrangerAnswers         some other service
           StartupText             the login prints text where SFTP begins
+        EncryptionAsked           it speaks FTP over TLS only
         HostKeyChanged            not the key that was pinned
         LoginRefused              the credentials, or the logon type
         PathRefused               no such folder, or no right to write there
@@ -145,6 +146,13 @@ class StartupText(ProtocolFailed):
     advice = (
         "Startup files of this user on the server (.bashrc, .profile and the like) print text at "
         "every login: have them print to terminals only, or give the user an SFTP-only login."
+    )
+
+
+class EncryptionAsked(AccountFailure):
+    advice = (
+        "The server asks for encryption: FTPS is not spoken yet. Choose SFTP where the server has "
+        "it, or let this user in without TLS."
     )
 
 

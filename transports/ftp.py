@@ -1,12 +1,13 @@
-"""FTP (RFC 959, 2428, 2640, 3659) on ftplib: I/O only. Passive and binary."""
+"""FTP (RFC 959, 2428, 2640, 3659): a session for uploads, passive and binary; I/O only.
+
+Its parts: `ftp_connection` (logged in, with time limits), `ftp_control` and `ftp_data` (the two
+kinds of sockets), `ftp_replies` (what is said, pure), `ftp_errors` (what a refusal means),
+`ftp_folders`, `ftp_files`.
+"""
 
 import contextlib
-import ftplib
-import posixpath
-import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from pydantic import SecretStr
@@ -21,75 +22,39 @@ from transports.base import (
     Seen,
     TargetExists,
     Unsupported,
-    closed_on_failure,
 )
-from transports.egress import Connection, dial
+from transports.egress import Connection
 from transports.errors import (
-    AccountFailure,
     ConnectFailed,
     ConnectionLost,
     LoginRefused,
     NameRefused,
     PathRefused,
-    ProtocolFailed,
-    QuotaExceeded,
     ServerBusy,
     Stalled,
     TransferError,
 )
-from transports.ftp_control import Control, code_of, is_sendable, told_size
-from transports.ftp_data import DataConnections
-from transports.names import with_parents
-from transports.watchdog import Watch
-from transports.words import decoded, heard, lost, own, spoken, stranger
+from transports.ftp_connection import FtpConnection
+from transports.ftp_errors import Refused, refusal, rename_refused, store_refused
+from transports.ftp_files import Files
+from transports.ftp_folders import Folders
+from transports.ftp_replies import (
+    UNKNOWN_COMMAND,
+    code_of,
+    is_begun,
+    is_done,
+    is_sendable,
+    told_size,
+)
+from transports.words import spoken
 
-_UNKNOWN_COMMAND = {"500", "502", "504"}
-_BY_CODE: dict[str, type[TransferError]] = {
-    "421": ConnectionLost,
-    "425": ConnectFailed,
-    "426": ConnectionLost,
-    "430": LoginRefused,
-    "452": QuotaExceeded,
-    "530": LoginRefused,
-    "552": QuotaExceeded,
-}
-_BAD_SEQUENCE = "503"
-_REFUSALS = (ftplib.error_temp, ftplib.error_perm)
-_LISTING = 64 * 1024
 _SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n" * 100
 _EARLY = 0.5
 """Seconds within which a server answers that does not wait for the end of a file."""
-_HASH_NAMES = {
-    HashAlgorithm.SHA256: "SHA-256",
-    HashAlgorithm.SHA1: "SHA-1",
-    HashAlgorithm.MD5: "MD5",
-}
-"""As the command HASH has them (draft-bryan-ftpext-hash-02)."""
-_HASH_COMMANDS = {
-    HashAlgorithm.SHA256: ("XSHA256",),
-    HashAlgorithm.SHA1: ("XSHA1", "XSHA"),
-    HashAlgorithm.MD5: ("XMD5",),
-}
-"""What servers had before it, each a command of its own."""
-_DIGITS = {HashAlgorithm.SHA256: 64, HashAlgorithm.SHA1: 40, HashAlgorithm.MD5: 32}
-Judge = Callable[[str], type[TransferError] | None]
-"""What a refusal's code means for the command that was refused; None: what it always means."""
-
-
-def translate(
-    error: Exception, password: SecretStr | None = None, judge: Judge | None = None
-) -> TransferError:
-    """What an error of ftplib or of the operating system means, in the server's words."""
-    if isinstance(error, OSError | EOFError):
-        return lost(error)
-    if isinstance(error, ftplib.error_proto):
-        return stranger(str(error), password)
-    words = heard(error, password) if isinstance(error, ftplib.Error) else ""
-    if isinstance(error, _REFUSALS):
-        code = code_of(error)
-        failure = judge(code) if judge is not None else None
-        return (failure or _BY_CODE.get(code, AccountFailure))(words)
-    return ProtocolFailed(words or "The server broke the protocol")
+_BEGIN_SECONDS = 5.0
+"""How long the reply that begins a transfer is waited for where commands are not sent together."""
+_BAD_SEQUENCE = "503"
+Flight = list[tuple[str, str]]
 
 
 class FtpServer:
@@ -100,26 +65,16 @@ class FtpServer:
     """A connection has one file at a time; the next one waits for a data connection as long as the
     last one's rename takes."""
 
-    def __init__(
-        self,
-        settings: FtpSettings,
-        password: SecretStr,
-        dial_server: Callable[[], Connection],
-        limits: Limits,
-        folders: set[str] | None = None,
-    ) -> None:
-        """`folders`: those that are known to be there, shared by the sessions of one login."""
-        self._settings = settings
-        self._password = password
-        self._dial_server = dial_server
-        self._limits = limits
-        self._folders = {"", "."} if folders is None else folders
-        self._tells_size: bool | None = None if settings.capabilities.size else False
-        self._home: str | None = None
-        self._pipelines = settings.capabilities.pipelines
-        self._queues = settings.capabilities.queues
-        self._closed = True
-        self._ended = False
+    def __init__(self, connection: FtpConnection, known_folders: set[str], *, enters: bool) -> None:
+        """`known_folders`: shared by the sessions of one login. `enters`: as in Capabilities."""
+        capabilities = connection.settings.capabilities
+        self._connection = connection
+        self._known_folders = known_folders
+        self._folders = Folders(connection, known_folders, enters=enters)
+        self._files = Files(connection, self._folders)
+        self._capabilities = capabilities
+        self._queues = capabilities.queues
+        self._says_begin = True
         self.look: Look | None = None
         self.hand_on: HandOn | None = None
 
@@ -131,62 +86,57 @@ class FtpServer:
         dial_server: Callable[[], Connection],
         limits: Limits,
         step: OnStep,
-        folders: set[str] | None = None,
     ) -> Self:
         """A session with the server, logged in."""
-        session = cls(settings, password, dial_server, limits, folders)
-        session._connect(step)
-        return session
+        avoids = set(settings.capabilities.avoids)
+        connection = FtpConnection(settings, password, dial_server, limits, avoids)
+        connection.open(step)
+        return cls(connection, {"", "."}, enters=settings.capabilities.enters)
 
     @property
     def connected(self) -> bool:
         """Whether the control connection stands."""
-        return not self._closed
+        return not self._connection.closed
 
     @property
     def round_trip(self) -> float:
         """Seconds: the quickest reply."""
-        return self._control.round_trip
+        return self._connection.control.round_trip
 
     def another(self) -> Self:
         """A session with a login of its own. Raises ServerBusy for whatever refuses it: what was
         taken from this session cannot be wrong for the next."""
+        mine = self._connection
+        connection = FtpConnection(
+            mine.settings, mine.password, mine.dial_server, mine.limits, mine.avoids
+        )
         try:
-            session = self.open(
-                self._settings,
-                self._password,
-                self._dial_server,
-                self._limits,
-                _unheard,
-                self._folders,
-            )
+            connection.open(_unheard)
         except (ConnectFailed, ConnectionLost, LoginRefused, Stalled) as refused:
             raise ServerBusy(refused.words) from refused
+        session = type(self)(connection, self._known_folders, enters=self._folders.enters)
         session.look = self.look
         return session
 
     @property
     def offer(self) -> Offer:
-        """What the server's answer to FEAT names."""
-        return Offer(hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)))
+        """What the server's answer to FEAT names, and what was found out since."""
+        return Offer(
+            hashes=self._files.hashes(),
+            avoids=tuple(sorted(self._connection.avoids)),
+            enters=self._folders.enters,
+        )
 
     @property
     def looks(self) -> tuple[Look, ...]:
         """By what it may tell whether a name is taken: what was stored, then what FEAT names."""
-        stored = self._settings.capabilities.look
-        if stored is Look.NOTHING:
-            return ()
-        usual = [Look.MLST] if self._control.knows("MLST") else []
-        return tuple(dict.fromkeys([*([stored] if stored else []), *usual, Look.SIZE, Look.NLST]))
+        return self._files.looks
 
     def answers(self) -> bool:
         """Whether the server still answers, be it with a refusal."""
-        try:
-            with self._talk(self._limits.reply):
-                self._control.sendcmd("NOOP")
-        except TransferError:
-            return self.connected
-        return True
+        with contextlib.suppress(TransferError):
+            self._connection.reply_to("NOOP")
+        return self.connected
 
     def put(
         self,
@@ -201,73 +151,79 @@ class FtpServer:
         A confirmation that was lost after all data was sent is made good by connecting once more
         and comparing the size.
         """
-        data = self._open_data("STOR", path, _store_refused)
+        data = self._begin_store(path)
         try:
             sent = self._stream(data, blocks)
         except BaseException:
-            self._abandon(data)
+            self._connection.abandon(data)
             raise
-        self._close_data(data)
+        self._connection.close_data(data)
         try:
             return self._confirmed(path, look_at)
         except (ConnectionLost, Stalled) as error:
-            if self._ended or not (self._closed and self._arrived(path, sent)):
+            if self._connection.ended or not (not self.connected and self._arrived(path, sent)):
                 raise error from None
         return Seen()
 
-    def _confirmed(self, path: str, look_at: str | None) -> Seen:
-        """Wait for the end of a transfer, and for what is asked along with it."""
-        if not self._pipelines:
-            with self._talk(self._limits.stall, _store_refused):
-                self._control.end_transfer()
-            return Seen()
-        flight = self._flight(path, look_at)
-        with self._talk(self._limits.stall, _store_refused):
-            if self._queues:
-                self._control.ask(*flight)
-            try:
-                self._control.end_transfer()
-            except _REFUSALS:
-                if self._queues:
-                    self._control.answers(len(flight))
+    def size(self, path: str) -> int | None:
+        """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""
+        return self._files.size(path)
+
+    def exists(self, path: str, by: Look | None = None) -> bool:
+        """Whether the name is taken, as MLST, SIZE or a listing tells it. Raises CannotTell."""
+        is_there = self._files.exists(path, by or self.look or self._likely_look)
+        if not is_there:
+            self._connection.control.note(_is_free(path))
+        return is_there
+
+    def rename(self, path: str, to: str) -> None:
+        """Rename; RNTO overwrites on most servers, so it looks first, unless it just has."""
+        if not self._connection.control.holds(_is_free(to)) and self.exists(to):
+            raise TargetExists(to)
+        self._rename(path, to)
+
+    def replace(self, path: str, to: str) -> None:
+        """Rename over a file of that name, as RNTO does on most servers."""
+        if not self._capabilities.replace:
+            self.rename(path, to)
+            return
+        try:
+            self._rename(path, to)
+        except NameRefused as refused:
+            if not self._may_be_there(to):
                 raise
-            if not self._queues:
-                self._control.ask(*flight)
-            told = dict(zip(flight, self._control.answers(len(flight)), strict=True))
-        return self._seen(told, path, look_at)
+            raise TargetExists(refused.words) from refused
 
-    def _flight(self, path: str, look_at: str | None) -> list[tuple[str, str]]:
-        """What an upload asks once its file was sent, the rename last: it wants to follow."""
-        flight = [("SIZE", path)] if self._settings.capabilities.size else []
-        if look_at and is_sendable(look_at) and (look := self._look_verb()) is not None:
-            flight.append((look, look_at))
-        flight.append((self._data.verb, ""))
-        return [*flight, ("RNFR", path)] if self._settings.capabilities.rename else flight
+    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
+        """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
+        return self._files.digest(path, algorithm, size)
 
-    def _seen(self, told: dict[tuple[str, str], str], path: str, look_at: str | None) -> Seen:
-        """What the replies to a flight mean. Whatever is missing is asked for again later."""
-        self._data.dial_ahead(told[self._data.verb, ""])
-        size = told_size(told.get(("SIZE", path), ""))
-        self._tells_size = self._tells_size or (True if size is not None else None)
-        if told.get(("RNFR", path), "").startswith("3"):
-            self._control.note(_rename_from(path))
-        look = self._look_verb()
-        reply = told.get((look or "", look_at or ""), "")
-        taken = {"2": True, "5": False}.get(reply[:1])
-        if look == "SIZE" and size is None:
-            taken = None
-        if taken is False:
-            self._control.note(_is_free(look_at or ""))
-        return Seen(size, look_at, taken)
+    def remove(self, path: str) -> None:
+        """Remove the file. Raises PathRefused where it may be there and must stay."""
+        reply = self._connection.reply_to("DELE", self._folders.at(path))
+        if not is_done(reply) and self._may_be_there(path):
+            raise PathRefused(spoken(reply, self._connection.password))
 
-    def _look_verb(self) -> str | None:
-        """The command that tells whether a name is taken, where it was found to be true."""
-        return {Look.MLST: "MLST", Look.SIZE: "SIZE"}.get(self.look) if self.look else None
+    def make_directory(self, path: str) -> None:
+        """Make sure of the folder. Raises PathRefused."""
+        self._folders.make(path)
+
+    def remove_directory(self, path: str) -> None:
+        """Remove the empty folder. Raises PathRefused."""
+        self._folders.remove(path)
+
+    def cut(self) -> None:
+        """Break the connections; no other one is made for what was lost."""
+        self._connection.cut()
+
+    def close(self) -> None:
+        """End the session: with QUIT, where the server answers that within a second."""
+        self._connection.close()
 
     @property
     def pipelines(self) -> bool:
         """Whether commands are sent together, which the server has given no reason against."""
-        return self._pipelines
+        return self._connection.pipelines
 
     @property
     def queues(self) -> bool:
@@ -279,259 +235,122 @@ class FtpServer:
 
         Raises ConnectionLost where they do not.
         """
-        data = self._open_data("STOR", path, _store_refused)
+        connection, control = self._connection, self._connection.control
+        name = self._folders.at(path)
+        data = connection.accept_data("STOR", name, store_refused)
         try:
             sent = self._stream(data, [_SAMPLE])
-            with self._talk(self._limits.stall, _store_refused):
-                if self._control.awaits_begin:
-                    self._control.hear_begin()
-                self._control.ask(("SIZE", path), ("NOOP", ""))
-                if self._control.speaks_within(_EARLY):
+            with connection.talk(connection.limits.stall, store_refused):
+                if control.awaits_begin:
+                    control.hear_begin()
+                control.ask(("SIZE", name), ("NOOP", ""))
+                if control.speaks_within(_EARLY):
                     raise EOFError  # what belongs to what is anybody's guess now
             sent += self._stream(data, [_SAMPLE])
         finally:
-            self._close_data(data)
-        with self._talk(self._limits.stall, _store_refused):
-            self._control.end_transfer()
-            size, _ = self._control.answers(2)
+            connection.close_data(data)
+        with connection.talk(connection.limits.stall, store_refused):
+            control.end_transfer()
+            size, _ = control.answers(2)
         return told_size(size) == sent
 
-    def size(self, path: str) -> int | None:
-        """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""
-        if self._tells_size is False:
-            raise Unsupported("The server does not tell sizes")
-        with self._talk(self._limits.reply):
-            try:
-                size = self._control.size_of(path)
-            except ftplib.error_perm as error:
-                refused = error
-            else:
-                self._tells_size = True
-                return size
-        if code_of(refused) in _UNKNOWN_COMMAND or not self._is_missing(path):
-            self._tells_size = False
-            raise Unsupported(str(refused))
-        return None
-
-    def exists(self, path: str, by: Look | None = None) -> bool:
-        """Whether the name is taken, as MLST, SIZE or a listing tells it. Raises CannotTell."""
-        match by or self.look or self._likely_look:
-            case Look.MLST | Look.SIZE as look:
-                is_there = self._accepts(look.name, path)
-            case Look.NLST:
-                is_there = self._is_listed(path)
-            case _:
-                raise CannotTell("The server does not tell whether a name is taken")
-        if not is_there:
-            self._control.note(_is_free(path))
-        return is_there
-
-    @property
-    def _likely_look(self) -> Look:
-        """SIZE alone, which many refuse, has to have worked once."""
-        likely = (look for look in self.looks if look is not Look.SIZE or self._tells_size)
-        return next(likely, Look.NOTHING)
-
-    def rename(self, path: str, to: str) -> None:
-        """Rename; RNTO overwrites on most servers, so it looks first, unless it just has."""
-        if not self._control.holds(_is_free(to)) and self.exists(to):
-            raise TargetExists(to)
-        self._rename(path, to)
-
-    def replace(self, path: str, to: str) -> None:
-        """Rename over a file of that name, as RNTO does on most servers."""
-        if not self._settings.capabilities.replace:
-            self.rename(path, to)
-            return
+    def _begin_store(self, path: str) -> socket.socket:
+        """A data connection for the file. Where its path is refused, its bare name is tried."""
         try:
-            self._rename(path, to)
-        except NameRefused as refused:
-            if not self._may_be_there(to):
+            return self._begin_store_at(self._folders.at(path))
+        except PathRefused as refused:
+            if self._connection.is_tested or self._folders.enters or "/" not in path:
                 raise
-            raise TargetExists(refused.words) from refused
-
-    def _rename(self, path: str, to: str) -> None:
-        began = self._control.holds(_rename_from(path))
-        with self._talk(self._limits.reply, _rename_refused):
+            self._folders.enters = True
             try:
-                if not began:
-                    self._control.command("RNFR", path)
-            except ftplib.error_perm as error:  # the file is there: it is the renaming
-                raise Unsupported(str(error)) from error
-            try:
-                self._control.command("RNTO", to)
-            except ftplib.error_perm as error:
-                if code_of(error) in _UNKNOWN_COMMAND:
-                    raise Unsupported(str(error)) from error
-                if not (began and code_of(error) == _BAD_SEQUENCE):
-                    raise
-            else:
-                return
-        self._pipelines = self._queues = False  # it has forgotten with what the rename began
-        self._rename(path, to)
+                return self._begin_store_at(self._folders.at(path))
+            except PathRefused:
+                self._folders.leave()
+                raise refused from None
 
-    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
-        """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
-        command = self._hash_command(algorithm)
-        if command is None:
-            raise Unsupported("The server tells no such digest")
-        with self._talk(self._limits.digest(size)):
-            try:
-                if command == "HASH":
-                    self._control.sendcmd(f"OPTS HASH {_HASH_NAMES[algorithm]}")
-                reply = self._control.command(command, path)
-            except _REFUSALS as error:
-                if code_of(error) == "421":
-                    raise
-                raise Unsupported(str(error)) from error
-        digits = rf"(?<![0-9A-Fa-f])[0-9A-Fa-f]{{{_DIGITS[algorithm]}}}(?![0-9A-Fa-f])"
-        if not (match := re.search(digits, reply)):
-            raise Unsupported(reply)
-        return match[0].lower()
-
-    def remove(self, path: str) -> None:
-        """Remove the file. Raises PathRefused where it is there and must stay."""
-        with self._talk(self._limits.reply):
-            try:
-                self._control.command("DELE", path)
-            except ftplib.error_perm as error:
-                refused = error
-            else:
-                return
-        if self._may_be_there(path):
-            raise PathRefused(spoken(str(refused), self._password))
-
-    def make_directory(self, path: str) -> None:
-        """Make sure of the folder. Raises PathRefused."""
-        if path in self._folders:
-            return
-        if not self._enters(path):
-            refused = self._make_all(path)
-            if not self._enters(path):
-                raise PathRefused(spoken(refused, self._password))
-        self._folders.add(path)
-
-    def remove_directory(self, path: str) -> None:
-        """Remove the empty folder. Raises PathRefused."""
-        with self._talk(self._limits.reply):
-            try:
-                self._control.command("RMD", path)
-            except ftplib.error_perm as error:
-                raise PathRefused(spoken(str(error), self._password)) from error
-        self._folders.discard(path)
-
-    def cut(self) -> None:
-        """Break the connections; no other one is made for what was lost."""
-        self._ended = True
-        self._watch.cut()
-
-    def close(self) -> None:
-        """End the session: with QUIT, where the server answers that within a second."""
-        if self._closed:
-            return
-        self._ended = True
-        if self._watch.busy:  # in another thread, which finds its sockets cut and drops them
-            self._watch.cut()
-            return
-        self._closed = True
-        with contextlib.suppress(Exception), self._watch.within(1):
-            self._control.voidcmd("QUIT")
-        self._drop()
-
-    def _hash_command(self, algorithm: HashAlgorithm) -> str | None:
-        if _HASH_NAMES[algorithm] in self._control.parameters("HASH"):
-            return "HASH"
-        return next((each for each in _HASH_COMMANDS[algorithm] if self._control.knows(each)), None)
-
-    def _connect(self, step: OnStep) -> None:
-        connection = self._dial_server()
-        with closed_on_failure(connection.socket):
-            step("connected", connection.address.host)
-        self._dial_server = partial(dial, [connection.address], self._limits)
-        self._watch = Watch()
-        self._watch.guard(connection.socket)
-        self._control = Control(connection)
-        self._data = DataConnections(
-            self._control, self._limits, lambda: self._talk(self._limits.reply)
-        )
-        self._closed = False
-        with closed_on_failure(self):
-            self._log_in()
-            step("logged in", self._settings.username)
-
-    def _log_in(self) -> None:
-        username, password = self._settings.username, self._password.get_secret_value()
-        with self._talk(self._limits.login, _busy):
-            self._control.greet()
-        if self._pipelines:
-            with self._talk(self._limits.login, _login_refused):
-                reply = self._control.log_in_at_once(username, password, self._data.verb)
-            self._data.dial_ahead(reply)
-            return
-        with self._talk(self._limits.login, _login_refused):
-            self._control.login(username, password)
-        with self._talk(self._limits.reply):
-            self._control.prepare()
+    def _begin_store_at(self, name: str) -> socket.socket:
+        connection = self._connection
+        data = connection.accept_data("STOR", name, store_refused)
+        if self.pipelines or not self._says_begin:
+            return data
+        try:
+            with connection.talk(connection.limits.reply, store_refused):
+                self._says_begin = connection.control.speaks_within(_BEGIN_SECONDS)
+                if self._says_begin:
+                    connection.control.hear_begin()
+        except BaseException:
+            connection.close_data(data)
+            raise
+        return data
 
     def _stream(self, data: socket.socket, blocks: Iterable[bytes]) -> int:
-        sent = 0
+        connection, sent = self._connection, 0
         for block in blocks:
-            with self._talk(self._limits.stall, _store_refused):
+            with connection.talk(connection.limits.stall, store_refused):
                 try:
-                    self._send(data, block)
+                    connection.send(data, block)
                 except OSError:
-                    self._hear_why(data)
+                    connection.hear_why(data)
                     raise
             sent += len(block)
         return sent
 
-    def _send(self, data: socket.socket, block: bytes) -> None:
-        left = memoryview(block)
-        while left:
-            self._control.wait_for_room(data)
-            left = left[data.send(left) :]
-            self._watch.moved()
+    def _confirmed(self, path: str, look_at: str | None) -> Seen:
+        """Wait for the end of a transfer, and for what is asked along with it."""
+        connection, control = self._connection, self._connection.control
+        flight = self._flight(path, look_at) if self.pipelines else []
+        with connection.talk(connection.limits.stall, store_refused):
+            if self._queues and flight:
+                control.ask(*flight)
+            try:
+                control.end_transfer()
+            except Refused:
+                if self._queues:
+                    control.answers(len(flight))
+                raise
+            if not self._queues and flight:
+                control.ask(*flight)
+            told = dict(zip(flight, control.answers(len(flight)), strict=True))
+        return self._seen(told, path, look_at) if flight else Seen()
 
-    def _hear_why(self, data: socket.socket) -> None:
-        """A server that ends the transfer says why on the control connection (552, 426)."""
-        if not self._watch.expired:
-            self._close_data(data)
-            self._control.end_transfer()
+    def _flight(self, path: str, look_at: str | None) -> Flight:
+        """What an upload asks once its file was sent.
 
-    def _abandon(self, data: socket.socket) -> None:
-        """End a transfer without ABOR, which hangs on many servers; its reply is not ours."""
-        self._close_data(data)
-        with contextlib.suppress(TransferError), self._talk(self._limits.reply):
-            if self._control.awaits_reply or self._control.awaits_begin:
-                self._control.end_transfer()
+        RNFR is not among it: ProFTPD takes nothing but RNTO after it, and the name may be taken.
+        """
+        flight = [("SIZE", self._folders.at(path))] if self._capabilities.size else []
+        if look_at and is_sendable(look_at) and (look := self._look_verb()) is not None:
+            flight.append((look, self._folders.at(look_at)))
+        return [*flight, (self._connection.data.verb, "")]
 
-    def _arrived(self, path: str, size: int) -> bool:
-        with contextlib.suppress(TransferError, Unsupported):
-            self._connect(_unheard)
-            return self.size(path) == size
-        return False
+    def _seen(self, told: dict[tuple[str, str], str], path: str, look_at: str | None) -> Seen:
+        """What the replies to a flight mean. Whatever is missing is asked for again later."""
+        self._connection.data.dial_ahead(told[self._connection.data.verb, ""])
+        size = told_size(told.get(("SIZE", self._folders.at(path)), ""))
+        self._files.tells_size = self._files.tells_size or (True if size is not None else None)
+        taken = self._taken(told, look_at)
+        if taken is False:
+            self._connection.control.note(_is_free(look_at or ""))
+        return Seen(size, look_at, taken)
 
-    def _open_data(self, verb: str, path: str, judge: Judge | None = None) -> socket.socket:
-        data = self._data.open()
-        self._watch.guard(data)
-        try:
-            # Only with a time limit does a write return with what it took; the watchdog's is first.
-            data.settimeout(2 * self._limits.stall)
-            with self._talk(self._limits.reply, judge):
-                self._control.ask_transfer(verb, path)
-                if not (self._pipelines and verb == "STOR"):
-                    self._control.hear_begin()
-        except BaseException:
-            self._close_data(data)
-            raise
-        return data
+    def _taken(self, told: dict[tuple[str, str], str], look_at: str | None) -> bool | None:
+        look = self._look_verb()
+        if not look_at or look is None:
+            return None
+        with contextlib.suppress(CannotTell):
+            return Files.is_there(told.get((look, self._folders.at(look_at)), ""))
+        return None
 
-    def _close_data(self, data: socket.socket) -> None:
-        self._watch.release(data)
-        data.close()
+    def _look_verb(self) -> str | None:
+        """The command that tells whether a name is taken, where it was found to be true."""
+        return {Look.MLST: "MLST", Look.SIZE: "SIZE"}.get(self.look) if self.look else None
 
-    def _is_missing(self, path: str) -> bool:
-        return self._tells_size is True or not self._may_be_there(path)
+    @property
+    def _likely_look(self) -> Look:
+        """SIZE alone, which many refuse, has to have worked once."""
+        works = self._files.tells_size
+        likely = (look for look in self.looks if look is not Look.SIZE or works)
+        return next(likely, Look.NOTHING)
 
     def _may_be_there(self, path: str) -> bool:
         try:
@@ -539,121 +358,40 @@ class FtpServer:
         except CannotTell:
             return True
 
-    def _accepts(self, verb: str, path: str) -> bool:
-        with self._talk(self._limits.reply):
-            try:
-                self._control.command(verb, path)
-            except ftplib.error_perm as error:
-                if code_of(error) in _UNKNOWN_COMMAND:
-                    raise CannotTell(str(error)) from error
-                return False
-        return True
+    def _rename(self, path: str, to: str) -> None:
+        """RNTO right behind RNFR, in one flight where the server takes that."""
+        connection, control = self._connection, self._connection.control
+        begin, end = ("RNFR", self._folders.at(path)), ("RNTO", self._folders.at(to))
+        with connection.talk(connection.limits.reply, rename_refused):
+            if self.pipelines:
+                control.ask(begin, end)
+                begun, done = control.answers(2)
+            else:
+                begun = control.reply_to(*begin)
+                done = control.reply_to(*end) if is_begun(begun) else begun
+            if self.pipelines and is_begun(begun) and code_of(done) == _BAD_SEQUENCE:
+                self._connection.pipelines = self._queues = False  # it has forgotten the first one
+                done = control.reply_to(*end) if is_begun(control.reply_to(*begin)) else done
+            _check_renamed(begun, done)
 
-    def _is_listed(self, path: str) -> bool:
-        lines = decoded(self._listing(path)).splitlines()
-        return posixpath.basename(path) in {posixpath.basename(line) for line in lines}
-
-    def _listing(self, path: str) -> bytes:
-        """What NLST says of the one path; nothing where it is refused, as for a missing file."""
-        try:
-            data = self._open_data("NLST", path, _not_there)
-        except _NotThere:
-            return b""
-        try:
-            with self._talk(self._limits.stall):
-                listing = self._read(data)
-        finally:
-            self._abandon(data)
-        return listing
-
-    def _read(self, data: socket.socket) -> bytes:
-        listing = b""
-        while len(listing) < _LISTING and (piece := data.recv(4096)):
-            listing += piece
-        return listing
-
-    def _enters(self, folder: str) -> bool:
-        """Whether the folder is there; back in the login folder afterwards."""
-        with self._talk(self._limits.reply):
-            self._home = self._home or self._control.pwd()
-            try:
-                self._control.command("CWD", folder)
-            except ftplib.error_perm:
-                return False
-            self._control.command("CWD", self._home)
-        return True
-
-    def _make_all(self, path: str) -> str:
-        refused: str = own("The folder cannot be entered")
-        for folder in with_parents(path):
-            with self._talk(self._limits.reply):
-                try:
-                    self._control.command("MKD", folder)
-                except ftplib.error_perm as error:
-                    refused = str(error)
-        return refused
-
-    @contextlib.contextmanager
-    def _talk(self, seconds: float, judge: Judge | None = None) -> Iterator[None]:
-        """The edge: no error of ftplib or of the operating system leaves it untranslated."""
-        if self._closed:
-            raise ConnectionLost("The session is over")
-        try:
-            with self._watch.within(seconds):
-                yield
-        except (TransferError, TargetExists, Unsupported):
-            raise
-        except Exception as error:
-            raise self._told(error, judge) from error
-
-    def _told(self, error: Exception, judge: Judge | None) -> TransferError:
-        if not isinstance(error, _REFUSALS) or code_of(error) == "421":
-            self._drop()
-        if self._watch.expired:
-            return Stalled(self._watch.words)
-        return translate(error, self._password, judge)
-
-    def _drop(self) -> None:
-        self._closed = True
-        self._data.drop()
-        self._watch.close()
-        with contextlib.suppress(OSError):
-            self._control.close()
+    def _arrived(self, path: str, size: int) -> bool:
+        with contextlib.suppress(TransferError, Unsupported):
+            self._connection.open(_unheard)
+            return self.size(path) == size
+        return False
 
 
-class _NotThere(NameRefused):
-    """A listing was refused: so far as anybody can tell, there is no such file."""
-
-
-def _rename_from(path: str) -> str:
-    return f"a rename of {path} has begun"
+def _check_renamed(begun: str, done: str) -> None:
+    if begun.startswith("5"):  # the file is there: it is the renaming
+        raise Unsupported(begun)
+    if code_of(done) in UNKNOWN_COMMAND:
+        raise Unsupported(done)
+    if not is_done(done):
+        raise refusal(done)
 
 
 def _is_free(path: str) -> str:
     return f"{path} is free"
-
-
-def _not_there(code: str) -> type[TransferError] | None:
-    return None if code == "421" else _NotThere
-
-
-def _busy(code: str) -> type[TransferError] | None:
-    return ServerBusy if code == "421" else None
-
-
-def _login_refused(code: str) -> type[TransferError] | None:
-    return _busy(code) or (LoginRefused if code.startswith("5") else None)
-
-
-def _store_refused(code: str) -> type[TransferError] | None:
-    """The temporary name is ours and plain: what refuses it refuses the path."""
-    if code in _UNKNOWN_COMMAND or not code.startswith("5") or code == "552":
-        return None
-    return PathRefused
-
-
-def _rename_refused(code: str) -> type[TransferError] | None:
-    return NameRefused if code.startswith("5") and code != "552" else None
 
 
 def _unheard(_name: str, _detail: str) -> None: ...

@@ -1,106 +1,102 @@
-"""The control connection of FTP: ftplib's, on a socket that was checked, and bounded."""
-# ruff: noqa: S321 - plain FTP is what the customer has chosen
+"""The control connection of FTP: commands and replies (RFC 959 section 4.2), each bounded."""
 
 import contextlib
-import ftplib
 import math
-import re
 import select
 import socket
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from transports.egress import Connection
 from transports.errors import NameRefused
+from transports.ftp_errors import NEEDS_ACCOUNT, SESSION_IS_OVER, Garbled, Stranger, refusal
+from transports.ftp_replies import code_of, is_done, is_refusal, is_sendable, told_features
 from transports.words import own
 
+_MAX_LINE = 8192
 _MAX_REPLY = 64 * 1024
+_PIECE = 4096
+_SOON = 0.5
+"""Seconds within which a reply goes on, where its form leaves open whether it does."""
+_MAX_ANNOUNCEMENTS = 10
+"""Replies that say that another one is to come."""
 _FRESH = 5.0
 """Seconds for which what was found out is true, though the server was asked nothing since."""
-_LINE_BREAKS = re.compile(r"[\r\n\0]")
-
-
-def code_of(error: ftplib.Error) -> str:
-    """The reply code (RFC 959 section 4.2) of a refusal."""
-    return str(error)[:3]
-
-
-def told_size(reply: str) -> int | None:
-    """The size in the reply to SIZE (RFC 3659 section 4.1)."""
-    match = re.fullmatch(r"213[ ](\d{1,18})\s*", reply)
-    return int(match[1]) if match else None
-
-
-def is_sendable(path: str) -> bool:
-    """Whether it can be part of a command."""
-    return not _LINE_BREAKS.search(path)
+_TRANSFER_IS_OVER = "226"
 
 
 def _line(verb: str, path: str) -> str:
     if not is_sendable(path):
         raise NameRefused("A name with a line break cannot be sent over FTP")
-    return f"{verb} {path}"
+    return f"{verb} {path}" if path else verb
 
 
-def _refusal(reply: str) -> ftplib.Error:
-    kinds = {"4": ftplib.error_temp, "5": ftplib.error_perm}
-    return kinds.get(reply[:1], ftplib.error_reply)(reply)
+class Control:
+    """Raises Refused, Garbled, Stranger, OSError, EOFError.
 
-
-class Control(ftplib.FTP):
-    """Commands and replies. Raises ftplib's errors; replies that are not UTF-8 are kept as bytes.
-
-    `surrogateescape` cannot fail, and `words.spoken` finds the bytes again.
+    Replies that are not UTF-8 are kept as bytes: `surrogateescape` cannot fail, and `words.spoken`
+    finds the bytes again.
     """
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(encoding="utf-8")
         self.peer = connection.address
         self.awaits_reply = False
         """Whether a transfer was begun whose last reply is still to come."""
         self.awaits_begin = False
         """Whether a transfer was asked for whose first reply is still to come."""
-        self._standing: dict[str, float] = {}
-        self.sock: socket.socket = connection.socket
-        self.sock.settimeout(None)  # the watchdog cuts it
-        self.file = self.sock.makefile("r", encoding="utf-8", errors="surrogateescape")
         self.round_trip = math.inf
         """Seconds: the quickest reply to a command."""
-        self._asked_at = -math.inf
-        self._features: dict[str, str] = {}
+        self._socket = connection.socket
+        self._socket.settimeout(None)  # the watchdog cuts it
+        self._received = b""
         self._room = _MAX_REPLY
-        self._begins = True
+        self._asked_at = -math.inf
+        self._standing: dict[str, float] = {}
+        self._features: Mapping[str, str] = MappingProxyType({})
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
 
     def greet(self) -> None:
         """Wait for the server's greeting; 120 announces a delay."""
-        while (welcome := self.getresp()).startswith("1"):
-            pass
-        self.welcome = welcome
+        self._room = _MAX_REPLY
+        for _ in range(_MAX_ANNOUNCEMENTS):
+            first = self._line()
+            if not code_of(first):
+                raise Stranger(first)  # `SSH-2.0` would pass for a reply's first line
+            reply = self._whole(first)
+            if not reply.startswith("1"):
+                break
+        if not is_done(reply):
+            raise refusal(reply)
 
-    def prepare(self) -> None:
-        """Binary transfers, and UTF-8 names where the server knows them (RFC 2640)."""
-        self.voidcmd("TYPE I")
-        with contextlib.suppress(ftplib.error_perm):
-            self._learn(self.voidcmd("FEAT"))
-        self._take_names()
-
-    def _take_names(self) -> None:
-        if self.knows("UTF8"):
-            with contextlib.suppress(ftplib.error_perm):
-                self.voidcmd("OPTS UTF8 ON")
+    def log_in(self, username: str, password: str) -> None:
+        """Raises Refused where the server wants more, or others."""
+        reply = self.reply_to("USER", username)
+        if reply.startswith("3") and code_of(reply) not in NEEDS_ACCOUNT:
+            reply = self.reply_to("PASS", password)
+        if not is_done(reply):
+            raise refusal(reply)
 
     def log_in_at_once(self, username: str, password: str, passive: str) -> str:
-        """`login` and `prepare` in one flight; the reply to the passive command behind them."""
+        """USER to FEAT in one flight; the reply to the passive command behind them."""
         self.ask(
             ("USER", username), ("PASS", password), ("TYPE I", ""), ("FEAT", ""), (passive, "")
         )
-        user, logon, binary, features, data = self.answers(5)
+        user, logon, _binary, features, data = self.answers(5)
         logon = user if user[0] in "245" else logon
-        for reply in (logon, binary):
-            if not reply.startswith("2"):
-                raise _refusal(reply)
-        self._learn(features)
-        self._take_names()
+        if not is_done(logon):
+            raise refusal(logon)
+        self.learn(features)
+        if self.knows("UTF8"):
+            self.reply_to("OPTS UTF8 ON")
         return data
+
+    def learn(self, features: str) -> None:
+        """What the server can do, from its reply to FEAT."""
+        self._features = told_features(features)
 
     def note(self, fact: str) -> None:
         """Keep what was found out with the last commands: it holds until the next one."""
@@ -118,116 +114,153 @@ class Control(ftplib.FTP):
         """What the server says behind the feature, as in `HASH SHA-256*;SHA-1`."""
         return [part.rstrip("*") for part in self._features.get(feature, "").split(";") if part]
 
-    def command(self, verb: str, path: str) -> str:
+    def command(self, verb: str, path: str = "") -> str:
         """Send a command about a path; its reply. Raises NameRefused for what cannot be sent."""
-        return self.sendcmd(_line(verb, path))
+        reply = self.reply_to(verb, path)
+        if is_refusal(reply):
+            raise refusal(reply)
+        return reply
+
+    def reply_to(self, verb: str, path: str = "") -> str:
+        """The reply, be it a refusal. Raises Refused where the session is over."""
+        self.ask((verb, path))
+        return self._answer()
 
     def ask(self, *commands: tuple[str, str]) -> None:
         """Send commands, each a verb and a path or nothing, in one flight."""
         self._asking()
-        lines = [_line(verb, path) if path else verb for verb, path in commands]
-        self.sock.sendall("".join(f"{line}\r\n" for line in lines).encode(self.encoding))
+        lines = [_line(verb, path) for verb, path in commands]
+        self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
 
     def answers(self, count: int) -> list[str]:
         """The replies to so many commands, be they refusals."""
         return [self._answer() for _ in range(count)]
 
-    def _learn(self, features: str) -> None:
-        """From the reply to FEAT; a refusal is one line and names none."""
-        lines = (line.split(maxsplit=1) for line in features.splitlines()[1:-1] if line.strip())
-        self._features = {name.upper(): "".join(rest) for name, *rest in lines}
-
     def _answer(self) -> str:
-        try:
-            return self.getresp()
-        except (ftplib.error_temp, ftplib.error_perm) as refusal:
-            if code_of(refusal) == "421":
-                raise
-            return str(refusal)
-
-    def size_of(self, path: str) -> int:
-        """The reply to SIZE."""
-        reply = self.command("SIZE", path)
-        if (size := told_size(reply)) is None:
-            raise ftplib.error_proto(reply)
-        return size
-
-    def sendcmd(self, cmd: str) -> str:
-        """As ftplib's."""
-        self._asking()
-        return super().sendcmd(cmd)
-
-    def passive_port(self, verb: str) -> int:
-        """The port that EPSV or PASV names; the address that PASV names is ignored."""
-        return self.told_port(verb, self.sendcmd(verb))
-
-    def told_port(self, verb: str, reply: str) -> int:
-        """The port that the reply names."""
-        if verb == "EPSV":
-            return ftplib.parse229(reply, self.peer.sockaddr)[1]
-        return ftplib.parse227(reply)[1]
+        reply = self._reply()
+        if code_of(reply) == _TRANSFER_IS_OVER:  # said twice: nothing else is answered so
+            reply = self._reply()
+        if code_of(reply) == SESSION_IS_OVER:
+            raise refusal(reply)
+        return reply
 
     def ask_transfer(self, verb: str, path: str) -> None:
         """Have the server take or give data on the data connection, as soon as it comes to it."""
         self.ask((verb, path))
         self.awaits_begin = True
 
-    def hear_begin(self) -> None:
-        """Wait for the reply that begins a transfer."""
+    def hear_begin(self, *, may_be_over: bool = False) -> None:
+        """Wait for the reply that begins a transfer; with `may_be_over` also for one that ends it.
+
+        The latter is all that some say.
+        """
         self.awaits_begin = False
-        reply = self.getresp()
-        if reply.startswith("2"):  # some say 200 before 150
-            reply = self.getresp()
-        if not reply.startswith("1"):
-            raise ftplib.error_reply(reply)
-        self.awaits_reply = True
+        reply = self._reply()
+        if code_of(reply) == "200":  # some say it before 150
+            reply = self._reply()
+        self.awaits_reply = reply.startswith("1")
+        if not (self.awaits_reply or (may_be_over and is_done(reply))):
+            raise refusal(reply)
 
     def end_transfer(self) -> None:
-        """Wait for the reply that ends a transfer."""
-        if self.awaits_begin:
-            self.hear_begin()
-        self.awaits_reply = False
-        self.voidresp()
+        """Wait for the reply that ends a transfer; the one that begins it may be missing."""
+        if not (self.awaits_begin or self.awaits_reply):
+            return
+        has_begun = not self.awaits_begin
+        self.awaits_begin = self.awaits_reply = False
+        for _ in range(_MAX_ANNOUNCEMENTS):
+            reply = self._reply()
+            if not self._is_early(reply, has_begun=has_begun):
+                break
+            has_begun = True
+        if not is_done(reply):
+            raise refusal(reply)
+
+    def _is_early(self, reply: str, *, has_begun: bool) -> bool:
+        if code_of(reply) == "200" and not has_begun:  # some say it before 150
+            return self.speaks_within(_SOON)
+        return reply.startswith("1")
 
     def speaks_within(self, seconds: float) -> bool:
         """Whether a reply comes so soon."""
+        if self._received:
+            return True
         waiting = select.poll()
-        waiting.register(self.sock, select.POLLIN)
+        waiting.register(self._socket, select.POLLIN)
         return bool(waiting.poll(seconds * 1000))
 
-    def wait_for_room(self, data: socket.socket) -> None:
-        """Wait until the data connection takes more. A refusal that comes first is raised."""
-        while self.awaits_begin:
-            waiting = select.poll()
-            waiting.register(self.sock, select.POLLIN)
-            waiting.register(data, select.POLLOUT)
-            if self.sock.fileno() not in {ready for ready, _ in waiting.poll()}:
-                return
-            self.hear_begin()
+    def wait_for_data(self, data: socket.socket, event: int) -> None:
+        """Wait for the event, of select.poll, on the data connection.
 
-    def getresp(self) -> str:
-        """As ftplib's. Raises ftplib.Error where the reply does not end."""
-        self._room = _MAX_REPLY
-        self._begins = True
-        try:
-            return super().getresp()
-        finally:
-            self.round_trip = min(self.round_trip, time.monotonic() - self._asked_at)
-            self._asked_at = -math.inf
+        A refusal that comes first is raised.
+        """
+        while self.awaits_begin:
+            if not self._received and not self._speaks_first(data, event):
+                return
+            self.hear_begin(may_be_over=event == select.POLLIN)
+
+    def _speaks_first(self, data: socket.socket, event: int) -> bool:
+        """Whether a reply comes before the event."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        waiting.register(data, event)
+        return self._socket.fileno() in {ready for ready, _ in waiting.poll()}
 
     def _asking(self) -> None:
         """The next reply is to what is asked now, unless one to a transfer comes first."""
         self._standing.clear()
-        others_first = self.awaits_begin or self.awaits_reply
-        self._asked_at = -math.inf if others_first else time.monotonic()
+        if self.awaits_begin or self.awaits_reply:
+            self._asked_at = -math.inf
+            return
+        self._hear_uncalled()
+        self._asked_at = time.monotonic()
 
-    def getline(self) -> str:
-        """As ftplib's."""
-        line = super().getline()
-        if self._begins and not line[:3].isdigit():
-            raise ftplib.error_proto(line)  # not FTP: `SSH-2.0` would pass for a reply's first line
-        self._begins = False
+    def _hear_uncalled(self) -> None:
+        """What was said without a question: that the session is over, or nothing of use."""
+        with contextlib.suppress(BlockingIOError):
+            self._received += self._socket.recv(_PIECE, socket.MSG_DONTWAIT)
+        said = self._received.decode("utf-8", "surrogateescape").splitlines()
+        self._received = b""
+        for line in said:
+            if code_of(line) == SESSION_IS_OVER:
+                raise refusal(line)
+
+    def _reply(self) -> str:
+        """The next reply. Raises EOFError, and Garbled where it does not end."""
+        self._room = _MAX_REPLY
+        first = self._line()
+        while not code_of(first):  # what comes between two replies is nobody's answer
+            first = self._line()
+        reply = self._whole(first)
+        self.round_trip = min(self.round_trip, time.monotonic() - self._asked_at)
+        self._asked_at = -math.inf
+        return reply
+
+    def _whole(self, first: str) -> str:
+        """The reply that begins with the line, to the line that ends it."""
+        lines = [first]
+        if first[3:4] == "-":
+            lines.append(self._line())
+            while not self._is_last(lines[-1], code_of(first)):
+                lines.append(self._line())
+        return "\n".join(lines)
+
+    def _is_last(self, line: str, code: str) -> bool:
+        if code_of(line) == code:
+            return line[3:4] != "-"
+        # Another code ends it on servers that count badly; mostly it is text.
+        return bool(code_of(line)) and line[3:4] == " " and not self.speaks_within(_SOON)
+
+    def _line(self) -> str:
+        while b"\n" not in self._received:
+            if len(self._received) > _MAX_LINE:
+                raise Garbled(own("The server's reply does not end"))
+            piece = self._socket.recv(_PIECE)
+            if not piece:
+                raise EOFError
+            self._received += piece
+        line, _, self._received = self._received.partition(b"\n")
         self._room -= len(line) + 1
         if self._room < 0:
-            raise ftplib.Error(own("The server's reply does not end"))
-        return line
+            raise Garbled(own("The server's reply does not end"))
+        return line.rstrip(b"\r").decode("utf-8", "surrogateescape")

@@ -1,18 +1,18 @@
 """FTP's data connections (RFC 959, 2428): passive, one a file, the next one's dialed ahead."""
 
 import contextlib
-import ftplib
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from transports.base import Limits
 from transports.egress import begin_dial, dial, end_dial
-from transports.errors import AccountFailure, ConnectFailed
+from transports.errors import ConnectFailed
 from transports.ftp_control import Control
+from transports.ftp_replies import told_port
+from transports.words import spoken
 
+_EXTENDED = "EPSV"
 _AHEAD_SECONDS = 5.0
 """How long a data connection may wait for its file: servers give up after 30 seconds and more."""
 
@@ -25,34 +25,50 @@ class _Ahead(NamedTuple):
     """When it is too old to be used, by the monotonic clock."""
 
 
-class DataConnections:
-    """Of one control connection: to its address, whatever a reply names."""
+class Asked(Protocol):
+    """The control connection, which is another one once it was lost and made anew."""
 
-    def __init__(
-        self, control: Control, limits: Limits, asking: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        """`asking`: within it the control connection is asked, its errors translated."""
-        self._control = control
-        self._limits = limits
-        self._asking = asking
-        self._is_extended = True
+    @property
+    def control(self) -> Control: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def avoids(self) -> set[str]:
+        """Commands that are not sent."""
+
+    def reply_to(self, verb: str) -> str:
+        """The reply, be it a refusal."""
+
+    def convenience(self, verb: str) -> str:
+        """The same; empty where the connection was lost over the command, and made anew."""
+
+
+class DataConnections:
+    """To the address of the control connection, whatever a reply names."""
+
+    def __init__(self, connection: Asked) -> None:
+        self._connection = connection
         self._ahead: _Ahead | None = None
 
     @property
     def verb(self) -> str:
         """The command that has the server listen for the next one."""
-        return "EPSV" if self._is_extended else "PASV"
+        return "PASV" if _EXTENDED in self._connection.avoids else _EXTENDED
 
     def open(self) -> socket.socket:
-        """The connection for the next file. Raises AccountFailure, ConnectFailed."""
+        """The connection for the next file. Raises ConnectFailed."""
         return self._dialed_ahead() or self._dial_now()
 
     def dial_ahead(self, reply: str) -> None:
         """Begin with the connection of the next file: `reply` is what the server said to `verb`."""
         self.drop()
-        with contextlib.suppress(ftplib.Error, OSError):
-            port = self._control.told_port(self.verb, reply)
-            connection = begin_dial(self._control.peer.at(port))
+        port = told_port(self.verb, reply)
+        if port is None:
+            return
+        with contextlib.suppress(OSError):
+            connection = begin_dial(self._connection.control.peer.at(port))
             self._ahead = _Ahead(connection, time.monotonic() + _AHEAD_SECONDS)
 
     def drop(self) -> None:
@@ -68,24 +84,18 @@ class DataConnections:
         if time.monotonic() > ahead.until:  # the server may be about to give it up
             ahead.connection.close()
             return None
-        return end_dial(ahead.connection, self._limits)
+        return end_dial(ahead.connection, self._connection.limits)
 
     def _dial_now(self) -> socket.socket:
-        if self._is_extended:
+        avoids = self._connection.avoids
+        if _EXTENDED not in avoids:
             with contextlib.suppress(ConnectFailed):
-                if (port := self._asked_port()) is not None:
-                    return self._dialed(port)
-            self._is_extended = False
-        if (port := self._asked_port()) is None:
-            raise AccountFailure("The server offers no passive transfers")
-        return self._dialed(port)
+                return self._dialed(_EXTENDED, self._connection.convenience(_EXTENDED))
+            avoids.add(_EXTENDED)
+        return self._dialed_ahead() or self._dialed("PASV", self._connection.reply_to("PASV"))
 
-    def _dialed(self, port: int) -> socket.socket:
-        return dial([self._control.peer.at(port)], self._limits).socket
-
-    def _asked_port(self) -> int | None:
-        with self._asking():
-            try:
-                return self._control.passive_port(self.verb)
-            except ftplib.error_perm:
-                return None
+    def _dialed(self, verb: str, reply: str) -> socket.socket:
+        port = told_port(verb, reply)
+        if port is None:
+            raise ConnectFailed(spoken(reply) or "The server offers no passive transfers")
+        return dial([self._connection.control.peer.at(port)], self._connection.limits).socket

@@ -153,6 +153,7 @@ class _Test:
         """
         offer = server.offer
         self._note(request_size=offer.request_size, algorithms=offer.algorithms)
+        self._note(avoids=offer.avoids, enters=offer.enters)
         at_once = _count_at_once(server, MOST_AT_ONCE[self.settings.protocol], self._limits.login)
         self._note(at_once=at_once)
         return offer.hashes
@@ -165,6 +166,7 @@ class _Test:
         if self.settings.protocol is Protocol.SFTP and self.found.request_size is None:
             self._note(request_size=_largest_request(session, folder))
         can = self.found.rename and self.found.size and self._removes
+        can = can and not set(self.found.avoids) - {"EPSV"}  # a flight has the others as well
         if self.settings.protocol is Protocol.FTP and can:
             self._look_at_flights(session, folder)
 
@@ -175,8 +177,9 @@ class _Test:
             {"pipelines": True},
         )
         works = partial(_delivers_in_flights, look=self.found.look)
+        known = {"avoids": self.found.avoids, "enters": self.found.enters}
         for level in levels:
-            if _tried_aside(partial(session, **level), folder, works):
+            if _tried_aside(partial(session, **level, **known), folder, works):
                 self._note(**level)
                 return
 
@@ -325,17 +328,30 @@ def _largest_request(session: Callable[..., Server], folder: str) -> int | None:
 
 
 def _delivers_in_flights(server: Server, path: str, look: Look | None) -> bool:
-    from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
+    """Whether uploads do, in the very flights of an upload: to a name that is taken, and to a free
+    one."""
+    from transports.ftp import FtpServer  # noqa: PLC0415 - only where FTP is used
 
     if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(path)):
         return False
     server.look = look
     aside = f"{path}.moved"
-    for start, end in ((path, aside), (aside, path)):
-        if server.put([_TEXT], start, end) != Seen(len(_TEXT), end, taken=False):
-            return False
-        server.rename(start, end)
-    return server.pipelines
+    try:
+        server.put([_TEXT], path, aside)
+        server.rename(path, aside)
+        is_seen = server.put([_TEXT], path, aside) == _seen_of(aside, look, taken=True)
+        is_seen = is_seen and not server.exists(path + ".free")
+    finally:
+        with contextlib.suppress(TransferError):
+            server.remove(aside)
+    is_free = server.put([_TEXT], path, aside) == _seen_of(aside, look, taken=False)
+    return is_seen and is_free and server.pipelines
+
+
+def _seen_of(name: str, look: Look | None, *, taken: bool) -> Seen:
+    """What a flight is to tell of a name: nothing where it takes a listing."""
+    in_flight = look in {Look.MLST, Look.SIZE}
+    return Seen(len(_TEXT), name, taken if in_flight else None)
 
 
 def _tried_aside(

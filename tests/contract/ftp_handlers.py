@@ -1,7 +1,9 @@
 """FTP servers that can more than the usual ones, or less."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pyftpdlib.handlers import FTPHandler
@@ -79,3 +81,70 @@ class NeverOver(FTPHandler):  # type: ignore[misc]
             self.respond("550 Cannot create a file when that file already exists.")
             return
         super().ftp_RNTO(path)
+
+
+SILENCE = "silence"
+HANG_UP = "hang up"
+Answers = Mapping[str, str]
+
+
+def odd(
+    answers: Answers = MappingProxyType({}),
+    replies: Answers = MappingProxyType({}),
+    feats: tuple[str, ...] = (),
+) -> type[FTPHandler]:
+    """A handler that answers these commands so, instead of doing them.
+
+    `answers`: by command, or `COMMAND argument`; with `SILENCE` and `HANG_UP`. `replies`: what
+    stands in the place of a reply, by its code; nothing, for example. `feats`: what FEAT names
+    besides.
+    """
+
+    class Odd(FTPHandler):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            self._extra_feats.extend(feats)
+            if "TYPE" in answers:
+                self._current_type = "i"
+
+        def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+            answer = answers.get(f"{cmd} {arg}", answers.get(cmd))
+            if answer is None:
+                super().pre_process_command(line, cmd, arg)
+            elif answer == HANG_UP:
+                self.close()
+            elif answer != SILENCE:
+                super().respond(answer)
+
+        def respond(self, resp: str, **more: Any) -> None:
+            reply = replies.get(resp[:3], resp)
+            if reply:
+                super().respond(reply, **more)
+
+    return Odd
+
+
+class BareNames(FTPHandler):  # type: ignore[misc]
+    """Takes no path in a command, but a name in the folder that was entered."""
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Refuse whatever has a slash in it."""
+        if "/" in arg and not (cmd == "CWD" and arg.startswith("/")):
+            self.respond("553 No paths, please.")
+            return
+        super().pre_process_command(line, cmd, arg)
+
+
+class Prompt(FTPHandler):  # type: ignore[misc]
+    """ProFTPD's way: after RNFR nothing but RNTO."""
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Refuse everything else until the session ends."""
+        if self._rnfr and cmd != "RNTO":
+            self.respond(f"501 Bad sequence of commands: {cmd} after RNFR.")
+            return
+        super().pre_process_command(line, cmd, arg)
+
+
+class PromptHashing(Prompt, Hashing):
+    """The same with digests, as mod_digest brings them."""

@@ -1,7 +1,6 @@
 """No error of a library leaves the package untranslated, and each has words for a person."""
 
 import builtins
-import ftplib
 import inspect
 import socket
 import ssl
@@ -14,7 +13,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from pydantic import SecretStr
 
-from transports import errors, ftp, ssh, ssh_connection, words
+from transports import errors, ftp_errors, ssh, ssh_connection, words
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -64,7 +63,7 @@ OF_PARAMIKO = {
     ssh.Flooded,
     EOFError,
 }
-OF_FTPLIB = {*_exceptions_of(ftplib), *ftplib.all_errors, EOFError}
+OF_FTP = {ftp_errors.Refused, ftp_errors.Garbled, ftp_errors.Stranger, EOFError}
 GARBLED = {
     struct.error,
     IndexError,
@@ -83,9 +82,9 @@ def test_every_error_of_paramiko_is_translated(of: type[Exception]) -> None:
     _is_told_to_a_person(ssh_connection.translate(_made(of), SecretStr("secret")))
 
 
-@pytest.mark.parametrize("of", sorted(SYSTEM | OF_FTPLIB | GARBLED, key=str))
-def test_every_error_of_ftplib_is_translated(of: type[Exception]) -> None:
-    _is_told_to_a_person(ftp.translate(_made(of), SecretStr("secret")))
+@pytest.mark.parametrize("of", sorted(SYSTEM | OF_FTP | GARBLED, key=str))
+def test_every_error_of_ftp_is_translated(of: type[Exception]) -> None:
+    _is_told_to_a_person(ftp_errors.translate(_made(of), SecretStr("secret")))
 
 
 def _is_told_to_a_person(failure: TransferError) -> None:
@@ -126,8 +125,7 @@ def test_errors_of_paramiko_mean(
     ],
 )
 def test_refusals_of_ftp_are_told_by_their_code(reply: str, expected: type[TransferError]) -> None:
-    refusal = ftplib.error_perm if reply[0] == "5" else ftplib.error_temp
-    failure = ftp.translate(refusal(reply))
+    failure = ftp_errors.translate(ftp_errors.refusal(reply))
     assert (type(failure), failure.words) == (expected, reply)
 
 

@@ -1,14 +1,12 @@
 """Whose words a failure has, and what is masked in them."""
-# ruff: noqa: S321 - errors of ftplib are made here, nothing is called
 
 import errno
-import ftplib
 
 import pytest
 from paramiko.ssh_exception import SSHException
 from pydantic import SecretStr
 
-from transports import ftp, ssh, ssh_connection
+from transports import ftp_errors, ssh, ssh_connection
 from transports.errors import (
     ConnectFailed,
     FtpAnswers,
@@ -18,6 +16,7 @@ from transports.errors import (
     SshAnswers,
     StrangerAnswers,
 )
+from transports.ftp_errors import Garbled
 from transports.words import MAX_BANNER, lost, own, spoken, stranger, system_words
 
 SHORT = SecretStr("y")
@@ -25,7 +24,7 @@ SHORT = SecretStr("y")
 
 def test_a_servers_words_are_the_servers() -> None:
     assert LoginRefused(spoken(b"530 Login incorrect.")).said_by is Speaker.SERVER
-    refused = ftp.translate(ftplib.error_perm("550 Permission denied."))
+    refused = ftp_errors.translate(ftp_errors.Refused("550 Permission denied."))
     assert (refused.words, refused.said_by) == ("550 Permission denied.", Speaker.SERVER)
 
 
@@ -48,7 +47,7 @@ def test_a_short_password_is_masked_in_a_servers_words() -> None:
 
 
 def test_a_short_password_masks_nothing_in_the_programs_own_words() -> None:
-    endless = ftp.translate(ftplib.Error(own("The server's reply does not end")), SHORT)
+    endless = ftp_errors.translate(Garbled(own("The server's reply does not end")), SHORT)
     assert endless.words == "The server's reply does not end"
     flooded = ssh.Flooded(own("The server sent more than it was asked for by any"))
     assert "***" not in ssh_connection.translate(flooded, SHORT).words

@@ -1,0 +1,263 @@
+"""FTP servers that answer in their own way: the settings test passes, and recordings arrive."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trustme
+from pydantic import SecretStr
+from pyftpdlib.handlers import FTPHandler
+
+from config.accounts import Capabilities, Look
+from deploy.local.customers import CustomerServer, PyFtpServer
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.ftp_handlers import (
+    HANG_UP,
+    SILENCE,
+    BareNames,
+    Prompt,
+    PromptHashing,
+    odd,
+)
+from tests.contract.scripted import ScriptedServer
+from transports import probe
+from transports.base import Egress
+from transports.errors import ConnectFailed, EncryptionAsked, TransferError
+from transports.upload import upload
+
+FOLDER = "calls/of today"
+TAKEN = b"of somebody else"
+
+
+@contextmanager
+def serving(tmp_path: Path, handler: type[FTPHandler]) -> Iterator[CustomerServer]:
+    root = tmp_path / "served"
+    root.mkdir()
+    with PyFtpServer(root, handler=handler) as server:
+        yield server.customer
+
+
+def found(customer: CustomerServer) -> Capabilities:
+    """What the settings test stores; it leaves no file."""
+    settings = settings_of(customer, path=FOLDER)
+    report = probe.test_settings(settings, SecretStr(customer.password), LIMITS, Egress())
+    assert report.ok, report.failure
+    assert files_in(customer.root) == {}
+    return report.capabilities
+
+
+def deliver(customer: CustomerServer, stored: Capabilities, recording: Path) -> None:
+    """Three recordings of one name, the first of which is taken by a file of the customer's."""
+    place = customer.root / FOLDER
+    (place / "call.wav").write_bytes(TAKEN)
+    names = tuple(f"{FOLDER}/call{mark}.wav" for mark in ("", " (2)", " (3)", " (4)"))
+    with closing(open_session(customer, path=FOLDER, capabilities=stored)) as session:
+        for attempt in (1, 2, 3):
+            with opened(recording) as source:
+                upload(session, source, job(attempt, folder=FOLDER), Ledger(names=names))
+    assert (place / "call.wav").read_bytes() == TAKEN
+    assert sorted(files_in(place)) == ["call (2).wav", "call (3).wav", "call (4).wav", "call.wav"]
+    assert (place / "call (4).wav").read_bytes() == recording.read_bytes()
+
+
+ODD = {
+    "PWD is not known": odd({"PWD": "502 What?"}),
+    "PWD has no quotes": odd({"PWD": "257 / is where you are"}),
+    "PWD says nothing": odd({"PWD": "257 you are at home"}),
+    "PWD is outside of the root": odd({"PWD": '257 "/home/customer" is it'}),
+    "PWD is another code": odd({"PWD": '250 "/"'}),
+    "FEAT later": odd({"FEAT": "450 Not now."}),
+    "FEAT is one line": odd({"FEAT": "211 none"}),
+    "FEAT with another code at its end": odd({"FEAT": "211-Features\r\n SIZE\r\n200 End"}),
+    "FEAT led in": odd({"FEAT": "211-Features\r\n211-MLST\r\n211-SIZE\r\n211 End"}),
+    "FEAT hangs up": odd({"FEAT": HANG_UP}),
+    "FEAT has no end": odd({"FEAT": "211-Features"}),
+    "OPTS later": odd({"OPTS": "451 Not now."}),
+    "OPTS hangs up": odd({"OPTS": HANG_UP}),
+    "OPTS is silent": odd({"OPTS": SILENCE}),
+    "TYPE is not known": odd({"TYPE": "504 Binary it is, always."}),
+    "TYPE is done in other words": odd({"TYPE": "250 fine"}),
+    "MKD later": odd(replies={"550": "450 Not done."}),
+    "250 at the end of a file": odd(replies={"226": "250 fine"}),
+    "226 twice": odd(replies={"226": "226 fine\r\n226 very fine"}),
+    "226 with many lines": odd(replies={"226": "226-fine\r\n 226 indeed\r\n226 end"}),
+    "150 is missing": odd(replies={"150": "", "125": ""}),
+    "200 before 150": odd(replies={"150": "200 ok\r\n150 go", "125": "200 ok\r\n125 go"}),
+    "200 for everything": odd(replies={"250": "200 ok"}),
+    "a greeting of many lines": odd(replies={"220": "220-Hello\r\n 220 you\r\n220 there"}),
+    "a delay announced": odd(replies={"220": "120 soon\r\n220 now"}),
+    "202 for the password": odd(replies={"230": "202 superfluous"}),
+    "blank lines": odd(replies={"250": "\r\n250 ok"}),
+    "no SIZE": odd({"SIZE": "502 What?"}),
+    "SIZE with a unit": odd({"SIZE": "213 17 bytes"}),
+    "SIZE below zero": odd({"SIZE": "213 -1"}),
+    "SIZE beyond all bounds": odd({"SIZE": "213 " + "9" * 400}),
+    "SIZE in words": odd({"SIZE": "213 is large"}),
+    "SIZE with another code": odd({"SIZE": "250 17"}),
+    "SIZE hangs up": odd({"SIZE": HANG_UP}),
+    "MLST is listed and refused": odd({"MLST": "550 no"}),
+    "MLST is listed and broken": odd({"MLST": "500 oops"}),
+    "MLST hangs up": odd({"MLST": HANG_UP}),
+    "MLST is nonsense": odd({"MLST": "250-x\r\n250 y"}),
+    "ProFTPD's RNFR": Prompt,
+    "ProFTPD's RNFR and digests": PromptHashing,
+    "no NOOP": odd({"NOOP": "502 What?"}),
+    "no QUIT": odd({"QUIT": SILENCE}),
+}
+
+
+@pytest.mark.parametrize("handler", ODD.values(), ids=ODD)
+def test_recordings_reach_servers_that_answer_in_their_own_way(
+    tmp_path: Path, recording: Path, handler: type[FTPHandler]
+) -> None:
+    with serving(tmp_path, handler) as customer:
+        deliver(customer, found(customer), recording)
+
+
+EPSV = {
+    "is not known": "500 What?",
+    "is refused for now": "425 no",
+    "is done in other words": "200 ok",
+    "has another code": "200 (|||40000|)",
+    "names a port beyond all": "229 Entering (|||99999999|)",
+    "names a negative port": "229 Entering (|||-1|)",
+    "names none": "229 Entering",
+    "hangs up": HANG_UP,
+    "is silent": SILENCE,
+}
+
+
+@pytest.mark.parametrize("answer", EPSV.values(), ids=EPSV)
+def test_pasv_is_used_where_epsv_is_refused_in_any_way_and_that_is_stored(
+    tmp_path: Path, recording: Path, answer: str
+) -> None:
+    with serving(tmp_path, odd({"EPSV": answer})) as customer:
+        stored = found(customer)
+        assert stored.avoids == ("EPSV",)
+        deliver(customer, stored, recording)
+
+
+@pytest.mark.parametrize("answer", EPSV.values(), ids=EPSV)
+def test_pasv_is_used_where_epsv_is_refused_since_the_settings_were_tested(
+    tmp_path: Path, recording: Path, answer: str
+) -> None:
+    with serving(tmp_path, odd({"EPSV": answer})) as customer:
+        (customer.root / FOLDER).mkdir(parents=True)
+        deliver(customer, Capabilities(at_once=1, look=Look.MLST), recording)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "227 Entering (256,0,0,1,4,4)",
+        "227 Entering (127,0,0,1,400,4)",
+        "227 Entering (127,0,0,1,-4,4)",
+        "227 Entering (127,0,0,1,0,0)",
+        "227 (127,0,0,1," + "9" * 4000 + ",1)",
+        "227 somewhere",
+        "200 (127,0,0,1,4,4)",
+        "425 no",
+    ],
+)
+def test_a_passive_answer_that_leads_nowhere_is_told_in_the_servers_words(
+    tmp_path: Path, answer: str
+) -> None:
+    with (
+        serving(tmp_path, odd({"EPSV": "500 no", "PASV": answer})) as customer,
+        closing(open_session(customer)) as session,
+        pytest.raises(ConnectFailed) as failed,
+    ):
+        session.put([b"x"], "a.part")
+    assert failed.value.words[:20] == answer[:20]
+
+
+def test_a_server_that_takes_bare_names_only_is_found_out_and_stored(
+    tmp_path: Path, recording: Path
+) -> None:
+    with serving(tmp_path, BareNames) as customer:
+        stored = found(customer)
+        assert stored.enters
+        deliver(customer, stored, recording)
+
+
+def test_what_is_found_out_of_a_usual_server_is_nothing_odd(tmp_path: Path) -> None:
+    with serving(tmp_path, FTPHandler) as customer:
+        stored = found(customer)
+    assert (stored.avoids, stored.enters) == ((), False)
+
+
+@pytest.mark.parametrize("reply", ["450 busy", "450 No such file", "501 what", "503 no", "200 eh"])
+def test_a_leftover_that_is_not_there_never_fails_an_upload(
+    tmp_path: Path, recording: Path, reply: str
+) -> None:
+    with serving(tmp_path, odd({"DELE": reply})) as customer:
+        with closing(open_session(customer)) as session, opened(recording) as source:
+            again = job(2, leftovers=("courier-never-there.part",))
+            upload(session, source, again, Ledger())
+        assert "call.wav" in files_in(customer.root)
+
+
+def test_names_with_patterns_are_compared_with_the_listing_of_the_folder(tmp_path: Path) -> None:
+    with serving(tmp_path, odd({"SIZE": "502 no", "MLST": "502 no"})) as customer:
+        for name in ("call 1.wav", "call [2].wav", "UPPER[1].wav"):
+            (customer.root / name).write_bytes(TAKEN)
+        with closing(open_session(customer)) as session:
+            assert session.exists("call 1.wav", Look.NLST)
+            assert session.exists("upper[1].wav", Look.NLST)
+            assert session.exists("call [2].wav", Look.NLST)
+            assert not session.exists("call [1].wav", Look.NLST)
+            assert not session.exists("call*.wav", Look.NLST)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "answers"),
+    [
+        (b"220 hi\r\n", (b"530 Non-anonymous sessions must use encryption.\r\n",)),
+        (b"220 hi\r\n", (b"331 go\r\n", b"530 SSL required\r\n")),
+        (b"220 hi\r\n", (b"534 Policy\r\n",)),
+        (b"220 hi\r\n", (b"550 SSL/TLS required on the control channel\r\n",)),
+        (b"220 hi\r\n", (b"503 Use AUTH first.\r\n",)),
+        (b"421 Please reconnect using TLS security mechanisms.\r\n", ()),
+        (b"530 Only FTPS here\r\n", ()),
+    ],
+)
+def test_a_server_that_asks_for_encryption_is_told_as_such(
+    greeting: bytes, answers: tuple[bytes, ...]
+) -> None:
+    with ScriptedServer([greeting], *answers) as server, pytest.raises(EncryptionAsked) as asked:
+        open_session(server.customer)
+    assert "The server asks for encryption: FTPS is not spoken yet" in asked.value.advice
+
+
+def test_a_port_of_implicit_tls_is_told_as_such() -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_shake_hands, args=(listener, context), daemon=True).start()
+        customer = CustomerServer("127.0.0.1", listener.getsockname()[1], "a", "b", Path())
+        with pytest.raises(EncryptionAsked) as asked:
+            open_session(customer)
+    assert asked.value.words == "The server waits for a TLS handshake"
+
+
+def _shake_hands(listener: socket.socket, context: ssl.SSLContext) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
+                secure.recv(1)
+
+
+@pytest.mark.parametrize("wanted", [b"332 account needed\r\n", b"532 account needed\r\n"])
+def test_a_server_that_wants_more_than_a_password_is_told_in_its_words(wanted: bytes) -> None:
+    with (
+        ScriptedServer([b"220 hi\r\n"], b"331 go\r\n", wanted) as server,
+        pytest.raises(TransferError) as failed,
+    ):
+        open_session(server.customer)
+    assert failed.value.words.endswith("account needed")

@@ -1,0 +1,110 @@
+"""What an FTP server's replies mean (RFC 959, 2389, 2428, 3659). Pure; the replies are hostile.
+
+None stands for whatever is no answer: servers answer with words, other codes and numbers beyond
+every range.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+MISSING = {"450", "550"}
+"""Reply codes for what is not there; RFC 959 has both for a file that is unavailable."""
+UNKNOWN_COMMAND = {"500", "502", "504"}
+
+_SIZE = re.compile(r"213 +(\d{1,18})\s*", re.ASCII)
+_EXTENDED = re.compile(r"229[ -].*?\(([!-/:-~])\1\1(\d{1,5})\1\)", re.ASCII | re.DOTALL)
+_PASSIVE = re.compile(r"227[ -].*?" + ",".join([r"\b(\d{1,3})\b"] * 6), re.ASCII | re.DOTALL)
+_FOLDER = re.compile(r'257[ -]\s*(?:"((?:[^"]|"")+)"|(/\S*))')
+_MAX_PORT = 65_535
+_MAX_OCTET = 255
+_CODE = re.compile(r"[1-5][0-9]{2}", re.ASCII)
+_CODE_BEFORE = re.compile(r"\d{3}[ -]", re.ASCII)
+_LINE_BREAKS = re.compile(r"[\r\n\0]")
+_ENCRYPTION_CODES = {"421", "500", "503", "521", "522", "530", "533", "534", "536", "550", "553"}
+_POLICY_CODES = {"522", "533", "534", "536"}
+_ENCRYPTION = re.compile(
+    r"\b(ssl|tls|ftps|ftpes)\b|encrypt|clear-?\s?text|insecure|\bplain[ -]?(text|ftp)\b"
+    r"|\bsecure (connection|session|channel|login|transport)|\bAUTH (first|command|before|required)"
+    r"|\b(use|perform|issue|send) AUTH\b",
+    re.IGNORECASE,
+)
+
+
+def code_of(reply: str) -> str:
+    """The reply code (RFC 959 section 4.2); empty where there is none."""
+    return reply[:3] if _CODE.match(reply) else ""
+
+
+def is_done(reply: str) -> bool:
+    """Whether what was asked was done."""
+    return code_of(reply).startswith("2")
+
+
+def is_begun(reply: str) -> bool:
+    """Whether the server waits for the command that belongs to it."""
+    return code_of(reply).startswith("3")
+
+
+def is_refusal(reply: str) -> bool:
+    """Whether it was refused, for now or for good."""
+    return code_of(reply).startswith(("4", "5"))
+
+
+def told_size(reply: str) -> int | None:
+    """The size in the reply to SIZE (RFC 3659 section 4.1), and in no other."""
+    match = _SIZE.fullmatch(reply)
+    return int(match[1]) if match else None
+
+
+def told_port(verb: str, reply: str) -> int | None:
+    """The port that the reply to EPSV (RFC 2428) or PASV names; PASV's address is not looked at."""
+    port = _extended_port(reply) if verb == "EPSV" else _passive_port(reply)
+    return port if 0 < port <= _MAX_PORT else None
+
+
+def _extended_port(reply: str) -> int:
+    match = _EXTENDED.match(reply)
+    return int(match[2]) if match else 0
+
+
+def _passive_port(reply: str) -> int:
+    match = _PASSIVE.match(reply)
+    octets = [int(octet) for octet in match.groups()] if match else [0, 0]
+    return octets[-2] * 256 + octets[-1] if max(octets) <= _MAX_OCTET else 0
+
+
+def told_folder(reply: str) -> str | None:
+    """The folder in the reply to PWD; some name it without its quotes."""
+    match = _FOLDER.match(reply)
+    if match is None:
+        return None
+    folder = match[1].replace('""', '"') if match[1] else match[2]
+    return folder if is_sendable(folder) else None
+
+
+def told_features(reply: str) -> Mapping[str, str]:
+    """Each feature and what is said behind it (RFC 2389 section 3.2); a refusal names none."""
+    if not is_done(reply):
+        return MappingProxyType({})
+    lines = (_CODE_BEFORE.sub("", line, count=1) for line in reply.splitlines()[1:-1])
+    words = (line.split(maxsplit=1) for line in lines if line.strip())
+    return MappingProxyType({name.upper(): "".join(rest) for name, *rest in words})
+
+
+def told_digest(reply: str, digits: int) -> str | None:
+    """The digest of so many hexadecimal digits in the reply, however it is spelt."""
+    pattern = rf"(?<![0-9A-Fa-f])[0-9A-Fa-f]{{{digits}}}(?![0-9A-Fa-f])"
+    match = re.search(pattern, reply) if is_done(reply) else None
+    return match[0].lower() if match else None
+
+
+def asks_for_encryption(reply: str) -> bool:
+    """Whether a refusal asks for FTP over TLS (RFC 4217), by its code or in the server's words."""
+    code = code_of(reply)
+    return code in _POLICY_CODES or (code in _ENCRYPTION_CODES and bool(_ENCRYPTION.search(reply)))
+
+
+def is_sendable(path: str) -> bool:
+    """Whether it can be part of a command."""
+    return not _LINE_BREAKS.search(path)
