@@ -252,6 +252,7 @@ class AccountSession:
 
     def _end_probe(self, run: RunState) -> Rest:
         self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
+        remove_leftovers(self.means, self._login, self.account_id)
         retry = self._next_retry() if self._dispatch.has_passed else None
         return Rest(until=retry)
 

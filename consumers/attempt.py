@@ -237,7 +237,7 @@ class Attempt:
     def _settle(self, line: Line, failure: TransferError) -> None:
         if failure.kind is Kind.BUSY:
             self.around.login.refused_beyond(line.others)
-        shared = self.around.login.is_told(failure)
+        shared = self.around.login.is_told(failure, line.losses)
         with self.around.failures.lock:
             self.around.failures.count += 1
             self.around.settlement.failed(

@@ -65,6 +65,8 @@ class Login:
         self._channels: WeakKeyDictionary[Server, object] = WeakKeyDictionary()
         """Sessions that were handed on share theirs."""
         self._told: WeakSet[object] = WeakSet()
+        self.losses = 0
+        """How often something that uploads share was lost: a connection, or the login after it."""
         self._taken: int | None = None
         self._interrupted = False
         self._dismissed = 0
@@ -287,13 +289,19 @@ class Login:
             self._in_use.remove(server)
             self._lock.notify_all()
 
-    def is_told(self, failure: TransferError) -> bool:
-        """Whether another upload has failed of the same before, and its failure counts for both."""
+    def is_told(self, failure: TransferError, losses: int) -> bool:
+        """Whether another upload has failed of the same before, and its failure counts for both.
+
+        `losses`: how many there were when this one had its session, or began to wait for one. Of
+        uploads at once one may meet the connection that is cut, and another one the login that is
+        refused right after: that is one failure (DESIGN 3, rule 13).
+        """
         with self._lock:
             if failure.common is None:
                 return False
-            told = failure.common in self._told
+            told = failure.common in self._told or losses < self.losses
             self._told.add(failure.common)
+            self.losses += not told
             return told
 
     def _answers(self, kept: _Kept) -> bool:
@@ -336,6 +344,8 @@ class Line:
     def __init__(self, login: Login) -> None:
         self._login = login
         self._logons = login.logons
+        self.losses = login.losses
+        """By `Login.losses`: which of them was there before this upload."""
         self._server: Server | None = None
         self._is_handed_on = False
         self.others = 0
@@ -349,6 +359,7 @@ class Line:
                 self._server = self._open_more(settings)
             finally:
                 self._login.opened()
+        self.losses = self._login.losses
         self._server.hand_on = self._hand_on if self._login.hands_on(settings) else None
         return self._server
 

@@ -3,6 +3,7 @@
 What is to happen stands as JSON in the variable `FAULT`; the program itself knows nothing of it.
 """
 
+import builtins
 import faulthandler
 import json
 import os
@@ -14,7 +15,7 @@ from contextlib import suppress
 from functools import partial, wraps
 from importlib import import_module
 from itertools import count
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from transports.base import Limits
 
@@ -33,7 +34,9 @@ class Point(TypedDict):
     once: str
     """A file that is made by it: of several workers only the first one is hit."""
     about: str
-    """Only calls count whose object holds this text; empty: all."""
+    """Only calls count whose object, or what it is given, holds this text; empty: all."""
+    raises: NotRequired[str]
+    """Instead of the signal this error, at the first `call` calls."""
 
 
 class Fault(TypedDict):
@@ -75,8 +78,11 @@ def _wrap(point: Point) -> None:
 
     @wraps(original)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        concerned = not point["about"] or point["about"] in str(vars(args[0]))
-        mine = concerned and next(calls) == point["call"]
+        concerned = not point["about"] or point["about"] in f"{vars(args[0])} {args[1:]}"
+        number = next(calls) if concerned else 0
+        if number and "raises" in point and number <= point["call"]:
+            raise getattr(builtins, point["raises"])("what nobody foresaw")
+        mine = "raises" not in point and number == point["call"]
         if mine and point["when"] == "before":
             _strike(point)
         result = original(*args, **kwargs)

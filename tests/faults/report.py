@@ -48,6 +48,8 @@ FAULTS = {
     31: "SIGTERM under load",
     32: "hostile input",
     33: "a file that every worker dies of",
+    35: "an error that nobody foresaw, in each phase of a try",
+    36: "a file that fails at a server which is well, once it is the probe",
 }
 
 

@@ -173,6 +173,12 @@ class Scene:
         once = str(self.folder / f"struck-{uuid.uuid4().hex}")
         return Point(at=at, when=when, call=call, signal=number, once=once, about=about)
 
+    def error(self, at: str, raises: str, *, calls: int = 1000, about: str = "") -> Point:
+        """The worker meets this error there, so many times."""
+        return Point(
+            at=at, when="before", call=calls, signal=0, once="", about=about, raises=raises
+        )
+
     def owner(self, account_id: str) -> str | None:
         """The worker whose lease the account's bucket is, by the database."""
         lease = self.platform.core.database["leases"].find_one({"_id": bucket_of(account_id)})
