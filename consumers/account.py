@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 from config.accounts import Account
 from config.errors import ConfigError
 from consumers.attempt import OURS_DELAY, Failures, Surroundings
-from consumers.broker import BrokerAway, NotRouted
+from consumers.broker import BrokerAway, BrokerRefuses, NotRouted
 from consumers.dispatch import Begun, Dispatch
 from consumers.ledger import Claimant, RunState
 from consumers.leftovers import remove_leftovers
@@ -360,17 +360,18 @@ class AccountSession:
 
     # --- the end --------------------------------------------------------------------------------
 
-    def _park(self, rest: Rest) -> None:
+    def _park(self, rest: Rest, broken: str | None = None) -> None:
         self.means.ledger.accounts.park(
-            self.account_id, self._epoch, routed=self._routed, wait=rest.wait, until=rest.until
+            self.account_id, self._epoch, self._routed, rest.wait, rest.until, broken
         )
 
     def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
         """Where the database is away too, the account simply stays due."""
         self._tell(trouble)
         self._close()
+        broken = str(trouble) if isinstance(trouble, BrokerRefuses) else None
         try:
-            self._park(Rest(wait=wait))
+            self._park(Rest(wait=wait), broken)
         except PyMongoError as error:
             self.means.observe(Trouble("mongodb", str(error)))
 

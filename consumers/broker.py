@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from config import tls
 from config.tls import Endpoint
@@ -31,7 +31,7 @@ T = TypeVar("T")
 HEARTBEAT = 20
 CALL_LIMIT = 30.0
 _BACKOFF = (0.2, 0.5, 1, 2, 5)
-_REPLY = re.compile(r"\(\d{3}\) '?[A-Z_]+ - (.*?)'?$", re.DOTALL)
+_REPLY = re.compile(r"(?:^|\(\d{3}\) )(['\"]?)[A-Z]+_[A-Z_]+ - (.*?)\1$", re.DOTALL)
 """RabbitMQ's own words in what pika and py-amqp make of a refusal: `(403) ACCESS_REFUSED - ...`."""
 AWAY = (AMQPError, AMQPConnectorException, OSError)
 """What pika raises where RabbitMQ cannot be reached; a handshake that times out is no AMQPError."""
@@ -39,6 +39,13 @@ AWAY = (AMQPError, AMQPConnectorException, OSError)
 
 class BrokerAway(Exception):
     """RabbitMQ is not reachable, or did not answer in time. Nothing may be taken as done."""
+
+
+class BrokerRefuses(BrokerAway):
+    """RabbitMQ is there and refuses: a right is missing, or a queue is not as declared.
+
+    Its text has RabbitMQ's own words. Somebody has to mend it.
+    """
 
 
 class NotRouted(Exception):
@@ -168,7 +175,7 @@ class Broker:
             try:
                 future.set_result(work(connection))
             except AWAY as error:
-                future.set_exception(BrokerAway(in_words(error)))
+                future.set_exception(away(error))
                 if not connection.is_open:
                     raise
             except Exception as error:  # noqa: BLE001 - it belongs to the caller
@@ -245,6 +252,12 @@ def close_in_order(channel: BlockingChannel) -> None:
         channel._flush_output(lambda: channel.is_closed)  # noqa: SLF001 - as its own close does
 
 
+def away(error: BaseException) -> BrokerAway:
+    """What pika's error means to whoever asked."""
+    refused = isinstance(error, ChannelClosedByBroker)
+    return (BrokerRefuses if refused else BrokerAway)(in_words(error))
+
+
 def in_words(error: BaseException) -> str:
     """The last words of a broker's error; pika wraps the operating system's."""
     while not isinstance(error, OSError):
@@ -255,9 +268,10 @@ def in_words(error: BaseException) -> str:
         error = inner
     if isinstance(error, ssl.SSLError):
         return tls.in_words(error)
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    said = getattr(error, "reply_text", None) or getattr(error, "strerror", None)
+    words = said or str(error) or type(error).__name__
     reply = _REPLY.search(words)
-    return reply[1] if reply else words
+    return reply[2] if reply else words
 
 
 def _close(connection: BlockingConnection) -> None:

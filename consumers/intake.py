@@ -7,7 +7,7 @@ that comes alone is a batch too, and waits for no other.
 
 import socket
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -20,12 +20,12 @@ from config.directory import Directory
 from config.tls import Endpoint
 from consumers import topology
 from consumers.admission import Admission
-from consumers.broker import BrokerAway, NotRouted, Publisher
-from consumers.confirms import Outgoing
+from consumers.broker import BrokerAway, NotRouted, Publisher, in_words
 from consumers.events import InvalidEvent
 from consumers.ledger import Arrival, Ledger, Opened, Routing
 from consumers.observe import EventTaken, Observer, ProgramFailed, Trouble
 from consumers.routing import Router
+from consumers.unusable import Unusable, UnusableEvents
 
 BATCH = 500
 """Most events that are taken together."""
@@ -65,7 +65,7 @@ class Intake:
         self._rabbitmq = rabbitmq
         self._admission = Admission(directory)
         self._ledger = ledger
-        self._publisher = publisher
+        self._unusable = UnusableEvents(rabbitmq, publisher, self._was_kept)
         self._router = router
         self._observe = observe
         self._routed = routed
@@ -73,6 +73,8 @@ class Intake:
         self.consuming = threading.Event()
         self.behind = False
         """Whether more events wait to be taken."""
+        self.trouble: str | None = None
+        """Why events were not taken when that was last tried."""
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
@@ -82,6 +84,11 @@ class Intake:
     def alive(self) -> bool:
         """Whether its thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def unkept(self) -> str | None:
+        """Why unusable events cannot be kept, while the others are taken."""
+        return self._unusable.trouble
 
     def stop(self) -> None:
         """Take no more events; those that are not acknowledged go back to the queue."""
@@ -93,20 +100,26 @@ class Intake:
             try:
                 self._consume()
             except PyMongoError as error:
-                self._observe(Trouble("mongodb", f"intake: {error}"))
+                self._failed("mongodb", str(error))
             except AWAY as error:
-                self._observe(Trouble("rabbitmq", f"intake: {error}"))
+                self._failed("rabbitmq", in_words(error))
             except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
+                self.trouble = f"a fault of the program ({type(error).__name__})"
                 self._observe(ProgramFailed("intake", error))
             self.consuming.clear()
             self.behind = False
             self._stopping.wait(RETRY_SECONDS)
+
+    def _failed(self, where: str, words: str) -> None:
+        self.trouble = words
+        self._observe(Trouble(where, f"intake: {words}"))
 
     def _consume(self) -> None:
         arrived: list[Any] = []
         with topology.connected(self._rabbitmq, HEARTBEAT) as connection:
             channel = connection.default_channel
             topology.declare_base(channel)
+            self._unusable.prepare()
             consumer = Consumer(
                 channel,
                 [topology.INTAKE],
@@ -124,6 +137,8 @@ class Intake:
                     if arrived:
                         self._take_all(arrived)
                         arrived.clear()
+                    self._unusable.tend()
+                    self.trouble = None
 
     def _take_all(self, messages: Sequence[Any]) -> None:
         """The batch together; where one of it makes the program fail, each by itself.
@@ -148,8 +163,9 @@ class Intake:
             raise
         except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
             self._observe(ProgramFailed("intake", error))
-            ends = [InvalidEvent(PROGRAM_FAULT, type(error).__name__)]
-            self._acknowledge([message], ends, self._keep_invalid([message], ends))
+            fault = InvalidEvent(PROGRAM_FAULT, type(error).__name__)
+            self._unusable.keep([Unusable(message, fault, _body(message))])
+            self._acknowledge([message], [fault])
 
     def _take(self, messages: Sequence[Any]) -> None:
         """A batch of events, each to its end. Raises what is ours: what is left comes again."""
@@ -161,8 +177,14 @@ class Intake:
         ends = [
             _end(each, next(opened)) if isinstance(each, Arrival) else each for each in verdicts
         ]
-        lost = self._keep_invalid(messages, ends)
-        self._acknowledge(messages, ends, lost)
+        self._unusable.keep(
+            [
+                Unusable(message, end, _body(message))
+                for message, end in zip(messages, ends, strict=True)
+                if isinstance(end, InvalidEvent)
+            ]
+        )
+        self._acknowledge(messages, ends)
 
     def _unrouted(self, arrivals: Sequence[Arrival], rows: Sequence[Opened]) -> list[Routing]:
         """What is to be published: new rows, and those whose first publish came to no end."""
@@ -185,28 +207,21 @@ class Intake:
         for words in sorted({str(failure) for failure in failures.values()}):
             self._observe(Trouble("rabbitmq", f"intake: {words}; to be routed later"))
 
-    def _keep_invalid(self, messages: Sequence[Any], ends: Sequence[End]) -> set[int]:
-        """Publish what cannot be used with its reason; the positions of what could not be kept."""
-        invalid = {
-            position: _kept(messages[position], end)
-            for position, end in enumerate(ends)
-            if isinstance(end, InvalidEvent)
-        }
-        positions = list(invalid)
-        lost = self._publisher.publish_all(list(invalid.values()))
-        return {positions[each] for each in lost}
+    def _acknowledge(self, messages: Sequence[Any], ends: Sequence[End]) -> None:
+        """All at once, or where unusable ones are held each that has come to its end."""
+        at_once = not self._unusable.are_held
+        ended = [
+            (message, end)
+            for message, end in zip(messages, ends, strict=True)
+            if at_once or not self._unusable.holds(message)
+        ]
+        for message, _ in ended[-1:] if at_once else ended:
+            message.ack(multiple=at_once)
+        for _, end in ended:
+            self._observe(_taken(end))
 
-    def _acknowledge(
-        self, messages: Sequence[Any], ends: Sequence[End], lost: Collection[int]
-    ) -> None:
-        """All at once, or each that has come to its end. Raises NotRouted where one has not."""
-        ended = [position for position in range(len(messages)) if position not in lost]
-        for position in ended if lost else ended[-1:]:
-            messages[position].ack(multiple=not lost)
-        for position in ended:
-            self._observe(_taken(ends[position]))
-        if lost:
-            raise NotRouted(f"{topology.INVALID.name}: {len(lost)} events could not be kept there")
+    def _was_kept(self, error: InvalidEvent) -> None:
+        self._observe(_taken(error))
 
 
 def _gather(connection: Connection, arrived: list[Any]) -> None:
@@ -244,15 +259,3 @@ def _taken(end: End) -> EventTaken:
     if isinstance(end, InvalidEvent):
         return EventTaken("invalid", None, None, end.reason)
     return end
-
-
-def _kept(message: Any, error: InvalidEvent) -> Outgoing:
-    """The message as it came, with the reason."""
-    return Outgoing(
-        "",
-        topology.INVALID.name,
-        _body(message),
-        {topology.REASON_HEADER: error.reason},
-        message.properties.get("message_id"),
-        message.content_type or "application/json",
-    )

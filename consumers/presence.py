@@ -30,6 +30,10 @@ class Worker:
     state: str
     buckets: int
     """How many buckets of accounts it owns, of 1,024."""
+    serves: bool = True
+    """Whether it takes events and works accounts."""
+    words: str | None = None
+    """What is not well with it, in a sentence."""
 
 
 class Presence:
@@ -45,8 +49,10 @@ class Presence:
         """Create the index that forgets the dead; never needed for correctness."""
         self._workers.create_index("seen_at", expireAfterSeconds=round(FORGOTTEN.total_seconds()))
 
-    def tell(self, state: str, buckets: int) -> None:
-        """Say that this worker lives, how it is, and how many buckets it owns."""
+    def tell(
+        self, state: str, buckets: int, *, serves: bool = True, words: str | None = None
+    ) -> None:
+        """Say that this worker lives, how it is and why, and how many buckets it owns."""
         facts = {
             "host": {"$literal": socket.gethostname()},
             "pid": os.getpid(),
@@ -54,6 +60,8 @@ class Presence:
             "birth": self._birth,
             "state": state,
             "buckets": buckets,
+            "serves": serves,
+            "words": {"$literal": words},
             "started_at": {"$ifNull": ["$started_at", "$$NOW"]},
             "seen_at": "$$NOW",
         }
@@ -78,7 +86,16 @@ def workers(database: Database[Document]) -> list[Worker]:
     """The workers heard of lately, by the database's clock."""
     rows = database["workers"].find({"$expr": _seen(SEEN_WITHIN)}).sort("started_at", ASCENDING)
     return [
-        Worker(row["_id"], row["host"], row["pid"], row["state"], row["buckets"]) for row in rows
+        Worker(
+            row["_id"],
+            row["host"],
+            row["pid"],
+            row["state"],
+            row["buckets"],
+            row.get("serves", row["state"] == "ready"),
+            row.get("words"),
+        )
+        for row in rows
     ]
 
 

@@ -10,7 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from config.tls import Endpoint
-from consumers.broker import AWAY, BrokerAway, close_in_order, in_words
+from consumers.broker import AWAY, BrokerAway, away, close_in_order, in_words
 from consumers.nodes import parameters
 
 NOT_FOUND = 404
@@ -34,7 +34,8 @@ def browse(rabbitmq: Endpoint, queue: str, take: Callable[[Message], bool]) -> i
     """Show each ready message to `take`, which tells whether it is done with and may go.
 
     The others keep their place and order: they are given back at once, by closing the channel.
-    Returns how many were taken; a queue that does not exist is an empty one. Raises BrokerAway.
+    Returns how many were taken; a queue that does not exist is an empty one. Raises BrokerAway,
+    BrokerRefuses.
     """
     try:
         connection = pika.BlockingConnection(parameters(rabbitmq))
@@ -43,7 +44,7 @@ def browse(rabbitmq: Endpoint, queue: str, take: Callable[[Message], bool]) -> i
     try:
         return _go_through(connection.channel(), queue, take)
     except AWAY as error:
-        raise BrokerAway(in_words(error)) from None
+        raise away(error) from None
     finally:
         if connection.is_open:
             connection.close()

@@ -25,8 +25,9 @@ class Router:
     def route_all(self, routings: Sequence[Routing]) -> dict[str, NotRouted]:
         """Publish these turns, make their accounts due, and note that they are routed.
 
-        What reached no queue, by recording id. Raises BrokerAway and pymongo's errors; repeating
-        it is harmless, because a later turn outdates the earlier message.
+        What reached no queue, by recording id: that is shown with its account. Raises BrokerAway
+        and pymongo's errors; repeating it is harmless, because a later turn outdates the earlier
+        message.
         """
         queues = {each.account_id: topology.account_queue(each.account_id) for each in routings}
         posts = [(queues[each.account_id], _message(each)) for each in routings]
@@ -35,6 +36,9 @@ class Router:
         if routed:
             self._ledger.accounts.arrived(*(each.account_id for each in routed))
             self._ledger.files.routed(routed)
+        broken = {routings[each].account_id: str(error) for each, error in failures.items()}
+        for account_id, words in broken.items():
+            self._ledger.accounts.queue_broken(account_id, "routing", words)
         return {routings[position].recording_id: error for position, error in failures.items()}
 
 

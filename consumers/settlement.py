@@ -219,7 +219,7 @@ class Settlement:
         files = self.means.ledger.files
         return Relief(
             account,
-            words=run.last_error.words if run.last_error else "",
+            words=run.server_error.words if run.server_error else "",
             queued=files.waiting(self.account_id).files,
             returning=files.count_casualties(self.account_id, run.streak),
         )

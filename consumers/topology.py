@@ -5,16 +5,16 @@ puts a returned message at the tail, and 4.x drops it after twenty returns (quor
 "Poison message handling"). Tries are counted in the ledger, never by the broker.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AccessRefused, AMQPError, ChannelError, NotFound
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 
 from config.tls import Endpoint
-from consumers.broker import BrokerAway, in_words
+from consumers.broker import BrokerAway, BrokerRefuses, in_words
 from consumers.nodes import addresses, kombu_tls
 
 ANSWER_SECONDS = 10
@@ -62,9 +62,46 @@ def dead_letter_queue_name(account_id: str) -> str:
 
 
 def declare(channel: Any, *entities: Exchange | Queue) -> None:
-    """Declare on a kombu channel; what stands already is left as it is."""
+    """Declare on a kombu channel; what stands already is left as it is.
+
+    What we may not configure is used where somebody else has declared it. Raises amqp's
+    ChannelError with RabbitMQ's words where it neither can be declared nor stands; the channel is
+    open again then, as py-amqp opens it anew.
+    """
     for entity in entities:
-        entity(channel).declare()
+        if isinstance(entity, Exchange):
+            _declare_exchange(channel, entity)
+        else:
+            _declare_queue(channel, entity)
+
+
+def _declare_exchange(channel: Any, exchange: Exchange) -> None:
+    bound = exchange(channel)
+    try:
+        bound.declare()
+    except AccessRefused as refused:
+        _passively(lambda: bound.declare(passive=True), refused)
+
+
+def _declare_queue(channel: Any, queue: Queue) -> None:
+    bound = queue(channel)
+    is_bound = bool(queue.exchange.name)
+    if is_bound:
+        _declare_exchange(channel, queue.exchange)
+    try:
+        bound.queue_declare()
+    except AccessRefused as refused:
+        _passively(lambda: bound.queue_declare(passive=True), refused)
+    if is_bound:
+        with suppress(AccessRefused):  # whoever has declared the queue has bound it, or
+            bound.queue_bind()  # what is published to it comes back
+
+
+def _passively(declare_passively: Callable[[], object], refused: AccessRefused) -> None:
+    try:
+        declare_passively()
+    except NotFound:
+        raise refused from None
 
 
 @contextmanager
@@ -117,15 +154,26 @@ def _connect(rabbitmq: Endpoint, node: str, heartbeat: int) -> Connection:
 def declare_once(rabbitmq: Endpoint, *entities: Exchange | Queue) -> None:
     """Declare over a connection of its own: for what is needed once in an account's life.
 
-    Raises BrokerAway.
+    Raises BrokerAway, BrokerRefuses.
     """
+    with connection_of_its_own(rabbitmq) as connection:
+        declare(connection.default_channel, *entities)
+
+
+@contextmanager
+def connection_of_its_own(rabbitmq: Endpoint) -> Iterator[Connection]:
+    """The same as `connected`. Raises BrokerAway, and BrokerRefuses where a channel was closed."""
+    established = False
     try:
         with connected(rabbitmq) as connection:
-            declare(connection.default_channel, *entities)
+            established = True
+            yield connection
     except UNREACHABLE as error:
-        raise BrokerAway(in_words(error)) from None
+        # A login that is refused is told by the same error as a right that is missing.
+        refused = established and isinstance(error, ChannelError)
+        raise (BrokerRefuses if refused else BrokerAway)(in_words(error)) from None
 
 
 def declare_base(channel: Any) -> None:
-    """Everything that must stand before the first event."""
-    declare(channel, RECORDINGS, DELIVERIES, INTAKE, INVALID)
+    """What must stand before events can be taken. Raises as `declare`."""
+    declare(channel, RECORDINGS, DELIVERIES, INTAKE)

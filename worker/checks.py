@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pymongo
-from amqp.exceptions import AMQPError
-from kombu.exceptions import KombuError
 from pydantic import SecretStr
 from pymongo.errors import PyMongoError
 
 from alerts import smtp
 from config.errors import SecretError
 from config.secrets import Vault
-from consumers import topology
+from consumers import rights
 from consumers.broker import BrokerAway
 from consumers.observe import Observation
 from consumers.presence import workers
@@ -53,23 +51,29 @@ def run_checks(core: Core) -> Iterator[Checked]:
 
 
 def _rabbitmq(core: Core) -> str:
-    """Declares what every start declares: that shows the rights too."""
+    """Declares what every start declares, and tries each right that the program needs."""
     broker = make_messaging(core, _unheard).broker
     broker.start()
     try:
         broker.wait_ready(SECONDS)
-        topology.declare_once(
-            core.settings.rabbitmq,
-            topology.RECORDINGS,
-            topology.DELIVERIES,
-            topology.INTAKE,
-            topology.INVALID,
-        )
-    except (BrokerAway, AMQPError, KombuError, OSError) as error:
-        raise Failed(str(error) or type(error).__name__) from None
+        refused = [each.words for each in rights.refusals(core.settings.rabbitmq)]
+        broken = rights.broken_queues(core.settings.rabbitmq, _account_ids(core))
+    except BrokerAway as error:
+        raise Failed(str(error)) from None
     finally:
         broker.stop()
-    return f"{_place(core.settings.amqp_url)}, exchanges and queues stand"
+    refused += [f"{name}: {words}" for name, words in broken.items()]
+    if refused:
+        raise Failed("; ".join(dict.fromkeys(refused)))
+    return f"{_place(core.settings.amqp_url)}, exchanges and queues stand, no right is missing"
+
+
+def _account_ids(core: Core) -> list[str]:
+    try:
+        with pymongo.timeout(SECONDS):
+            return [account.account_id for account in core.directory.list()]
+    except PyMongoError:
+        return []  # which MongoDB's own check complains of
 
 
 def _mongodb(core: Core) -> str:
@@ -97,12 +101,14 @@ def _workers(core: Core) -> str:
     """How those that run say they are: starting, ready, degraded or stopping."""
     try:
         with pymongo.timeout(SECONDS):
-            states = Counter(each.state for each in workers(core.database))
+            known = workers(core.database)
     except PyMongoError:
         return "not known: MongoDB could not be asked"  # which MongoDB's own check complains of
+    states = Counter(each.state for each in known)
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     if states["degraded"]:
-        raise Failed(told)
+        words = {each.words for each in known if each.state == "degraded" and each.words}
+        raise Failed(": ".join([told, *sorted(words)]))
     return told or "none runs"
 
 
@@ -139,7 +145,10 @@ def _unheard(_observation: Observation) -> None:
 
 
 _CHECKS: dict[str, tuple[Callable[[Core], str], str]] = {
-    "RabbitMQ": (_rabbitmq, "start it, or correct COURIER_AMQP_URL or the rights of its user."),
+    "RabbitMQ": (
+        _rabbitmq,
+        "start it, correct COURIER_AMQP_URL, or mend what it refuses: a right, or a queue.",
+    ),
     "MongoDB": (_mongodb, "start it as a replica set, or correct COURIER_MONGODB_URL."),
     "SMTP": (_smtp, "start the mail server, or correct COURIER_SMTP_URL."),
     "keys": (_keys, "put the key they were stored with, or a first one, into COURIER_SECRET_KEYS."),

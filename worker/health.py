@@ -25,6 +25,7 @@ IDLE_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
 """Longest request as a whole."""
 
+DEGRADED = "degraded"
 _BODILESS = "HEAD"
 _Answer: TypeAlias = tuple[HTTPStatus, str, bytes]
 
@@ -34,7 +35,8 @@ class HealthServer:
 
     `metrics` gives the text of a scrape, `live` and `ready` are the checks of the two others:
     200 where all are well, else 503, and JSON that names each. The word for `/readyz` is given by
-    `state`, which is told whether all are well: no check is asked twice for one answer.
+    `state`, which is told whether all are well: no check is asked twice for one answer. What is
+    well in `ready` and not in `flaws` is `degraded`, and 200 all the same.
     """
 
     def __init__(
@@ -45,12 +47,13 @@ class HealthServer:
         live: Checks,
         ready: Checks,
         state: Callable[[bool], str],
+        flaws: Checks | None = None,
     ) -> None:
         self._bind = bind
         self._answers: dict[str, Callable[[], _Answer]] = {
             "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE_LATEST, metrics()),
-            "/healthz": lambda: _told(live, lambda _: "alive"),
-            "/readyz": lambda: _told(ready, state),
+            "/healthz": lambda: _told(live, {}, lambda _: "alive"),
+            "/readyz": lambda: _told(ready, flaws or {}, state),
         }
         self._server: _Server | None = None
         self._thread: Thread | None = None
@@ -124,10 +127,15 @@ class HealthServer:
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _told(checks: Checks, word: Callable[[bool], str]) -> _Answer:
+def _told(checks: Checks, flaws: Checks, word: Callable[[bool], str]) -> _Answer:
+    """Flaws are looked for only where nothing worse is: the answer has its time limit."""
     states = {name: _state(check) for name, check in checks.items()}
     is_well = all(state == "ok" for state in states.values())
-    body = json.dumps({"status": word(is_well), "checks": states}).encode()
+    told = word(is_well)
+    if is_well:
+        states |= {name: _state(flaw) for name, flaw in flaws.items()}
+        told = told if all(state == "ok" for state in states.values()) else DEGRADED
+    body = json.dumps({"status": told, "checks": states}).encode()
     status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
     return status, "application/json", body
 

@@ -67,6 +67,8 @@ class Totals(Interface):
     def dead_letters(self) -> int: ...
     @property
     def oldest_queued_seconds(self) -> float: ...
+    @property
+    def broken_queues(self) -> int: ...
 
 
 class Metrics:
@@ -237,6 +239,11 @@ def _gauges(totals: Totals, alerts_waiting: int) -> list[Metric]:
             "courier_oldest_queued_seconds",
             "How long the oldest of the files that wait has waited.",
             totals.oldest_queued_seconds,
+        ),
+        GaugeMetricFamily(
+            "courier_broken_queues",
+            "Accounts whose queue at RabbitMQ cannot be used.",
+            totals.broken_queues,
         ),
         GaugeMetricFamily("courier_alerts_waiting", "Alert e-mails not sent yet.", alerts_waiting),
     ]

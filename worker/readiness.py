@@ -1,6 +1,7 @@
 """How a worker is: starting, ready, degraded or stopping, and what of it is not well."""
 
 import threading
+from dataclasses import dataclass
 
 import pymongo
 from pymongo.database import Database
@@ -9,10 +10,13 @@ from pymongo.errors import PyMongoError
 from consumers.broker import Broker
 from consumers.intake import Intake
 from consumers.leases import Leases
-from consumers.ledger import Document
+from consumers.ledger import Document, Ledger
+from consumers.rights import Rights
 from worker import mongodb
-from worker.health import Checks
+from worker.health import DEGRADED, Checks
 
+SHOWN = 3
+"""Most accounts whose broken queues are named."""
 ASK_SECONDS = 1.5
 """Longest wait for the database: whoever asks `/readyz` has the answer within two seconds."""
 
@@ -31,7 +35,7 @@ class Phase:
         if well:
             self._was_ready.set()
             return "ready"
-        return "degraded" if self._was_ready.is_set() else "starting"
+        return DEGRADED if self._was_ready.is_set() else "starting"
 
     def stop(self) -> None:
         """The program has been asked to stop."""
@@ -42,17 +46,30 @@ class Phase:
         return "The program is stopping." if self._stopping.is_set() else None
 
 
+@dataclass(frozen=True)
+class Condition:
+    """How a worker is, in a word; whether it serves; and what is not well, in a sentence."""
+
+    word: str
+    serves: bool
+    words: str | None
+
+
 class Readiness:
-    """Asks each part that a worker cannot do without."""
+    """Asks each part that a worker cannot do without, and looks for flaws that stop it not."""
 
     def __init__(
         self,
         database: Database[Document],
+        ledger: Ledger,
         brokers: tuple[Broker, ...],
         intake: Intake,
         leases: Leases,
+        rights: Rights,
     ) -> None:
         self._database = database
+        self._ledger = ledger
+        self._rights = rights
         self._brokers = brokers
         self._intake = intake
         self._leases = leases
@@ -69,9 +86,19 @@ class Readiness:
             "running": self.phase.running,
         }
 
-    def state(self) -> str:
+    @property
+    def flaws(self) -> Checks:
+        """What is to be mended while all else goes on, each with its sentence."""
+        return {"rights": self._lacking, "queues": self._queues, "invalid_events": self._keeping}
+
+    def condition(self) -> Condition:
         """How the worker is now."""
-        return self.phase.told(all(check() is None for check in self.checks.values()))
+        wrong = next(filter(None, (check() for check in self.checks.values())), None)
+        word = self.phase.told(wrong is None)
+        if wrong is not None:
+            return Condition(word, serves=False, words=wrong)
+        flaw = next(filter(None, (check() for check in self.flaws.values())), None)
+        return Condition(DEGRADED if flaw else word, serves=True, words=flaw)
 
     def _rabbitmq(self) -> str | None:
         connected = all(broker.ready for broker in self._brokers)
@@ -86,8 +113,35 @@ class Readiness:
         return None
 
     def _taking(self) -> str | None:
-        taking = self._intake.consuming.is_set()
-        return None if taking else "The intake does not consume yet."
+        lacking = self._rights.missing(stops_intake=True)
+        if lacking is not None:
+            return f"RabbitMQ refuses what the intake needs: {lacking}."
+        trouble = self._intake.trouble
+        if trouble is not None:
+            return f"The intake takes no events: {trouble}."
+        if not self._rights.are_known:
+            return "The rights at RabbitMQ are not known yet."
+        return None if self._intake.consuming.is_set() else "The intake does not consume yet."
+
+    def _lacking(self) -> str | None:
+        lacking = self._rights.missing(stops_intake=False)
+        return lacking and f"RabbitMQ refuses: {lacking}."
+
+    def _queues(self) -> str | None:
+        try:
+            with pymongo.timeout(ASK_SECONDS):
+                broken = self._ledger.accounts.broken_queues()
+        except PyMongoError:
+            return None  # which its own check tells
+        if not broken:
+            return None
+        named = [f"{name}: {error.words}" for name, error in list(broken.items())[:SHOWN]]
+        what = "account has a queue" if len(broken) == 1 else "accounts have queues"
+        return f"{len(broken)} {what} that cannot be used: {'; '.join(named)}."
+
+    def _keeping(self) -> str | None:
+        unkept = self._intake.unkept
+        return unkept and f"Events that cannot be used cannot be kept: {unkept}."
 
     def _owning(self) -> str | None:
         return None if self._leases.owned() else "This worker owns no accounts yet."

@@ -26,6 +26,7 @@ from consumers.presence import Presence
 from consumers.reconciler import route_unrouted
 from consumers.removal import discard_ownerless
 from consumers.retention import forget_old
+from consumers.rights import Rights
 from consumers.scheduler import Scheduler
 from consumers.slots import Slots
 from transports.base import Limits
@@ -34,7 +35,7 @@ from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
 from worker.observers import Observers
-from worker.readiness import Readiness
+from worker.readiness import Condition, Readiness
 
 if TYPE_CHECKING:
     from worker.console.server import ConsoleServer
@@ -45,6 +46,8 @@ ROUND_SECONDS = 5.0
 """Longest wait for a round that runs when the service stops; all end by themselves."""
 RETENTION_SECONDS = 30.0
 RECONCILE_SECONDS = 10.0
+RIGHTS_SECONDS = 1.0
+"""Between two times that it is asked whether the rights are to be looked at."""
 OWNERLESS_SECONDS = 60.0
 
 
@@ -57,7 +60,7 @@ class Service:
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._outbox = make_outbox(core, self._observe)
         self._presence = Presence(core.database, self._worker)
-        self._told = ("", 0)
+        self._told: tuple[Condition, int] | None = None
         self._tell_at = 0.0
         self._ownerless_at = 0.0
         self._leases = Leases(
@@ -85,17 +88,21 @@ class Service:
             self._observe,
             self._scheduler.wake,
         )
+        self._rights = Rights(settings.rabbitmq)
         self._readiness = Readiness(
             core.database,
+            core.ledger,
             (self._consuming, self._publishing.broker),
             self._intake,
             self._leases,
+            self._rights,
         )
         lease_round = min(settings.lease_seconds / RENEWALS, LOOK_SECONDS)
         self._rounds = [
             Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
             Periodic("retention", RETENTION_SECONDS, self._forget_old, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
+            Periodic("rights", RIGHTS_SECONDS, self._rights.look, self._observe),
             Periodic("leases", lease_round, self._keep_leases, self._observe),
         ]
         self._working = threading.Event()
@@ -115,7 +122,7 @@ class Service:
 
     def is_ready(self) -> bool:
         """What `/readyz` tells: the topology stands, events are taken, accounts are worked."""
-        return self._readiness.state() == "ready"
+        return self._readiness.condition().word == "ready"
 
     def listen(self) -> None:
         """Answer `/metrics`, `/healthz` and `/readyz`, which needs neither broker nor database.
@@ -182,6 +189,7 @@ class Service:
             live=self._liveness(),
             ready=self._readiness.checks,
             state=self._readiness.phase.told,
+            flaws=self._readiness.flaws,
         )
 
     def _make_console(self) -> "ConsoleServer":
@@ -246,9 +254,12 @@ class Service:
 
     def _tell_changes(self) -> None:
         """Let the others see at once how this worker is."""
-        now = (self._readiness.state(), len(self._leases.owned()))
+        now = (self._readiness.condition(), len(self._leases.owned()))
         if now != self._told:
-            self._presence.tell(*now)
+            condition, buckets = now
+            self._presence.tell(
+                condition.word, buckets, serves=condition.serves, words=condition.words
+            )
             self._told = now
 
     def _keep_leases(self) -> None:
@@ -259,7 +270,7 @@ class Service:
         """
         if time.monotonic() >= self._tell_at:
             self._tell_at = time.monotonic() + self._core.settings.lease_seconds / RENEWALS
-            self._told = ("", 0)
+            self._told = None
         self._tell_changes()
         self._leases.round()
         self._tell_changes()

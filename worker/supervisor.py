@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pymongo
 import structlog
 from pymongo.errors import PyMongoError
 
-from consumers.presence import workers
+from consumers.presence import Worker, workers
 from worker import mongodb
 from worker.core import Core, make_messaging, make_outbox
 from worker.health import HealthServer
@@ -131,6 +131,7 @@ def _health(core: Core, supervisor: "Supervisor", folder: Path) -> HealthServer:
         live={},
         ready={"workers": supervisor.unready, "running": supervisor.phase.running},
         state=supervisor.phase.told,
+        flaws={"flaws": supervisor.flaw},
     )
 
 
@@ -161,10 +162,29 @@ class Supervisor:
                 known = workers(self._core.database)
         except PyMongoError as error:
             return mongodb.sentence(error)
+        serving = {each.pid for each in self._of_ours(known) if each.serves}
+        missing = sum(place.pid not in serving for place in self._places)
+        if not missing:
+            return None
+        words = next((each.words for each in self._of_ours(known) if not each.serves), None)
+        told = f"{missing} of {len(self._places)} workers are not ready"
+        return f"{told}: {words}" if words else f"{told}."
+
+    def flaw(self) -> str | None:
+        """A sentence where a worker that serves has something to be mended."""
+        try:
+            with pymongo.timeout(ASK_SECONDS):
+                known = self._of_ours(workers(self._core.database))
+        except PyMongoError:
+            return None  # which `unready` tells
+        flawed = [each for each in known if each.serves and each.words]
+        told = f"{len(flawed)} of {len(self._places)} workers are degraded"
+        return f"{told}: {flawed[0].words}" if flawed else None
+
+    def _of_ours(self, known: Sequence[Worker]) -> list[Worker]:
+        pids = {place.pid for place in self._places}
         here = socket.gethostname()
-        states = {each.pid: each.state for each in known if each.host == here}
-        missing = [place.number for place in self._places if states.get(place.pid or 0) != "ready"]
-        return f"{len(missing)} of {len(self._places)} workers are not ready." if missing else None
+        return [each for each in known if each.host == here and each.pid in pids]
 
     def _fill(self, place: Place) -> None:
         ended = place.fill()

@@ -81,4 +81,5 @@ class Ledger:
             queued=waiting.files,
             dead_letters=self.files.dead_letters(),
             oldest_queued_seconds=waiting.oldest_seconds,
+            broken_queues=len(self.accounts.broken_queues()),
         )

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
@@ -33,6 +33,7 @@ _FRESH: Document = {
     "suspended_until": None,
     "casualties_due": None,
     "last_error": None,
+    "broken": [],
     "change": 0,
     "routed": 0,
     "next_due": None,
@@ -51,6 +52,12 @@ _FAULT = LastError(
     "A fault of the program at working the account: this was reported",
     "Nothing to do at the server: the operators were told, and it is tried again by itself.",
     Speaker.COURIER.value,
+)
+QueueUse = Literal["routing", "consuming"]
+"""What an account's queue at the broker is for: files go in, a session takes them out."""
+QUEUE_ADVICE = (
+    "Look at the account's queue at RabbitMQ: delete it where it was not declared by Courier, or "
+    "give Courier's user the right to configure, write and read it. The files wait until then."
 )
 _RECOVERY = "recovery"
 _CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
@@ -98,6 +105,7 @@ class AccountStates:
         self._accounts.create_index("run.next_due", partialFilterExpression=dated)
         self._accounts.create_index("run.alerts.number", sparse=True)
         self._accounts.create_index("notices.key", sparse=True)
+        self._accounts.create_index("run.broken.use", sparse=True)
         self._accounts.create_index("parent", sparse=True)
 
     def read(self, account_id: str) -> RunState:
@@ -140,6 +148,18 @@ class AccountStates:
         rows = self._accounts.find(query, {"_id": 1}).sort("run.next_due").limit(limit)
         return [row["_id"] for row in rows]
 
+    # --- its queue at the broker -----------------------------------------------------------------
+
+    def queue_broken(self, account_id: str, use: QueueUse, words: str) -> None:
+        """The account's queue cannot be used: shown with the account until it can be again."""
+        query = {"_id": account_id, "run.broken.words": {"$ne": _refused(words).words}}
+        self._update(query, {"run.broken": _broken(use, words)})
+
+    def broken_queues(self) -> dict[str, LastError]:
+        """By account, why its queue cannot be used; of a platform that is well none."""
+        rows = self._accounts.find({"run.broken.use": {"$exists": True}}, {"run.broken": 1})
+        return {row["_id"]: LastError.stored(row["run"]["broken"][0]) for row in rows}
+
     # --- work arrives, a session works ------------------------------------------------------
 
     def arrived(self, *account_ids: str) -> None:
@@ -159,11 +179,18 @@ class AccountStates:
         return self._update(_fenced(account_id, epoch), {"run.epoch": epoch}) is not None
 
     def park(
-        self, account_id: str, epoch: int, *, routed: int, wait: float | None, until: Any = None
+        self,
+        account_id: str,
+        epoch: int,
+        routed: int,
+        wait: float | None,
+        until: Any = None,
+        broken: str | None = None,
     ) -> None:
         """The session ends; due again after `wait` seconds, or at `until`, or at the next arrival.
 
-        Files that were published since the session saw `routed` make it due at once.
+        Files that were published since the session saw `routed` make it due at once. `broken` has
+        RabbitMQ's words where it did not let the session use the account's queue.
         """
         later = _later(wait) if wait is not None else until
         due = {"$cond": [{"$eq": ["$run.routed", routed]}, later, "$$NOW"]}
@@ -174,6 +201,7 @@ class AccountStates:
             "run.faults": 0,
             "run.rests_until": None,
             "run.last_error": {"$cond": [over, None, "$run.last_error"]},
+            "run.broken": _broken("consuming", broken),
         }
         self._update(_fenced(account_id, epoch), values)
 
@@ -434,7 +462,20 @@ def _arrival(files: int) -> Document:
             "$run.next_due",
         ]
     }
-    return {"run.next_due": due, "run.routed": {"$add": ["$run.routed", files]}}
+    return {
+        "run.next_due": due,
+        "run.routed": {"$add": ["$run.routed", files]},
+        "run.broken": _broken("routing", None),
+    }
+
+
+def _broken(use: QueueUse, words: str | None) -> Document:
+    """What is broken, after this use of the queue was refused with these words, or was not."""
+    others = {"$filter": {"input": "$run.broken", "cond": {"$ne": ["$$this.use", use]}}}
+    if words is None:
+        return others
+    error = {"use": use, **asdict(_refused(words))}
+    return {"$concatArrays": [others, [{"$literal": error}]]}
 
 
 def _stages(account_id: str, values: Document) -> list[Document]:
@@ -518,8 +559,14 @@ def _run_state(document: Document) -> RunState:
     run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
     error = run["last_error"]
     run["state"] = State(run["state"])
-    run["last_error"] = error and LastError.stored(error)
+    run["server_error"] = error and LastError.stored(error)
+    run["last_error"] = LastError.stored(run["broken"][0]) if run["broken"] else run["server_error"]
     return RunState(**{field.name: run[field.name] for field in fields(RunState)})
+
+
+def _refused(words: str) -> LastError:
+    told = f"RabbitMQ refuses: {words}"
+    return LastError(Kind.OURS.value, told, QUEUE_ADVICE, Speaker.COURIER.value)
 
 
 def _later(seconds: float) -> Document:

@@ -195,6 +195,8 @@ class RunState:
     suspended_until: datetime | None
     casualties_due: datetime | None
     last_error: LastError | None
+    """What is to be mended first: the account's queue at the broker, or what its server said."""
+    server_error: LastError | None
     change: int
     """Rises with each change of state: a failure from before it is told by it."""
     routed: int
@@ -224,6 +226,8 @@ class Totals:
     queued: int
     dead_letters: int
     oldest_queued_seconds: float
+    broken_queues: int = 0
+    """Accounts whose queue at the broker cannot be used."""
 
 
 def part_path(recording_id: str, part: Document) -> str:

@@ -15,7 +15,7 @@ from pymongo.errors import InvalidURI, PyMongoError
 from config.errors import ConfigError, SettingsError
 from config.fields import explain as explain_fields
 from config.fields import settings_field
-from consumers.broker import BrokerAway, NotRouted
+from consumers.broker import BrokerAway, BrokerRefuses, NotRouted
 from consumers.events import InvalidEvent
 from transports.errors import TransferError
 from worker import mongodb
@@ -68,6 +68,11 @@ def _of_rabbitmq(error: Exception) -> str:
             "'courier run', which declares the queues, and try again."
         )
     words = _ERRNO.sub("", str(error)) or type(error).__name__
+    if isinstance(error, BrokerRefuses):
+        return (
+            f"RabbitMQ refuses ({words}): give the user of COURIER_AMQP_URL the right, or mend "
+            "what it names."
+        )
     return f"RabbitMQ cannot be used ({words}): start it, or correct COURIER_AMQP_URL."
 
 

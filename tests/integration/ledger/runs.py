@@ -38,7 +38,7 @@ def count(states: AccountStates, failures: int, casualties_in: float | None = No
 
 def rest(states: AccountStates, wait: float | None = None, until: datetime | None = None) -> None:
     """A session that has seen everything ends."""
-    states.park(ACME, EPOCH, routed=states.read(ACME).routed, wait=wait, until=until)
+    states.park(ACME, EPOCH, states.read(ACME).routed, wait, until)
 
 
 def is_due(states: AccountStates) -> bool:

@@ -76,7 +76,7 @@ def test_a_worker_that_has_lost_the_account_changes_nothing(
     before = whole_run(database)
 
     assert CHANGES[change](states, EPOCH, states.read(ACME)) is False
-    states.park(ACME, EPOCH, routed=states.read(ACME).routed, wait=None)
+    states.park(ACME, EPOCH, states.read(ACME).routed, None)
     assert not states.adopt(ACME, EPOCH)
     assert whole_run(database) == before
 

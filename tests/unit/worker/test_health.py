@@ -198,6 +198,30 @@ def answers(server: HealthServer) -> bool:
         return False
 
 
+@pytest.mark.parametrize(
+    ("well", "flaw", "status", "word", "named"),
+    [
+        (None, None, 200, "ready", {"mongodb": "ok", "queues": "ok"}),
+        (None, "A queue.", 200, "degraded", {"mongodb": "ok", "queues": "A queue."}),
+        ("Away.", "A queue.", 503, "ready", {"mongodb": "Away."}),
+    ],
+)
+def test_a_flaw_degrades_what_serves_and_is_not_looked_for_where_worse_is(
+    well: str | None, flaw: str | None, status: int, word: str, named: dict[str, str]
+) -> None:
+    server = HealthServer(
+        "127.0.0.1:0",
+        metrics=lambda: b"",
+        live={},
+        ready={"mongodb": lambda: well},
+        state=lambda _: "ready",
+        flaws={"queues": lambda: flaw},
+    )
+    with server:
+        code, _, body = ask(server, "/readyz")
+    assert (code, json.loads(body)) == (status, {"status": word, "checks": named})
+
+
 def test_it_can_be_started_again_and_stopped_twice() -> None:
     server = HealthServer(
         "127.0.0.1:0", metrics=lambda: b"", live={}, ready={}, state=lambda _: "ready"

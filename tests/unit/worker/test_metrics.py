@@ -41,6 +41,7 @@ CONTRACT = {
     "courier_oldest_queued_seconds": ("gauge", set[str]()),
     "courier_alerts_total": ("counter", {"outcome"}),
     "courier_alerts_waiting": ("gauge", set[str]()),
+    "courier_broken_queues": ("gauge", set[str]()),
     "courier_program_faults_total": ("counter", {"phase"}),
 }
 
@@ -53,6 +54,7 @@ class Counts:
     queued: int = 12
     dead_letters: int = 2
     oldest_queued_seconds: float = 61.5
+    broken_queues: int = 1
 
 
 def metrics(
@@ -194,6 +196,7 @@ def test_the_gauges_are_read_on_a_scrape() -> None:
     assert value(text, "courier_dead_letter_files") == 2
     assert value(text, "courier_oldest_queued_seconds") == 61.5
     assert value(text, "courier_alerts_waiting") == 4
+    assert value(text, "courier_broken_queues") == 1
 
 
 def test_the_database_is_not_asked_before_a_scrape_and_then_once_in_a_while(
