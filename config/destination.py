@@ -19,17 +19,17 @@ def merged(stored: FtpSettings | None, changes: Mapping[str, Any]) -> FtpSetting
     """The stored settings with the changes; raises pydantic's ValidationError.
 
     A port that was only the old protocol's default follows the protocol. FTP has neither logon
-    type nor host key. A host key that is left empty keeps the pinned one; with another host or
-    port it is the one that was pinned there before, or the one that the test then sees.
+    type nor host keys. Host keys that are left empty are the pinned ones; with another host or
+    port those that were pinned there before, or the one that the test then sees.
     """
     values = {} if stored is None else stored.model_dump(exclude={"capabilities"})
     values.update(changes)
     if stored is not None and "port" not in changes:
         values["port"] = _kept_port(stored, values["protocol"])
-    if values.get("protocol") == Protocol.FTP:
-        values.update(logon_type=LogonType.NORMAL, host_key=None)
+    if values.get("protocol") != Protocol.SFTP:
+        values.update(logon_type=LogonType.NORMAL, host_keys=(), weak_algorithms=False)
     settings = FtpSettings(**values)
-    return settings if stored is None else _with_pin(stored, settings, changes.get("host_key"))
+    return settings if stored is None else _with_pins(stored, settings, changes.get("host_keys"))
 
 
 def moved(stored: FtpSettings, settings: FtpSettings) -> list[str]:
@@ -64,14 +64,16 @@ def _kept_port(stored: FtpSettings, protocol: Protocol) -> int:
     return DEFAULT_PORTS[Protocol(protocol)] if is_default else stored.port
 
 
-def _with_pin(stored: FtpSettings, settings: FtpSettings, given: str | None) -> FtpSettings:
+def _with_pins(
+    stored: FtpSettings, settings: FtpSettings, given: tuple[str, ...] | None
+) -> FtpSettings:
     known = {(each.host.casefold(), each.port): each for each in stored.known_hosts}
-    if stored.host_key is not None:
-        pinned = KnownHost(host=stored.host, port=stored.port, host_key=stored.host_key)
+    if stored.host_keys:
+        pinned = KnownHost(host=stored.host, port=stored.port, host_keys=stored.host_keys)
         known[pinned.host.casefold(), pinned.port] = pinned
-    key = None
-    if settings.protocol is not Protocol.FTP:
+    keys: tuple[str, ...] = ()
+    if settings.protocol is Protocol.SFTP:
         before = known.pop((settings.host.casefold(), settings.port), None)
-        key = given or (before and before.host_key)
+        keys = settings.host_keys if given else before.host_keys if before else ()
     hosts = tuple(known.values())[-MAX_KNOWN_HOSTS:]
-    return settings.model_copy(update={"host_key": key, "known_hosts": hosts})
+    return settings.model_copy(update={"host_keys": keys, "known_hosts": hosts})

@@ -43,6 +43,8 @@ class FieldSpec:
     """Field and value that make this field apply; empty: always."""
     sensitive: bool
     """Never shown, logged or sent back."""
+    by_provider: bool
+    """Only the service provider may change it."""
     minimum: int | None
     maximum: int | None
     max_length: int | None
@@ -118,6 +120,7 @@ def _spec(name: str, info: FieldInfo) -> FieldSpec:
         options=tuple(Option(*each) for each in declared["x-options"].items()),
         shown_when=declared["x-shown-when"],
         sensitive=declared["x-sensitive"],
+        by_provider=declared["x-by-provider"],
         minimum=_limit(info, Ge, "ge"),
         maximum=_limit(info, Le, "le"),
         max_length=_limit(info, MaxLen, "max_length"),

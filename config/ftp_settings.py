@@ -18,6 +18,7 @@ from config.text import EmailAddress, Text, one_line
 MAX_PASSWORD = 1024
 MAX_UPLOADS = 8
 MAX_EMAIL_ALERTS = 50
+MAX_HOST_KEYS = 8
 _HOST_KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
@@ -70,6 +71,7 @@ def _entered(
     shown_when: dict[str, str] | None = None,
     sensitive: bool = False,
     default_by_protocol: bool = False,
+    by_provider: bool = False,
 ) -> JsonDict:
     """What a form must know besides the field's type; JSON, so that OpenAPI carries it too."""
     ports: JsonDict = {protocol.value: port for protocol, port in DEFAULT_PORTS.items()}
@@ -78,6 +80,7 @@ def _entered(
         "x-options": dict(options or {}),
         "x-shown-when": dict(shown_when or {}),
         "x-sensitive": sensitive,
+        "x-by-provider": by_provider,
         "x-default-by-protocol": ports if default_by_protocol else {},
     }
 
@@ -244,14 +247,28 @@ class _Server(BaseModel):
 
 
 def _default_port(protocol: Any) -> int:
-    is_sftp = protocol == Protocol.SFTP
-    return DEFAULT_PORTS[Protocol.SFTP if is_sftp else Protocol.FTP]
+    """Of what is no protocol, any: that is told beside the protocol."""
+    known = [port for each, port in DEFAULT_PORTS.items() if each == protocol]
+    return next(iter(known), DEFAULT_PORTS[Protocol.FTP])
 
 
 class _Delivery(BaseModel):
     """The fields after the password."""
 
     model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_host_key(cls, data: Any) -> Any:
+        """`host_key`, of which there was one, is the first of `host_keys`."""
+        if not isinstance(data, dict) or "host_key" not in data:
+            return data
+        values = dict(data)
+        key = values.pop("host_key")
+        keys = values.setdefault("host_keys", () if key is None else (key,))
+        if key is not None and (not isinstance(keys, tuple | list) or key not in keys):
+            raise ValueError("host_key is not one of host_keys: give one of the two")
+        return values
 
     path: Text = Field(
         default=".",
@@ -268,12 +285,20 @@ class _Delivery(BaseModel):
         description="Who is told when files cannot be delivered; several addresses by comma.",
         json_schema_extra=_entered(Input.LIST),
     )
-    host_key: HostKey | None = Field(
-        default=None,
-        title="Host Key",
-        description="The fingerprint the server must show. Left empty, the one it shows at the "
-        "first save is kept.",
-        json_schema_extra=_entered(Input.TEXT, shown_when=_WITH_SFTP),
+    host_keys: tuple[HostKey, ...] = Field(
+        default=(),
+        max_length=MAX_HOST_KEYS,
+        title="Host Keys",
+        description="The fingerprints of which the server must show one; several by comma. Left "
+        "empty, the one it shows at the first save is kept.",
+        json_schema_extra=_entered(Input.LIST, shown_when=_WITH_SFTP),
+    )
+    weak_algorithms: bool = Field(
+        default=False,
+        title="Weak Algorithms",
+        description="Take CBC ciphers, 3DES, MACs of MD5 or 96 bits, and RSA host keys below 2048 "
+        "bits too, where the server has nothing better.",
+        json_schema_extra=_entered(Input.CHECKBOX, shown_when=_WITH_SFTP, by_provider=True),
     )
     uploads: int | None = Field(
         default=None,
@@ -310,13 +335,13 @@ class _Delivery(BaseModel):
 
 
 class KnownHost(BaseModel):
-    """A server whose host key was pinned, and that other settings have taken the place of."""
+    """A server whose host keys were pinned, and that other settings have taken the place of."""
 
     model_config = ConfigDict(frozen=True)
 
     host: str
     port: int
-    host_key: str
+    host_keys: tuple[str, ...]
 
 
 class FtpSettings(_Delivery, _Server):
@@ -327,7 +352,12 @@ class FtpSettings(_Delivery, _Server):
 
     capabilities: Capabilities = Capabilities()
     known_hosts: tuple[KnownHost, ...] = ()
-    """Whoever comes back to one of them finds its key pinned as before."""
+    """Whoever comes back to one of them finds its keys pinned as before."""
+
+    @property
+    def host_key(self) -> str | None:
+        """The first of the pinned keys."""
+        return next(iter(self.host_keys), None)
 
 
 class _Password(BaseModel):

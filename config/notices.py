@@ -11,7 +11,7 @@ from typing import Any
 from config.fields import declared
 from config.ftp_settings import FtpSettings
 
-TOLD = ("protocol", "host", "port", "username", "path", "host_key", "email_alerts")
+TOLD = ("protocol", "host", "port", "username", "path", "host_keys", "email_alerts")
 """The fields whose change is told; of the addresses only that some are no longer among them."""
 
 

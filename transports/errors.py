@@ -11,9 +11,15 @@
           SshAnswers              an SSH server, where FTP was asked for
           StrangerAnswers         some other service
           StartupText             the login prints text where SFTP begins
+          NoCommonAlgorithm       of one kind of algorithm
+            WeakAlgorithm         only one that is not taken unless the settings allow it
         EncryptionAsked           it speaks FTP over TLS only
         HostKeyChanged            not the key that was pinned
         LoginRefused              the credentials, or the logon type
+          KeyWanted               no password will do
+          InteractiveOffered      maybe the logon type
+          SecondFactorWanted      a code or a new password besides
+          AgreementWanted         a yes to terms
         PathRefused               no such folder, or no right to write there
         QuotaExceeded             no space left
         Stalled                   no byte moved for the stall limit, or no reply in time
@@ -156,8 +162,19 @@ class EncryptionAsked(AccountFailure):
     )
 
 
+class NoCommonAlgorithm(ProtocolFailed):
+    advice = "Have the server offer one of the algorithms that the platform takes."
+
+
+class WeakAlgorithm(NoCommonAlgorithm):
+    advice = (
+        "What the server offers is too weak to be taken: have it offer more. Until then the "
+        "service provider can allow weak algorithms for this account."
+    )
+
+
 class HostKeyChanged(AccountFailure):
-    """`shown`: the fingerprint of the key that the server has; `pinned`: the one stored."""
+    """`shown`: the fingerprint of the key that the server has; `pinned`: those stored, by comma."""
 
     advice = (
         "If the server was replaced on purpose, save the new fingerprint as the account's host "
@@ -165,13 +182,33 @@ class HostKeyChanged(AccountFailure):
     )
 
     def __init__(self, *, pinned: str, shown: str) -> None:
-        super().__init__(f"The server's key is {shown}; the one stored is {pinned}")
+        stored = "those stored are" if "," in pinned else "the one stored is"
+        super().__init__(f"The server's key is {shown}; {stored} {pinned}")
         self.pinned = pinned
         self.shown = shown
 
 
 class LoginRefused(AccountFailure):
     advice = "Check username, password and logon type, and that the user is not locked."
+
+
+class KeyWanted(LoginRefused):
+    advice = "The server takes no password from this user, only a key: have it allow one."
+
+
+class InteractiveOffered(LoginRefused):
+    advice = (
+        "Check username and password, and that the user is not locked. If they are right, choose "
+        "the logon type Interactive: the server offers that as well."
+    )
+
+
+class SecondFactorWanted(LoginRefused):
+    advice = "The platform has a password and nothing else: have the server ask for that alone."
+
+
+class AgreementWanted(LoginRefused):
+    advice = "Only a person can agree: have the server let this user in without being asked."
 
 
 class PathRefused(AccountFailure):

@@ -128,8 +128,8 @@ class _Test:
     def settings_with(self, known: dict[str, Any]) -> FtpSettings:
         """For a session: the key that the first one saw is the key of the others too."""
         capabilities = self.settings.capabilities.model_copy(update=known)
-        key = self.settings.host_key or self.host_key
-        return self.settings.model_copy(update={"capabilities": capabilities, "host_key": key})
+        keys = self.settings.host_keys or ((self.host_key,) if self.host_key else ())
+        return self.settings.model_copy(update={"capabilities": capabilities, "host_keys": keys})
 
     def write(self, server: Server) -> None:
         """The steps after the logon."""

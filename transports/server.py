@@ -1,6 +1,7 @@
 """Opens a session at a customer's server: resolved, checked, connected, trusted, logged in."""
 
 from functools import partial
+from typing import assert_never
 
 from pydantic import SecretStr
 
@@ -28,13 +29,17 @@ def connect(
     addresses = outside.resolve(settings.host, settings.port, limits, egress)
     step("resolved", ", ".join(address.host for address in addresses))
     dial = partial(outside.dial, addresses, limits)
-    if settings.protocol is Protocol.SFTP:
-        from transports.sftp import SftpServer  # noqa: PLC0415 - paramiko only where it is used
+    match settings.protocol:
+        case Protocol.SFTP:
+            from transports.sftp import SftpServer  # noqa: PLC0415 - paramiko only where it is used
 
-        return SftpServer.open(settings, password, dial, limits, step)
-    from transports.ftp import FtpServer  # noqa: PLC0415
+            return SftpServer.open(settings, password, dial, limits, step)
+        case Protocol.FTP:
+            from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
 
-    return FtpServer.open(settings, password, dial, limits, step)
+            return FtpServer.open(settings, password, dial, limits, step)
+        case unknown:  # never by plain FTP, which would send the password in clear
+            assert_never(unknown)
 
 
 def _unheard(_name: str, _detail: str) -> None: ...

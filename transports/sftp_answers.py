@@ -57,6 +57,10 @@ class Packet:
         """A number of 64 bits."""
         return int(struct.unpack(">Q", self._take(8))[0])
 
+    def flag(self) -> bool:
+        """A byte that is zero or not."""
+        return self._take(1) != b"\0"
+
     def text(self) -> bytes:
         """A string, its length before it."""
         return self._take(self.number())

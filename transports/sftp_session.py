@@ -76,7 +76,7 @@ class SftpSession:
         limits: Limits,
         step: OnStep,
     ) -> Self:
-        """A session with the server that holds the pinned key, logged in."""
+        """A session with the server that holds a pinned key, logged in."""
         session = cls._trusted(settings, password, dial, limits, step)
         session.log_in()
         with closed_on_failure(session):
@@ -92,7 +92,7 @@ class SftpSession:
         limits: Limits,
         step: OnStep,
     ) -> Self:
-        """A connection that showed the pinned key, before any credential was sent.
+        """A connection that showed a pinned key, before any credential was sent.
 
         A server has a key of each type and shows the one that both sides prefer. A type added on
         one side changes that choice, not the key that was pinned: so all of them are looked at.
@@ -110,8 +110,8 @@ class SftpSession:
             except TransferError:
                 if not seen:
                     raise
-                raise HostKeyChanged(pinned=str(settings.host_key), shown=seen[0]) from None
-            if settings.host_key in {None, key}:
+                raise HostKeyChanged(pinned=", ".join(settings.host_keys), shown=seen[0]) from None
+            if not settings.host_keys or key in settings.host_keys:
                 with closed_on_failure(session):
                     step("host key", key)
                 return session

@@ -2,29 +2,33 @@
 
 import contextlib
 import logging
-import re
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from paramiko import Transport
 from paramiko.message import Message
 from paramiko.ssh_exception import SSHException
-from pydantic import SecretStr
 
 from config.accounts import Algorithms
-from transports.errors import LoginRefused
+from transports.errors import NoCommonAlgorithm, WeakAlgorithm
+from transports.sftp_answers import Packet
+from transports.ssh_logon import Answers, Logon
 from transports.words import own, spoken
 
 _GREETING = 256
 _ALLOWANCE = 1024 * 1024
-_ROUNDS = 5
-_MORE_THAN_A_PASSWORD = re.compile(
-    r"one[- ]?time|\botp\b|pass ?code|authenticator|(verification|authentication|security) code"
-    r"|new password|has expired|must be changed",
-    re.IGNORECASE,
-)
+_LEAST_RSA_BITS = 2048
+
+
+def is_weak(algorithm: str) -> bool:
+    """Whether a cipher or a MAC is taken only where the account's settings allow it.
+
+    CBC and 3DES (RFC 4253 section 6.3), and MACs of MD5 or of 96 bits; SHA-1 as a MAC still holds.
+    """
+    return "-cbc" in algorithm or "md5" in algorithm or algorithm.endswith("-96")
 
 
 class Flooded(SSHException):
@@ -90,22 +94,47 @@ class SshTransport(Transport):
     """A client connection. AES-GCM first: one pass where CTR and HMAC take two."""
 
     if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
+        server_extensions: dict[str, bytes]
+        _cipher_info: dict[str, object]
+        _mac_info: dict[str, object]
         saved_exception: Exception | None
 
         def _really_parse_kex_init(self, message: Message) -> dict[str, list[str]]: ...
 
-    def __init__(self, wire: Wire, seconds: float, without: Sequence[str] = ()) -> None:
-        """`without`: host key algorithms that are not wanted."""
+    def __init__(
+        self, wire: Wire, seconds: float, without: Sequence[str] = (), *, weak: bool = False
+    ) -> None:
+        """`without`: host key algorithms that are not wanted; `weak`: what is weak is taken too."""
         super().__init__(wire, disabled_algorithms={"keys": without})
         self.goodbye: tuple[int, str] | None = None
         """Reason code and words of the server's disconnect message (RFC 4253 section 11.1)."""
+        self.logon = Logon(self)
         self._offers: dict[str, list[str]] = {}
+        self._weak = weak
         options = self.get_security_options()
-        options.ciphers = sorted(options.ciphers, key=lambda name: "gcm" not in name)
+        options.ciphers = sorted(self._taken(options.ciphers), key=lambda name: "gcm" not in name)
+        options.digests = self._taken(options.digests)
         # The watchdog keeps these limits; paramiko's own are only there to come later.
         late = seconds + 5
         self.banner_timeout = self.handshake_timeout = late
         self.auth_timeout = self.channel_timeout = late
+
+    def check_key(self) -> None:
+        """Raises WeakAlgorithm where the server's key is too short to be trusted."""
+        key = self.get_remote_server_key()
+        if key.get_name() == "ssh-rsa" and key.get_bits() < _LEAST_RSA_BITS and not self._weak:
+            raise WeakAlgorithm(
+                f"The server's RSA key has {key.get_bits()} bits: "
+                f"the platform takes {_LEAST_RSA_BITS} or more"
+            )
+
+    def give_password(self, username: str, password: str) -> list[str]:
+        """Log in with the password; the methods that are wanted besides."""
+        return self._log_in(lambda done: self.logon.auth_password(username, password, done))
+
+    def answer(self, username: str, answers: Answers) -> list[str]:
+        """Log in by answering questions; the methods that are wanted besides."""
+        return self._log_in(lambda done: self.logon.auth_interactive(username, answers, done))
 
     def agreed(self) -> Algorithms:
         """What both sides have settled on, for what is sent to the server."""
@@ -127,7 +156,7 @@ class SshTransport(Transport):
             if name == agreed or (name.startswith("rsa-") and agreed.startswith("rsa-"))
         ]
 
-    def no_common_algorithm(self) -> str:
+    def no_common_algorithm(self) -> NoCommonAlgorithm | None:
         """Which kind of algorithm has none in common, and what the server offers of it."""
         for kind, offered, taken in (
             ("key exchange", "kex_algo_list", self.preferred_kex),
@@ -136,17 +165,39 @@ class SshTransport(Transport):
             ("MAC", "server_mac_algo_list", self.preferred_macs),
         ):
             names = self._offers.get(offered, [])
-            if names and not set(names) & set(taken):
-                offers = spoken(", ".join(names))
-                return (
-                    f"No {kind} in common: the server offers {offers}; "
-                    f"the platform takes {', '.join(taken)}"
-                )
-        return ""
+            if not names or set(names) & set(taken):
+                continue
+            could = {*self._cipher_info, *self._mac_info} if not self._weak else set()
+            failure = WeakAlgorithm if could & set(names) else NoCommonAlgorithm
+            return failure(
+                f"No {kind} in common: the server offers {spoken(', '.join(names))}; "
+                f"the platform takes {', '.join(taken)}"
+            )
+        return None
+
+    def _taken(self, algorithms: Sequence[str]) -> list[str]:
+        return [name for name in algorithms if self._weak or not is_weak(name)]
+
+    def _log_in(self, begin: Callable[[threading.Event], None]) -> list[str]:
+        self.auth_handler = self.logon
+        done = threading.Event()
+        begin(done)
+        return self.logon.wait_for_response(done)
 
     def _parse_kex_init(self, message: Message) -> None:
         self._offers = self._really_parse_kex_init(Message(message.asbytes()))
         super()._parse_kex_init(message)  # type: ignore[misc]
+
+    def _parse_ext_info(self, message: Message) -> None:
+        """As paramiko's own, but no longer than the message (RFC 8308 section 2.3)."""
+        packet = Packet(message.get_remainder())
+        left = packet.number()
+        told: dict[str, bytes] = {}
+        while left and packet.rest:
+            name = packet.text().decode("latin-1")
+            told[name] = packet.text()
+            left -= 1
+        self.server_extensions = told
 
     def _parse_disconnect(self, message: Message) -> None:
         code, text = message.get_int(), message.get_binary()
@@ -155,32 +206,3 @@ class SshTransport(Transport):
     def _log(self, level: int, message: str | list[str], *args: object) -> None:  # noqa: ARG002
         """For debugging only: what fails is raised, and told by who knows the account."""
         super()._log(logging.DEBUG, message, *args)  # type: ignore[misc]
-
-
-class Answers:
-    """Answers a keyboard-interactive logon (RFC 4256): password where hidden, else username.
-
-    The password is given in one round only: who asks again has refused it, or wants what the
-    platform does not have. Raises LoginRefused with what was asked.
-    """
-
-    def __init__(self, username: str, password: SecretStr) -> None:
-        self._username = username
-        self._password = password
-        self._rounds = 0
-        self._given = False
-
-    def __call__(
-        self, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
-    ) -> list[str]:
-        """The answers to one round."""
-        self._rounds += 1
-        asked = spoken(" ".join([title, instructions, *(text for text, _ in prompts)]))
-        hidden = any(not echo for _, echo in prompts)
-        if _MORE_THAN_A_PASSWORD.search(asked) or self._rounds > _ROUNDS:
-            raise LoginRefused(f"The server asks for more than the password: {asked}")
-        if hidden and self._given:
-            raise LoginRefused(f"The server did not accept the password and asks again: {asked}")
-        self._given = self._given or hidden
-        secret = self._password.get_secret_value()
-        return [self._username if echo else secret for _, echo in prompts]

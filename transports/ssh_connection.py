@@ -25,17 +25,23 @@ from transports.egress import Connection
 from transports.errors import (
     ConnectionLost,
     FtpAnswers,
+    InteractiveOffered,
+    KeyWanted,
     LoginRefused,
+    NoCommonAlgorithm,
     ProtocolFailed,
     ServerBusy,
     Stalled,
     StrangerAnswers,
     TransferError,
 )
-from transports.ssh import Answers, SshTransport, Wire
+from transports.ssh import SshTransport, Wire
+from transports.ssh_logon import Answers
 from transports.watchdog import Watch
 from transports.words import heard, lost, spoken, stranger
 
+_BY_KEY = {"publickey", "hostbased", "gssapi-with-mic", "gssapi-keyex"}
+_INTERACTIVE = "keyboard-interactive"
 _TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
 
 
@@ -44,7 +50,8 @@ def translate(error: Exception, password: SecretStr | None = None) -> TransferEr
     if isinstance(error, OSError | EOFError):
         return lost(error)
     if isinstance(error, BadAuthenticationType):
-        return LoginRefused(f"The server only takes: {spoken(', '.join(error.allowed_types))}")
+        failure = KeyWanted if set(error.allowed_types) <= _BY_KEY else LoginRefused
+        return failure(f"The server only takes: {spoken(', '.join(error.allowed_types))}")
     words = heard(error, password) if isinstance(error, SSHException | SFTPError) else ""
     if isinstance(error, AuthenticationException):
         return LoginRefused(words or "Authentication failed")
@@ -71,7 +78,8 @@ class SshConnection:
         self.limits = limits
         self.host_key: str | None = None
         self.wire = Wire(fileno=dialed.socket.detach())
-        self.transport = SshTransport(self.wire, limits.login, without)
+        weak = settings.weak_algorithms
+        self.transport = SshTransport(self.wire, limits.login, without, weak=weak)
         self.round_trip = math.inf
         """Seconds: the best that was seen of any session."""
         self.folders: set[str] = {"", "."}
@@ -114,8 +122,12 @@ class SshConnection:
         self._close()
 
     def shake_hands(self) -> str:
-        """Agree on keys; the fingerprint of the server's. No credential was sent yet."""
+        """Agree on keys; the fingerprint of the server's. No credential was sent yet.
+
+        Raises WeakAlgorithm as well.
+        """
         self.transport.start_client()
+        self.transport.check_key()
         self.host_key = self.transport.get_remote_server_key().fingerprint
         return self.host_key
 
@@ -124,7 +136,7 @@ class SshConnection:
         username = self.settings.username
         answers = Answers(username, self.password)
         if self.settings.logon_type is LogonType.INTERACTIVE:
-            more = self.transport.auth_interactive(username, answers)
+            more = self.transport.answer(username, answers)
         else:
             more = self._give_password(username, answers)
         if more:
@@ -169,11 +181,16 @@ class SshConnection:
     def _give_password(self, username: str, answers: Answers) -> list[str]:
         secret = self.password.get_secret_value()
         try:
-            return self.transport.auth_password(username, secret, fallback=False)
+            return self.transport.give_password(username, secret)
         except BadAuthenticationType as refusal:
-            if "keyboard-interactive" not in refusal.allowed_types:
+            if _INTERACTIVE not in refusal.allowed_types:
                 raise
-            return self.transport.auth_interactive(username, answers)
+            return self.transport.answer(username, answers)
+        except AuthenticationException as refusal:
+            if _INTERACTIVE not in self.transport.logon.offered:
+                raise
+            words = spoken(str(refusal), self.password)
+            raise InteractiveOffered(words) from refusal
         except SSHException as error:
             if type(error) is not SSHException:
                 raise
@@ -188,7 +205,7 @@ class SshConnection:
         if watch.expired:
             return Stalled(watch.words)
         if isinstance(error, IncompatiblePeer):
-            return ProtocolFailed(self.transport.no_common_algorithm() or str(error))
+            return self.transport.no_common_algorithm() or NoCommonAlgorithm(spoken(str(error)))
         if self.transport.goodbye is not None:
             return self._told_goodbye(error)
         return translate(self._cause(error), self.password)

@@ -61,7 +61,7 @@ def change(
         return Saved(report, None)
     tested = settings.model_copy(
         update={
-            "host_key": settings.host_key or report.host_key,
+            "host_keys": settings.host_keys or _seen(report),
             "capabilities": report.capabilities,
         }
     )
@@ -70,7 +70,7 @@ def change(
     core.ledger.accounts.settings_saved(account_id)
     before, after = noted.settings_before(stored.account), noted.settings_saved(tested, password)
     Audit(core.database).record(actor, Action.SETTINGS_SAVED, account_id, before, after)
-    return Saved(report, tested, pinned=tested.host_key != settings.host_key)
+    return Saved(report, tested, pinned=tested.host_keys != settings.host_keys)
 
 
 def try_stored(core: Core, account_id: str, on_step: OnStep, *, actor: str) -> TestReport:
@@ -99,6 +99,10 @@ def _secret(
     if stored.settings is not None:
         check_password_stays(stored.settings, settings)
     return core.directory.password_of(stored)
+
+
+def _seen(report: TestReport) -> tuple[str, ...]:
+    return () if report.host_key is None else (report.host_key,)
 
 
 @contextmanager

@@ -131,7 +131,8 @@ def settings_shape(settings: FtpSettings | None) -> Shape | None:
     """The settings as they are stored, with what the test on save found that the server can do."""
     if settings is None:
         return None
-    return settings.model_dump(mode="json", exclude={"known_hosts"})
+    stored = settings.model_dump(mode="json", exclude={"known_hosts"})
+    return {**stored, "host_key": settings.host_key}
 
 
 def speaker(said_by: str | None) -> str | None:

@@ -31,7 +31,7 @@ class Stage:
             host=server.host,
             port=server.port,
             username=server.username,
-            host_key=server.host_key,
+            host_keys=(server.host_key,) if server.host_key else (),
         )
         self.core.directory.save_settings(account_id, settings, SecretStr(server.password))
 

@@ -139,6 +139,9 @@ def test_a_changed_host_key_is_refused_until_the_new_one_is_given(
     settings = stage.core.directory.get("acme").settings
     assert settings is not None
     assert (settings.host_key, settings.path) == (new, ".")
+    courier.ok("accounts", "set", "acme", "--host-key", new, "--host-key", old)
+    shown = courier.ok("accounts", "show", "acme", "--json").json["settings"]
+    assert (shown["host_keys"], shown["host_key"]) == ([new, old], new)
 
 
 def test_the_pin_of_one_server_is_not_kept_for_another(

@@ -56,7 +56,11 @@ def paramiko_server(tmp_path: Path) -> Iterator[ParamikoServer]:
 
 
 def test_what_openssh_can_do_is_stored(sshd: Sshd) -> None:
-    assert found(sshd.customer) == OPENSSH
+    stored = found(sshd.customer)
+    assert stored.algorithms is not None
+    assert stored.algorithms.kex in {"curve25519-sha256@libssh.org", "mlkem768x25519-sha256"}
+    algorithms = stored.algorithms.model_copy(update={"kex": "curve25519-sha256@libssh.org"})
+    assert stored.model_copy(update={"algorithms": algorithms}) == OPENSSH
 
 
 def test_what_vsftpd_can_do_is_stored(vsftpd: Vsftpd) -> None:

@@ -60,7 +60,7 @@ def test_a_wrong_password_ends_it_at_the_logon_with_advice(customer: CustomerSer
     assert isinstance(report.failure, LoginRefused)
     last = report.steps[-1]
     assert (last.name, last.ok) == ("logged in", False)
-    assert last.detail.endswith(LoginRefused.advice)
+    assert last.detail.endswith(report.failure.advice)
 
 
 def test_a_name_without_an_address_ends_it_at_the_first_step(customer: CustomerServer) -> None:

@@ -101,13 +101,45 @@ def test_a_changed_host_key_is_a_conflict_with_both_fingerprints(
     sshd.start()
 
     told = problem(provider.put("/accounts/acme/settings", json=settings(sshd.customer)), 409)
-    assert (told["pinned"], told["shown"], told["field"]) == (pinned, sshd.host_key, "host_key")
+    assert (told["pinned"], told["shown"], told["field"]) == (pinned, sshd.host_key, "host_keys")
 
     approved = settings(sshd.customer, host_key=sshd.host_key)
     assert provider.put("/accounts/acme/settings", json=approved).status_code == 200
     stored = console.settings("acme")
     assert stored is not None
     assert stored.host_key == sshd.host_key
+
+
+def test_several_host_keys_are_stored_and_the_first_is_told_as_ever(
+    console: Console, provider: httpx.Client, sshd: Sshd
+) -> None:
+    provider.post("/accounts", json={"account_id": "acme", "ftp_access": True})
+    keys = [f"SHA256:{'A' * 43}", sshd.host_key]
+    entered = settings(sshd.customer, host_keys=keys)
+    saved = provider.put("/accounts/acme/settings", json=entered).json()["settings"]
+    assert (saved["host_keys"], saved["host_key"]) == (keys, keys[0])
+    stored = console.settings("acme")
+    assert stored is not None
+    assert list(stored.host_keys) == keys
+
+
+def test_weak_algorithms_are_the_service_providers_to_allow(
+    console: Console, provider: httpx.Client, tmp_path: Path
+) -> None:
+    provider.post("/accounts", json={"account_id": "acme", "ftp_access": True})
+    weak = {"encryption_algs": ["aes128-cbc"]}
+    with AsyncSshServer(tmp_path, algorithms=weak) as server:
+        entered = settings(server.customer, weak_algorithms=True)
+        tenant = console.program("acme")
+        told = problem(tenant.put("/accounts/acme/settings", json=entered), 403)
+        assert told["message"] == "Only the service provider may change Weak Algorithms."
+        assert provider.put("/accounts/acme/settings", json=entered).status_code == 200
+        read = tenant.get("/accounts/acme/settings").json()
+        again = tenant.put("/accounts/acme/settings", json={**read, "path": "calls"})
+        assert again.status_code == 200, again.text
+    stored = console.settings("acme")
+    assert stored is not None
+    assert (stored.weak_algorithms, stored.path) == (True, "calls")
 
 
 def test_settings_that_were_read_may_be_changed_and_given_back(

@@ -160,11 +160,33 @@ def test_a_change_keeps_the_password_and_the_pinned_key(
 ) -> None:
     console.tested(browser, "acme", browser.send_form(FTP, **form(sshd.customer)).text)
 
-    fields = form(sshd.customer, password="", path="elsewhere", host_key=sshd.host_key)
+    fields = form(sshd.customer, password="", path="elsewhere", host_keys=sshd.host_key)
     shown = console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
 
     assert "Saved" in shown
     assert (sshd.root / "elsewhere").is_dir()
+
+
+def test_weak_algorithms_that_are_allowed_stay_and_are_warned_of_on_the_page(
+    console: Console, browser: Browser, tmp_path: Path
+) -> None:
+    console.user("provider", None)
+    provider = console.browser("provider")
+    provider.headers["HX-Request"] = "true"
+    root = tmp_path / "weak"
+    root.mkdir()
+    with AsyncSshServer(root, algorithms={"encryption_algs": ["aes128-cbc"]}) as server:
+        fields = form(server.customer, weak_algorithms="on")
+        console.tested(provider, "acme", provider.send_form(FTP, **fields).text)
+        assert 'name="weak_algorithms"' in provider.get(FTP).text
+        shown = browser.get(FTP).text
+        assert 'name="weak_algorithms"' not in shown
+        assert "Weak algorithms are allowed" in shown
+        fields = form(server.customer, password="", path="calls")
+        console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
+    stored = console.settings("acme")
+    assert stored is not None
+    assert (stored.weak_algorithms, stored.path) == (True, "calls")
 
 
 def test_without_the_box_ticked_the_settings_are_switched_off(
@@ -208,7 +230,7 @@ BAD_INPUT = [
     ("protocol", "scp", "must be"),
     ("protocol", "", "Protocol is required."),
     ("logon_type", "<b>", "must be"),
-    ("host_key", "MD5:1234", "fingerprint"),
+    ("host_keys", "MD5:1234", "fingerprint"),
 ]
 
 

@@ -69,7 +69,9 @@ def _settings_lines(settings: FtpSettings | None) -> Iterator[tuple[str, Cell]]:
     yield "server", _server(settings)
     if settings.protocol is Protocol.SFTP:
         yield "logon type", settings.logon_type.value
-        yield "host key", settings.host_key
+        yield "host keys", ", ".join(settings.host_keys) or None
+        if settings.weak_algorithms:
+            yield "weak algorithms", "ALLOWED: what is sent is protected less than it could be"
     yield "path", settings.path
     yield "uploads at once", settings.uploads or "as many as make it faster"
     yield "existing file", _label("existing_file", settings.existing_file)

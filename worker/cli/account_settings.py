@@ -43,7 +43,19 @@ def set_settings(
     ] = False,
     path: Annotated[str | None, _field("path")] = None,
     email_alerts: Annotated[str | None, _field("email_alerts", metavar="A@X,B@Y")] = None,
-    host_key: Annotated[str | None, _field("host_key", metavar="SHA256:...")] = None,
+    host_keys: Annotated[
+        list[str] | None,
+        _field(
+            "host_keys",
+            "--host-key",
+            "--host-keys",
+            metavar="SHA256:...",
+            also="The option may be given several times.",
+        ),
+    ] = None,
+    weak_algorithms: Annotated[
+        bool | None, _field("weak_algorithms", "--weak-algorithms/--no-weak-algorithms")
+    ] = None,
     uploads: Annotated[int | None, _field("uploads", also="0 is as if left empty.")] = None,
     existing_file: Annotated[ExistingFile | None, _field("existing_file")] = None,
     alert_frequency: Annotated[AlertFrequency | None, _field("alert_frequency")] = None,
@@ -65,7 +77,8 @@ def set_settings(
         "username": username,
         "path": path,
         "email_alerts": None if email_alerts is None else _addresses(email_alerts),
-        "host_key": host_key,
+        "host_keys": tuple(host_keys) if host_keys else None,
+        "weak_algorithms": weak_algorithms,
         "uploads": uploads,
         "existing_file": existing_file,
         "alert_frequency": alert_frequency,

@@ -8,13 +8,15 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, HTTPException, Request, status
 from pydantic import SecretStr
 from starlette.formparsers import MultiPartException
 
 from config.errors import TokenError, UserError
+from config.fields import settings_fields
+from config.ftp_settings import FtpSettings
 from config.permissions import Principal
 from worker.console.guards import SAFE
 from worker.console.services import Services, services_of
@@ -229,3 +231,15 @@ def check(services: Services, right: Right, principal: Principal, account_id: st
             "FTP access can be passed on only to accounts beneath yours, and only while your own "
             "account has it."
         )
+
+
+def check_provider_fields(
+    principal: Principal, changes: Mapping[str, Any], stored: FtpSettings | None
+) -> None:
+    """Raises Forbidden where a tenant changes what only the service provider may."""
+    if principal.is_provider:
+        return
+    for field in (each for each in settings_fields() if each.by_provider):
+        before = getattr(stored, field.name) if stored else field.default
+        if changes.get(field.name, before) != before:
+            raise Forbidden(f"Only the service provider may change {field.title}.")

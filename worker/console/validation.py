@@ -53,7 +53,7 @@ _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (EgressDenied, "host"),
     (ConnectFailed, "host"),
     (ProtocolFailed, "port"),
-    (HostKeyChanged, "host_key"),
+    (HostKeyChanged, "host_keys"),
     (LoginRefused, "password"),
     (PathRefused, "path"),
     (QuotaExceeded, "path"),
@@ -174,14 +174,14 @@ class Validations:
             raise ConfigError("There is no host key to approve: save the settings again.")
         stored = self._core.directory.get(run.account_id).settings
         again = self.start(
-            principal, run.account_id, {**run.changes, "host_key": key}, run.password
+            principal, run.account_id, {**run.changes, "host_keys": (key,)}, run.password
         )
         self._audit.record(
             principal.login,
             Action.HOST_KEY_APPROVED,
             run.account_id,
-            {"host_key": stored and stored.host_key},
-            {"host_key": key},
+            {"host_keys": stored.host_keys if stored else ()},
+            {"host_keys": (key,)},
         )
         return again
 

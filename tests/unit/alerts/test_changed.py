@@ -87,7 +87,7 @@ def test_the_facts_are_read_back_as_they_were_stored() -> None:
     [
         ({"path": "in"}, {"Path"}),
         ({"host": "other.example", "username": "v"}, {"Host", "Username"}),
-        ({"host_key": f"SHA256:{'a' * 43}"}, {"Host Key"}),
+        ({"host_keys": (f"SHA256:{'a' * 43}",)}, {"Host Keys"}),
         ({"email_alerts": ("b@acme.example", "c@acme.example")}, {"Email Alerts"}),
         ({"email_alerts": (*STORED.email_alerts, "c@acme.example")}, None),
         ({"uploads": 2, "recovery_email": True}, None),

@@ -175,7 +175,21 @@ def test_a_host_key_is_a_sha256_fingerprint() -> None:
     key = f"SHA256:{'A' * 43}"
     assert settings(host_key=key).host_key == key
     for wrong in ("", "SHA256:abc", f"MD5:{'A' * 43}", f"{key}=", f"{key}\n"):
-        assert refused(host_key=wrong)
+        assert refused(host_keys=[wrong])
+        assert refused(host_keys=[key, wrong])
+        with pytest.raises(ValidationError):
+            settings(host_key=wrong)
+
+
+def test_one_host_key_as_it_was_stored_is_the_first_of_several() -> None:
+    key, other = f"SHA256:{'A' * 43}", f"SHA256:{'B' * 43}"
+    assert settings(host_key=None).host_keys == ()
+    assert settings(host_key=key).host_keys == (key,)
+    both = settings(host_keys=[key, other])
+    assert (both.host_key, both.host_keys) == (key, (key, other))
+    assert settings(host_key=key, host_keys=[key, other]) == both
+    with pytest.raises(ValidationError, match="give one of the two"):
+        settings(host_key=key, host_keys=[other])
 
 
 def test_unknown_protocols_and_logon_types_are_refused() -> None:

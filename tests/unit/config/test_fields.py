@@ -31,7 +31,8 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
         "Password",
         "Path",
         "Email Alerts",
-        "Host Key",
+        "Host Keys",
+        "Weak Algorithms",
         "Uploads at Once",
         "Existing File",
         "Alert Frequency",
@@ -78,7 +79,7 @@ def test_the_drop_downs_read_as_in_the_settings_text() -> None:
 def test_the_logon_type_and_the_host_key_appear_with_sftp_only() -> None:
     for field in settings_fields():
         assert field.applies({"protocol": "sftp"})
-        with_ftp = field.name not in {"logon_type", "host_key"}
+        with_ftp = field.name not in {"logon_type", "host_keys", "weak_algorithms"}
         assert field.applies({"protocol": Protocol.FTP}) == with_ftp
 
 
@@ -148,7 +149,11 @@ def test_openapi_carries_the_same_declaration() -> None:
             "ftp://x",
             "Host must be a host name or an IP address, without protocol, port or path.",
         ),
-        ("host_key", "x", "Host Key must be a fingerprint like SHA256: and 43 characters."),
+        (
+            "host_keys",
+            ["x"],
+            "Host Keys, entry 1, must be a fingerprint like SHA256: and 43 characters.",
+        ),
         ("recovery_email", "maybe", "Recovery Email must be true or false."),
         ("recovery_email", [], "Recovery Email must be true or false."),
         ("existing_file", "ask", "Existing File must be number or overwrite."),
@@ -234,8 +239,13 @@ def test_a_form_becomes_the_settings() -> None:
     assert (entered.uploads, entered.recovery_email) == (4, True)
 
 
-def test_an_empty_form_has_nothing_but_an_empty_list_and_an_unticked_box() -> None:
-    assert read_form({}) == {"email_alerts": (), "recovery_email": False}
+def test_an_empty_form_has_nothing_but_empty_lists_and_unticked_boxes() -> None:
+    assert read_form({}) == {
+        "email_alerts": (),
+        "host_keys": (),
+        "weak_algorithms": False,
+        "recovery_email": False,
+    }
     assert read_form({"port": " ", "password": ""}) == read_form({})
 
 

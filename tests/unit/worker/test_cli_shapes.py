@@ -103,8 +103,8 @@ def test_a_host_key_belongs_to_its_host_and_port() -> None:
     assert merged(stored(), {"host": "SFTP.example"}).host_key == KEY
     assert merged(stored(), {"host": "other.example"}).host_key is None
     assert merged(stored(), {"port": 2222}).host_key is None
-    assert merged(stored(), {"port": 2222, "host_key": OTHER_KEY}).host_key == OTHER_KEY
-    assert merged(stored(), {"host_key": OTHER_KEY}).host_key == OTHER_KEY
+    assert merged(stored(), {"port": 2222, "host_keys": (OTHER_KEY,)}).host_key == OTHER_KEY
+    assert merged(stored(), {"host_keys": (OTHER_KEY,)}).host_key == OTHER_KEY
 
 
 def test_a_default_port_follows_the_protocol_and_a_chosen_one_stays() -> None:
@@ -114,7 +114,7 @@ def test_a_default_port_follows_the_protocol_and_a_chosen_one_stays() -> None:
 
 
 def test_ftp_has_neither_logon_type_nor_host_key() -> None:
-    settings = merged(stored(), {"protocol": Protocol.FTP, "host_key": OTHER_KEY})
+    settings = merged(stored(), {"protocol": Protocol.FTP, "host_keys": (OTHER_KEY,)})
     assert (settings.logon_type, settings.host_key) == (LogonType.NORMAL, None)
 
 

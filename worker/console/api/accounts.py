@@ -8,7 +8,14 @@ from pydantic import ValidationError
 
 from config.permissions import Principal
 from worker.console import reading
-from worker.console.access import ApiAccess, Forbidden, NotFound, Right, of_nobody
+from worker.console.access import (
+    ApiAccess,
+    Forbidden,
+    NotFound,
+    Right,
+    check_provider_fields,
+    of_nobody,
+)
 from worker.console.acts import Acts
 from worker.console.api.models import (
     AccountChange,
@@ -125,6 +132,7 @@ def save_settings(
         raise ValidationError.from_exception_data(
             "settings", [{"type": "missing", "loc": ("password",), "input": None}]
         )
+    check_provider_fields(principal, changes, services.directory.get(account_id).settings)
     run = services.validations.start(principal, account_id, changes, entered.password)
     run.ended.wait(END_SECONDS)
     if run.saved is None or run.settings is None:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from config.accounts import Capabilities, DeliveryMethod, check_account_id
 from config.errors import AccountError
-from config.ftp_settings import FtpSettingsInput
+from config.ftp_settings import FtpSettingsInput, HostKey
 from config.text import MAX_NAME, Name
 from config.tokens import MAX_DAYS
 from consumers.ledger import Status
@@ -95,12 +95,18 @@ class SettingsShape(Given):
     path: str
     email_alerts: list[str]
     host_key: str | None
+    """The first of `host_keys`."""
+    host_keys: list[str]
+    weak_algorithms: bool
     capabilities: Capabilities
 
 
 class SettingsInput(FtpSettingsInput):
     """Settings to save, which may be those that were read, with changes."""
 
+    host_key: HostKey | None = Field(
+        default=None, exclude=True, description="Where there is one: as `host_keys` with that one."
+    )
     capabilities: Any = Field(
         default=None,
         description="Never taken: the test on save finds them anew.",

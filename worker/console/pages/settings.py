@@ -54,7 +54,9 @@ def save(principal: Changer, request: Request, account_id: str, form: FormData) 
         changes, password = changes_of(entered, services.directory.get(account_id).settings)
         if password is None and services.directory.get(account_id).settings is None:
             return _refused(request, {"password": "Password is required."})
-        run = services.validations.start(principal, account_id, changes, password)
+        run = services.validations.start(
+            principal, account_id, without_hidden(principal, changes), password
+        )
     except ValidationError as error:
         return _refused(request, explain(error))
     except TooManyTests as error:
@@ -93,9 +95,17 @@ def changes_of(
     A pinned host key is not taken for one that was entered: with another server it is not kept.
     """
     changes = entered.model_dump(exclude={"password"})
-    if entered.host_key is None or (stored is not None and entered.host_key == stored.host_key):
-        del changes["host_key"]
+    if not entered.host_keys or (stored is not None and entered.host_keys == stored.host_keys):
+        del changes["host_keys"]
     return changes, entered.password
+
+
+def without_hidden(principal: Principal, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes without the fields that the form does not show to this user."""
+    if principal.is_provider:
+        return changes
+    hidden = {field.name for field in settings_fields() if field.by_provider}
+    return {name: value for name, value in changes.items() if name not in hidden}
 
 
 def _shown(stored: FtpSettings | None) -> Form:

@@ -11,7 +11,7 @@ function showFields() {
     for (const input of field.querySelectorAll("input, select")) input.disabled = !applies;
   }
   for (const input of document.querySelectorAll("[data-default-ftp]")) {
-    const now = input.dataset[byId("protocol").value === "sftp" ? "defaultSftp" : "defaultFtp"];
+    const now = input.getAttribute(`data-default-${byId("protocol").value}`);
     const defaults = [input.dataset.defaultFtp, input.dataset.defaultSftp];
     input.placeholder = now;
     if (defaults.includes(input.value)) input.value = now;
