@@ -298,5 +298,8 @@ def _readable() -> Iterator[None]:
         raise SourceUnreadable(error.words) from error
     except OSError as error:
         raise SourceUnreadable(system_words(error)) from error
-    except (h11.ProtocolError, ValueError) as error:
-        raise SourceUnreadable(spoken(str(error)) or "It is not an answer in HTTP") from error
+    except h11.ProtocolError as error:
+        words = f"The server's answer is not sound HTTP: {spoken(str(error))}"
+        raise SourceUnreadable(words) from error
+    except ValueError as error:  # of what is no URL
+        raise SourceUnreadable(spoken(str(error)) or "It is not a URL") from error

@@ -1,24 +1,23 @@
 """Recordings behind https as streams."""
 
 import contextlib
-import itertools
 import os
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
-from socketserver import BaseRequestHandler
-from typing import ClassVar, Self
+from typing import Self
 
 import pytest
 import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.servers.https import ScriptedHttps
 from transports.base import Egress, Limits
 from transports.errors import SourceFailure, SourceMissing, SourceUnreadable
 from transports.sources import Source, open_source
@@ -112,10 +111,8 @@ def https(authority: trustme.CA) -> Iterator[str]:
         yield f"https://localhost:{server.server_address[1]}"
 
 
-def _serving(
-    certificate: trustme.LeafCert, handler: type[BaseRequestHandler] = Handler
-) -> "_Server":
-    server = _Server(("127.0.0.1", 0), handler)
+def _serving(certificate: trustme.LeafCert) -> "_Server":
+    server = _Server(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     server.socket = context.wrap_socket(
@@ -241,32 +238,11 @@ def test_an_https_url_without_a_server_is_refused(url: str) -> None:
         read(url)
 
 
-class Scripted(BaseRequestHandler):
-    """Sends what the test says, whatever was asked, and hangs up."""
-
-    pieces: ClassVar[Iterable[bytes]] = ()
-    sent = 0
-
-    def handle(self) -> None:
-        """For each connection."""
-        with contextlib.suppress(OSError):
-            self.request.recv(65536)
-            for piece in Scripted.pieces:
-                self.request.sendall(piece)
-                Scripted.sent += len(piece)
-            self.request.unwrap()
-
-
 @pytest.fixture(scope="module")
-def scripted(authority: trustme.CA) -> Iterator[str]:
-    """The URL of a recording at a server that says what the test wants."""
-    with _serving(authority.issue_cert("localhost"), Scripted) as server:
-        yield f"https://localhost:{server.server_address[1]}/a.wav"
-
-
-def says(*pieces: bytes, for_ever: bytes = b"") -> None:
-    Scripted.pieces = itertools.chain(pieces, itertools.repeat(for_ever) if for_ever else ())
-    Scripted.sent = 0
+def scripted(authority: trustme.CA) -> Iterator[ScriptedHttps]:
+    """A server that says what the test wants."""
+    with ScriptedHttps(authority) as server:
+        yield server
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -301,12 +277,12 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
         "data:,x",
     ],
 )
-def test_a_redirect_leads_to_https_or_nowhere(scripted: str, location: str) -> None:
+def test_a_redirect_leads_to_https_or_nowhere(scripted: ScriptedHttps, location: str) -> None:
     head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
-    says(head.encode("latin-1"))
+    scripted.says(head.encode("latin-1"))
     denied = Egress(deny=(ip_network("169.254.0.0/16"),))
     with pytest.raises(SourceUnreadable) as refused:
-        read(scripted, egress=denied)
+        read(scripted.url, egress=denied)
     assert refused.value.words
     assert "redirects" not in refused.value.words
 
@@ -348,10 +324,12 @@ def test_a_redirect_leads_to_https_or_nowhere(scripted: str, location: str) -> N
         CHUNKED + b"5\r\n12345\r\n0\r\n",
     ],
 )
-def test_an_answer_that_is_not_whole_and_clear_is_no_recording(scripted: str, head: bytes) -> None:
-    says(head)
+def test_an_answer_that_is_not_whole_and_clear_is_no_recording(
+    scripted: ScriptedHttps, head: bytes
+) -> None:
+    scripted.says(head)
     with pytest.raises(SourceUnreadable) as refused:
-        read(scripted)
+        read(scripted.url)
     assert refused.value.words
 
 
@@ -377,16 +355,16 @@ def test_an_answer_that_is_not_whole_and_clear_is_no_recording(scripted: str, he
     ],
 )
 def test_what_has_no_end_is_ended_after_a_bounded_number_of_bytes(
-    scripted: str, begins: bytes, goes_on: bytes
+    scripted: ScriptedHttps, begins: bytes, goes_on: bytes
 ) -> None:
-    says(begins, for_ever=goes_on)
+    scripted.says(begins, for_ever=goes_on)
     given = 0
-    with pytest.raises(SourceUnreadable), opened(scripted, max_bytes=400_000) as source:  # noqa: PT012 - counted on the way
+    with pytest.raises(SourceUnreadable), opened(scripted.url, max_bytes=400_000) as source:  # noqa: PT012 - counted on the way
         for block in source:
             given += len(block)
     assert given <= 400_000
     # What was sent beyond that lay in the buffers of the system when the connection was closed.
-    assert Scripted.sent < 16_000_000
+    assert scripted.sent < 16_000_000
 
 
 @pytest.mark.usefixtures("_trusted")
@@ -454,9 +432,9 @@ PARTS = st.sampled_from(
 )
 @given(st.lists(PARTS | st.binary(max_size=20), max_size=12).map(b"".join))
 def test_whatever_a_server_says_is_a_recording_or_a_failure_of_the_source(
-    scripted: str, said: bytes
+    scripted: ScriptedHttps, said: bytes
 ) -> None:
-    says(said)
+    scripted.says(said)
     nowhere = Egress(deny=(ip_network("::/0"),), allow=(ip_network("127.0.0.0/8"),))
     with contextlib.suppress(SourceFailure):
-        read(scripted, egress=nowhere)
+        read(scripted.url, egress=nowhere)
