@@ -301,5 +301,6 @@ def _readable() -> Iterator[None]:
     except h11.ProtocolError as error:
         words = f"The server's answer is not sound HTTP: {spoken(str(error))}"
         raise SourceUnreadable(words) from error
-    except ValueError as error:  # of what is no URL
-        raise SourceUnreadable(spoken(str(error)) or "It is not a URL") from error
+    except ValueError as error:
+        words = f"It is not a URL that can be followed: {spoken(str(error))}"
+        raise SourceUnreadable(words) from error
