@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, default
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -66,22 +66,29 @@ def make(
     if not _is_address(sender):
         raise ValueError(f"{sender!r} is not an address to send from")
     message = EmailMessage()
-    _set_text(message, text)
-    # Python encodes an address that does not fit its 78 columns as text (RFC 2047), which no
-    # server can answer: lines as long as the standard allows hold any address.
-    message.policy = SMTP.clone(max_line_length=_MAX_LINE)
+    set_text(message, text)
     message["From"] = _address(sender)
     message["To"] = [_address(address) for address in usable(to)]
     message["Subject"] = subject
     message["Date"] = utc(at)
-    message["Message-ID"] = f"<{_digest(key)}@{sender.rpartition('@')[2]}>"
+    message["Message-ID"] = message_id(key, f"{sender}>")
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: no holiday replies
     return message
 
 
-def _set_text(message: EmailMessage, text: str) -> None:
+def set_text(message: EmailMessage, text: str) -> None:
+    """Give the e-mail this text, in place of any other."""
     plain = text.isascii() and all(len(line) <= _MAX_LINE for line in text.split("\n"))
+    message.policy = default
     message.set_content(text, charset="utf-8", cte="7bit" if plain else "quoted-printable")
+    # Python encodes an address that does not fit its 78 columns as text (RFC 2047), which no
+    # server can answer: lines as long as the standard allows hold any address.
+    message.policy = SMTP.clone(max_line_length=_MAX_LINE)
+
+
+def message_id(key: str, at: str) -> str:
+    """The Message-ID that follows from the key; its domain is that of `at`, `...@domain>`."""
+    return f"<{_digest(key)}@{at.rpartition('@')[2]}"
 
 
 def _address(text: str) -> Address:

@@ -5,20 +5,24 @@
 | `acme:3`          | the customer's alert about the third suspension of `acme`           |
 | `acme:3:recovery` | the e-mail that it delivers again after that one                    |
 | `acme:settings:…` | what its former Email Alerts addresses are told of changed settings |
+| `acme:confirmation:…` | asks an address whether it wants the alerts of `acme`          |
 | `:digest:7`       | the seventh digest for the on-call                                  |
 | `:digests`        | the book of digests: the last one's number, and who is to be in it  |
 | `:server`         | since when and until when the SMTP server is left alone             |
 
 No account id begins with a colon. An e-mail is `waiting`, then `sent`, or `failed` where its
-recipients were refused for too long; `unaddressed` ones have nobody to go to. `due` is when it
-is tried next. All times are the database's (`$$NOW`). An e-mail that was handed over by a process
-that died before it could say so is sent again under the same Message-ID.
+recipients were refused for too long; `unaddressed` ones have nobody to go to, `left-out` ones
+nobody who wants them or may get one more. `due` is when it is tried next. All times are the
+database's (`$$NOW`). An e-mail that was handed over by a process that died before it could say so
+is sent again under the same Message-ID.
 """
 
 import contextlib
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import partial
 from typing import Any, Literal
 
 from bson.codec_options import CodecOptions
@@ -27,11 +31,15 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from alerts import changed, recovery, suspension
+from alerts import kinds, suspension
+from alerts.delivery import Delivery
+from alerts.kinds import CONFIRMATION
 from alerts.message import one_line, usable
 from alerts.recovery import Recovery
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import Suspension, compose_digest
+from config.alert_addresses import AlertAddresses
+from config.mail_links import MailLinks
 from config.notices import SettingsNotice
 from config.tls import Endpoint
 
@@ -51,6 +59,7 @@ _EVERY_MINUTE = 120
 KEPT_SECONDS = 90 * DAY
 """How long an alert that is over is kept, to be looked at."""
 
+DIGEST = "digest"
 _BOOK = ":digests"
 _SERVER = ":server"
 _MAX_WORDS = 500
@@ -82,6 +91,8 @@ class Outbox:
         platform: str,
         smtp: Endpoint,
         oncall: Sequence[str] = (),
+        addresses: AlertAddresses,
+        links: MailLinks,
         observe: Callable[[AlertTried], None],
     ) -> None:
         self._alerts: Collection[Document] = database["alerts"].with_options(
@@ -89,7 +100,7 @@ class Outbox:
         )
         self._sender = sender
         self._platform = platform
-        self._smtp = smtp
+        self._delivery = Delivery(addresses, links, smtp)
         self._oncall = usable(oncall)
         self._observe = observe
 
@@ -98,6 +109,7 @@ class Outbox:
         self._alerts.create_index([("state", 1), ("due", 1)])
         self._alerts.create_index("undigested", sparse=True)
         self._alerts.create_index("finished", expireAfterSeconds=KEPT_SECONDS)
+        self._delivery.addresses.ensure_indexes()
 
     def store(self, alert: Suspension | Recovery | SettingsNotice) -> None:
         """Keep the alert until it is sent; the same one again changes nothing.
@@ -105,7 +117,7 @@ class Outbox:
         A later one of the same number is of an account that was removed and created again: it
         takes the other's place.
         """
-        alert_id, facts = _described(alert)
+        alert_id, facts = kinds.described(alert)
         if self._oncall and isinstance(alert, Suspension):
             facts["undigested"] = True
         self._insert(
@@ -120,12 +132,15 @@ class Outbox:
         """
         sent = 0
         self._open_digest()
+        self._ask_for_confirmations()
         for _ in range(ROUND):
             document = None if self._is_server_away() else self._claim()
             if document is None:
                 break
+            if not self._admit(document):
+                continue
             try:
-                refused = send(self._compose(document), self._smtp, document["remaining"])
+                refused = self._send(document)
             except ServerAway as failure:
                 self._release(document, failure)
             except DeliveryFailed as failure:
@@ -149,22 +164,54 @@ class Outbox:
             return_document=ReturnDocument.AFTER,
         )
 
+    def _admit(self, document: Document) -> bool:
+        """Whether somebody is left who gets the e-mail; the on-call always does."""
+        account_id = _account_of(document)
+        if account_id is None or document.get("admitted"):
+            return True
+        admitted = self._delivery.admit(account_id, document["remaining"])
+        document["remaining"] = admitted.recipients
+        over = {"state": "left-out", "finished": "$$NOW", "due": "$$REMOVE"}
+        self._update(
+            document,
+            {
+                "admitted": True,
+                "remaining": {"$literal": admitted.recipients},
+                "left_out": {"$literal": admitted.left_out},
+                **({} if admitted.recipients else over),
+            },
+        )
+        return bool(admitted.recipients)
+
+    def _send(self, document: Document) -> Sequence[Refusal]:
+        account_id = _account_of(document)
+        if account_id is None:
+            return send(self._compose(document), self._delivery.smtp, document["remaining"])
+
+        def note(rest: Sequence[str]) -> None:
+            values = {"remaining": {"$literal": [*rest]}, "due": _after(CLAIM_SECONDS)}
+            self._update(document, values)
+
+        recipients: list[str] = document["remaining"]
+        return self._delivery.send(account_id, recipients, partial(self._compose, document), note)
+
+    def _ask_for_confirmations(self) -> None:
+        for recipient in self._delivery.questions():
+            alert_id = f"{recipient.account_id}:confirmation:{secrets.token_hex(8)}"
+            facts = {"account_id": recipient.account_id, "address": recipient.address}
+            question = {"_id": alert_id, "kind": CONFIRMATION, "facts": facts}
+            self._insert({"_id": alert_id}, {**question, **_addressed([recipient.address])})
+
     def _compose(self, document: Document) -> EmailMessage:
-        facts: Document = document.get("facts", {})
         who = {"sender": self._sender, "platform": self._platform}
-        if document["kind"] == "suspension":
-            return suspension.compose(suspension.from_document(facts), **who)
-        if document["kind"] == "recovery":
-            return recovery.compose(recovery.from_document(facts), **who)
-        if document["kind"] == "settings":
-            return changed.compose(changed.from_document(facts), **who)
+        if document["kind"] != DIGEST:
+            return kinds.compose(document, self._delivery.links, **who)
         members = self._alerts.find({"_id": {"$in": document["members"]}})
         return compose_digest(
             [suspension.from_document(member["facts"]) for member in members],
-            sender=self._sender,
             to=document["to"],
-            platform=self._platform,
             at=document["at"],
+            **who,
         )
 
     def _accepted(self, document: Document, refused: Sequence[Refusal]) -> None:
@@ -294,7 +341,7 @@ class Outbox:
         batch, members = book["batch"], book["members"]
         if not members:
             return
-        digest = {"_id": _digest_id(batch), "kind": "digest", "members": members}
+        digest = {"_id": _digest_id(batch), "kind": DIGEST, "members": members}
         self._insert(
             {"_id": _digest_id(batch), "kind": {"$exists": False}},
             {**digest, **_addressed(self._oncall)},
@@ -314,15 +361,12 @@ class Outbox:
             return  # it is there already
 
 
-def _described(alert: Suspension | Recovery | SettingsNotice) -> tuple[str, Document]:
-    """The alert's id, and what is stored of it."""
-    if isinstance(alert, SettingsNotice):
-        facts = {"kind": "settings", "facts": changed.to_document(alert)}
-        return f"{alert.account_id}:settings:{alert.key}", facts
-    alert_id = f"{alert.account_id}:{alert.number}"
-    if isinstance(alert, Recovery):
-        return f"{alert_id}:recovery", {"kind": "recovery", "facts": recovery.to_document(alert)}
-    return alert_id, {"kind": "suspension", "facts": suspension.to_document(alert)}
+def _account_of(document: Document) -> str | None:
+    """Whose recipients are asked and limited; None: nobody's, as the operator's are not."""
+    if document["kind"] in {DIGEST, CONFIRMATION}:
+        return None
+    account_id: str = document["facts"]["account_id"]
+    return account_id
 
 
 def _addressed(to: Sequence[str]) -> Document:

@@ -29,6 +29,7 @@ from config.accounts import (
     check_password,
     may_use_ftp,
 )
+from config.alert_addresses import AlertAddresses
 from config.destination import check_password_stays
 from config.documents import Document, of_accounts
 from config.errors import AccountError, UnknownAccount, UnreadableSecret
@@ -52,6 +53,7 @@ class Directory:
         self._users = Users(database, self.find)
         self._tokens = Tokens(database, self.find)
         self._reserved = ReservedIds(database)
+        self._alert_addresses = AlertAddresses(database)
         self._vault = vault
 
     def create(
@@ -272,6 +274,7 @@ class Directory:
         self._reserved.reserve(account_id)
         self._users.remove_of(account_id)
         self._tokens.remove_of(account_id)
+        self._alert_addresses.forget(account_id)
         self._numbers.delete_many({"account_id": account_id})
         if not self._accounts.delete_one({"_id": account_id}).deleted_count:
             raise UnknownAccount(account_id)

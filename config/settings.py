@@ -200,6 +200,11 @@ def load_settings(
     try:
         settings = Settings(**values)
         problems += tls.problems(settings.trust)
+        if settings.confirm_alert_emails and not (settings.console_url and settings.secret_keys):
+            problems.append(
+                "COURIER_CONFIRM_ALERT_EMAILS needs links in e-mails: set COURIER_CONSOLE_URL and "
+                "COURIER_SECRET_KEYS too, or nobody can confirm."
+            )
     except ValidationError as error:
         problems += _explain(error)
     if problems:

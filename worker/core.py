@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pymongo.database import Database
 
 from alerts.outbox import AlertTried, Outbox
+from config.alert_addresses import AlertAddresses
 from config.directory import Directory
+from config.mail_links import MailLinks
 from config.secrets import Vault
 from config.settings import Settings
 from consumers.broker import Broker, Publisher
@@ -80,6 +82,11 @@ def make_messaging(core: Core, observe: Observer) -> Messaging:
     return Messaging(broker, publisher, router, dead_letters)
 
 
+def make_addresses(core: Core) -> AlertAddresses:
+    """What the addresses of alerts have said and were sent."""
+    return AlertAddresses(core.database, must_confirm=core.settings.confirm_alert_emails)
+
+
 def make_outbox(core: Core, observe: Callable[[AlertTried], None]) -> Outbox:
     """The alerts on their way, as the process's settings want them sent."""
     settings = core.settings
@@ -89,5 +96,7 @@ def make_outbox(core: Core, observe: Callable[[AlertTried], None]) -> Outbox:
         platform=settings.platform_name,
         smtp=settings.smtp,
         oncall=settings.oncall_emails,
+        addresses=make_addresses(core),
+        links=MailLinks(settings.secret_keys, settings.console_url),
         observe=observe,
     )

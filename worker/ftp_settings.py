@@ -20,7 +20,7 @@ from config.settings import Settings
 from transports.base import Limits
 from transports.probe import Step, TestReport, test_settings
 from worker import noted
-from worker.core import Core, egress
+from worker.core import Core, egress, make_addresses
 
 OnStep = Callable[[Step], None]
 
@@ -68,6 +68,7 @@ def change(
     before_save()
     core.directory.save_settings(account_id, tested, secret, instead_of=stored, actor=actor)
     core.ledger.accounts.settings_saved(account_id)
+    make_addresses(core).ask(account_id, tested.email_alerts)
     before, after = noted.settings_before(stored.account), noted.settings_saved(tested, password)
     Audit(core.database).record(actor, Action.SETTINGS_SAVED, account_id, before, after)
     return Saved(report, tested, pinned=tested.host_keys != settings.host_keys)

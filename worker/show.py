@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.accounts import Account, FtpSettings, may_use_ftp
+from config.alert_addresses import AlertAddress
 from config.numbers import Number
 from config.tokens import Token
 from config.users import User
@@ -206,6 +207,16 @@ def token_shape(token: Token) -> Shape:
         "scope": "read" if token.read_only else "write",
         "expires_at": iso(token.expires_at),
         "created_by": token.created_by,
+    }
+
+
+def alert_address_shape(each: AlertAddress) -> Shape:
+    """What the reader of an account's alerts has said about them."""
+    return {
+        "address": each.address,
+        "stopped_at": iso(each.stopped_at),
+        "confirmed_at": iso(each.confirmed_at),
+        "left_out": each.left_out,
     }
 
 

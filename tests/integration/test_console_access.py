@@ -66,7 +66,7 @@ def test_only_the_sign_in_and_the_description_are_public(console: Console) -> No
         str(route.path) for route in routes(console) if access_of(route).right is Right.PUBLIC
     }
 
-    assert public == {"/sign-in", "/api/v1/openapi.json"}
+    assert public == {"/sign-in", "/alert-mail", "/api/v1/openapi.json"}
 
 
 def test_what_a_path_names_is_what_is_checked(console: Console) -> None:
@@ -148,7 +148,8 @@ def test_no_route_gives_a_user_another_accounts_things(console: Console) -> None
     assert tried >= 40
     assert console.platform.core.directory.get(THEIRS) == before
     assert console.services.users.get("theirs.admin").disabled is False
-    assert console.actions(THEIRS) == []
+    own_test = {"settings.tested"}  # its user's, which `requests` began
+    assert set(console.actions(THEIRS)) <= own_test
 
 
 def test_no_route_answers_whoever_is_not_signed_in(console: Console) -> None:

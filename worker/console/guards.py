@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.mail_links import PATH as BY_MAIL
+
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 10.0
 """Longest time a client may take to send its body."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 API = "/api/"
 STATIC = "/static/"
-BY_MAIL = "/alert-mail"
 _PORTS = {"http": 80, "https": 443}
 _ELSEWHERE = (
     "The request came from another site's page. Where a proxy stands before the console, its "

@@ -5,8 +5,10 @@ from typing import cast
 
 from fastapi import Request
 
+from config.alert_addresses import AlertAddresses
 from config.audit import Audit
 from config.directory import Directory
+from config.mail_links import MailLinks
 from config.permissions import Principal
 from config.sessions import OpenSessions
 from config.signins import SignIns
@@ -17,7 +19,7 @@ from worker.console.limits import Limits
 from worker.console.recent import Recent
 from worker.console.sessions import Sessions
 from worker.console.validation import Validations
-from worker.core import Core, Messaging
+from worker.core import Core, Messaging, make_addresses
 from worker.show import AccountFacts, read_accounts
 
 
@@ -34,6 +36,8 @@ class Services:
     sessions: Sessions
     validations: Validations
     limits: Limits
+    alert_addresses: AlertAddresses
+    mail_links: MailLinks
     accounts: Recent[list[AccountFacts]]
     """All accounts, for pages that refresh themselves."""
 
@@ -73,6 +77,8 @@ def make_services(core: Core, messaging: Messaging) -> Services:
         sessions,
         Validations(core, audit, limits, may_save),
         limits,
+        make_addresses(core),
+        MailLinks(core.settings.secret_keys, core.settings.console_url),
         Recent(lambda: list(read_accounts(core))),
     )
 

@@ -3,21 +3,31 @@
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from pymongo.database import Database
 
 from alerts.outbox import AlertTried, Outbox
+from config.alert_addresses import AlertAddresses
+from config.mail_links import MailLinks
 from config.tls import Endpoint
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import Desk, Open
 from tests.unit.alerts.facts import PLATFORM, SENDER
+
+KEY = Fernet.generate_key().decode()
 
 
 @pytest.fixture
 def open_desk(database: Database[dict[str, Any]], smtp_sink: SmtpSink) -> Open:
     """Opens another outbox on the same database."""
 
-    def opened(*oncall: str, url: str = smtp_sink.url) -> Desk:
+    def opened(
+        *oncall: str,
+        url: str = smtp_sink.url,
+        console_url: str | None = None,
+        must_confirm: bool = False,
+    ) -> Desk:
         tried: list[AlertTried] = []
         outbox = Outbox(
             database,
@@ -25,6 +35,8 @@ def open_desk(database: Database[dict[str, Any]], smtp_sink: SmtpSink) -> Open:
             platform=PLATFORM,
             smtp=Endpoint(SecretStr(url)),
             oncall=oncall,
+            addresses=AlertAddresses(database, must_confirm=must_confirm),
+            links=MailLinks([SecretStr(KEY)], console_url),
             observe=tried.append,
         )
         outbox.ensure_indexes()

@@ -1,6 +1,7 @@
 """What a mail says, to the letter, and to whom."""
 
 from alerts.outbox import AlertTried
+from alerts.personal import common
 from alerts.suspension import Suspension, compose
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import Open
@@ -22,6 +23,9 @@ What to check: Check username, password and logon type, and that the user is not
 
 Nothing is lost: the files that wait are kept, and they are sent by themselves, the oldest first, \
 as soon as your server takes one again.
+
+To stop these e-mails, have this address taken out of the account's Email Alerts, in its FTP \
+Settings or by your service provider.
 """
 
 
@@ -109,7 +113,7 @@ def test_the_message_sent_is_the_message_composed(open_desk: Open, smtp_sink: Sm
     desk = open_desk()
     desk.outbox.store(facts)
     desk.outbox.send_due()
-    expected = compose(facts, sender=SENDER, platform=PLATFORM)
+    expected = common(compose(facts, sender=SENDER, platform=PLATFORM))
     assert (
         smtp_sink.messages[0].message.get_content().replace("\r\n", "\n") == expected.get_content()
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from alerts import delivery, smtp
 from alerts import outbox as outbox_module
-from alerts import smtp
 from alerts.outbox import CLAIM_SECONDS, DAY
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import LATER, ONCALL, Desk, Open
@@ -83,7 +83,8 @@ def test_a_mail_server_that_is_away_is_asked_once_whatever_waits(
     desk = open_desk()
     smtp_sink.stop()
     for number in range(20):
-        desk.outbox.store(suspension(number=number))
+        to = (f"it@customer-{number}.example",)
+        desk.outbox.store(suspension(account_id=f"customer-{number}", recipients=to))
     desk.outbox.send_due()
     desk.outbox.send_due()
     assert len(desk.tried) == 1
@@ -130,7 +131,7 @@ def test_what_a_dead_process_was_sending_is_sent_again_under_the_same_id(
     desk = open_desk()
     desk.outbox.store(EXAMPLE)
     with monkeypatch.context() as patched:
-        patched.setattr(outbox_module, "send", killed_after_sending)
+        patched.setattr(delivery, "send", killed_after_sending)
         with pytest.raises(KeyboardInterrupt):
             desk.outbox.send_due()
     assert desk.outbox.send_due() == 0

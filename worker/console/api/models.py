@@ -301,6 +301,16 @@ class TokenShape(Given):
     token: str | None = None
 
 
+class AlertAddressShape(Given):
+    """What the reader of an account's alerts has said about them."""
+
+    address: str
+    stopped_at: Time | None
+    confirmed_at: Time | None
+    left_out: int
+    """E-mails that the limit an hour kept from it since its last one."""
+
+
 class EntryShape(Given):
     """Who changed what."""
 

@@ -10,6 +10,7 @@ from worker.console import reading
 from worker.console.access import ApiAccess, Right, check, of_token, of_user
 from worker.console.acts import Acts
 from worker.console.api.models import (
+    AlertAddressShape,
     NewToken,
     NewUser,
     PasswordChange,
@@ -18,12 +19,13 @@ from worker.console.api.models import (
     UserShape,
 )
 from worker.console.services import Services, services_of
-from worker.show import Shape, token_shape, user_shape
+from worker.show import Shape, alert_address_shape, token_shape, user_shape
 
 router = APIRouter()
 Anyone = Annotated[Principal, Depends(ApiAccess(Right.SIGNED_IN))]
 OverUser = Annotated[Principal, Depends(ApiAccess(Right.ADMINISTER, of_user))]
 OverToken = Annotated[Principal, Depends(ApiAccess(Right.ADMINISTER, of_token))]
+OverAccount = Annotated[Principal, Depends(ApiAccess(Right.SEE))]
 OfAccount = Annotated[str | None, Query(max_length=64)]
 
 
@@ -125,6 +127,17 @@ def create_token(principal: Anyone, request: Request, new: NewToken) -> Shape:
 def revoke_token(principal: OverToken, request: Request, token_id: str) -> None:
     """Revoke a token: it opens nothing any more."""
     Acts(services_of(request), principal).revoke_token(token_id)
+
+
+@router.get(
+    "/accounts/{account_id}/alert-addresses",
+    response_model=list[AlertAddressShape],
+    tags=["accounts"],
+)
+def alert_addresses(_: OverAccount, request: Request, account_id: str) -> list[Shape]:
+    """What the readers of the account's alerts have said: stopped or confirmed, and since when."""
+    found = services_of(request).alert_addresses.of(account_id)
+    return [alert_address_shape(each) for each in found]
 
 
 def _asked(services: Services, principal: Principal, account_id: str | None) -> list[str] | None:

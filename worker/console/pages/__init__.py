@@ -7,6 +7,7 @@ from worker.console.access import NotSignedIn
 from worker.console.errors import headers_of, told
 from worker.console.pages import (
     account,
+    alert_mail,
     audit,
     numbers,
     overview,
@@ -19,7 +20,18 @@ from worker.console.pages import (
 from worker.console.pages.render import page, to_sign_in
 
 router = APIRouter(include_in_schema=False)
-for each in (signin, password, overview, account, settings, permissions, numbers, people, audit):
+for each in (
+    signin,
+    password,
+    alert_mail,
+    overview,
+    account,
+    settings,
+    permissions,
+    numbers,
+    people,
+    audit,
+):
     router.include_router(each.router)
 
 

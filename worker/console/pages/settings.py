@@ -12,6 +12,7 @@ from config.ftp_settings import FtpSettings, FtpSettingsInput
 from config.permissions import Principal
 from worker.console.access import HX_REQUEST, Form, FormData, NotFound, PageAccess, Right
 from worker.console.acts import Acts
+from worker.console.limits import TooManyRequests
 from worker.console.pages.frame import framed
 from worker.console.pages.render import go, page
 from worker.console.services import Services, services_of
@@ -40,6 +41,8 @@ def settings(principal: Viewer, request: Request, account_id: str, run: str = ""
         may_change=principal.may_change(account_id, services.directory.find),
         run=services.validations.find(account_id, run) if run else None,
         state=None,
+        alert_addresses=services.alert_addresses.of(account_id),
+        must_confirm=services.core.settings.confirm_alert_emails,
     )
 
 
@@ -59,7 +62,7 @@ def save(principal: Changer, request: Request, account_id: str, form: FormData) 
         )
     except ValidationError as error:
         return _refused(request, explain(error))
-    except TooManyTests as error:
+    except (TooManyTests, TooManyRequests) as error:
         return _refused(request, {"": str(error)})
     return _begun(request, account_id, run)
 
@@ -82,7 +85,7 @@ def approve(principal: Changer, request: Request, account_id: str, run_id: str) 
         raise NotFound
     try:
         again = services.validations.approve(principal, run)
-    except TooManyTests as error:
+    except (TooManyTests, TooManyRequests) as error:
         return _refused(request, {"": str(error)})
     return _begun(request, account_id, again)
 

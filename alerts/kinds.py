@@ -1,0 +1,40 @@
+"""What an e-mail about an account is stored as, and composed from, for each kind of it. Pure."""
+
+from email.message import EmailMessage
+from typing import Any
+
+from alerts import changed, confirmation, recovery, suspension
+from alerts.recovery import Recovery
+from alerts.suspension import Suspension
+from config.mail_links import MailLinks, Recipient
+from config.notices import SettingsNotice
+
+CONFIRMATION = "confirmation"
+
+Document = dict[str, Any]
+
+
+def described(alert: Suspension | Recovery | SettingsNotice) -> tuple[str, Document]:
+    """The alert's id, and what is stored of it."""
+    if isinstance(alert, SettingsNotice):
+        facts = {"kind": "settings", "facts": changed.to_document(alert)}
+        return f"{alert.account_id}:settings:{alert.key}", facts
+    alert_id = f"{alert.account_id}:{alert.number}"
+    if isinstance(alert, Recovery):
+        return f"{alert_id}:recovery", {"kind": "recovery", "facts": recovery.to_document(alert)}
+    return alert_id, {"kind": "suspension", "facts": suspension.to_document(alert)}
+
+
+def compose(document: Document, links: MailLinks, *, sender: str, platform: str) -> EmailMessage:
+    """The e-mail of a stored document. Raises ValueError where the sender is no address."""
+    facts: Document = document["facts"]
+    who = {"sender": sender, "platform": platform}
+    match document["kind"]:
+        case "suspension":
+            return suspension.compose(suspension.from_document(facts), **who)
+        case "recovery":
+            return recovery.compose(recovery.from_document(facts), **who)
+        case "settings":
+            return changed.compose(changed.from_document(facts), **who)
+    recipient = Recipient(**facts)
+    return confirmation.compose(recipient, document["at"], links.url(recipient), **who)

@@ -1,0 +1,241 @@
+"""The addresses that alerts go to, in MongoDB (`alert_addresses`): what each of them has said, and
+what it was sent lately.
+
+One document for an account and an address: an account's alerts never use up another one's. An
+address gets one e-mail of an account each 15 minutes whatever else happens ("fair"); more of them
+as long as neither the account nor all accounts together send it too many. What an account sends
+to addresses that it has never written to before is limited besides: it must not become a way to
+write to strangers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from config.documents import Document
+from config.mail_links import Recipient
+
+FAIR_SECONDS = 14 * 60
+"""After so long without one, an e-mail always fits: the timer of a suspension is 15 minutes."""
+HOUR = 3600
+MAX_EACH = 10
+"""E-mails an hour of one account to one address."""
+MAX_ADDRESS = 20
+"""E-mails an hour to one address, of all accounts together, beyond the fair ones."""
+MAX_ACCOUNT = 30
+"""E-mails an hour of one account to all its addresses together, beyond the fair ones."""
+MAX_NEW = 20
+"""Addresses an hour that an account writes to for the first time."""
+ASK_AGAIN_SECONDS = 24 * HOUR
+"""Least time between two requests to confirm the same address."""
+CLEAN_SECONDS = 400 * 24 * HOUR
+"""An address that was neither stopped nor confirmed is forgotten so long after its last e-mail."""
+
+_SENT: Document = {"$ifNull": ["$sent", []]}
+
+
+class LeftOut(StrEnum):
+    """Why an address does not get an e-mail."""
+
+    STOPPED = "stopped"
+    UNCONFIRMED = "unconfirmed"
+    LIMITED = "limited"
+
+
+@dataclass(frozen=True)
+class AlertAddress:
+    """What an address has said about the alerts of an account."""
+
+    address: str
+    stopped_at: datetime | None
+    confirmed_at: datetime | None
+    left_out: int
+    """E-mails that the limit kept from it since its last one."""
+
+
+class AlertAddresses:
+    """The addresses. Raises pymongo's errors where MongoDB is away."""
+
+    def __init__(self, database: Database[Document], *, must_confirm: bool = False) -> None:
+        self._addresses = database["alert_addresses"]
+        self._must_confirm = must_confirm
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes; those that stand are left as they are."""
+        self._addresses.create_index("account_id")
+        self._addresses.create_index("asks", sparse=True)
+        self._addresses.create_index("forget_from", expireAfterSeconds=CLEAN_SECONDS)
+
+    # --- what the readers say -------------------------------------------------------------------
+
+    def stop(self, recipient: Recipient) -> None:
+        """Its reader wants no e-mail about the account any more. Harmless where it is so."""
+        self._set(recipient, {"stopped_at": {"$ifNull": ["$stopped_at", "$$NOW"]}})
+
+    def resume(self, recipient: Recipient) -> None:
+        """Its reader wants them again."""
+        self._set(recipient, {"stopped_at": None})
+
+    def confirm(self, recipient: Recipient) -> None:
+        """Its reader has agreed to get them."""
+        self._set(recipient, {"confirmed_at": {"$ifNull": ["$confirmed_at", "$$NOW"]}})
+
+    def find(self, recipient: Recipient) -> AlertAddress | None:
+        """What is known of the address; None where nothing is."""
+        document = self._addresses.find_one({"_id": _key(recipient)})
+        return None if document is None else _address(document)
+
+    def of(self, account_id: str) -> list[AlertAddress]:
+        """All that the account's alerts went to, or that have said something about them."""
+        found = self._addresses.find({"account_id": account_id, "address": {"$exists": True}})
+        return [_address(document) for document in found.sort("address")]
+
+    def forget(self, account_id: str) -> None:
+        """Those of an account that is removed."""
+        self._addresses.delete_many({"account_id": account_id})
+
+    # --- who is written to ----------------------------------------------------------------------
+
+    def ask(self, account_id: str, addresses: tuple[str, ...]) -> None:
+        """Have those confirmed that are new, where the platform wants it."""
+        for address in addresses if self._must_confirm else ():
+            self._ask(Recipient(account_id, address))
+
+    def asking(self) -> Iterator[Recipient]:
+        """Who is to be asked to confirm."""
+        for document in self._addresses.find({"asks": True}).limit(100):
+            yield Recipient(document["account_id"], document["address"])
+
+    def asked(self, recipient: Recipient) -> None:
+        """It is asked now."""
+        self._set(recipient, {"asks": "$$REMOVE", "asked_at": "$$NOW"})
+
+    def admit(self, recipient: Recipient) -> LeftOut | None:
+        """Take one e-mail to the address; why it does not get it, None where it does."""
+        known = self.find(recipient)
+        if known is not None and known.stopped_at is not None:
+            return LeftOut.STOPPED
+        if self._must_confirm and (known is None or known.confirmed_at is None):
+            self._ask(recipient)
+            return LeftOut.UNCONFIRMED
+        return self.take(recipient)
+
+    def take(self, recipient: Recipient) -> LeftOut | None:
+        """The limit alone: of the account at the address, of the address, of new addresses."""
+        if not self._fits(recipient):
+            self._set(recipient, {"left_out": {"$add": [{"$ifNull": ["$left_out", 0]}, 1]}})
+            return LeftOut.LIMITED
+        self._set(recipient, {"sent": {"$concatArrays": [_SENT, ["$$NOW"]]}})
+        return None
+
+    def delivered(self, recipient: Recipient) -> None:
+        """It has one that tells how many were left out before."""
+        self._set(recipient, {"left_out": 0})
+
+    def _fits(self, recipient: Recipient) -> bool:
+        match self._verdict(recipient):
+            case "fair":
+                return True
+            case "new":
+                return self._has_room(f"new:{recipient.account_id}", MAX_NEW, recipient)
+            case "more":
+                return self._has_room(
+                    f"more:{recipient.account_id}", MAX_ACCOUNT, recipient
+                ) and self._has_room(_of_all(recipient), MAX_ADDRESS)
+        return False
+
+    def _verdict(self, recipient: Recipient) -> str:
+        """How the e-mail stands to those of the account at the address: a fair one is due."""
+        lately = _since(HOUR)
+        last = {"$max": _SENT}
+        is_fair = {"$lte": [last, {"$subtract": ["$$NOW", FAIR_SECONDS * 1000]}]}
+        has_more = {"$lt": [{"$size": lately}, MAX_EACH]}
+        verdict = {
+            "$switch": {
+                "branches": [
+                    {"case": {"$eq": [_SENT, []]}, "then": "new"},
+                    {"case": is_fair, "then": "fair"},
+                    {"case": has_more, "then": "more"},
+                ],
+                "default": "none",
+            }
+        }
+        document = self._set(recipient, {"verdict": verdict})
+        return str(document["verdict"])
+
+    def _has_room(self, key: str, most: int, recipient: Recipient | None = None) -> bool:
+        """Take one of what all together may have in an hour."""
+        room = {"$lt": [{"$size": _since(HOUR)}, most]}
+        more = {"$cond": [room, {"$concatArrays": [_since(HOUR), ["$$NOW"]]}, _since(HOUR)]}
+        of_account = {} if recipient is None else {"account_id": {"$literal": recipient.account_id}}
+        document = self._update(
+            key, [{"$set": {"fits": room, "sent": more, "forget_from": "$$NOW", **of_account}}]
+        )
+        return bool(document["fits"])
+
+    def _ask(self, recipient: Recipient) -> None:
+        long_ago = {"$lte": ["$asked_at", {"$subtract": ["$$NOW", ASK_AGAIN_SECONDS * 1000]}]}
+        is_due = {
+            "$and": [
+                {"$eq": [{"$ifNull": ["$confirmed_at", None]}, None]},
+                {"$eq": [{"$ifNull": ["$stopped_at", None]}, None]},
+                {"$or": [{"$eq": [{"$ifNull": ["$asked_at", None]}, None]}, long_ago]},
+            ]
+        }
+        self._set(
+            recipient, {"asks": {"$cond": [is_due, True, {"$ifNull": ["$asks", "$$REMOVE"]}]}}
+        )
+
+    def _set(self, recipient: Recipient, values: Document) -> Document:
+        of = {"account_id": recipient.account_id, "address": recipient.address}
+        named = {name: {"$literal": value} for name, value in of.items()}
+        said = [{"$ifNull": ["$stopped_at", None]}, {"$ifNull": ["$confirmed_at", None]}]
+        is_kept = {"$ne": [said, [None, None]]}
+        return self._update(
+            _key(recipient),
+            [
+                {"$set": {**named, **values}},
+                {"$set": {"sent": _since(HOUR, keep_last=True)}},
+                {"$set": {"forget_from": {"$cond": [is_kept, "$$REMOVE", "$$NOW"]}}},
+            ],
+        )
+
+    def _update(self, key: str, pipeline: list[Document]) -> Document:
+        while True:
+            try:
+                document: Document | None = self._addresses.find_one_and_update(
+                    {"_id": key}, pipeline, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            except DuplicateKeyError:
+                continue  # another process made the document at the same moment
+            return document or {}
+
+
+def _since(seconds: int, *, keep_last: bool = False) -> Document:
+    """The moments of `sent` that are no older; the last one stays, to be measured from."""
+    recent = {"$gt": ["$$this_one", {"$subtract": ["$$NOW", seconds * 1000]}]}
+    kept = {"$or": [recent, {"$eq": ["$$this_one", {"$max": _SENT}]}]} if keep_last else recent
+    return {"$filter": {"input": _SENT, "as": "this_one", "cond": kept}}
+
+
+def _key(recipient: Recipient) -> str:
+    return f"{recipient.account_id}\n{recipient.address.lower()}"
+
+
+def _of_all(recipient: Recipient) -> str:
+    return f"all:{sha256(recipient.address.lower().encode()).hexdigest()}"
+
+
+def _address(document: Document) -> AlertAddress:
+    return AlertAddress(
+        document["address"],
+        document.get("stopped_at"),
+        document.get("confirmed_at"),
+        document.get("left_out", 0),
+    )

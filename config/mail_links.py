@@ -1,0 +1,73 @@
+"""The links in e-mails: whoever has one acts for its address, without a login.
+
+Sealed by a key derived from COURIER_SECRET_KEYS (HKDF, RFC 5869); all of them open, so that a
+change of keys leaves older e-mails' links working.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from urllib.parse import urlencode
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+from config.errors import ConfigError
+
+PATH = "/alert-mail"
+_PURPOSE = b"courier link in an alert e-mail"
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """An address that an account's alerts go to."""
+
+    account_id: str
+    address: str
+
+
+class MailLinks:
+    """Makes and reads the links. Without a key, or the console's address, there are none."""
+
+    def __init__(self, keys: Sequence[SecretStr], console_url: str | None) -> None:
+        fernets = [_derived(key) for key in keys]
+        self._fernet = MultiFernet(fernets) if fernets else None
+        self._console_url = console_url
+
+    @property
+    def possible(self) -> bool:
+        """Whether links can be made."""
+        return self._fernet is not None and self._console_url is not None
+
+    def url(self, recipient: Recipient) -> str:
+        """Where the recipient stops, resumes and confirms its e-mails.
+
+        Raises ConfigError where there are no links.
+        """
+        if self._fernet is None or self._console_url is None:
+            raise ConfigError(
+                "E-mails can have no links: set COURIER_CONSOLE_URL and COURIER_SECRET_KEYS."
+            )
+        token = self._fernet.encrypt(json.dumps(asdict(recipient)).encode()).decode().rstrip("=")
+        return f"{self._console_url}{PATH}?{urlencode({'token': token})}"
+
+    def read(self, token: str) -> Recipient | None:
+        """Whose link it is; None where it is none of ours."""
+        if self._fernet is None:
+            return None
+        try:
+            padded = token + "=" * (-len(token) % 4)  # mail programs spoil a "=" in a link
+            content: dict[str, str] = json.loads(self._fernet.decrypt(padded.encode()))
+        except (InvalidToken, UnicodeEncodeError):
+            return None
+        return Recipient(**content)
+
+
+def _derived(key: SecretStr) -> Fernet:
+    secret = base64.urlsafe_b64decode(key.get_secret_value())
+    derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(secret)
+    return Fernet(base64.urlsafe_b64encode(derived))
