@@ -1,29 +1,33 @@
 """The test upload on save: shows that the settings work, and finds out what the server can do."""
 
 import contextlib
-import hashlib
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
-from config.accounts import Capabilities, FtpSettings, HashAlgorithm, Look, Protocol
+from config.accounts import (
+    Capabilities,
+    ExistingFile,
+    FtpSettings,
+    HashAlgorithm,
+    Look,
+    Protocol,
+)
+from transports.aside import TEXT, Aside, Leftovers, test_path
 from transports.base import (
-    BLOCK,
     MOST_AT_ONCE,
+    CannotTell,
     Egress,
     Limits,
-    Seen,
     Server,
     TargetExists,
     Unsupported,
 )
 from transports.errors import NameRefused, PathRefused, TransferError, VerificationFailed
-from transports.names import join
+from transports.sending import size_of
 from transports.server import connect
 from transports.taken import find_look
 
@@ -38,17 +42,21 @@ STEPS = (
     "renamed",
     "removed",
 )
-"""The steps in their order; FTP has no host key."""
-_NO_LOOK = (
-    "The server does not tell whether a name is taken: the names of recordings carry their id"
-)
-_TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
-_LONGER_TEXT = _TEXT * 2
-_CONTENT = _TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
+"""The steps in their order; FTP has no host key. One more, `names`, comes before the last where the
+server does not tell whether a name is taken."""
+_LONGER_TEXT = TEXT * 2
 ASIDE_SECONDS = 10.0
 """Stall limit of what is tried in sessions of its own, because a server may hang over it."""
-REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
-"""Write requests that are tried where a server does not say what it takes."""
+_ENDINGS = (".txt", ".wav")
+"""Of a final name: some servers take those of recordings alone."""
+_REFUSED = (Unsupported, NameRefused, TargetExists)
+_IN_PLACE = "recordings are written to their name, and whoever looks meanwhile sees half of one"
+_UNSEEN = (
+    "The server does not tell whether a name is taken: the names of recordings carry their id, "
+    "as in call-<id>.wav, so that nothing is overwritten"
+)
+_REFUSES_TAKEN = "The server does not tell whether a name is taken, and refuses one that is"
+_OVERWRITES = "The server does not tell whether a name is taken: files are overwritten, as chosen"
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,8 @@ def test_settings(
     """Log in, upload a small text file and remove it again; `on_step` hears of each step.
 
     A server that tells no sizes or refuses renames passes, and is remembered as such; one that
-    takes no files does not. Raises nothing: what went wrong is in the report.
+    takes no files does not. Raises nothing: what went wrong is in the report, and every file that
+    is left.
     """
     test = _Test(settings, limits, on_step)
     brief = replace(limits, stall=min(limits.stall, ASIDE_SECONDS))
@@ -106,6 +115,7 @@ def test_settings(
     except TransferError as error:
         return test.report(error)
     test.look_aside(session, hashes)
+    test.tell_leftovers()
     return test.report(None)
 
 
@@ -123,28 +133,33 @@ class _Test:
         self.found = Capabilities()
         self._on_step = on_step
         self._steps: list[Step] = []
-        self._removes = True
+        self._left = Leftovers()
+        self._final = ""
 
     def settings_with(self, known: dict[str, Any]) -> FtpSettings:
         """For a session: the key that the first one saw is the key of the others too."""
-        capabilities = self.settings.capabilities.model_copy(update=known)
+        found = {"avoids": self.found.avoids, "enters": self.found.enters}
+        capabilities = self.settings.capabilities.model_copy(update=found | known)
         keys = self.settings.host_keys or ((self.host_key,) if self.host_key else ())
         return self.settings.model_copy(update={"capabilities": capabilities, "host_keys": keys})
 
     def write(self, server: Server) -> None:
         """The steps after the logon."""
-        final, part = _test_path(self.settings.path, ".txt"), _test_path(self.settings.path)
         server.make_directory(self.settings.path)
         self.passed("path", self.settings.path)
-        with _withdrawn_on_failure(server, part, final):
-            server.put([_TEXT], part)
-            self.passed("wrote", part)
-            self._look_at_size(server, part)
-            self._look_at_names(server, part)
-            self._move(server, part, final)
-            self._replace(server, part, final)
-            folder = self._make_folder(server)
-        self._remove(server, final, folder)
+        part = self._path(".txt.part")
+        try:
+            self._write_temporary(server, part)
+            self._tell_look()
+        except BaseException:
+            for path in dict.fromkeys((part, self._final)):
+                self._withdraw(server, path)
+            raise
+        self._left.remove(server, self._final)
+        if self._left.paths:
+            self._note(removes=False)
+        else:
+            self._try_folder(server)
 
     def look_closer(self, server: Server) -> tuple[HashAlgorithm, ...]:
         """What makes no difference to whether files arrive; the digests that are still to be tried.
@@ -160,99 +175,154 @@ class _Test:
 
     def look_aside(self, session: Callable[..., Server], hashes: tuple[HashAlgorithm, ...]) -> None:
         """What a server may hang or hang up over."""
-        folder = self.settings.path
+        kept = None if self.found.removes else self._final
+        aside = Aside(session, self.settings.path, self.found.look, self._left, kept)
         if hashes:
-            self._note(hash=_right_digest(session, folder, hashes))
+            self._note(hash=aside.right_digest(hashes))
         if self.settings.protocol is Protocol.SFTP and self.found.request_size is None:
-            self._note(request_size=_largest_request(session, folder))
-        can = self.found.rename and self.found.size and self._removes
+            self._note(request_size=aside.largest_request())
+        can = self.found.rename and self.found.size and self.found.temporary and kept is None
         can = can and not set(self.found.avoids) - {"EPSV"}  # a flight has the others as well
         if self.settings.protocol is Protocol.FTP and can:
-            self._look_at_flights(session, folder)
+            self._note(**aside.flights())
 
-    def _look_at_flights(self, session: Callable[..., Server], folder: str) -> None:
-        """Whether commands may be sent before the replies to earlier ones have come."""
-        levels: tuple[dict[str, Any], ...] = (
-            {"pipelines": True, "queues": True},
-            {"pipelines": True},
-        )
-        works = partial(_delivers_in_flights, look=self.found.look)
-        known = {"avoids": self.found.avoids, "enters": self.found.enters}
-        for level in levels:
-            if _tried_aside(partial(session, **level, **known), folder, works):
-                self._note(**level)
-                return
+    def tell_leftovers(self) -> None:
+        """The last step: recordings are delivered all the same where something is left."""
+        if self._left.paths:
+            self._took(Step("removed", ok=False, detail=self._left.told()))
+        else:
+            self.passed("removed", self._final)
+
+    def _write_temporary(self, server: Server, part: str) -> None:
+        try:
+            self._write_first(server, part)
+        except (NameRefused, PathRefused) as refused:
+            if not server.connected or not self._write_without_part(server, refused):
+                raise
+            return
+        self.passed("wrote", part)
+        self._look_at_size(server, part)
+        self._note(look=find_look(server, part) or Look.NOTHING)
+        self._move(server, part)
+
+    def _write_first(self, server: Server, path: str) -> None:
+        began = time.monotonic()
+        server.put([TEXT], path)
+        self._note(finish_seconds=round(time.monotonic() - began, 3))
+
+    def _write_without_part(self, server: Server, refused: TransferError) -> bool:
+        """Whether names of recordings are taken where a temporary one is not."""
+        for ending in reversed(_ENDINGS):
+            self._final = self._path(ending)
+            with contextlib.suppress(NameRefused, PathRefused):
+                self._write_in_place(server)
+                self._note(temporary=False, rename=False, replace=False)
+                words = f"The server refuses temporary names ({refused.words}): {_IN_PLACE}"
+                self.passed("wrote", f"{self._final}. {words}")
+                self._look_at_size(server, self._final)
+                self._note(look=find_look(server, self._final) or Look.NOTHING)
+                return True
+            if not server.connected:
+                return False
+        return False
+
+    def _write_in_place(self, server: Server) -> None:
+        """To its final name, and whether a file of that name would be refused."""
+        try:
+            server.put([TEXT], self._final, new=True)
+        except (TargetExists, PathRefused):  # it may not know what that is
+            server.put([TEXT], self._final)
+            return
+        try:
+            server.put([TEXT], self._final, new=True)
+        except TargetExists:
+            self._note(exclusive=True)
+        except PathRefused:
+            if not server.connected:
+                raise
 
     def _look_at_size(self, server: Server, path: str) -> None:
         try:
-            size = server.size(path)
+            size = size_of(server, path, len(TEXT))
         except Unsupported:
             size = None
         if size is None:
             self._note(size=False)
             self.passed("size", "The server does not tell it: its confirmation has to do")
-        elif size != len(_TEXT):
-            raise VerificationFailed(f"The server stored {size} of {len(_TEXT)} bytes")
+        elif size != len(TEXT):
+            raise VerificationFailed(f"The server stored {size} of {len(TEXT)} bytes")
         else:
             self.passed("size", f"{size} bytes")
 
-    def _look_at_names(self, server: Server, path: str) -> None:
-        """By what it is told that a name is taken: as it is told of the file that was written."""
-        look = find_look(server, path)
-        self._note(look=look or Look.NOTHING)
-        if look is None:
-            self.passed("names", _NO_LOOK)
+    def _move(self, server: Server, part: str) -> None:
+        # Uploads go by `replace` where nothing tells whether a name is taken, and so does this.
+        move = server.replace if server.look is None else server.rename
+        for ending in _ENDINGS:
+            self._final = self._path(ending)
+            with contextlib.suppress(*_REFUSED):
+                move(part, self._final)
+                self.passed("renamed", self._final)
+                self._replace(server, part)
+                return
+        self._note(rename=False, replace=False)
+        self._left.remove(server, part)
+        self._write_in_place(server)
+        self.passed("renamed", f"The server refuses it: {_IN_PLACE}")
 
-    def _move(self, server: Server, part: str, final: str) -> None:
-        try:
-            server.rename(part, final)
-        except (Unsupported, NameRefused, TargetExists):
-            self._note(rename=False, replace=False)
-        else:
-            self.passed("renamed", final)
-            return
-        with contextlib.suppress(PathRefused):
-            server.remove(part)
-        server.put([_TEXT], final)
-        self.passed("renamed", "The server refuses it: recordings are written to their name")
-
-    def _replace(self, server: Server, part: str, final: str) -> None:
+    def _replace(self, server: Server, part: str) -> None:
         """A second file over the first: whether it is the one that stands there afterwards."""
-        if not self.found.rename:
-            return
         server.put([_LONGER_TEXT], part)
+        if server.look is None and not self._refuses_taken(server, part):
+            server.put([_LONGER_TEXT], part)
         try:
-            server.replace(part, final)
-        except (Unsupported, NameRefused, TargetExists):
+            server.replace(part, self._final)
+        except _REFUSED:
             self._note(replace=False)
-            with contextlib.suppress(PathRefused):
-                server.remove(part)
+            self._left.remove(server, part)
         else:
-            self._note(replace=not self.found.size or server.size(final) == len(_LONGER_TEXT))
+            is_new = not self.found.size or server.size(self._final) == len(_LONGER_TEXT)
+            self._note(replace=is_new)
 
-    def _make_folder(self, server: Server) -> str | None:
-        folder = _test_path(self.settings.path, "")
+    def _refuses_taken(self, server: Server, part: str) -> bool:
+        """Whether a plain rename is refused where the name is taken. If not, it was done."""
+        try:
+            server.rename(part, self._final)
+        except TargetExists:
+            self._note(rename_refuses=True)
+        except (CannotTell, *_REFUSED):
+            pass
+        else:
+            return False
+        return True
+
+    def _tell_look(self) -> None:
+        if self.found.look is not Look.NOTHING:
+            return
+        if self.settings.existing_file is ExistingFile.OVERWRITE:
+            words = _OVERWRITES
+        else:
+            refuses = self.found.rename_refuses if self.found.rename else self.found.exclusive
+            words = _REFUSES_TAKEN if refuses else _UNSEEN
+        self.passed("names", words)
+
+    def _try_folder(self, server: Server) -> None:
+        folder = self._path("")
         try:
             server.make_directory(folder)
         except PathRefused:
             self._note(mkdir=False)
-            return None
-        return folder
-
-    def _remove(self, server: Server, path: str, folder: str | None) -> None:
-        """What cannot be removed is told: recordings are delivered all the same."""
-        left: dict[str, str] = {}
-        with _noting_refusal(left, path):
-            server.remove(path)
-        if folder is not None:
-            with _noting_refusal(left, folder):
+            with contextlib.suppress(TransferError):  # it may be there, and not to be entered
                 server.remove_directory(folder)
-        self._removes = not left
-        if left:
-            words = "; ".join(f"{why} ({each} is left there)" for each, why in left.items())
-            self._took(Step("removed", ok=False, detail=words))
         else:
-            self.passed("removed", path)
+            self._left.remove_directory(server, folder)
+
+    def _withdraw(self, server: Server, path: str) -> None:
+        if path:
+            with contextlib.suppress(TransferError):
+                self._left.remove(server, path)
+
+    def _path(self, ending: str) -> str:
+        return test_path(self.settings.path, ending)
 
     def _note(self, **found: Any) -> None:
         self.found = self.found.model_copy(update=found)
@@ -265,7 +335,8 @@ class _Test:
         """What was found, with the step at which it ended."""
         if failure is not None:
             detail = f"{failure.words.rstrip('.')}. {failure.advice}"
-            self._took(Step(self._next(), ok=False, detail=detail))
+            left = f" Left there: {', '.join(self._left.paths)}." if self._left.paths else ""
+            self._took(Step(self._next(), ok=False, detail=detail + left))
         return TestReport(tuple(self._steps), self.host_key, self.found, failure)
 
     def _next(self) -> str:
@@ -295,102 +366,3 @@ def _count_at_once(server: Server, most: int, seconds: float) -> int:
         for session in more:
             session.close()
     return 1 + len(more)
-
-
-def _right_digest(
-    session: Callable[..., Server], folder: str, hashes: tuple[HashAlgorithm, ...]
-) -> HashAlgorithm | None:
-    """The first algorithm of which the server tells the digest of a file as it is."""
-
-    def is_right(server: Server, path: str, algorithm: HashAlgorithm) -> bool:
-        server.put([_CONTENT], path)
-        expected = hashlib.new(algorithm, _CONTENT, usedforsecurity=False).hexdigest()
-        return server.digest(path, algorithm, len(_CONTENT)) == expected
-
-    for algorithm in hashes:
-        if _tried_aside(session, folder, partial(is_right, algorithm=algorithm)):
-            return algorithm
-    return None
-
-
-def _largest_request(session: Callable[..., Server], folder: str) -> int | None:
-    """The largest of the usual write requests that arrives whole."""
-
-    def arrives(server: Server, path: str, size: int) -> bool:
-        server.put([bytes(size)], path)
-        return server.size(path) == size
-
-    for size in REQUEST_SIZES:
-        sized = partial(session, request_size=size)
-        if _tried_aside(sized, folder, partial(arrives, size=size)):
-            return size
-    return None
-
-
-def _delivers_in_flights(server: Server, path: str, look: Look | None) -> bool:
-    """Whether uploads do, in the very flights of an upload: to a name that is taken, and to a free
-    one."""
-    from transports.ftp import FtpServer  # noqa: PLC0415 - only where FTP is used
-
-    if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(path)):
-        return False
-    server.look = look
-    aside = f"{path}.moved"
-    try:
-        server.put([_TEXT], path, aside)
-        server.rename(path, aside)
-        is_seen = server.put([_TEXT], path, aside) == _seen_of(aside, look, taken=True)
-        is_seen = is_seen and not server.exists(path + ".free")
-    finally:
-        with contextlib.suppress(TransferError):
-            server.remove(aside)
-    is_free = server.put([_TEXT], path, aside) == _seen_of(aside, look, taken=False)
-    return is_seen and is_free and server.pipelines
-
-
-def _seen_of(name: str, look: Look | None, *, taken: bool) -> Seen:
-    """What a flight is to tell of a name: nothing where it takes a listing."""
-    in_flight = look in {Look.MLST, Look.SIZE}
-    return Seen(len(_TEXT), name, taken if in_flight else None)
-
-
-def _tried_aside(
-    session: Callable[..., Server], folder: str, works: Callable[[Server, str], bool]
-) -> bool:
-    """Whether it works with a file, in a session of its own; the file is removed again."""
-    path = _test_path(folder)
-    try:
-        with contextlib.closing(session()) as server:
-            with _withdrawn_on_failure(server, path):
-                does_work = works(server, path)
-            server.remove(path)
-    except Unsupported:
-        return False
-    except TransferError:
-        with contextlib.suppress(TransferError), contextlib.closing(session()) as server:
-            server.remove(path)
-        return False
-    return does_work
-
-
-def _test_path(folder: str, ending: str = ".txt.part") -> str:
-    return join(folder, f"courier-test-{secrets.token_hex(6)}{ending}")
-
-
-@contextlib.contextmanager
-def _noting_refusal(left: dict[str, str], path: str) -> Iterator[None]:
-    try:
-        yield
-    except PathRefused as error:
-        left[path] = error.words
-
-
-@contextlib.contextmanager
-def _withdrawn_on_failure(server: Server, *paths: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        for path in paths:
-            with contextlib.suppress(TransferError):
-                server.remove(path)
-        raise

@@ -1,11 +1,16 @@
 """The way of a recording's bytes to the server, and how far it is made sure that they arrived."""
 
+import time
+
 from config.accounts import HashAlgorithm
 from transports.base import Server, Unsupported
 from transports.content import Content
 from transports.errors import Phase, SourceMismatch, VerificationFailed
 from transports.job import Job, Verified
 from transports.sources import Source
+
+SIZE_WAITS = (0.1, 0.4, 1.0, 2.0)
+"""Seconds before each further question for a size that does not fit."""
 
 
 def send(
@@ -53,6 +58,20 @@ def verify(
     return Verified.HASH
 
 
+def size_of(server: Server, path: str, expected: int, *, may_be_taken: bool = False) -> int | None:
+    """The size that the server tells of a file that was just written. Raises Unsupported.
+
+    Gateways of buckets tell it late: one that is too small, or none, is asked for again.
+    """
+    size = server.size(path)
+    for seconds in SIZE_WAITS:
+        if (size is None and may_be_taken) or (size is not None and size >= expected):
+            break
+        time.sleep(seconds)
+        size = server.size(path)
+    return size
+
+
 def _check_size(size: int, job: Job) -> None:
     if job.expected_size is not None and size != job.expected_size:
         raise SourceMismatch(f"It has {size} bytes, the event says {job.expected_size}")
@@ -60,7 +79,7 @@ def _check_size(size: int, job: Job) -> None:
 
 def _verify_size(server: Server, path: str, size: int, *, may_be_taken: bool) -> Verified:
     try:
-        arrived = server.size(path)
+        arrived = size_of(server, path, size, may_be_taken=may_be_taken)
     except Unsupported:
         return Verified.REPLY
     if arrived is None and may_be_taken:

@@ -1,0 +1,160 @@
+"""What the test on save tries in sessions of its own, because a server may hang or hang up over it.
+
+Every file that the test has written and that the server did not let be removed is told.
+"""
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from config.accounts import HashAlgorithm, Look
+from transports.base import BLOCK, Seen, Server, Unsupported
+from transports.errors import TransferError
+from transports.names import join
+
+TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
+_CONTENT = TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
+REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
+"""Write requests that are tried where a server does not say what it takes."""
+_IN_FLIGHT = {Look.MLST, Look.SIZE}
+Session = Callable[..., Server]
+"""Opens one; with what is taken for known of the server besides what was found."""
+
+
+def test_path(folder: str, ending: str) -> str:
+    """A name that nobody has."""
+    return join(folder, f"courier-test-{secrets.token_hex(6)}{ending}")
+
+
+test_path.__test__ = False  # type: ignore[attr-defined]
+
+
+@dataclass
+class Leftovers:
+    """What the test has written and could not remove, each path with the server's words."""
+
+    paths: dict[str, str] = field(default_factory=dict)
+
+    def remove(self, server: Server, path: str) -> None:
+        """Remove the file, or note it. Raises where the connection was lost over it."""
+        self._remove(server, path, server.remove)
+
+    def remove_directory(self, server: Server, path: str) -> None:
+        """Remove the folder, or note it."""
+        self._remove(server, path, server.remove_directory)
+
+    def told(self) -> str:
+        """For a person; empty where nothing is left."""
+        return "; ".join(f"{why} ({path} is left there)" for path, why in self.paths.items())
+
+    def _remove(self, server: Server, path: str, remove: Callable[[str], None]) -> None:
+        try:
+            remove(path)
+        except TransferError as error:
+            self.paths[path] = error.words
+            if not server.connected:
+                raise
+        else:
+            self.paths.pop(path, None)
+
+
+@dataclass
+class Aside:
+    """Tries things with files of its own, and removes them.
+
+    `kept`: a file of the test that is left anyhow, as the server removes none: it is written over,
+    so that no further one is left.
+    """
+
+    session: Session
+    folder: str
+    look: Look | None
+    left: Leftovers
+    kept: str | None = None
+
+    def right_digest(self, hashes: tuple[HashAlgorithm, ...]) -> HashAlgorithm | None:
+        """The first algorithm of which the server tells the digest of a file as it is."""
+        return next((each for each in hashes if self._tells_digest(each)), None)
+
+    def largest_request(self) -> int | None:
+        """The largest of the usual write requests that arrives whole."""
+        return next((size for size in REQUEST_SIZES if self._takes(size)), None)
+
+    def flights(self) -> dict[str, Any]:
+        """Which commands may be sent before the replies to earlier ones have come."""
+        levels: tuple[dict[str, Any], ...] = (
+            {"pipelines": True, "queues": True},
+            {"pipelines": True},
+        )
+        for level in levels:
+            if self._tried(_delivers_in_flights, (".txt.part", ".txt", " (2).txt"), **level):
+                return level
+        return {}
+
+    def _tells_digest(self, algorithm: HashAlgorithm) -> bool:
+        def is_right(server: Server, path: str) -> bool:
+            server.put([_CONTENT], path)
+            expected = hashlib.new(algorithm, _CONTENT, usedforsecurity=False).hexdigest()
+            return server.digest(path, algorithm, len(_CONTENT)) == expected
+
+        return self._tried(is_right)
+
+    def _takes(self, size: int) -> bool:
+        def arrives(server: Server, path: str) -> bool:
+            server.put([bytes(size)], path)
+            return server.size(path) == size
+
+        return self._tried(arrives, request_size=size)
+
+    def _tried(
+        self, works: Callable[..., bool], endings: tuple[str, ...] = (".txt.part",), **known: Any
+    ) -> bool:
+        """Whether it works with files of these endings, in a session of its own."""
+        stem = test_path(self.folder, "")
+        paths = [self.kept] if self.kept else [stem + ending for ending in endings]
+        does_work = False
+        try:
+            with contextlib.closing(self.session(**known)) as server:
+                server.look = None if self.look is Look.NOTHING else self.look
+                with contextlib.suppress(Unsupported):
+                    does_work = works(server, *paths)
+                self._clean(server, paths)
+        except TransferError as lost:
+            self._clean_anew(paths, lost)
+            return False
+        return does_work
+
+    def _clean(self, server: Server, paths: list[str]) -> None:
+        if self.kept is None:
+            for path in paths:
+                self.left.remove(server, path)
+
+    def _clean_anew(self, paths: list[str], lost: TransferError) -> None:
+        """The session failed: what it has written is removed over another one."""
+        if self.kept is not None:
+            return
+        try:
+            with contextlib.closing(self.session()) as server:
+                self._clean(server, paths)
+        except TransferError:
+            self.left.paths[paths[0]] = lost.words
+
+
+def _delivers_in_flights(server: Server, path: str, final: str, second: str) -> bool:
+    """As uploads do it: to a name that is free, and to the next one where it is taken."""
+    from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
+
+    if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(path)):
+        return False
+    looks = server.look in _IN_FLIGHT
+    for name, taken in ((final, False), (final, True)):
+        seen = server.put([TEXT], path, name)
+        if seen != Seen(len(TEXT), name, taken=taken if looks else None):
+            return False
+        if taken and server.exists(second):
+            return False
+        server.rename(path, second if taken else name)
+    return server.pipelines
