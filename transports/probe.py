@@ -19,7 +19,6 @@ from config.accounts import (
 from transports.aside import TEXT, Aside, Leftovers, test_path
 from transports.base import (
     MOST_AT_ONCE,
-    CannotTell,
     Egress,
     Limits,
     Server,
@@ -272,7 +271,8 @@ class _Test:
     def _replace(self, server: Server, part: str) -> None:
         """A second file over the first: whether it is the one that stands there afterwards."""
         server.put([_LONGER_TEXT], part)
-        if server.look is None and not self._refuses_taken(server, part):
+        is_sftp = self.settings.protocol is Protocol.SFTP  # FTP's would look first
+        if server.look is None and is_sftp and not self._refuses_taken(server, part):
             server.put([_LONGER_TEXT], part)
         try:
             server.replace(part, self._final)
@@ -289,7 +289,7 @@ class _Test:
             server.rename(part, self._final)
         except TargetExists:
             self._note(rename_refuses=True)
-        except (CannotTell, *_REFUSED):
+        except (Unsupported, NameRefused):
             pass
         else:
             return False

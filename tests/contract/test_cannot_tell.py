@@ -1,0 +1,291 @@
+"""Servers that do not tell whether a name is taken, or tell it wrong: "cannot tell" is not "free".
+
+A file of the customer's own stands under the wanted name, and stands there afterwards.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from asyncssh.constants import FX_OP_UNSUPPORTED, FX_PERMISSION_DENIED
+from pydantic import SecretStr
+from pyftpdlib.handlers import FTPHandler
+
+from config.accounts import Capabilities, ExistingFile, Look
+from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from transports import probe
+from transports.base import Egress
+from transports.job import Intent, Job
+from transports.probe import TestReport
+from transports.upload import Uploaded, upload
+
+OWN = b"the customer's own"
+SIZE = 480_044
+Serving = Callable[[Path], AbstractContextManager[CustomerServer]]
+
+
+def refusing(**commands: str) -> type[FTPHandler]:
+    """An FTP server that gives these commands these answers, whatever they are about."""
+
+    def answer(reply: str) -> Callable[..., None]:
+        return lambda self, *_: self.respond(reply)
+
+    verbs = {f"ftp_{verb}": answer(reply) for verb, reply in commands.items()}
+    return type("Refusing", (FTPHandler,), verbs)
+
+
+class BlindSftp(asyncssh.SFTPServer):
+    """Tells of no path what stands there, and renames over files."""
+
+    def lstat(self, path: bytes) -> Any:  # noqa: ARG002
+        raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no looking")
+
+    stat = lstat
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        """Over whatever is there."""
+        os.replace(self.map_path(oldpath), self.map_path(newpath))  # noqa: PTH105 - bytes
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """For writing alone."""
+        if pflags & asyncssh.FXF_READ:
+            raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no reading")
+        return super().open(path, pflags, attrs)
+
+
+class RefusingTaken(BlindSftp):
+    """Renames over no file."""
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        """Refused where the name is taken."""
+        if Path(self.map_path(newpath).decode()).exists():
+            raise asyncssh.SFTPFailure("Failure")
+        super().rename(oldpath, newpath)
+
+
+class NoRename(BlindSftp):
+    """Renames nothing."""
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:  # noqa: ARG002
+        """Refused."""
+        raise asyncssh.SFTPError(FX_OP_UNSUPPORTED, "no renaming")
+
+    posix_rename = rename
+
+
+class NoRenameNoExcl(NoRename):
+    """Writes over files though it was asked for a new one."""
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """As if that had not been said."""
+        return super().open(path, pflags & ~asyncssh.FXF_EXCL, attrs)
+
+
+def ftp(**commands: str) -> Serving:
+    @contextmanager
+    def serving(root: Path) -> Iterator[CustomerServer]:
+        with PyFtpServer(root, handler=refusing(**commands)) as server:
+            yield server.customer
+
+    return serving
+
+
+def sftp(kind: type[asyncssh.SFTPServer]) -> Serving:
+    @contextmanager
+    def serving(root: Path) -> Iterator[CustomerServer]:
+        with AsyncSshServer(root, sftp=kind) as server:
+            yield server.customer
+
+    return serving
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The customer's folder, with a file of the wanted name."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    (folder / "call.wav").write_bytes(OWN)
+    return folder
+
+
+def report_of(customer: CustomerServer, **changes: Any) -> TestReport:
+    report = probe.test_settings(
+        settings_of(customer, **changes), SecretStr(customer.password), LIMITS, Egress()
+    )
+    assert report.ok, report.failure
+    return report
+
+
+def job_by(can: Capabilities, attempt: int = 1, **changes: Any) -> Job:
+    """As the ledger's journal makes it of what was found."""
+    return replace(
+        job(attempt, **changes),
+        rename=can.rename and can.temporary,
+        look=can.look,
+        rename_refuses=can.rename_refuses,
+        exclusive=can.exclusive,
+        removes=can.removes,
+    )
+
+
+def delivered(
+    customer: CustomerServer,
+    recording: Path,
+    can: Capabilities,
+    ledger: Ledger | None = None,
+    **job: Any,
+) -> Uploaded:
+    session = open_session(customer, capabilities=can)
+    try:
+        with opened(recording) as source:
+            return upload(session, source, job_by(can, **job), ledger or Ledger())
+    finally:
+        session.close()
+
+
+CASES = [
+    (ftp(MLST="550 No such file."), Look.SIZE, "call (2).wav"),
+    (ftp(MLST="500 Unknown command."), Look.SIZE, "call (2).wav"),
+    (ftp(MLST="550 No.", SIZE="550 No."), Look.NLST, "call (2).wav"),
+    (ftp(MLST="550 No.", SIZE="550 No.", NLST="502 No."), Look.NOTHING, "call-7.wav"),
+    (ftp(MLST="250 Yes.", SIZE="502 No.", NLST="502 No."), Look.NOTHING, "call-7.wav"),
+    (ftp(MLST="550 No.", RNFR="502 No."), Look.SIZE, "call (2).wav"),
+    (
+        ftp(MLST="550 No.", SIZE="550 No.", NLST="502 No.", RNFR="502 No."),
+        Look.NOTHING,
+        "call-7.wav",
+    ),
+    (sftp(BlindSftp), Look.NOTHING, "call-7.wav"),
+    (sftp(RefusingTaken), Look.NOTHING, "call (2).wav"),
+    (sftp(NoRename), Look.NOTHING, "call (2).wav"),
+    (sftp(NoRenameNoExcl), Look.NOTHING, "call-7.wav"),
+]
+
+
+@pytest.mark.parametrize(("serving", "look", "name"), CASES)
+def test_the_test_on_save_finds_out_what_tells_and_nothing_is_overwritten(
+    serving: Serving, look: Look, name: str, root: Path, recording: Path
+) -> None:
+    with serving(root) as customer:
+        report = report_of(customer)
+        assert report.capabilities.look is look
+        assert delivered(customer, recording, report.capabilities).remote_path == name
+        assert files_in(root) == {"call.wav": len(OWN), name: SIZE}
+    assert (root / "call.wav").read_bytes() == OWN
+    told = [step.detail for step in report.steps if step.name == "names"]
+    assert bool(told) == (look is Look.NOTHING)
+    assert not told or ("carry their id" in told[0]) == (name == "call-7.wav")
+
+
+@pytest.mark.parametrize(("serving", "look", "name"), CASES)
+def test_settings_that_were_tested_before_overwrite_nothing(
+    serving: Serving, look: Look, name: str, root: Path, recording: Path
+) -> None:
+    with serving(root) as customer:
+        found = report_of(customer).capabilities
+        before = Capabilities(rename=found.rename, size=found.size, replace=found.replace)
+        done = delivered(customer, recording, before)
+    assert done.remote_path == (name if look is not Look.NOTHING else done.remote_path)
+    assert files_in(root) == {"call.wav": len(OWN), done.remote_path: SIZE}
+    assert (root / "call.wav").read_bytes() == OWN
+
+
+@pytest.mark.parametrize(("serving", "look", "name"), CASES)
+def test_a_server_that_has_changed_since_its_test_overwrites_nothing(
+    serving: Serving, look: Look, name: str, root: Path, recording: Path
+) -> None:
+    with serving(root) as customer:
+        found = report_of(customer).capabilities
+        first = Look.MLST if customer.host_key is None else Look.LSTAT
+        once = found.model_copy(update={"look": first, "rename_refuses": False})
+        done = delivered(customer, recording, once)
+    assert look is Look.NOTHING or done.remote_path == name
+    assert files_in(root) == {"call.wav": len(OWN), done.remote_path: SIZE}
+    assert (root / "call.wav").read_bytes() == OWN
+
+
+@pytest.mark.parametrize(("serving", "name"), [(serving, name) for serving, _, name in CASES])
+def test_a_start_that_was_cut_is_not_taken_for_delivered_because_of_a_file_of_that_size(
+    serving: Serving, name: str, root: Path, recording: Path
+) -> None:
+    own = os.urandom(SIZE)
+    (root / "call.wav").write_bytes(own)
+    part = job(1).part
+    (root / part).write_bytes(recording.read_bytes())
+    intent = Intent(part, "call.wav", SIZE, "")
+    with serving(root) as customer:
+        found = report_of(customer).capabilities
+        done = delivered(customer, recording, found, attempt=2, intent=intent, leftovers=(part,))
+    assert (done.sent, done.remote_path) == (True, name)
+    assert files_in(root) == {"call.wav": SIZE, name: SIZE}
+    assert (root / "call.wav").read_bytes() == own
+
+
+def test_a_crash_after_the_name_with_the_id_was_taken_leaves_one_file(
+    root: Path, recording: Path
+) -> None:
+    with sftp(BlindSftp)(root) as customer:
+        found = report_of(customer).capabilities
+        ledger = Ledger()
+        delivered(customer, recording, found, ledger)
+        again = delivered(customer, recording, found, attempt=2, intent=ledger.intents[-1])
+    assert again.remote_path == "call-7.wav"
+    assert files_in(root) == {"call.wav": len(OWN), "call-7.wav": SIZE}
+
+
+@pytest.mark.parametrize(
+    "serving", [ftp(MLST="500 No.", SIZE="500 No.", NLST="500 No."), sftp(BlindSftp)]
+)
+def test_who_has_chosen_to_overwrite_gets_the_name_without_the_id(
+    serving: Serving, root: Path, recording: Path
+) -> None:
+    with serving(root) as customer:
+        report = report_of(customer, existing_file=ExistingFile.OVERWRITE)
+        (step,) = [step for step in report.steps if step.name == "names"]
+        assert "as chosen" in step.detail
+        ledger = Ledger(names=("call.wav",))
+        done = delivered(customer, recording, report.capabilities, ledger, overwrite=True)
+    assert done.remote_path == "call.wav"
+    assert files_in(root) == {"call.wav": SIZE}
+
+
+def test_a_pattern_in_a_name_is_no_pattern(tmp_path: Path, recording: Path) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    (root / "call [1].wav").write_bytes(OWN)
+    serving = ftp(MLST="550 No.", SIZE="550 No.")
+    with serving(root) as customer:
+        found = report_of(customer).capabilities
+        names = ("call [1].wav", "call [1] (2).wav")
+        done = delivered(customer, recording, found, Ledger(names=names))
+    assert done.remote_path != "call [1].wav"
+    assert (root / "call [1].wav").read_bytes() == OWN
+
+
+def test_a_file_that_came_while_the_recording_was_sent_is_neither_overwritten_nor_removed(
+    root: Path, recording: Path
+) -> None:
+    """Written in place, after a look that called the name free."""
+    (root / "call.wav").unlink()
+
+    class Overtaken(Ledger):
+        def permit(self) -> None:
+            if not (root / "call.wav").exists():
+                (root / "call.wav").write_bytes(OWN)
+
+    class Seeing(asyncssh.SFTPServer):
+        rename = NoRename.rename
+        posix_rename = NoRename.rename
+
+    with sftp(Seeing)(root) as customer:
+        found = report_of(customer).capabilities
+        assert (found.look, found.exclusive) == (Look.LSTAT, True)
+        done = delivered(customer, recording, found, Overtaken())
+    assert done.remote_path == "call (2).wav"
+    assert (root / "call.wav").read_bytes() == OWN

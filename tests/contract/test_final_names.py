@@ -1,0 +1,156 @@
+"""Servers that take only some names, or tell late what they have."""
+
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from pydantic import SecretStr
+from pyftpdlib.handlers import FTPHandler
+
+from config.accounts import Capabilities
+from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
+from tests.contract.accounts import LIMITS, Ledger, files_in, open_session, opened, settings_of
+from tests.contract.test_cannot_tell import job_by
+from transports import probe
+from transports.base import Egress
+from transports.errors import VerificationFailed
+from transports.probe import TestReport
+from transports.upload import Verified, upload
+
+SIZE = 480_044
+
+
+class OnlyWavFtp(FTPHandler):  # type: ignore[misc]
+    """Takes recordings alone, by their name."""
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+        """Refuse every other extension."""
+        if not file.endswith(".wav"):
+            self.respond("553 File name not allowed.")
+            return None
+        return super().ftp_STOR(file, mode)
+
+    def ftp_RNTO(self, path: str) -> None:  # noqa: N802
+        """Refuse every other extension."""
+        if not path.endswith(".wav"):
+            self.respond("553 File name not allowed.")
+            return
+        super().ftp_RNTO(path)
+
+
+class RenamesToWav(OnlyWavFtp):
+    """Takes every name at first, and then those of recordings alone."""
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+        """Take it."""
+        return FTPHandler.ftp_STOR(self, file, mode)
+
+
+class OnlyWavSftp(asyncssh.SFTPServer):
+    """Takes recordings alone, by their name."""
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """Refuse every other extension."""
+        if not path.endswith(b".wav"):
+            raise asyncssh.SFTPPermissionDenied("File name not allowed")
+        return super().open(path, pflags, attrs)
+
+
+def report_of(customer: CustomerServer) -> TestReport:
+    report = probe.test_settings(
+        settings_of(customer), SecretStr(customer.password), LIMITS, Egress()
+    )
+    assert report.ok, report.failure
+    return report
+
+
+@pytest.fixture(params=[OnlyWavFtp, OnlyWavSftp])
+def only_wav(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """A customer whose server takes `*.wav` alone."""
+    root = tmp_path / "served"
+    root.mkdir()
+    kind = request.param
+    server = (
+        AsyncSshServer(root, sftp=kind)
+        if issubclass(kind, asyncssh.SFTPServer)
+        else PyFtpServer(root, handler=kind)
+    )
+    with server:
+        yield server.customer
+
+
+def test_a_server_that_takes_final_names_alone_gets_the_file_under_its_name(
+    only_wav: CustomerServer, recording: Path
+) -> None:
+    report = report_of(only_wav)
+    can = report.capabilities
+    assert not can.temporary
+    (wrote,) = [step for step in report.steps if step.name == "wrote"]
+    assert "ot allowed" in wrote.detail
+    assert "sees half of one" in wrote.detail
+    assert files_in(only_wav.root) == {}
+    (only_wav.root / "call.wav").write_bytes(b"the customer's own")
+    session = open_session(only_wav, capabilities=can)
+    with opened(recording) as source:
+        done = upload(session, source, job_by(can), Ledger())
+    session.close()
+    assert (done.remote_path, done.verified) == ("call (2).wav", Verified.SIZE)
+    assert files_in(only_wav.root) == {"call.wav": 18, "call (2).wav": SIZE}
+
+
+def test_a_server_that_renames_to_final_names_alone_takes_temporary_ones(tmp_path: Path) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    with PyFtpServer(root, handler=RenamesToWav) as server:
+        can = report_of(server.customer).capabilities
+    assert can.rename
+    assert can.temporary
+
+
+class Late(FTPHandler):  # type: ignore[misc]
+    """Tells the size of a file when it is asked for the third time, and nothing before."""
+
+    asked: dict[str, int]
+
+    def ftp_SIZE(self, path: str) -> None:  # noqa: N802
+        """0 at first."""
+        asked = vars(type(self)).get("asked", {})
+        type(self).asked = {**asked, path: asked.get(path, 0) + 1}
+        if type(self).asked[path] < 3 and Path(path).exists():
+            self.respond("213 0")
+            return
+        super().ftp_SIZE(path)
+
+
+class NeverWhole(FTPHandler):  # type: ignore[misc]
+    """Has lost some of it."""
+
+    def ftp_SIZE(self, path: str) -> None:  # noqa: N802
+        """One byte less."""
+        self.respond(f"213 {Path(path).stat().st_size - 1}")
+
+
+@pytest.mark.parametrize("is_tested", [True, False])
+def test_a_size_that_is_told_late_is_asked_for_again(
+    tmp_path: Path, recording: Path, *, is_tested: bool
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    with PyFtpServer(root, handler=type("Once", (Late,), {})) as server:
+        can = report_of(server.customer).capabilities if is_tested else Capabilities()
+        session = open_session(server.customer, capabilities=can)
+        with opened(recording) as source:
+            done = upload(session, source, job_by(Capabilities()), Ledger())
+        session.close()
+    assert done.verified is Verified.SIZE
+
+
+def test_a_file_that_stays_too_small_is_not_delivered(tmp_path: Path, recording: Path) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    with PyFtpServer(root, handler=NeverWhole) as server:
+        session = open_session(server.customer)
+        with pytest.raises(VerificationFailed), opened(recording) as source:
+            upload(session, source, job_by(Capabilities()), Ledger())
+        assert files_in(root) == {}

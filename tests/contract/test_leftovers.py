@@ -1,0 +1,152 @@
+"""What is left at the customer's: told by the test on save, and never in an upload's way."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from asyncssh.constants import FX_FAILURE, FX_PERMISSION_DENIED
+from pydantic import SecretStr
+from pyftpdlib.handlers import FTPHandler
+
+from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.ftp_handlers import Hashing
+from transports import probe
+from transports.base import Egress
+from transports.probe import TestReport
+from transports.upload import upload
+
+SIZE = 480_044
+
+
+class Keeping(asyncssh.SFTPServer):
+    """Removes nothing, and does not say what it takes."""
+
+    def remove(self, path: bytes) -> None:  # noqa: ARG002
+        """Refused."""
+        raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "it must stay")
+
+    rmdir = remove
+
+
+class KeepingAll(Keeping):
+    """Renames nothing either."""
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:  # noqa: ARG002
+        """Refused."""
+        raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no renaming")
+
+    posix_rename = rename
+
+
+class Blunt(asyncssh.SFTPServer):
+    """Says of everything that it cannot remove: failure."""
+
+    def remove(self, path: bytes) -> None:
+        """Where it is there, and is no temporary file of an earlier day."""
+        name = path.decode()
+        if not Path(self.map_path(path).decode()).exists() or "old" in name:
+            raise asyncssh.SFTPError(FX_FAILURE, "Failure")
+        super().remove(path)
+
+
+class Busy(FTPHandler):  # type: ignore[misc]
+    """Says of what it cannot remove that it is busy."""
+
+    def ftp_DELE(self, path: str) -> None:  # noqa: N802
+        """450 is a temporary refusal."""
+        if not Path(path).exists() or "old" in path:
+            self.respond("450 Requested file action not taken.")
+            return
+        super().ftp_DELE(path)
+
+
+@contextmanager
+def ftp(root: Path, handler: type[FTPHandler], **more: Any) -> Iterator[CustomerServer]:
+    root.mkdir()
+    with PyFtpServer(root, handler=handler, **more) as server:
+        yield server.customer
+
+
+@contextmanager
+def sftp(root: Path, kind: type[asyncssh.SFTPServer]) -> Iterator[CustomerServer]:
+    root.mkdir()
+    with AsyncSshServer(root, sftp=kind) as server:
+        yield server.customer
+
+
+def report_of(customer: CustomerServer) -> TestReport:
+    return probe.test_settings(
+        settings_of(customer), SecretStr(customer.password), LIMITS, Egress()
+    )
+
+
+UPLOAD_ONLY: list[Callable[[Path], Any]] = [
+    lambda root: ftp(root, FTPHandler, permissions="elw"),
+    lambda root: ftp(root, FTPHandler, permissions="elwm"),
+    lambda root: ftp(root, FTPHandler, permissions="elwmf"),
+    lambda root: ftp(root, Hashing, permissions="elwmf"),
+    lambda root: sftp(root, Keeping),
+    lambda root: sftp(root, KeepingAll),
+]
+
+
+@pytest.mark.parametrize("serving", UPLOAD_ONLY)
+def test_everything_that_the_test_leaves_is_named(
+    serving: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extensions = asyncssh.sftp.SFTPServerHandler._extensions
+    kept = [pair for pair in extensions if pair[0] != b"limits@openssh.com"]
+    monkeypatch.setattr(asyncssh.sftp.SFTPServerHandler, "_extensions", kept)
+    root = tmp_path / "served"
+    with serving(root) as customer:
+        report = report_of(customer)
+    assert report.ok, report.failure
+    assert not report.capabilities.removes
+    last = report.steps[-1]
+    assert (last.name, last.ok) == ("removed", False)
+    left = {path.name for path in root.rglob("*")}
+    assert set(re.findall(r"courier-test-[^ ;,)]+", last.detail)) == left
+    assert len(left) <= 2
+
+
+def test_what_a_test_that_failed_has_left_is_named(tmp_path: Path) -> None:
+    class Shortening(FTPHandler):  # type: ignore[misc]
+        def ftp_SIZE(self, path: str) -> None:  # noqa: N802, ARG002
+            self.respond("213 1000")
+
+    root = tmp_path / "served"
+    with ftp(root, Shortening, permissions="elwmf") as customer:
+        report = report_of(customer)
+    assert not report.ok
+    (left,) = root.iterdir()
+    assert report.steps[-1].detail.endswith(f"Left there: {left.name}.")
+
+
+@pytest.mark.parametrize("serving", [lambda root: ftp(root, Busy), lambda root: sftp(root, Blunt)])
+def test_a_leftover_that_cannot_be_removed_is_noted_and_the_upload_goes_on(
+    serving: Callable[[Path], Any], tmp_path: Path, recording: Path
+) -> None:
+    root = tmp_path / "served"
+    with serving(root) as customer:
+        (root / "old-1.part").write_bytes(b"half")
+        session = open_session(customer)
+        with opened(recording) as source:
+            leftovers = ("gone.part", "old-1.part", "gone-too.part")
+            done = upload(session, source, job(2, leftovers=leftovers), Ledger())
+        session.close()
+    assert done.remote_path == "call.wav"
+    assert done.left == ("old-1.part",)
+    assert files_in(root) == {"call.wav": SIZE, "old-1.part": 4}
+
+
+@pytest.mark.parametrize("serving", [lambda root: ftp(root, Busy), lambda root: sftp(root, Blunt)])
+def test_the_test_on_save_passes_there(serving: Callable[[Path], Any], tmp_path: Path) -> None:
+    with serving(tmp_path / "served") as customer:
+        report = report_of(customer)
+    assert report.ok, report.failure
+    assert report.steps[-1].ok
