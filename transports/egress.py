@@ -178,7 +178,7 @@ class _Lookup:
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             self._found = [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
-        except (OSError, UnicodeError) as error:  # UnicodeError: a label too long or empty
+        except (OSError, ValueError) as error:  # ValueError: a label too long or empty, a NUL
             self._error = error
         finally:
             self._done.set()

@@ -142,7 +142,9 @@ def test_a_port_that_there_is_not_is_told(port: int) -> None:
         egress.begin_dial(address.at(port))
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 64 + ".example"])
+@pytest.mark.parametrize(
+    "host", ["no-such-host.invalid", "a..b", "x" * 64 + ".example", "a\0b", "\ud800", ""]
+)
 def test_a_name_without_an_address_is_told(host: str) -> None:
     with pytest.raises(ResolveFailed) as failed:
         egress.connect(host, 1, LIMITS, OPEN)
@@ -156,6 +158,23 @@ def test_a_name_with_denied_and_other_addresses_goes_to_the_others(
     _resolves_to(monkeypatch, ["169.254.169.254", "127.0.0.1"], port)
     addresses = egress.resolve("customer.example", port, LIMITS, METADATA)
     assert [address.host for address in addresses] == ["127.0.0.1"]
+
+
+def test_a_name_is_looked_up_once_so_that_its_owner_cannot_answer_differently(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket
+) -> None:
+    port = listener.getsockname()[1]
+    answers = iter(["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+
+    def rebinding(*_: object, **__: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    only = Egress(allow=(ip_network("127.0.0.1"),))
+    egress.connect("customer.example", port, LIMITS, only).socket.close()
+    assert next(answers) == "127.0.0.2"
+    with pytest.raises(EgressDenied):
+        egress.connect("customer.example", port, LIMITS, only)
 
 
 def test_the_next_address_is_tried_where_one_refuses(
