@@ -29,7 +29,7 @@ from bson.codec_options import CodecOptions
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from alerts import kinds, suspension
 from alerts.delivery import Delivery
@@ -63,6 +63,7 @@ DIGEST = "digest"
 _BOOK = ":digests"
 _SERVER = ":server"
 _MAX_WORDS = 500
+_FAULT = "A fault of the program at sending it: this was reported"
 _REACHED = {"$ifNull": ["$reached", "$$NOW"]}
 
 Document = dict[str, Any]
@@ -128,9 +129,12 @@ class Outbox:
     def send_due(self) -> int:
         """Send what is due, at most `ROUND` e-mails; the number that were taken by the server.
 
-        Never raises for the SMTP server's sake: what it did not take stays and is due later.
+        Never raises for the SMTP server's sake: what it did not take stays and is due later. An
+        e-mail that makes the program fail is one that was not taken: what it raised is raised once
+        the others are on their way.
         """
         sent = 0
+        fault: Exception | None = None
         self._open_digest()
         self._ask_for_confirmations()
         for _ in range(ROUND):
@@ -145,9 +149,16 @@ class Outbox:
                 self._release(document, failure)
             except DeliveryFailed as failure:
                 self._refused(document, document["remaining"], failure)
+            except PyMongoError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one e-mail must not hold up the others
+                fault = fault or error
+                self._refused(document, document["remaining"], DeliveryFailed(_FAULT))
             else:
                 self._accepted(document, refused)
                 sent += 1
+        if fault is not None:
+            raise fault
         return sent
 
     def waiting(self) -> int:

@@ -155,8 +155,15 @@ class Validations:
             self._check_room(run)
             self._limits.test(principal, top)
             self._runs[run.run_id] = run
-        threading.Thread(target=self._work, args=(run,), name="settings-test", daemon=True).start()
+        try:
+            self._begin(run)
+        except RuntimeError as error:  # the system has no thread left
+            run.ended.set()
+            raise TooManyTests("Too much runs at this moment: try again in a minute.") from error
         return run
+
+    def _begin(self, run: Run) -> None:
+        threading.Thread(target=self._work, args=(run,), name="settings-test", daemon=True).start()
 
     def find(self, account_id: str, run_id: str) -> Run | None:
         """The test of this id, of this account."""
@@ -228,7 +235,7 @@ class Validations:
             )
         except PyMongoError:
             run.problem = "The database is away, and nothing was saved: try again in a minute."
-        except Exception:
+        except BaseException:  # also of what is no Exception: the page must not wait in vain
             run.problem = "The test failed by a fault of the program, and nothing was saved."
             raise
         finally:

@@ -3,13 +3,14 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
 
 from alerts import delivery, smtp
 from alerts import outbox as outbox_module
-from alerts.outbox import CLAIM_SECONDS, DAY
+from alerts.outbox import CLAIM_SECONDS, DAY, Outbox
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import LATER, ONCALL, Desk, Open
 from tests.unit.alerts.facts import EXAMPLE, suspension
@@ -103,6 +104,28 @@ def test_a_mail_server_is_never_left_alone_for_more_than_a_minute(
     query = {"_id": ":server", "$expr": {"$gt": ["$until", {"$add": ["$$NOW", 60_000]}]}}
     assert desk.document(":server")["failures"] == 15
     assert desk.database["alerts"].find_one(query) is None
+
+
+def test_an_email_that_makes_the_program_fail_holds_up_none_of_the_others_and_is_given_up(
+    open_desk: Open, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk()
+    compose = Outbox._compose
+
+    def broken(outbox: Outbox, document: dict[str, Any]) -> EmailMessage:
+        if document["facts"]["account_id"] == "poison":
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        return compose(outbox, document)
+
+    monkeypatch.setattr(Outbox, "_compose", broken)
+    for name in ("poison", "a", "b"):
+        desk.outbox.store(suspension(account_id=name, recipients=(f"it@{name}.example",)))
+    with pytest.raises(UnicodeEncodeError):
+        desk.outbox.send_due()
+    assert len(smtp_sink.messages) == 2
+    assert desk.outbox.send_due() == 0
+    assert [tried.outcome for tried in desk.tried].count("failed") == 1
+    assert "fault of the program" in str(desk.document("poison:3")["last_error"])
 
 
 @pytest.mark.parametrize(("round_count"), [1, 5])
