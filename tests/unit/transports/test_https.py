@@ -22,18 +22,23 @@ from transports.base import Egress, Limits
 from transports.errors import SourceFailure, SourceMissing, SourceUnreadable
 from transports.sources import Source, open_source
 
-LIMITS = Limits(resolve=2, connect=2, reply=1, stall=1)
+LIMITS = Limits()
+SHORT = Limits(resolve=2, connect=2, reply=1, stall=1)
 CONTENT = os.urandom(600_000)
 
 
 def opened(
-    url: str, *, egress: Egress | None = None, max_bytes: int = 1_000_000
+    url: str,
+    *,
+    egress: Egress | None = None,
+    max_bytes: int = 1_000_000,
+    limits: Limits = LIMITS,
 ) -> AbstractContextManager[Source]:
-    return open_source(url, dirs=(), max_bytes=max_bytes, egress=egress or Egress(), limits=LIMITS)
+    return open_source(url, dirs=(), max_bytes=max_bytes, egress=egress or Egress(), limits=limits)
 
 
-def read(url: str, egress: Egress | None = None) -> bytes:
-    with opened(url, egress=egress) as source:
+def read(url: str, egress: Egress | None = None, limits: Limits = LIMITS) -> bytes:
+    with opened(url, egress=egress, limits=limits) as source:
         return b"".join(source)
 
 
@@ -192,7 +197,7 @@ def test_an_https_recording_that_cannot_be_read_whole_is_told(
     denied = Egress(deny=(ip_network("169.254.0.0/16"),))
     started = time.monotonic()
     with pytest.raises(SourceUnreadable) as unreadable:
-        read(f"{https}/{path}", egress=denied)
+        read(f"{https}/{path}", egress=denied, limits=SHORT)
     assert unreadable.value.words.startswith(words)
     assert unreadable.value.words
     assert time.monotonic() - started < 10
@@ -395,11 +400,8 @@ class Impatient(Limits):
 
 @pytest.mark.usefixtures("_trusted")
 def test_a_recording_that_comes_too_slowly_in_all_is_ended(https: str) -> None:
-    limits = Impatient(resolve=2, connect=2)
     with (
-        open_source(
-            f"{https}/whole", dirs=(), max_bytes=10**9, egress=Egress(), limits=limits
-        ) as source,
+        opened(f"{https}/whole", limits=Impatient()) as source,
         pytest.raises(SourceUnreadable, match=r"only \d+ bytes came"),
     ):
         list(source)
