@@ -46,6 +46,14 @@ DELIVERY_FIELDS = (
     "replaced_at",
 )
 """What `delivery_shape` has, in its order."""
+STATUS_WORDS = {
+    **{status: status.value for status in Status},
+    Status.DEAD_LETTERED: "dead letter",
+    Status.SKIPPED: "left to e-mail",
+}
+"""What operators read in tables and on pages; programs get the value itself."""
+CUSTOMERS_WORDS = {**STATUS_WORDS, Status.DEAD_LETTERED: "skipped"}
+"""What customers read: a file after its last try is skipped, and nothing else is called so."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 
@@ -67,6 +75,13 @@ class AccountFacts:
     def queued(self) -> int:
         """The files on their way."""
         return self.counts.files[Status.QUEUED] + self.counts.files[Status.UPLOADING]
+
+    @property
+    def ended(self) -> dict[Status, int]:
+        """The files whose story is over, as far as there are any; not where many accounts were
+        read together."""
+        over = (Status.DELIVERED, Status.DEAD_LETTERED, Status.DISCARDED, Status.SKIPPED)
+        return {status: self.counts.files[status] for status in over if self.counts.files[status]}
 
     @property
     def oldest_queued_seconds(self) -> float:

@@ -1,14 +1,19 @@
 """The program of a test, and its platform."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from deploy.local.customers import SmtpSink
 from tests.acceptance.program import Program
+from tests.acceptance.site import Site, launched
 from tests.acceptance.stage import Stage
+from tests.integration.platform import platform, settings_for, until
 from worker.core import open_core, open_messaging
+from worker.service import Service
 
 
 @pytest.fixture
@@ -28,3 +33,30 @@ def stage(courier: Program) -> Iterator[Stage]:
         open_messaging(core, lambda _: None) as messaging,
     ):
         yield Stage(core, messaging)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One for all tests of a file."""
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def site(
+    amqp_url: str, mongodb_url: str, smtp_sink: SmtpSink, tmp_path: Path, chromium: Browser
+) -> Iterator[Site]:
+    """A running courier with its console, and Chromium in front of it."""
+    settings = settings_for(
+        amqp_url, mongodb_url, smtp_sink.url, console_bind="127.0.0.1:0", retry_delays=(0,)
+    )
+    with platform(settings, tmp_path / "recordings") as courier:
+        service = Service(courier.core, console=True)
+        service.start()
+        try:
+            until(service.is_ready, "the service to be ready")
+            assert service.console_address is not None
+            host, port = service.console_address
+            yield Site(courier, f"http://{host}:{port}", chromium)
+        finally:
+            service.stop(threading.Event())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from consumers.ledger import Document, Selection, Status
 from worker import show
@@ -103,7 +104,7 @@ def print_rows(rows: Iterable[Document], *, as_json: bool, empty: str) -> None:
             (
                 shape["recording_id"],
                 shape["account_id"],
-                output.coloured(shape["status"]),
+                _status(shape),
                 shape["tries"],
                 output.moment(shape["created_at"]),
                 shape["remote_path"] or shape["last_error"],
@@ -134,7 +135,7 @@ def _page(row: Document) -> Iterator[tuple[str, Cell]]:
     yield "recording", shape["recording_id"]
     yield "account", shape["account_id"]
     yield "number", shape["number"]
-    yield "status", output.coloured(shape["status"])
+    yield "status", _status(shape)
     yield "reason", shape["reason"]
     yield "source", shape["file_url"]
     yield "file name", shape["file_name"]
@@ -148,7 +149,11 @@ def _page(row: Document) -> Iterator[tuple[str, Cell]]:
     yield "arrived", output.moment(shape["created_at"])
     yield "delivered", output.moment(shape["delivered_at"])
     yield "replaced", _replaced(shape)
-    yield "dead-lettered", output.moment(shape["dead_at"])
+    yield "dead letter since", output.moment(shape["dead_at"])
+
+
+def _status(shape: show.Shape) -> Text:
+    return output.coloured(shape["status"], show.STATUS_WORDS[Status(shape["status"])])
 
 
 def _replaced(shape: show.Shape) -> str | None:

@@ -101,9 +101,9 @@ def aligned(lines: Iterable[Sequence[Cell]]) -> Table:
     return drawn
 
 
-def coloured(word: str) -> Text:
-    """A state or a status in its colour."""
-    return Text(word.replace("_", "-"), style=STYLES.get(word, ""))
+def coloured(word: str, told: str | None = None) -> Text:
+    """A state or a status in its colour, by another word where one is given."""
+    return Text(told or word.replace("_", "-"), style=STYLES.get(word, ""))
 
 
 WARNING = Text("!", style="yellow")

@@ -84,4 +84,5 @@ def dead_letters(principal: Changer, request: Request, account_id: str, form: Fo
         done, word = acts.discard(account_id, chosen, ids), "discarded"
     else:
         raise NotFound
-    return go(request, f"/accounts/{account_id}", f"Dead letters {word}: {done}.", ok=bool(done))
+    what = "Dead letters" if principal.is_provider else "Skipped files"
+    return go(request, f"/accounts/{account_id}", f"{what} {word}: {done}.", ok=bool(done))

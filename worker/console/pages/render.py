@@ -1,5 +1,6 @@
 """Renders templates; every value is escaped, and an unknown one is an error."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from config.errors import ConfigError
 from config.permissions import Principal
+from consumers.ledger import Status
 from worker.cli.output import duration
 from worker.console import assets
 from worker.console.access import (
@@ -25,7 +27,7 @@ from worker.console.errors import Conflict
 from worker.console.limits import TooManyRequests
 from worker.console.services import services_of
 from worker.console.sessions import Notice
-from worker.show import without_credentials
+from worker.show import CUSTOMERS_WORDS, STATUS_WORDS, without_credentials
 
 NOTICE_COOKIE = "courier_notice"
 _KILO = 1024
@@ -40,8 +42,11 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     """The whole page, or the fragment that a template stands for."""
     session = getattr(request.state, "session", None)
     notice = services_of(request).sessions.noted(cookie_of(request, NOTICE_COOKIE))
+    principal = principal_of(request)
+    is_customer = principal is not None and not principal.is_provider
     common = {
-        "principal": principal_of(request),
+        "principal": principal,
+        "status_words": CUSTOMERS_WORDS if is_customer else STATUS_WORDS,
         "csrf": session.csrf if session else "",
         "platform": services_of(request).core.settings.platform_name,
         "version": assets.VERSION,
@@ -134,6 +139,19 @@ def _size(size: int | None) -> str:
     return f"{size / _MEGA:,.1f} MB"
 
 
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
+def _ended(counts: Mapping[Status, int], words: Mapping[Status, str]) -> str:
+    """`12 delivered, 2 dead letters`: how the files ended, in numbers."""
+    told = []
+    for status, count in counts.items():
+        several = "s" if count > 1 and words[status].endswith("letter") else ""
+        told.append(f"{count:,} {words[status]}{several}")
+    return ", ".join(told)
+
+
 def _countdown(seconds: float) -> str:
     """`14 min 32 s`, exact enough to wait for."""
     whole = round(seconds)
@@ -157,6 +175,8 @@ def _environment() -> Environment:
         duration=duration,
         countdown=_countdown,
         size=_size,
+        files=_files,
+        ended=_ended,
         plain=_plain,
         public_url=without_credentials,
         segment=lambda text: quote(str(text), safe=""),

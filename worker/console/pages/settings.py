@@ -7,17 +7,18 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import SecretStr, ValidationError
 from starlette.responses import RedirectResponse, Response
 
+from config import destination
 from config.fields import explain, read_form, settings_fields
 from config.ftp_settings import FtpSettings, FtpSettingsInput
 from config.permissions import Principal
-from worker.console.access import HX_REQUEST, Form, FormData, NotFound, PageAccess, Right
+from worker.console.access import HX_REQUEST, Form, FormData, PageAccess, Right
 from worker.console.acts import Acts
 from worker.console.limits import TooManyRequests
 from worker.console.pages.frame import framed
 from worker.console.pages.render import go, page
 from worker.console.services import Services, services_of
 from worker.console.validation import Run, TooManyTests
-from worker.show import read_account
+from worker.show import AccountFacts, read_account
 
 router = APIRouter(prefix="/accounts/{account_id}/ftp")
 Viewer = Annotated[Principal, Depends(PageAccess(Right.SEE))]
@@ -29,20 +30,16 @@ def settings(principal: Viewer, request: Request, account_id: str, run: str = ""
     """The form, with what is stored."""
     services = services_of(request)
     facts = read_account(services.core, account_id)
-    stored = facts.account.settings
     return framed(
         request,
         principal,
         "settings.html",
         facts,
-        fields=settings_fields(),
-        values=_shown(stored),
-        stored=stored,
-        may_change=principal.may_change(account_id, services.directory.find),
+        **_form(services, principal, facts),
         run=services.validations.find(account_id, run) if run else None,
-        state=None,
         alert_addresses=services.alert_addresses.of(account_id),
         must_confirm=services.core.settings.confirm_alert_emails,
+        is_fragment=False,
     )
 
 
@@ -64,16 +61,23 @@ def save(principal: Changer, request: Request, account_id: str, form: FormData) 
         return _refused(request, explain(error))
     except (TooManyTests, TooManyRequests) as error:
         return _refused(request, {"": str(error)})
-    return _begun(request, account_id, run)
+    return _begun(request, principal, account_id, run)
 
 
 @router.get("/tests/{run_id}")
-def progress(_: Changer, request: Request, account_id: str, run_id: str) -> Response:
+def progress(principal: Changer, request: Request, account_id: str, run_id: str) -> Response:
     """How far the test is."""
     run = services_of(request).validations.find(account_id, run_id)
     if run is None:
-        raise NotFound
-    return _test(request, run)
+        return _forgotten(request)
+    return _test(request, principal, run)
+
+
+@router.get("/after")
+def after_save(_: Viewer, request: Request, account_id: str) -> Response:
+    """What becomes of the account and its files after a save."""
+    facts = read_account(services_of(request).core, account_id)
+    return page(request, "after_save.html", facts=facts, account=facts.account, is_fragment=True)
 
 
 @router.post("/tests/{run_id}/approve")
@@ -82,12 +86,12 @@ def approve(principal: Changer, request: Request, account_id: str, run_id: str) 
     services = services_of(request)
     run = services.validations.find(account_id, run_id)
     if run is None:
-        raise NotFound
+        return _forgotten(request)
     try:
         again = services.validations.approve(principal, run)
     except (TooManyTests, TooManyRequests) as error:
         return _refused(request, {"": str(error)})
-    return _begun(request, account_id, again)
+    return _begun(request, principal, account_id, again)
 
 
 def changes_of(
@@ -142,18 +146,41 @@ def _switch_off(
     return response
 
 
-def _test(request: Request, run: Run) -> Response:
-    """How far the test is; where it saved, the account's state beside its name changes too."""
-    core = services_of(request).core
-    state = read_account(core, run.account_id).state if run.settings else None
-    return page(request, "test.html", run=run, state=state)
+def _form(services: Services, principal: Principal, facts: AccountFacts) -> dict[str, Any]:
+    """What the form shows."""
+    stored = facts.account.settings
+    return {
+        "fields": settings_fields(),
+        "destination": destination.FIELDS,
+        "values": _shown(stored),
+        "stored": stored,
+        "may_change": principal.may_change(facts.account.account_id, services.directory.find),
+    }
 
 
-def _begun(request: Request, account_id: str, run: Run) -> Response:
+def _test(request: Request, principal: Principal, run: Run) -> Response:
+    """How far the test is; where it saved, with the form as it is stored now, and the state."""
+    if run.settings is None:
+        return page(request, "test.html", run=run, is_fragment=True)
+    services = services_of(request)
+    facts = read_account(services.core, run.account_id)
+    form = _form(services, principal, facts)
+    return page(
+        request, "test.html", run=run, is_fragment=True, facts=facts, account=facts.account, **form
+    )
+
+
+def _begun(request: Request, principal: Principal, account_id: str, run: Run) -> Response:
     if HX_REQUEST in request.headers:
-        return _test(request, run)
+        return _test(request, principal, run)
     where = f"/accounts/{account_id}/ftp?run={run.run_id}"
     return RedirectResponse(where, HTTPStatus.SEE_OTHER)
+
+
+def _forgotten(request: Request) -> Response:
+    """A test of a console that was restarted since, or of long ago."""
+    words = "This test is not known any more: look at what is stored, and save again."
+    return _refused(request, {"": words})
 
 
 def _refused(request: Request, problems: dict[str, str]) -> Response:

@@ -1,7 +1,19 @@
-// What the pages need beyond htmx: fields that depend on others, messages beside fields, clocks.
+// What the pages need beyond htmx: fields that depend on others, messages beside fields, clocks,
+// and what is said where a request was refused or a page does not refresh itself.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
+const PAUSED = "not refreshed while you work in it";
+const AWAY = "The console does not answer: what is shown may be out of date.";
+const REFUSED = {
+  403: "You may not do this.",
+  404: "There is no such thing any more: reload the page.",
+  409: "Something has changed meanwhile: reload the page, and look at it.",
+  413: "What was sent is too large.",
+  429: "Too many requests: try again in a minute.",
+};
+
+// --- fields ----------------------------------------------------------------------------------
 
 function showFields() {
   for (const field of document.querySelectorAll("[data-shown-when]")) {
@@ -21,6 +33,14 @@ function showFields() {
     const button = byId("save");
     if (button) button.textContent = box.checked ? "Test and save" : "Save";
   }
+  for (const password of document.querySelectorAll("[data-elsewhere]")) askForPassword(password);
+}
+
+function askForPassword(password) {
+  const kept = password.dataset.kept || password.placeholder;
+  const moved = [...document.querySelectorAll("[data-was]")].some((each) => each.value !== each.dataset.was);
+  password.dataset.kept = kept;
+  password.placeholder = moved ? password.dataset.elsewhere : kept;
 }
 
 function clearProblems() {
@@ -41,6 +61,8 @@ function placeProblems(root) {
   if (first) first.focus();
 }
 
+// --- times -----------------------------------------------------------------------------------
+
 function tick() {
   for (const clock of document.querySelectorAll("[data-seconds]")) {
     const left = Math.max(0, Number(clock.dataset.seconds) - 1);
@@ -57,27 +79,119 @@ function localTimes(root) {
   }
 }
 
+// --- what went wrong -------------------------------------------------------------------------
+
+const polls = (element) => element.matches("[hx-trigger*='every']");
+
+function tell(words, element) {
+  const trouble = byId("trouble");
+  trouble.textContent = words;
+  trouble.dataset.from = polls(element) ? "poll" : "act";
+  trouble.hidden = false;
+}
+
+function untell(element) {
+  const trouble = byId("trouble");
+  if (polls(element) && trouble.dataset.from === "act" && trouble.textContent !== AWAY) return;
+  trouble.hidden = true;
+}
+
+// The server's own sentence, from its page or its JSON; "" where something else has answered.
+function sentenceOf(xhr) {
+  const kind = xhr.getResponseHeader("Content-Type") || "";
+  if (kind.startsWith("application/json")) {
+    try {
+      return JSON.parse(xhr.responseText).error.message || "";
+    } catch {
+      return "";
+    }
+  }
+  const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  const sentence = page.querySelector("[data-sentence]");
+  return sentence ? sentence.textContent.trim() : "";
+}
+
+function refused(event) {
+  const { xhr, elt } = event.detail;
+  if (xhr.status === 401) {
+    window.location.assign("/sign-in");
+    return;
+  }
+  const otherwise = `The console cannot answer now (${xhr.status}): try again in a minute.`;
+  tell(sentenceOf(xhr) || REFUSED[xhr.status] || otherwise, elt);
+}
+
+// --- parts that refresh themselves -----------------------------------------------------------
+
+const offsets = new Map();
+let pressed = null;
+
+// Whoever types, tabs, presses or selects in a part would lose what they are at by a swap.
+function isWorkedIn(part) {
+  const at = document.activeElement;
+  const selection = window.getSelection();
+  const selects = !selection.isCollapsed && part.contains(selection.anchorNode);
+  const isAt = part.contains(at) && at.matches("a, button, input, select, textarea, summary");
+  return isAt || selects || (pressed !== null && part.contains(pressed));
+}
+
+function beforeRefresh(event) {
+  const part = event.detail.elt;
+  if (document.hidden) event.preventDefault();
+  if (!isWorkedIn(part)) return;
+  event.preventDefault();
+  for (const live of part.querySelectorAll("[data-live]")) live.textContent = PAUSED;
+}
+
+function goOn() {
+  for (const part of document.querySelectorAll("[data-refreshes]")) {
+    const live = part.querySelector("[data-live]");
+    if (live && live.textContent === PAUSED && !isWorkedIn(part)) window.htmx.trigger(part, "refresh");
+  }
+}
+
+function keepOffsets(part) {
+  for (const table of part.querySelectorAll(".scroll[id]")) offsets.set(table.id, table.scrollLeft);
+}
+
+function restoreOffsets() {
+  for (const [id, left] of offsets) if (byId(id)) byId(id).scrollLeft = left;
+  offsets.clear();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   showFields();
   localTimes(document);
   setInterval(tick, 1000);
   document.addEventListener("change", showFields);
+  document.addEventListener("input", showFields);
   document.addEventListener("submit", (event) => {
     const question = event.target.dataset.confirm;
     if (question && !window.confirm(question)) event.preventDefault();
   });
+  document.addEventListener("pointerdown", (event) => { pressed = event.target; });
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { pressed = null; });
+  for (const left of ["focusout", "selectionchange", "visibilitychange"]) {
+    document.addEventListener(left, () => { setTimeout(goOn); });
+  }
   document.body.addEventListener("htmx:beforeRequest", (event) => {
-    const isPoll = event.detail.elt.matches("#rows, #activity");
-    const holdsFocus = isPoll && event.detail.elt.contains(document.activeElement);
-    if (isPoll && (document.hidden || holdsFocus)) event.preventDefault(); // not under a keyboard
-    if (event.detail.elt.id === "ftp") clearProblems();
+    const element = event.detail.elt;
+    if (element.matches("[data-refreshes]")) beforeRefresh(event);
+    if (!polls(element)) byId("trouble").hidden = true;
+    if (element.id === "ftp") clearProblems();
   });
+  document.body.addEventListener("htmx:beforeSwap", (event) => { keepOffsets(event.detail.target); });
   document.body.addEventListener("htmx:afterSettle", (event) => {
+    restoreOffsets();
+    showFields();
     placeProblems(event.detail.elt);
     localTimes(document);
-    byId("offline").hidden = true;
   });
-  for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
-    document.body.addEventListener(failure, () => { byId("offline").hidden = false; });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) untell(event.detail.elt);
+  });
+  for (const failure of ["htmx:sendError", "htmx:timeout"]) {
+    document.body.addEventListener(failure, (event) => { tell(AWAY, event.detail.elt); });
   }
+  document.body.addEventListener("htmx:responseError", refused);
 });
