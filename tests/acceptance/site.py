@@ -77,4 +77,4 @@ class Site:
         expect(page.get_by_role("button", name="Sign out")).to_be_visible()
         yield page
         context.close()
-        assert complaints == []
+        assert complaints == [], complaints

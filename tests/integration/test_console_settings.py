@@ -106,6 +106,22 @@ def test_a_wrong_password_is_refused_with_the_servers_words(
     assert console.settings("acme") is None
 
 
+def test_beside_the_field_stands_what_to_do_and_below_whose_words_they_are(
+    browser: Browser, console: Console, pyftpd_server: PyFtpServer
+) -> None:
+    wrong = form(pyftpd_server.customer, protocol="sftp")
+    shown = console.tested(browser, "acme", browser.send_form(FTP, **wrong).text)
+    assert 'data-problem="protocol"' in shown
+    assert 'data-words="An FTP server answers here: choose FTP, or another port."' in shown
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = str(listener.getsockname()[1])
+    closed = form(pyftpd_server.customer, port=nobody)
+    shown = console.tested(browser, "acme", browser.send_form(FTP, **closed).text)
+    assert "operating system said: <q>Connection refused</q>" in shown
+    assert "The server said" not in shown
+
+
 def test_a_folder_that_cannot_be_written_is_refused(
     console: Console, browser: Browser, tmp_path: Path
 ) -> None:
