@@ -50,6 +50,7 @@ FAULTS = {
     33: "a file that every worker dies of",
     35: "an error that nobody foresaw, in each phase of a try",
     36: "a file that fails at a server which is well, once it is the probe",
+    37: "a hostile tenant: passwords elsewhere, held tests, half-sent requests, mail bombs, SSRF",
     38: "a source without end, or made up by the kernel",
 }
 
