@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.accounts import Protocol
-from deploy.local.customers import AsyncSshServer
+from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers.misbehaving import Mood
 from transports.sources import OpenSource
@@ -96,6 +96,26 @@ def test_an_upload_of_a_source_without_end_is_cut_and_what_it_has_written_remove
         wait_ended(courier, recording_id)
         until(lambda: not service._scheduler.busy_buckets(), "the session to end", SECONDS)
         assert [*customer.root.rglob("*")] == []
+
+
+@pytest.mark.parametrize("flows", [True, False])
+def test_over_ftp_too(
+    courier: Platform,
+    pyftpd_server: PyFtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    flows: bool,
+) -> None:
+    source = Endless(flows=flows)
+    courier.account("acme", pyftpd_server.customer, Protocol.FTP)
+    with reading(monkeypatch, source), running(courier) as service:
+        (recording_id,) = courier.publish_many("acme", ["a.wav"])
+        assert source.begun.wait(SECONDS)
+        remove(courier)
+        wait_ended(courier, recording_id)
+        until(lambda: not service._scheduler.busy_buckets(), "the session to end", SECONDS)
+        root = pyftpd_server.customer.root
+        until(lambda: not [*root.rglob("*")], "what is written to be removed")
 
 
 @pytest.mark.parametrize("act", WAYS)
