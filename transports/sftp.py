@@ -15,9 +15,11 @@ from config.accounts import HashAlgorithm, Look
 from transports.base import CannotTell, Offer, Seen, TargetExists, Unsupported
 from transports.errors import (
     AccountFailure,
+    ConnectionLost,
     NameRefused,
     PathRefused,
     QuotaExceeded,
+    Stalled,
     TransferError,
 )
 from transports.names import with_parents
@@ -65,34 +67,24 @@ class SftpServer(SftpSession):
     ) -> Seen:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure.
 
-        Most servers answer the requests of a channel in their order: what they tell behind the
-        close is how things are then. What does not fit has to be asked again. The next file's
-        requests follow right behind.
+        A confirmation that is late or lost after all data was sent is made good by connecting once
+        more and comparing the size.
         """
         handle = self._created(path, new=new)
         writes = Writes(self._sftp, handle, self._watch)
-        is_closing = False
         try:
             for block in blocks:
                 with self._talk(self._limits.stall, self._write_refused(path)):
                     writes.send(block)
-            with self._talk(self._limits.stall, self._write_refused(path)):
-                file = writes.look(path) if self._settings.capabilities.size else None
-                name = writes.look(look_at) if look_at is not None else None
-                is_closing = True
-                writes.begin_finish()
-                self._hand_on()
-                writes.finish()
         except BaseException:
-            if not is_closing:  # else it may be another file's handle by now
-                self._abandon(handle)
+            self._abandon(handle)
             raise
-        if file is not None and file.is_there and self.look is None:
-            self.look = Look.LSTAT
-        is_told = name is not None and self.look is Look.LSTAT
-        return Seen(
-            file.size if file else None, look_at, name.is_there if name and is_told else None
-        )
+        try:
+            return self._finished(writes, path, look_at)
+        except (ConnectionLost, Stalled) as error:
+            if not self._arrived(path, writes.sent):
+                raise error from None
+        return Seen(writes.sent)
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes. Raises Unsupported where the server does not tell."""
@@ -113,14 +105,18 @@ class SftpServer(SftpSession):
         return self._look(path, look) is not None
 
     def rename(self, path: str, to: str) -> None:
-        """Rename without overwriting: the plain rename of version 3 (its draft, section 6.5)."""
-        with self._talk(self._limits.reply):
-            try:
-                self._sftp.rename(path, to)
-            except Refused as refusal:
-                refused = refusal
-            else:
-                return
+        """Rename without overwriting: the plain rename of version 3 (its draft, section 6.5).
+
+        Where the answer is late or lost, a new connection shows whether it was done.
+        """
+        try:
+            refused = self._refusal_of_rename(path, to)
+        except (ConnectionLost, Stalled) as error:
+            if not self._has_moved(path, to):
+                raise error from None
+            return
+        if refused is None:
+            return
         if refused.code == SFTP_OP_UNSUPPORTED:
             raise Unsupported(refused.words)
         if self._may_be_taken(to, refused):
@@ -148,7 +144,7 @@ class SftpServer(SftpSession):
 
         Many servers say FAILURE, or that it is not permitted, of what is not there.
         """
-        with self._talk(self._limits.reply):
+        with self._talk(self._reply):
             try:
                 self._sftp.remove(path)
             except Refused as refusal:
@@ -159,41 +155,88 @@ class SftpServer(SftpSession):
             raise PathRefused(self._words(refused.words))
 
     def make_directory(self, path: str) -> None:
-        """Make sure of the folder. Raises PathRefused."""
+        """Make sure of the folder. Raises PathRefused.
+
+        Where it was made and nothing is there to see, as in buckets, the upload shows what it is.
+        """
         if path in self._folders:
             return
         if not self._is_folder(path):
             refused = self._make_all(path)
-            if self._is_folder(path) is False:
+            if refused and self._is_folder(path) is False:
                 raise PathRefused(self._words(refused))
         self._folders.add(path)
 
     def remove_directory(self, path: str) -> None:
         """Remove the empty folder. Raises PathRefused."""
-        with self._talk(self._limits.reply, _path_refused):
+        with self._talk(self._reply, _path_refused):
             self._sftp.rmdir(path)
         self._folders.discard(path)
+
+    def _finished(self, writes: Writes, path: str, look_at: str | None) -> Seen:
+        """Close the file and wait for every answer.
+
+        Most servers answer the requests of a channel in their order: what they tell behind the
+        close is how things are then. What does not fit has to be asked again. The next file's
+        requests follow right behind.
+        """
+        seconds = self._limits.finish(writes.sent, self._settings.capabilities.finish_seconds)
+        with self._talk(seconds, self._write_refused(path)):
+            file = writes.look(path) if self._settings.capabilities.size else None
+            name = writes.look(look_at) if look_at is not None else None
+            writes.begin_finish()
+            self._hand_on(seconds)
+            writes.finish()
+        if file is not None and file.is_there and self.look is None:
+            self.look = Look.LSTAT
+        is_told = name is not None and self.look is Look.LSTAT
+        return Seen(
+            file.size if file else None, look_at, name.is_there if name and is_told else None
+        )
+
+    def _arrived(self, path: str, size: int) -> bool:
+        """Whether the file is there whole, as a new connection sees it."""
+        with contextlib.suppress(TransferError, Unsupported):
+            if self._connect_again():
+                return self.size(path) == size
+        return False
 
     def _renamed_over(self, path: str, to: str) -> bool:
         """False where that is refused, be it for this name: the plain rename tells why."""
         if not self._sftp.knows(b"posix-rename@openssh.com"):
             return False
-        with self._talk(self._limits.reply):
+        with self._talk(self._reply):
             try:
                 self._sftp.posix_rename(path, to)
             except Refused:
                 return False
         return True
 
+    def _refusal_of_rename(self, path: str, to: str) -> Refused | None:
+        with self._talk(self._reply):
+            try:
+                self._sftp.rename(path, to)
+            except Refused as refusal:
+                return refusal
+        return None
+
+    def _has_moved(self, path: str, to: str) -> bool:
+        with contextlib.suppress(TransferError, Unsupported):
+            return self._connect_again() and not self.exists(path) and self.exists(to)
+        return False
+
     def _created(self, path: str, *, new: bool) -> bytes:
         """A handle to write to. Raises TargetExists where a new file was asked for and is not."""
-        with self._talk(self._limits.reply, _path_refused):
+        with self._talk(self._reply, _path_refused):
             try:
-                return self._sftp.create(path, new=new)
+                handle = self._sftp.create(path, new=new)
             except Refused as refusal:
                 if not new:
                     raise
                 refused = refusal
+            else:
+                self._behind_seconds = 0
+                return handle
         if self._may_be_taken(path, refused):
             raise TargetExists(refused.words)
         raise _path_refused(refused)(self._words(refused.words))
@@ -207,7 +250,7 @@ class SftpServer(SftpSession):
             return self.look is None and refusal.code == SFTP_FAILURE
 
     def _look(self, path: str, by: Look = Look.LSTAT) -> Attributes | None:
-        with self._talk(self._limits.reply):
+        with self._talk(self._reply):
             try:
                 return self._sftp.stat(path) if by is Look.STAT else self._sftp.lstat(path)
             except Refused as refusal:
@@ -223,32 +266,39 @@ class SftpServer(SftpSession):
 
     def _is_folder(self, path: str) -> bool | None:
         """None where the server refuses to look: then the upload finds out."""
-        with self._talk(self._limits.reply):
+        with self._talk(self._reply):
             try:
                 mode = self._sftp.stat(path).mode
             except Refused as refusal:
                 return False if refusal.code in _MISSING else None
         return mode is None or stat.S_ISDIR(mode)
 
-    def _make_all(self, path: str) -> str:
-        refused: str = own("The path is not a folder")
+    def _make_all(self, path: str) -> str | None:
+        """None where the last one was made; else why it was not."""
+        refused: str | None = own("The path is not a folder")
         for folder in with_parents(path):
-            with self._talk(self._limits.reply):
+            if folder in self._folders:
+                continue
+            with self._talk(self._reply):
                 try:
                     self._sftp.mkdir(folder)
                 except Refused as refusal:
                     refused = refusal.words
+                else:
+                    refused = None
         return refused
 
-    def _hand_on(self) -> None:
+    def _hand_on(self, seconds: float) -> None:
+        """`seconds`: what the file's end may take, behind which the successor's requests stand."""
         hand_on, self.hand_on = self.hand_on, None
         if hand_on is not None:
             successor = self._behind(self._connection, self._sftp)
             successor.look = self.look
+            successor._behind_seconds = seconds  # noqa: SLF001 - one of its own kind
             hand_on(successor)
 
     def _abandon(self, handle: bytes) -> None:
-        with contextlib.suppress(TransferError), self._talk(self._limits.reply):
+        with contextlib.suppress(TransferError), self._talk(self._reply):
             self._sftp.close_handle(handle)
 
     def _write_refused(self, path: str) -> Judge:

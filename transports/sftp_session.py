@@ -49,6 +49,10 @@ class SftpSession:
         self._watch.guard(connection.wire)
         self._client: SftpClient | None = None
         self._closed = False
+        self._ended = False
+        """Whoever uses it has ended it: no other connection is made for what was lost."""
+        self._behind_seconds = 0.0
+        """What the requests of others may take, behind which its own stand."""
         self.look: Look | None = None
         self.hand_on: HandOn | None = None
 
@@ -105,7 +109,7 @@ class SftpSession:
                 if not seen:
                     with closed_on_failure(connection.socket):
                         step("connected", connection.address.host)
-                session = cls(SshConnection(connection, settings, password, limits, without))
+                session = cls(SshConnection(connection, dial, settings, password, limits, without))
                 key = session.shake_hands()
             except TransferError:
                 if not seen:
@@ -155,11 +159,16 @@ class SftpSession:
         return session
 
     def cut(self) -> None:
-        """Break the connection, for all that share it."""
+        """Break the connection, for all that share it; no other is made for what was lost."""
+        self._ended = True
         self._watch.cut()
 
     def close(self) -> None:
         """End the session, and with the last of its connection that one and its thread."""
+        self._ended = True
+        self._release()
+
+    def _release(self) -> None:
         if self._closed:
             return
         if self._watch.busy:  # in another thread, which finds its socket cut and closes
@@ -179,6 +188,41 @@ class SftpSession:
         if self._client is None:
             raise ConnectionLost("The session is over")
         return self._client
+
+    @property
+    def _reply(self) -> float:
+        """Seconds until an answer has to come: servers that are slow at the end of a file are slow
+        in between."""
+        seen = self._settings.capabilities.finish_seconds or 0
+        return max(self._limits.reply, 3 * seen, self._behind_seconds)
+
+    def _connect_again(self) -> bool:
+        """A connection in place of what was lost; False where none is wanted any more.
+
+        Raises TransferError.
+        """
+        if not (self._is_wanted() and self._closed):
+            return False
+        keys = self._settings.host_keys or ((self.host_key,) if self.host_key else ())
+        settings = self._settings.model_copy(update={"host_keys": keys})
+        old = self._connection
+        fresh = self.open(settings, old.password, old.dial, self._limits, _unheard)
+        self._connection, self._watch, self._client = fresh.hand_over(self)
+        self._folders = self._connection.folders
+        self._closed = False
+        if not self._is_wanted():  # another thread has ended it meanwhile
+            self._release()
+            return False
+        return True
+
+    def hand_over(self, to: object) -> tuple[SshConnection, Watch, SftpClient | None]:
+        """All that this session has, for another one that takes its place."""
+        self._connection.join(to, self._watch)
+        self._connection.leave(self)
+        return self._connection, self._watch, self._client
+
+    def _is_wanted(self) -> bool:
+        return not self._ended
 
     def _open_channel(
         self, refused: Callable[[Exception], TransferError], like: SftpClient | None = None
@@ -233,7 +277,7 @@ class SftpSession:
             failure.common = self._sftp.channel
         else:
             failure = self._connection.failed(error, self._watch)
-        self.close()
+        self._release()
         return failure
 
     def _is_only_this_channel(self, error: Exception) -> bool:
@@ -256,3 +300,6 @@ def _no_sftp(error: Exception) -> TransferError:
 def _no_more(error: Exception) -> TransferError:
     words = spoken(error.text) if isinstance(error, ChannelException) else ""
     return ServerBusy(words or "The server takes no more sessions on this connection")
+
+
+def _unheard(_name: str, _detail: str) -> None: ...

@@ -19,7 +19,8 @@ class Writes:
         self._client = client
         self._handle = handle
         self._watch = watch
-        self._offset = 0
+        self.sent = 0
+        """Bytes that were sent so far."""
         self._asked = 0
         self._answered = 0
         self._refusal: Exception | None = None
@@ -64,8 +65,8 @@ class Writes:
         self.answered()
 
     def _send_piece(self, piece: bytes) -> None:
-        self._client.write(self, self._handle, self._offset, piece)
-        self._offset += len(piece)
+        self._client.write(self, self._handle, self.sent, piece)
+        self.sent += len(piece)
         self._asked += 1
         self._wait_down_to(self._most)
 

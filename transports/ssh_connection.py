@@ -6,7 +6,7 @@ A raw Transport, so that the host key is compared before any credential is sent.
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from paramiko import Channel
 from paramiko.sftp import SFTPError
@@ -67,12 +67,14 @@ class SshConnection:
     def __init__(
         self,
         dialed: Connection,
+        dial: Callable[[], Connection],
         settings: FtpSettings,
         password: SecretStr,
         limits: Limits,
         without: Sequence[str] = (),
     ) -> None:
-        """`without`: host key algorithms that are not wanted."""
+        """`dial` makes another one like it; `without`: host key algorithms that are not wanted."""
+        self.dial = dial
         self.settings = settings
         self.password = password
         self.limits = limits
