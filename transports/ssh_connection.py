@@ -216,7 +216,9 @@ class SshConnection:
         other = stranger(self.wire.greeting, self.password)
         if isinstance(other, FtpAnswers):
             return other
-        if self.wire.ended:  # what OpenSSH does beyond MaxStartups, with or without a word
+        if (
+            self.wire.ended and not watch.expired
+        ):  # what OpenSSH does beyond MaxStartups, with or without a word
             return ServerBusy(other.words or "The server closed the connection before greeting")
         if isinstance(other, StrangerAnswers) and other.words:
             return other

@@ -19,6 +19,9 @@ from transports.upload import Intent, Job
 
 RECORDING_ID = "7"
 LIMITS = Limits(resolve=5, connect=5, login=10, reply=5, stall=1.5)
+LONGEST = LIMITS.finish(0) + LIMITS.connect + LIMITS.login + 30
+"""Seconds, on a loaded machine, until an upload has failed whose end was never answered: the
+server is looked at once more over a new connection."""
 
 
 def settings_of(customer: CustomerServer, **changes: Any) -> FtpSettings:

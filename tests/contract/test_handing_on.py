@@ -15,7 +15,7 @@ import pytest
 
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.bench.line import slow_line
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import LIMITS, LONGEST, Ledger, files_in, job, open_session, opened
 from tests.contract.proxy import Proxy
 from tests.servers import Sshd
 from transports.base import Server
@@ -165,7 +165,7 @@ def test_a_server_that_does_not_answer_the_end_has_stalled(
         chain.begin(session, 1)
         _, stalled = chain.failures()
     assert isinstance(stalled, Stalled)
-    assert time.monotonic() - began < LIMITS.reply + LIMITS.stall + 2
+    assert time.monotonic() - began < LONGEST
 
 
 def test_a_refused_end_leaves_the_handle_of_the_next_file_alone(
