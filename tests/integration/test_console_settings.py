@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.accounts import LogonType, Protocol
+from config.fields import settings_fields
 from config.permissions import Principal
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.integration.console import Browser, Console, serving
@@ -62,6 +63,17 @@ def test_the_form_has_the_fields_of_the_settings_text(browser: Browser) -> None:
     for label in ("Password", "Path", "Email Alerts", "Normal", "Interactive", ">FTP<", ">SFTP<"):
         assert label in page
     assert 'data-shown-when="protocol=sftp"' in page
+
+
+def test_the_form_has_every_field_that_is_declared_for_whoever_may_set_it(
+    console: Console, browser: Browser
+) -> None:
+    console.user("operator", None)
+    own, provider = browser.get(FTP).text, console.browser("operator").get(FTP).text
+    for field in settings_fields():
+        assert f'name="{field.name}"' in provider
+        assert field.help.split(":")[0].split("'")[0] in provider
+        assert (f'name="{field.name}"' in own) is not field.by_provider
 
 
 def test_settings_that_work_are_saved_and_the_host_key_pinned(

@@ -131,7 +131,8 @@ def remove(
 ) -> None:
     """Remove an account with its settings, its numbers and its queues.
 
-    Refuses while files are queued. What is given up stays in the ledger as discarded.
+    Refuses while files are queued. What is given up stays in the ledger as discarded; the id is
+    not given out again.
     """
     with context.messaging() as (core, messaging):
         check_removable(core.directory, account_id)

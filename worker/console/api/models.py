@@ -7,7 +7,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from config.accounts import Capabilities, DeliveryMethod, check_account_id
 from config.errors import AccountError
-from config.ftp_settings import FtpSettingsInput, HostKey
+from config.ftp_settings import (
+    AlertFrequency,
+    ExistingFile,
+    FtpSettingsInput,
+    HostKey,
+    LogonType,
+    Protocol,
+)
 from config.text import MAX_NAME, Name
 from config.tokens import MAX_DAYS
 from consumers.ledger import Status
@@ -87,8 +94,8 @@ class AccountChange(Taken):
 class SettingsShape(Given):
     """The FTP settings; never the password."""
 
-    protocol: str
-    logon_type: str
+    protocol: Protocol
+    logon_type: LogonType
     host: str
     port: int
     username: str
@@ -98,6 +105,10 @@ class SettingsShape(Given):
     """The first of `host_keys`."""
     host_keys: list[str]
     weak_algorithms: bool
+    uploads: int | None
+    existing_file: ExistingFile
+    alert_frequency: AlertFrequency
+    recovery_email: bool
     capabilities: Capabilities
 
 
@@ -121,6 +132,9 @@ class AccountShape(Given):
     name: str
     parent: str | None
     ftp_access: bool
+    """Given to the account itself."""
+    ftp_permitted: bool
+    """Effective: given to it and to all above it."""
     enabled: bool
     default_method: DeliveryMethod
     settings: SettingsShape | None
@@ -204,6 +218,17 @@ class DeliveryShape(Given):
     last_error_by: Speaker | None
     created_at: Time
     delivered_at: Time | None
+    reason: str | None
+    dead_at: Time | None
+    number: str | None
+    file_name: str
+    file_url: str
+    recorded_at: str | None
+    sha256: str | None
+    verified: str | None
+    replaced_by: str | None
+    """The later recording whose file has taken the place of this one's."""
+    replaced_at: Time | None
 
 
 class Chosen(Taken):
