@@ -117,7 +117,13 @@ def _hosts(parts: SplitResult) -> Iterator[str]:
 
 
 def _port(host: str) -> int | None:
-    return urlsplit(f"//{host}").port
+    """Raises ValueError (UnicodeError among them) where no look-up could take the name."""
+    parts = urlsplit(f"//{host}")
+    if re.search(r"\s", host):
+        raise ValueError("a host has no spaces")
+    if not host.endswith(".sock"):  # the path of a socket is no name
+        (parts.hostname or "").encode("idna")
+    return parts.port
 
 
 def _is_loopback(host: str | None) -> bool:
