@@ -8,9 +8,9 @@ from pika.adapters.blocking_connection import BlockingConnection
 from config.directory import Directory
 from config.errors import AccountError
 from consumers import topology
-from consumers.broker import Broker
+from consumers.broker import Broker, BrokerRefuses
 from consumers.ledger import Ledger, Selection, Status
-from consumers.observe import FilesDiscarded, Observer
+from consumers.observe import FilesDiscarded, Observer, Trouble
 
 OWNERLESS_AGE = timedelta(minutes=1)
 """An event that was taken while its account was removed has long been published by then."""
@@ -68,7 +68,11 @@ def discard_ownerless(ledger: Ledger, broker: Broker, observe: Observer) -> int:
     """
     given_up = 0
     for account_id, recording_ids in ledger.files.ownerless(OWNERLESS_AGE, BATCH).items():
-        _delete_queues(broker, account_id)
+        try:
+            _delete_queues(broker, account_id)
+        except BrokerRefuses as refusal:  # that of one account holds up no other's
+            observe(Trouble("rabbitmq", f"{account_id}: {refusal}; its queues stay for now"))
+            continue
         files = ledger.files.discard_ownerless(recording_ids)
         if files:
             observe(FilesDiscarded(account_id, files))

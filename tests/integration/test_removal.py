@@ -8,7 +8,7 @@ import pytest
 
 from consumers.admission import Admission
 from consumers.ledger import Arrival, Claimant
-from consumers.observe import FilesDiscarded, Observation
+from consumers.observe import FilesDiscarded, Observation, Trouble
 from consumers.removal import BATCH, OWNERLESS_AGE, discard_ownerless, remove_account
 from tests.integration.platform import MakeCourier, Platform, running
 from worker.core import Messaging, open_messaging
@@ -53,13 +53,15 @@ def milliseconds(age: timedelta) -> int:
     return round(age.total_seconds() * 1000)
 
 
-def removed_meanwhile(courier: Platform, messaging: Messaging, *recording_ids: str) -> None:
+def removed_meanwhile(
+    courier: Platform, messaging: Messaging, *recording_ids: str, account_id: str = "acme"
+) -> None:
     """The account is removed between the judgement of its events and their rows."""
     core = courier.core
-    core.directory.create("acme")
-    arrivals = judged(courier, *recording_ids)
+    core.directory.create(account_id)
+    arrivals = judged(courier, *recording_ids, account_id=account_id)
     assert len(arrivals) == len(recording_ids)
-    remove_account(core.directory, core.ledger, messaging.broker, "acme")
+    remove_account(core.directory, core.ledger, messaging.broker, account_id)
     routed(courier, messaging, arrivals)
 
 
@@ -84,6 +86,22 @@ def test_what_was_taken_for_an_account_removed_meanwhile_is_discarded_with_its_q
     assert courier.queue_length("deliveries.acme") == 0
     assert core.ledger.totals(core.directory).queued == 0
     assert discard(courier, messaging) == []
+
+
+def test_a_queue_that_cannot_be_deleted_holds_up_no_other_account(
+    courier: Platform, messaging: Messaging
+) -> None:
+    removed_meanwhile(courier, messaging, "theirs", account_id="another")
+    removed_meanwhile(courier, messaging, "ours")
+    aged(courier, "theirs", "ours")
+    with courier._channel() as channel:
+        channel.queue_delete("deliveries.another")
+        channel.queue_declare("deliveries.another", exclusive=True)
+        told = discard(courier, messaging)
+        assert FilesDiscarded("acme", 1) in told
+        (trouble,) = (each for each in told if isinstance(each, Trouble))
+        assert trouble.words.startswith("another: ")
+    assert discard(courier, messaging) == [FilesDiscarded("another", 1)]
 
 
 def test_what_may_still_be_on_its_way_into_the_queue_is_left_for_a_later_round(
