@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults soak bench lint lock sbom
+.PHONY: help setup setup-tests run test faults servers soak bench lint lock sbom
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -25,6 +25,9 @@ test: setup-tests ## run the whole test suite, on real servers
 faults: setup-tests ## try every fault, also the slow ones, and write the table of the README
 	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"; \
 		status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
+
+servers: setup-tests ## try every customer's server, and write docs/servers.md
+	@$(BIN)/python -m pytest tests/contract/test_servers.py && $(BIN)/python -m tests.contract.servers
 
 soak: setup-tests ## random faults for MINUTES=10 (NODES=3 of RabbitMQ), then the accounting
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10) --nodes $(or $(NODES),1)

@@ -124,17 +124,24 @@ class FtpConnection:
         name = verb.partition(" ")[0]
         if name in self.avoids:
             return ""
-        if self.is_tested and name != "EPSV":
-            return self.reply_to(verb, path)
+        is_brief = not self.is_tested or name == "EPSV"
+        seconds = min(self.limits.reply, _CONVENIENCE_SECONDS) if is_brief else self.limits.reply
         try:
-            with self.talk(min(self.limits.reply, _CONVENIENCE_SECONDS)):
+            with self.talk(seconds):
                 return self.control.reply_to(verb, path)
-        except (ConnectionLost, Stalled, ProtocolFailed):
-            if self.ended:
-                raise
-            self.avoids.add(name)
-            self.reopen()
+        except (ConnectionLost, Stalled, ProtocolFailed) as error:
+            self.forgo(name, error)
             return ""
+
+    def forgo(self, verb: str, error: TransferError) -> None:
+        """Make anew what a command has cost, which is not sent again.
+
+        Raises the error where the server is known to have borne the command, or the session ends.
+        """
+        if self.ended or (self.is_tested and verb != "EPSV"):
+            raise error
+        self.avoids.add(verb)
+        self.reopen()
 
     def accept_data(self, verb: str, path: str, judge: Judge | None) -> socket.socket:
         """A data connection, and a transfer asked for over it."""

@@ -6,7 +6,13 @@ import socket
 
 from config.accounts import HashAlgorithm, Look
 from transports.base import CannotTell, Unsupported
-from transports.errors import NameRefused, TransferError
+from transports.errors import (
+    ConnectionLost,
+    NameRefused,
+    ProtocolFailed,
+    Stalled,
+    TransferError,
+)
 from transports.ftp_connection import FtpConnection
 from transports.ftp_errors import OF_THE_CONNECTION
 from transports.ftp_folders import Folders
@@ -138,7 +144,13 @@ class Files:
             asked = "" if self._folders.enters else folder
             if _PATTERN.search(asked) or name.startswith(_HIDDEN):
                 raise CannotTell("The server lists by patterns, and the name is one")
-        return self._lists(asked, name.encode().lower())
+        if "NLST" in self._connection.avoids:
+            raise CannotTell("The server cannot be asked for a listing")
+        try:
+            return self._lists(asked, name.encode().lower())
+        except (ConnectionLost, Stalled, ProtocolFailed) as error:
+            self._connection.forgo("NLST", error)
+            raise CannotTell(error.words) from error
 
     def _lists(self, asked: str, wanted: bytes) -> bool:
         connection = self._connection

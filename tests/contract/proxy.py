@@ -12,7 +12,8 @@ from typing import Self
 
 from deploy.local.customers import CustomerServer
 
-_PASSIVE = re.compile(rb"229 [^\r\n]*\(\|\|\|(\d+)\|\)")
+_EXTENDED = re.compile(rb"229 [^\r\n]*\(\|\|\|(\d+)\|\)")
+_PASSIVE = re.compile(rb"227 [^\r\n]*?\d+,\d+,\d+,\d+,(\d+),(\d+)\)?")
 
 
 class Proxy:
@@ -149,12 +150,17 @@ class Proxy:
             if self._instead is not None and (at := data.find(self._instead[0])) >= 0:
                 behind = data.index(b"\n", at) + 1
                 data = data[:at] + self._instead[1] + data[behind:]
-            client.sendall(_PASSIVE.sub(self._follow, data))
+            data = _EXTENDED.sub(self._follow, data)
+            client.sendall(_PASSIVE.sub(self._follow_passive, data))
         client.shutdown(socket.SHUT_RDWR)
 
     def _follow(self, reply: re.Match[bytes]) -> bytes:
         port = self._listen(int(reply[1]))
         return b"229 Entering Extended Passive Mode (|||%d|)" % port
+
+    def _follow_passive(self, reply: re.Match[bytes]) -> bytes:
+        port = self._listen(int(reply[1]) * 256 + int(reply[2]))
+        return b"227 Entering Passive Mode (127,0,0,1,%d,%d)" % divmod(port, 256)
 
     def _cut(self) -> None:
         for connection in tuple(self._sockets):

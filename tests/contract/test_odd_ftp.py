@@ -3,12 +3,14 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
@@ -25,10 +27,43 @@ from tests.contract.ftp_handlers import (
 )
 from tests.contract.scripted import ScriptedServer
 from transports import probe
-from transports.base import Egress
+from transports.base import CannotTell, Egress, Limits, Server, TargetExists, Unsupported
 from transports.errors import ConnectFailed, EncryptionAsked, TransferError
 from transports.upload import upload
 
+ANSWER = st.one_of(
+    st.binary(max_size=40),
+    st.builds(b"%d %b".__mod__, st.tuples(st.integers(100, 599), st.binary(max_size=30))),
+    st.sampled_from(
+        [
+            b"229 (|||1|)",
+            b"229 (|||99999999|)",
+            b"227 (1,2,3,4,0,1)",
+            b"213 5",
+            b"350 go",
+            b"250 ok",
+            b"550 no",
+            b"150 go",
+            b"226 done",
+            b'257 "/"',
+            b"211-a\r\n MLST\r\n211 b",
+        ]
+    ),
+)
+ACTS: tuple[Callable[[Server], object], ...] = (
+    lambda session: session.put([b"x"], "calls/a.part", "calls/a.wav"),
+    lambda session: session.exists("calls/a.wav", Look.MLST),
+    lambda session: session.exists("calls/a.wav", Look.SIZE),
+    lambda session: session.exists("calls/[a].wav", Look.NLST),
+    lambda session: session.size("calls/a.wav"),
+    lambda session: session.rename("calls/a.part", "calls/a.wav"),
+    lambda session: session.replace("calls/a.part", "calls/a.wav"),
+    lambda session: session.remove("calls/a.part"),
+    lambda session: session.make_directory("calls/of today"),
+    lambda session: session.remove_directory("calls/of today"),
+    lambda session: session.another().close(),
+)
+IMPATIENT = Limits(resolve=5, connect=5, login=1, reply=0.2, stall=0.2)
 FOLDER = "calls/of today"
 TAKEN = b"of somebody else"
 
@@ -43,8 +78,8 @@ def serving(tmp_path: Path, handler: type[FTPHandler]) -> Iterator[CustomerServe
 
 def found(customer: CustomerServer) -> Capabilities:
     """What the settings test stores; it leaves no file."""
-    settings = settings_of(customer, path=FOLDER)
-    report = probe.test_settings(settings, SecretStr(customer.password), LIMITS, Egress())
+    wanted = settings_of(customer, path=FOLDER)
+    report = probe.test_settings(wanted, SecretStr(customer.password), LIMITS, Egress())
     assert report.ok, report.failure
     assert files_in(customer.root) == {}
     return report.capabilities
@@ -211,6 +246,66 @@ def test_names_with_patterns_are_compared_with_the_listing_of_the_folder(tmp_pat
             assert session.exists("call [2].wav", Look.NLST)
             assert not session.exists("call [1].wav", Look.NLST)
             assert not session.exists("call*.wav", Look.NLST)
+
+
+def test_a_long_listing_is_read_to_its_end(tmp_path: Path) -> None:
+    with serving(tmp_path, odd({"SIZE": "502 no", "MLST": "502 no"})) as customer:
+        for number in range(1500):
+            (customer.root / f"{number:04}{'x' * 100}.wav").touch()
+        (customer.root / "zzz [1].wav").touch()
+        with closing(open_session(customer)) as session:
+            assert session.exists("zzz [1].wav", Look.NLST)
+            assert not session.exists("zzz [2].wav", Look.NLST)
+
+
+@pytest.mark.parametrize(
+    "answer", ["502 What?", "500 oops", "451 not now", "200 eh", SILENCE, HANG_UP]
+)
+def test_where_nothing_tells_what_is_taken_the_test_stores_that(
+    tmp_path: Path, answer: str
+) -> None:
+    refusing = {"SIZE": "502 no", "MLST": "550 no", "NLST": answer}
+    with serving(tmp_path, odd(refusing)) as customer:
+        assert found(customer).look is Look.NOTHING
+        with closing(open_session(customer)) as session, pytest.raises(CannotTell):
+            session.exists("call.wav", Look.NLST)
+
+
+@settings(max_examples=40, deadline=None)
+@given(answers=st.lists(ANSWER, max_size=10), act=st.sampled_from(ACTS))
+def test_whatever_a_server_answers_only_errors_of_ours_come_of_it(
+    answers: list[bytes], act: Callable[[Server], object]
+) -> None:
+    with (
+        answering(answers) as customer,
+        suppress(TransferError, Unsupported, TargetExists),
+        closing(open_session(customer, IMPATIENT)) as session,
+    ):
+        act(session)
+
+
+@contextmanager
+def answering(answers: list[bytes]) -> Iterator[CustomerServer]:
+    """A server that lets everybody in, answers so, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        thread = threading.Thread(target=_answer, args=(listener, answers), daemon=True)
+        thread.start()
+        port = int(listener.getsockname()[1])
+        yield CustomerServer("127.0.0.1", port, "customer", "secret-of-the-test", Path())
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+
+
+def _answer(listener: socket.socket, answers: list[bytes]) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with suppress(OSError), connection, connection.makefile("rb") as lines:
+                connection.sendall(b"220 hi\r\n")
+                for answer, _line in zip([b"331 go", b"230 in", *answers], lines, strict=False):
+                    connection.sendall(answer + b"\r\n")
 
 
 @pytest.mark.parametrize(

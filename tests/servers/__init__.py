@@ -8,9 +8,20 @@ Those of Debian need root. The others, which run in the test's own process, are 
 from tests.servers.ftp_srv import FtpSrv
 from tests.servers.inetutils import InetutilsFtpd
 from tests.servers.openssh import Sshd
-from tests.servers.proftpd import Proftpd
+from tests.servers.proftpd import ModSftp, Proftpd
 from tests.servers.pure_ftpd import PureFtpd
+from tests.servers.ssh2 import Ssh2
 from tests.servers.twisted import TwistedFtp
 from tests.servers.vsftpd import Vsftpd
 
-__all__ = ["FtpSrv", "InetutilsFtpd", "Proftpd", "PureFtpd", "Sshd", "TwistedFtp", "Vsftpd"]
+__all__ = [
+    "FtpSrv",
+    "InetutilsFtpd",
+    "ModSftp",
+    "Proftpd",
+    "PureFtpd",
+    "Ssh2",
+    "Sshd",
+    "TwistedFtp",
+    "Vsftpd",
+]

@@ -1,12 +1,10 @@
 """OpenSSH's SFTP server."""
 
-import base64
-import hashlib
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from tests.servers.host_keys import fingerprint, make_host_key
 from tests.servers.namespace import LOOPBACK, NamespacedServer
 
 _SETTINGS = """\
@@ -49,17 +47,12 @@ class Sshd(NamespacedServer):
 
     def regenerate_host_key(self) -> None:
         """Take a new host key; it counts from the next `start` on."""
-        for file in (self._key, self._key.with_suffix(".pub")):
-            file.unlink(missing_ok=True)
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._key)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=30)
+        make_host_key(self._key)
 
     @property
     def host_key(self) -> str:
         """The fingerprint of the host key."""
-        public = base64.b64decode(self._key.with_suffix(".pub").read_text().split()[1])
-        digest = base64.b64encode(hashlib.sha256(public).digest()).decode().rstrip("=")
-        return f"SHA256:{digest}"
+        return fingerprint(self._key)
 
     @property
     def _argv(self) -> Sequence[str]:

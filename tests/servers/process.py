@@ -16,8 +16,11 @@ _START_SECONDS = 60.0
 class ProcessServer(ABC):
     """Starts and stops on one port; `stop` cuts the sessions that are open."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder`: an empty folder for its files; uploads land in `folder/customer`."""
+    def __init__(self, folder: Path, host_key: str | None = None) -> None:
+        """`folder`: an empty folder for its files; uploads land in `folder/customer`.
+
+        `host_key`: the fingerprint, of an SFTP server.
+        """
         self.folder = folder
         self.customer = CustomerServer(
             host=LOOPBACK,
@@ -25,9 +28,10 @@ class ProcessServer(ABC):
             username="customer",
             password=new_password(),
             root=folder / "customer",
+            host_key=host_key,
         )
         """What the customer tells of it."""
-        self.customer.root.mkdir(parents=True)
+        self.customer.root.mkdir(parents=True, exist_ok=True)
         self._child: Child | None = None
 
     @property

@@ -1,10 +1,11 @@
-"""ProFTPD, the FTP server of shared hosting."""
+"""ProFTPD, the FTP server of shared hosting, and its mod_sftp."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.packages import unpacked
 from deploy.local.processes import free_port
+from tests.servers.host_keys import fingerprint, make_host_key
 from tests.servers.namespace import LOOPBACK, NamespacedServer
 
 PACKAGE = "proftpd-core"
@@ -73,3 +74,18 @@ class Proftpd(NamespacedServer):
             )
         )
         return [str(self.program), "--nodaemon", "--config", str(settings)]
+
+
+class ModSftp(Proftpd):
+    """ProFTPD as an SFTP server, with password logon."""
+
+    def __init__(self, folder: Path, *, extra: Sequence[str] = ()) -> None:
+        self._key = folder / "host_key"
+        lines = ["SFTPEngine on", f"SFTPHostKey {self._key}", "SFTPAuthMethods password", *extra]
+        super().__init__(folder, modules=["mod_sftp.c"], extra=lines)
+        make_host_key(self._key)
+
+    @property
+    def host_key(self) -> str:
+        """The fingerprint of the host key."""
+        return fingerprint(self._key)

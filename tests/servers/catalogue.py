@@ -1,0 +1,155 @@
+"""The servers against which the contract suite runs: `docs/servers.md` has a row for each.
+
+One more is one more entry of `SERVERS`.
+"""
+
+import gzip
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol
+
+from deploy.local import npm
+from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
+from deploy.local.packages import unpacked
+from tests.servers.ftp_srv import FtpSrv
+from tests.servers.inetutils import InetutilsFtpd
+from tests.servers.openssh import Sshd
+from tests.servers.proftpd import Proftpd
+from tests.servers.pure_ftpd import PureFtpd
+from tests.servers.ssh2 import Ssh2
+from tests.servers.twisted import TwistedFtp
+from tests.servers.vsftpd import Vsftpd
+
+AS_SHIPPED = "as shipped"
+
+
+class Running(Protocol):
+    """A server that runs."""
+
+    @property
+    def customer(self) -> CustomerServer:
+        """What the customer tells of it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A server with its settings. `start`: in an empty folder."""
+
+    protocol: str
+    name: str
+    setting: str
+    version: Callable[[], str]
+    start: Callable[[Path], AbstractContextManager[Running]]
+
+    @property
+    def key(self) -> str:
+        """What the row is called."""
+        return f"{self.protocol} | {self.name} | {self.setting}"
+
+
+def of_debian(package: str) -> str:
+    """The version of an installed Debian package."""
+    command = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def of_unpacked(package: str) -> str:
+    """The version of one that is only unpacked."""
+    changes = unpacked(package) / "usr/share/doc" / package / "changelog.Debian.gz"
+    with gzip.open(changes, "rt", encoding="utf-8") as lines:
+        match = re.search(r"\(([^)]+)\)", lines.readline())
+    return match[1] if match else "unknown"
+
+
+def of_npm(package: str) -> str:
+    """The version of a package of npm."""
+    return str(json.loads((npm.MODULES / package / "package.json").read_text())["version"])
+
+
+def _in_folder(
+    make: Callable[[Path], AbstractContextManager[Running]], folder: Path
+) -> AbstractContextManager[Running]:
+    folder.mkdir(parents=True)
+    return make(folder)
+
+
+_VSFTPD = ("FTP", "vsftpd")
+_OPENSSH = ("SFTP", "OpenSSH")
+_PROFTPD = ("FTP", "ProFTPD")
+_version_of_vsftpd = partial(of_debian, "vsftpd")
+_version_of_openssh = partial(of_debian, "openssh-server")
+_version_of_proftpd = partial(of_unpacked, "proftpd-core")
+
+SERVERS = (
+    Entry(*_VSFTPD, AS_SHIPPED, _version_of_vsftpd, Vsftpd),
+    Entry(
+        *_VSFTPD,
+        "cmds_denied=EPSV,SIZE",
+        _version_of_vsftpd,
+        partial(Vsftpd, extra=["cmds_denied=EPSV,SIZE"]),
+    ),
+    Entry(*_PROFTPD, AS_SHIPPED, _version_of_proftpd, Proftpd),
+    Entry(
+        *_PROFTPD,
+        "AllowOverwrite on, mod_digest",
+        _version_of_proftpd,
+        partial(Proftpd, modules=["mod_digest.c"], extra=["AllowOverwrite on"]),
+    ),
+    Entry(
+        *_PROFTPD,
+        "HiddenStores on, no EPSV, no MLST",
+        _version_of_proftpd,
+        partial(
+            Proftpd,
+            extra=[
+                "AllowOverwrite on",
+                "HiddenStores on",
+                "<Limit EPSV MLST>",
+                "DenyAll",
+                "</Limit>",
+            ],
+        ),
+    ),
+    Entry("FTP", "pure-ftpd", AS_SHIPPED, partial(of_unpacked, "pure-ftpd"), PureFtpd),
+    Entry(
+        "FTP",
+        "pure-ftpd",
+        "--autorename --norename",
+        partial(of_unpacked, "pure-ftpd"),
+        partial(PureFtpd, extra=["--autorename", "--norename"]),
+    ),
+    Entry(
+        "FTP", "inetutils-ftpd", AS_SHIPPED, partial(of_unpacked, "inetutils-ftpd"), InetutilsFtpd
+    ),
+    Entry("FTP", "npm ftp-srv", AS_SHIPPED, partial(of_npm, "ftp-srv"), FtpSrv),
+    Entry(
+        "FTP",
+        "pyftpdlib",
+        AS_SHIPPED,
+        partial(metadata.version, "pyftpdlib"),
+        partial(_in_folder, PyFtpServer),
+    ),
+    Entry("FTP", "Twisted", AS_SHIPPED, partial(of_debian, "python3-twisted"), TwistedFtp),
+    Entry(*_OPENSSH, AS_SHIPPED, _version_of_openssh, Sshd),
+    Entry(
+        *_OPENSSH,
+        "MaxSessions 1",
+        _version_of_openssh,
+        partial(Sshd, extra=["MaxSessions 1"]),
+    ),
+    Entry(
+        "SFTP",
+        "asyncssh",
+        AS_SHIPPED,
+        partial(metadata.version, "asyncssh"),
+        partial(_in_folder, AsyncSshServer),
+    ),
+    Entry("SFTP", "npm ssh2", AS_SHIPPED, partial(of_npm, "ssh2"), Ssh2),
+)
