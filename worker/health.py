@@ -19,11 +19,14 @@ Checks: TypeAlias = Mapping[str, Callable[[], str | None]]
 """Each answers None where all is well, and a plain sentence where not. Each limits its own wait."""
 
 REQUESTS = 16
-"""Most requests at once; a connection beyond them is closed at once."""
+"""Most requests at once; a connection beyond them takes the place of one that asks nothing yet."""
 IDLE_SECONDS = 5.0
 """Longest silence of a client."""
 REQUEST_SECONDS = 30.0
 """Longest request as a whole."""
+
+_CUT_SECONDS = 1.0
+"""Longest wait for the thread of a connection that was cut."""
 
 DEGRADED = "degraded"
 _BODILESS = "HEAD"
@@ -154,6 +157,13 @@ def _plain(status: HTTPStatus) -> _Answer:
 class _QuietHandler(WSGIRequestHandler):
     timeout = IDLE_SECONDS
 
+    def parse_request(self) -> bool:
+        """Read the head; once it is there, the connection is not one that asks nothing."""
+        is_whole = super().parse_request()
+        if isinstance(self.server, _Server):
+            self.server.heard(self.connection)
+        return is_whole
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Scrapes and probes are no news."""
 
@@ -166,6 +176,8 @@ class _Server(ThreadingMixIn, WSGIServer):
         host = host.strip("[]")
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._free = BoundedSemaphore(REQUESTS)
+        self._silent: dict[socket.socket, None] = {}
+        """Those whose request has not arrived yet, the oldest first."""
         super().__init__((host, int(port)), _QuietHandler)
 
     def server_bind(self) -> None:
@@ -175,10 +187,26 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
+        if not self._has_room():
             self.shutdown_request(request)
             return
+        self._silent[request] = None
         super().process_request(request, client_address)
+
+    def heard(self, request: socket.socket) -> None:
+        """Its request has arrived."""
+        self._silent.pop(request, None)
+
+    def _has_room(self) -> bool:
+        """Whether one more may be taken, at the cost of the one that has been silent longest."""
+        if self._free.acquire(blocking=False):
+            return True
+        silent = next(iter([*self._silent]), None)
+        if silent is None:
+            return False
+        self.heard(silent)
+        _cut(silent)
+        return self._free.acquire(timeout=_CUT_SECONDS)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         alarm = Timer(REQUEST_SECONDS, _cut, (request,))
@@ -188,6 +216,7 @@ class _Server(ThreadingMixIn, WSGIServer):
             super().process_request_thread(request, client_address)
         finally:
             alarm.cancel()
+            self.heard(request)
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:

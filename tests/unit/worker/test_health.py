@@ -1,5 +1,6 @@
 """The health server, asked over real connections."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -167,6 +168,15 @@ def drip(connection: socket.socket, seconds: float) -> None:
     while time.monotonic() < deadline:
         connection.sendall(b"G")
         time.sleep(0.05)
+
+
+def test_silent_and_half_sent_requests_keep_no_probe_out() -> None:
+    with running() as server, contextlib.ExitStack() as stack:
+        for number in range(health.REQUESTS * 3):
+            idle = stack.enter_context(socket.create_connection(server.address, 5))
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nX: " if number % 2 else b"")
+
+        assert ask(server, "/healthz")[0] == 200
 
 
 def test_too_many_at_once_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
