@@ -7,11 +7,12 @@ import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import BLOCK, Seen, Server, Unsupported
+from transports.base import BLOCK, USUAL_REQUEST, Seen, Server, Unsupported
 from transports.errors import TransferError
 from transports.names import join
 
@@ -19,6 +20,11 @@ TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n
 _CONTENT = TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
 REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
 """Write requests that are tried where a server does not say what it takes."""
+_ONE_PACKET = 28_000
+"""Bytes of a write request that fits into a packet of a channel. Of longer ones, ProFTPD's mod_sftp
+loses track where they come over two channels, and falls silent."""
+_PIECES = 8
+"""Write requests that are sent over each of two channels."""
 _IN_FLIGHT = {Look.MLST, Look.SIZE}
 Session = Callable[..., Server]
 """Opens one; with what is taken for known of the server besides what was found."""
@@ -79,9 +85,19 @@ class Aside:
         """The first algorithm of which the server tells the digest of a file as it is."""
         return next((each for each in hashes if self._tells_digest(each)), None)
 
-    def largest_request(self) -> int | None:
-        """The largest of the usual write requests that arrives whole."""
-        return next((size for size in REQUEST_SIZES if self._takes(size)), None)
+    def requests(self, told: int | None, at_once: int) -> dict[str, Any]:
+        """The largest write requests that arrive whole, over two channels at once if there may be.
+
+        `told`: what the server says that it takes; else the usual ones are tried.
+        """
+        largest = told or next((size for size in REQUEST_SIZES if self._takes(size)), None)
+        if at_once == 1 or self.kept is not None:
+            return {"request_size": largest}
+        if self._takes_over_two(largest or USUAL_REQUEST):
+            return {"request_size": largest}
+        if self._takes_over_two(_ONE_PACKET):
+            return {"request_size": _ONE_PACKET}
+        return {"request_size": largest, "at_once": 1}
 
     def flights(self) -> dict[str, Any]:
         """Which commands may be sent before the replies to earlier ones have come."""
@@ -108,6 +124,25 @@ class Aside:
             return server.size(path) == size
 
         return self._tried(arrives, request_size=size)
+
+    def _takes_over_two(self, size: int) -> bool:
+        """As uploads do it: two files at the same time."""
+        pieces = [bytes(size)] * _PIECES
+
+        def arrive(server: Server, path: str, second: str) -> bool:
+            with contextlib.closing(server.another()) as other, ThreadPoolExecutor(1) as pool:
+                running = pool.submit(other.put, pieces, second)
+                server.put(pieces, path)
+                running.result()
+            return all(self._is_whole(server, each, size * _PIECES) for each in (path, second))
+
+        return self._tried(arrive, (".txt.part", " (2).txt.part"), request_size=size)
+
+    def _is_whole(self, server: Server, path: str, size: int) -> bool:
+        try:
+            return server.size(path) == size
+        except Unsupported:  # it has confirmed it
+            return True
 
     def _tried(
         self, works: Callable[..., bool], endings: tuple[str, ...] = (".txt.part",), **known: Any

@@ -12,6 +12,9 @@ from config.accounts import Protocol as FileProtocol
 BLOCK = 255 * 1024
 """Bytes a source hands out at once: the largest write request that OpenSSH takes."""
 
+USUAL_REQUEST = 32 * 1024
+"""Bytes of a write request that every SFTP server takes (its draft, section 3)."""
+
 MOST_AT_ONCE = {FileProtocol.FTP: 4, FileProtocol.SFTP: 8}
 """Uploads that the program runs at once: connections, and channels on one connection."""
 

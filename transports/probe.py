@@ -178,8 +178,8 @@ class _Test:
         aside = Aside(session, self.settings.path, self.found.look, self._left, kept)
         if hashes:
             self._note(hash=aside.right_digest(hashes))
-        if self.settings.protocol is Protocol.SFTP and self.found.request_size is None:
-            self._note(request_size=aside.largest_request())
+        if self.settings.protocol is Protocol.SFTP:
+            self._note(**aside.requests(self.found.request_size, self.found.at_once or 1))
         can = self.found.rename and self.found.size and self.found.temporary and kept is None
         can = can and not set(self.found.avoids) - {"EPSV"}  # a flight has the others as well
         if self.settings.protocol is Protocol.FTP and can:

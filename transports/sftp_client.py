@@ -36,7 +36,7 @@ from paramiko.sftp import (
     int64,
 )
 
-from transports.base import BLOCK
+from transports.base import BLOCK, USUAL_REQUEST
 from transports.sftp_answers import (
     Attributes,
     Malformed,
@@ -53,8 +53,6 @@ from transports.watchdog import Watch
 from transports.words import own
 
 Told = TypeVar("Told")
-_REQUEST = 32 * 1024
-"""Bytes of a write that every server takes (section 3 of the draft)."""
 _LEAST_REQUEST = 1024
 """Bytes: a server that says it takes less is not believed."""
 
@@ -72,7 +70,7 @@ class SftpClient:
     ) -> None:
         """`answered_in` hears how many seconds each request took that was waited for.
 
-        `request_size`: what the server is known to take, though it does not say. `like`: of the
+        `request_size`: what the server is known to take, whatever it says. `like`: of the
         same server, which has told already what it takes.
         """
         self.channel = channel
@@ -81,7 +79,7 @@ class SftpClient:
         self._answered_in = answered_in
         self.told_request_size: int | None
         self.told_request_size = like.told_request_size if like else self._asked_request_size()
-        self.request_size = self.told_request_size or min(request_size or _REQUEST, BLOCK)
+        self.request_size = min(request_size or self.told_request_size or USUAL_REQUEST, BLOCK)
         channel.join()
 
     def close(self) -> None:

@@ -207,7 +207,8 @@ def test_every_session_of_a_test_wants_the_key_that_the_first_has_seen(
 
     monkeypatch.setattr("transports.probe.connect", connected)
     found(asyncssh_server.customer)
-    assert seen == [None, asyncssh_server.customer.host_key]
+    assert seen[0] is None
+    assert set(seen[1:]) == {asyncssh_server.customer.host_key}
 
 
 @pytest.mark.parametrize("handler", [Hashing, ModernHashing])
