@@ -88,6 +88,8 @@ def _unusable(name: str, path: Path, wanted: str, kind: str) -> str | None:
         text = path.read_text(encoding="ascii", errors="replace")
     except OSError as error:
         return f"{name} is not valid: {str(path)!r} cannot be read: {error.strerror or error}."
+    except ValueError:  # half a surrogate pair
+        return f"{name} is not valid: {str(path)!r} is not the name of a file."
     label = "PRIVATE KEY-----" if kind == "key" else "-----BEGIN CERTIFICATE-----"
     return None if label in text else f"{name} is not valid: {str(path)!r} is no {wanted}."
 
