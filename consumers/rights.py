@@ -124,7 +124,11 @@ def _publish(channel: Any, exchange: Exchange) -> None:
 
 
 def _consume(channel: Any, queue: str) -> None:
-    """RabbitMQ checks the right before the arguments: with these it gives nobody a message."""
+    """RabbitMQ checks the right before the arguments: with these it gives nobody a message.
+
+    Were they taken all the same, it would be one message, which goes back at once.
+    """
+    channel.basic_qos(0, 1, a_global=False)
     try:
         tag = channel.basic_consume(queue, no_ack=False, arguments={"x-priority": "none"})
     except PreconditionFailed:
