@@ -50,7 +50,8 @@ class SftpServer(SftpSession):
         stored = self._settings.capabilities.look
         if stored is Look.NOTHING:
             return ()
-        return tuple(dict.fromkeys([*([stored] if stored else []), Look.LSTAT, Look.STAT]))
+        usual = (Look.LSTAT, Look.STAT, Look.OPEN)
+        return tuple(dict.fromkeys([*([stored] if stored else []), *usual]))
 
     def answers(self) -> bool:
         """Whether the server still answers, be it with a refusal."""
@@ -100,9 +101,13 @@ class SftpServer(SftpSession):
     def exists(self, path: str, by: Look | None = None) -> bool:
         """Whether the name is taken. Raises CannotTell."""
         look = by or self.look or next(iter(self.looks), Look.NOTHING)
-        if look not in {Look.LSTAT, Look.STAT}:
-            raise CannotTell("The server does not tell whether a name is taken")
-        return self._look(path, look) is not None
+        match look:
+            case Look.LSTAT | Look.STAT:
+                return self._look(path, look) is not None
+            case Look.OPEN:
+                return self._opens(path)
+            case _:
+                raise CannotTell("The server does not tell whether a name is taken")
 
     def rename(self, path: str, to: str) -> None:
         """Rename without overwriting: the plain rename of version 3 (its draft, section 6.5).
@@ -257,6 +262,16 @@ class SftpServer(SftpSession):
                 if refusal.code == SFTP_NO_SUCH_FILE:
                     return None
                 raise CannotTell(refusal.words) from refusal
+
+    def _opens(self, path: str) -> bool:
+        with self._talk(self._reply):
+            try:
+                self._sftp.close_handle(self._sftp.open_to_read(path))
+            except Refused as refusal:
+                if refusal.code == SFTP_NO_SUCH_FILE:
+                    return False
+                raise CannotTell(refusal.words) from refusal
+        return True
 
     def _is_gone(self, path: str) -> bool:
         try:

@@ -105,18 +105,6 @@ def attributes_of(data: bytes) -> Attributes:
     return Attributes(size, packet.number() if flags & _HAS_MODE else None)
 
 
-def names_of(data: bytes) -> list[bytes]:
-    """The names of a listing, as many of them as the packet holds."""
-    packet = Packet(data)
-    count = packet.number()
-    names: list[bytes] = []
-    while len(names) < count and packet.rest:
-        names.append(packet.text())
-        packet.text()  # the line of `ls -l`
-        _skip_attributes(packet)
-    return names
-
-
 def extensions_of(data: bytes) -> dict[bytes, bytes]:
     """The extensions that a greeting names behind its version, and what it says of each."""
     packet = Packet(data)
@@ -155,19 +143,6 @@ def digest_of(data: bytes, algorithm: str) -> str:
     if used != algorithm.encode():
         raise Malformed(own("The server told a digest that it was not asked for"))
     return packet.rest.hex()
-
-
-def _skip_attributes(packet: Packet) -> None:
-    flags = packet.number()
-    for flag, width in ((_HAS_SIZE, 2), (_HAS_OWNER, 2), (_HAS_MODE, 1), (8, 2)):
-        for _ in range(width if flags & flag else 0):
-            packet.number()
-    if flags & 0x80000000:
-        left = packet.number()
-        while left and packet.rest:
-            packet.text()
-            packet.text()
-            left -= 1
 
 
 def _described(code: int) -> str:

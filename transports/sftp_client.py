@@ -149,9 +149,13 @@ class SftpClient:
         """The digest of a file (draft-ietf-secsh-filexfer-extensions-00, section 3)."""
         return self._digest("check-file-name", path, algorithm)
 
+    def open_to_read(self, path: str) -> bytes:
+        """A handle of a file that is there."""
+        return self._opened(path, SFTP_FLAG_READ)
+
     def digest_by_handle(self, path: str, algorithm: str) -> str:
         """The same, of a server that wants the file opened first."""
-        handle = self._opened(path, SFTP_FLAG_READ)
+        handle = self.open_to_read(path)
         try:
             return self._digest("check-file", handle, algorithm)
         finally:
@@ -200,6 +204,7 @@ class SftpClient:
             raise Refused(SFTP_BAD_MESSAGE, str(error)) from error
 
     def _ask(self, answered: Answered, kind: int, *args: Any) -> None:
+        args = tuple(_at_home(each) if isinstance(each, str) else each for each in args)
         self._number = self.channel.ask(answered, self._watch.moved, kind, *args)
 
     def _done(self, kind: int, *args: Any) -> None:
@@ -231,3 +236,11 @@ class _Reply:
     def has_come(self) -> bool:
         """Whether it has."""
         return self.kind >= 0
+
+
+def _at_home(path: str) -> str:
+    """`~/x` is `x` in the folder that the login leads to: the home, as over FTP.
+
+    OpenSSH's own expand-path@openssh.com means the same.
+    """
+    return path[2:].lstrip("/") or "." if path.startswith("~/") else path

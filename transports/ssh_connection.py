@@ -84,7 +84,7 @@ class SshConnection:
         self.transport = SshTransport(self.wire, limits.login, without, weak=weak)
         self.round_trip = math.inf
         """Seconds: the best that was seen of any session."""
-        self.folders: set[str] = {"", "."}
+        self.folders: set[str] = {"", ".", "~"}
         """Folders that are known to be there."""
         self._lock = threading.Lock()
         self._sessions: dict[object, Watch] = {}

@@ -19,7 +19,6 @@ from transports.sftp_answers import (
     extensions_of,
     handle_of,
     has_no_room,
-    names_of,
     write_limit_of,
 )
 
@@ -28,7 +27,6 @@ PARSERS: tuple[Callable[[bytes], object], ...] = (
     lambda data: check_status(CMD_STATUS, data),
     handle_of,
     attributes_of,
-    names_of,
     extensions_of,
     write_limit_of,
     has_no_room,
@@ -61,8 +59,3 @@ def test_a_status_without_words_is_told_by_its_number() -> None:
     with pytest.raises(Refused) as refused:
         check_status(CMD_STATUS, struct.pack(">I", 4))
     assert refused.value.words == "Failure"
-
-
-def test_the_names_of_a_listing_are_no_more_than_it_holds() -> None:
-    entry = struct.pack(">I", 1) + b"a" + struct.pack(">I", 0) + struct.pack(">I", 0)
-    assert names_of(_MANY + entry * 3) == [b"a", b"a", b"a"]
