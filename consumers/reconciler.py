@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from consumers.broker import NotRouted
+from consumers.faults import OURS
 from consumers.ledger import Ledger, Routing
 from consumers.routing import Router
 
@@ -15,14 +16,33 @@ def route_unrouted(ledger: Ledger, router: Router) -> int:
     """Publish the next turn of rows whose publish never came to its end; how many there were.
 
     Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless. What reaches no
-    queue holds up none of the others, and is tried again after UNROUTED_AGE.
+    queue, or makes the program fail, holds up none of the others, and is tried again after
+    UNROUTED_AGE.
     """
     stranded = ledger.files.unrouted(UNROUTED_AGE, BATCH)
-    failures = _route_again(ledger, router, stranded)
+    failures: dict[str, Exception]
+    try:
+        failures = {**_route_again(ledger, router, stranded)}
+    except OURS:
+        raise
+    except Exception:  # noqa: BLE001 - it is raised with the row that it belongs to
+        failures = _route_each(ledger, router, stranded)
     ledger.files.postpone(failures)
     for failure in failures.values():
         raise failure
     return len(stranded)
+
+
+def _route_each(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict[str, Exception]:
+    failures: dict[str, Exception] = {}
+    for each in stranded:
+        try:
+            failures |= _route_again(ledger, router, [each])
+        except OURS:
+            raise
+        except Exception as error:  # noqa: BLE001 - the others are to be routed
+            failures[each.recording_id] = error
+    return failures
 
 
 def route_stranded(ledger: Ledger, router: Router, account_id: str) -> int:
