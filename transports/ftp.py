@@ -8,6 +8,7 @@ kinds of sockets), `ftp_replies` (what is said, pure), `ftp_errors` (what a refu
 import contextlib
 import socket
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Self
 
 from pydantic import SecretStr
@@ -236,8 +237,8 @@ class FtpServer:
         Raises ConnectionLost where they do not.
         """
         connection, control = self._connection, self._connection.control
+        data = connection.accept_data("STOR", partial(self._folders.at, path), store_refused)
         name = self._folders.at(path)
-        data = connection.accept_data("STOR", name, store_refused)
         try:
             sent = self._stream(data, [_SAMPLE])
             with connection.talk(connection.limits.stall, store_refused):
@@ -257,20 +258,20 @@ class FtpServer:
     def _begin_store(self, path: str) -> socket.socket:
         """A data connection for the file. Where its path is refused, its bare name is tried."""
         try:
-            return self._begin_store_at(self._folders.at(path))
+            return self._begin_store_at(path)
         except PathRefused as refused:
             if self._connection.is_tested or self._folders.enters or "/" not in path:
                 raise
             self._folders.enters = True
             try:
-                return self._begin_store_at(self._folders.at(path))
+                return self._begin_store_at(path)
             except PathRefused:
                 self._folders.leave()
                 raise refused from None
 
-    def _begin_store_at(self, name: str) -> socket.socket:
+    def _begin_store_at(self, path: str) -> socket.socket:
         connection = self._connection
-        data = connection.accept_data("STOR", name, store_refused)
+        data = connection.accept_data("STOR", partial(self._folders.at, path), store_refused)
         if self.pipelines or not self._says_begin:
             return data
         try:

@@ -143,15 +143,23 @@ class FtpConnection:
         self.avoids.add(verb)
         self.reopen()
 
-    def accept_data(self, verb: str, path: str, judge: Judge | None) -> socket.socket:
-        """A data connection, and a transfer asked for over it."""
+    def accept_data(
+        self, verb: str, named: Callable[[], str], judge: Judge | None
+    ) -> socket.socket:
+        """A data connection, and a transfer asked for over it.
+
+        `named`: how the file is named where the session stands. It is asked before, as it may have
+        to enter a folder, and again after, as the session may have been made anew for EPSV.
+        """
+        named()
         data = self.data.open()
         self._watch.guard(data)
         try:
             # Only with a time limit does a write return with what it took; the watchdog's is first.
             data.settimeout(2 * self.limits.stall)
+            name = named()
             with self.talk(self.limits.reply, judge):
-                self.control.ask_transfer(verb, path)
+                self.control.ask_transfer(verb, name)
         except BaseException:
             self.close_data(data)
             raise

@@ -139,22 +139,25 @@ class Files:
     def _is_listed(self, path: str) -> bool:
         """By a listing of the one name or, where that could be a pattern, of its folder."""
         folder, name = posixpath.split(path)
-        asked = self._folders.at(path)
-        if _PATTERN.search(asked):
-            asked = "" if self._folders.enters else folder
-            if _PATTERN.search(asked) or name.startswith(_HIDDEN):
-                raise CannotTell("The server lists by patterns, and the name is one")
+        of_folder = bool(_PATTERN.search(self._folders.at(path)))
+        is_lost = bool(_PATTERN.search(folder)) and not self._folders.enters
+        if of_folder and (is_lost or name.startswith(_HIDDEN)):
+            raise CannotTell("The server lists by patterns, and the name is one")
         if "NLST" in self._connection.avoids:
             raise CannotTell("The server cannot be asked for a listing")
         try:
-            return self._lists(asked, name.encode().lower())
+            return self._lists(path, name.encode().lower(), of_folder=of_folder)
         except (ConnectionLost, Stalled, ProtocolFailed) as error:
             self._connection.forgo("NLST", error)
             raise CannotTell(error.words) from error
 
-    def _lists(self, asked: str, wanted: bytes) -> bool:
+    def _lists(self, path: str, wanted: bytes, *, of_folder: bool) -> bool:
+        def named() -> str:
+            name = self._folders.at(path)
+            return name if not of_folder else posixpath.dirname(name)
+
         connection = self._connection
-        data = connection.accept_data("NLST", asked, _listing_refused)
+        data = connection.accept_data("NLST", named, _listing_refused)
         try:
             if self._finds(data, wanted):
                 return True

@@ -219,6 +219,18 @@ def test_a_server_that_takes_bare_names_only_is_found_out_and_stored(
         deliver(customer, stored, recording)
 
 
+def test_a_file_is_never_written_beside_its_folder_where_the_session_was_made_anew(
+    tmp_path: Path, recording: Path
+) -> None:
+    class Both(odd({"EPSV": HANG_UP}), BareNames):  # type: ignore[misc]
+        pass
+
+    with serving(tmp_path, Both) as customer:
+        (customer.root / FOLDER).mkdir(parents=True)
+        deliver(customer, Capabilities(at_once=1, look=Look.MLST, enters=True), recording)
+        assert all(path.startswith(FOLDER) for path in files_in(customer.root))
+
+
 def test_what_is_found_out_of_a_usual_server_is_nothing_odd(tmp_path: Path) -> None:
     with serving(tmp_path, FTPHandler) as customer:
         stored = found(customer)
