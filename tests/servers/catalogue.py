@@ -21,7 +21,7 @@ from deploy.local.packages import unpacked
 from tests.servers.ftp_srv import FtpSrv
 from tests.servers.inetutils import InetutilsFtpd
 from tests.servers.openssh import Sshd
-from tests.servers.proftpd import Proftpd
+from tests.servers.proftpd import ModSftp, Proftpd
 from tests.servers.pure_ftpd import PureFtpd
 from tests.servers.ssh2 import Ssh2
 from tests.servers.twisted import TwistedFtp
@@ -87,6 +87,13 @@ _version_of_vsftpd = partial(of_debian, "vsftpd")
 _version_of_openssh = partial(of_debian, "openssh-server")
 _version_of_proftpd = partial(of_unpacked, "proftpd-core")
 
+_OF_OPENSSH = {
+    "internal-sftp -u 077": ["ForceCommand internal-sftp -u 077"],
+    "internal-sftp -P stat,lstat,fstat": ["ForceCommand internal-sftp -P stat,lstat,fstat"],
+    "internal-sftp -P rename,posix-rename": ["ForceCommand internal-sftp -P rename,posix-rename"],
+}
+"""Lines of sshd_config for each setting; `-P` names requests that are refused."""
+
 SERVERS = (
     Entry(*_VSFTPD, AS_SHIPPED, _version_of_vsftpd, Vsftpd),
     Entry(
@@ -144,6 +151,11 @@ SERVERS = (
         _version_of_openssh,
         partial(Sshd, extra=["MaxSessions 1"]),
     ),
+    *(
+        Entry(*_OPENSSH, setting, _version_of_openssh, partial(Sshd, extra=lines))
+        for setting, lines in _OF_OPENSSH.items()
+    ),
+    Entry("SFTP", "ProFTPD mod_sftp", AS_SHIPPED, _version_of_proftpd, ModSftp),
     Entry(
         "SFTP",
         "asyncssh",
