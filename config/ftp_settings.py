@@ -317,6 +317,12 @@ class _Delivery(BaseModel):
             options={"number": "Keep it, and add a number: name (2)", "overwrite": "Overwrite it"},
         ),
     )
+    replace_characters: bool = Field(
+        default=False,
+        title="Replace Characters",
+        description='What Windows forbids in names (\\ / : * ? " < > |) becomes "_".',
+        json_schema_extra=_entered(Input.CHECKBOX),
+    )
     alert_frequency: AlertFrequency = Field(
         default=AlertFrequency.EVERY,
         title="Alert Frequency",

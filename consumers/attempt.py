@@ -295,5 +295,6 @@ class Attempt:
                 kind=failure.kind if failure else None,
                 words=failure.words if failure else None,
                 advice=failure.advice if failure else None,
+                left=", ".join(uploaded.left) or None if uploaded else None,
             )
         )

@@ -1,14 +1,14 @@
 """What an upload is told of its recording, and what it asks of the ledger meanwhile."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from config.accounts import ExistingFile, FtpSettings
 from consumers.ledger import Claim
 from consumers.means import Means
 from consumers.revocation import Revocation
 from transports.errors import NameInUse, NotPermitted, Progress
-from transports.names import identified, join
+from transports.names import identified, join, portable
 from transports.upload import Intent, Job
 
 
@@ -28,7 +28,7 @@ class LedgerJournal:
     def check_name(self) -> None:
         """Raises NameInUse where a recording on its way has the place of this one."""
         if self._overwrites and self.means.ledger.files.is_on_its_way(
-            self.claim, self.settings.path
+            self._wanting, self.settings.path
         ):
             raise NameInUse("Another recording of this name is on its way")
 
@@ -36,22 +36,24 @@ class LedgerJournal:
         """Paths the file may take by the ledger, the wanted one first."""
         if self._overwrites:
             self._copy = 1
-            yield join(self.settings.path, self.claim.file_name)
+            yield join(self.settings.path, self._wanting.file_name)
             return
-        for copy, path in self.means.ledger.files.copies(self.claim, self.settings.path):
+        for copy, path in self.means.ledger.files.copies(self._wanting, self.settings.path):
             self._copy = copy
             yield path
 
     def own(self) -> str:
         """The path that carries the recording's id."""
         self._copy = 1
-        return join(self.settings.path, identified(self.claim.file_name, self.claim.recording_id))
+        return join(
+            self.settings.path, identified(self._wanting.file_name, self.claim.recording_id)
+        )
 
     def intend(self, intent: Intent) -> bool:
         """Reserve the path; False where it is another recording's. Raises NotPermitted."""
         files = self.means.ledger.files
         folder, overwrite = self.settings.path, self._overwrites
-        if files.intend(self.claim, intent, folder, self._copy, overwrite=overwrite):
+        if files.intend(self._wanting, intent, folder, self._copy, overwrite=overwrite):
             return True
         if not files.is_mine(self.claim):
             raise NotPermitted("Another session has taken the file over")
@@ -85,6 +87,13 @@ class LedgerJournal:
             removes=can.removes,
             progress=self.progress,
         )
+
+    @property
+    def _wanting(self) -> Claim:
+        """The claim, with the name that the recording is to have at this server."""
+        if not self.settings.replace_characters:
+            return self.claim
+        return replace(self.claim, file_name=portable(self.claim.file_name))
 
     @property
     def _overwrites(self) -> bool:

@@ -33,6 +33,8 @@ class TryEnded:
     kind: Kind | None = None
     words: str | None = None
     advice: str | None = None
+    left: str | None = None
+    """Paths of files of ours that the server did not let be removed."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ class Folders:
             return
         if not self._is_there(path):
             refused = self._make_all(path)
-            if not self._is_there(path) and not self._make_one_by_one(path):
+            is_made = self._is_there(path) or self._make_one_by_one(path)
+            # Gateways of buckets make folders that are not there before a file is: they are taken
+            # at their word, and the upload finds out.
+            if not is_made and refused is not None:
                 raise PathRefused(spoken(refused, self._connection.password))
         self._known.add(path)
 
@@ -63,11 +66,12 @@ class Folders:
             self._go_home()
         return is_there
 
-    def _make_all(self, path: str) -> str:
-        refused: str = _NOT_ENTERED
+    def _make_all(self, path: str) -> str | None:
+        """Why the last of the folders was refused, None where it was made."""
+        refused: str | None = _NOT_ENTERED
         for folder in with_parents(path):
             reply = self._connection.reply_to("MKD", folder)
-            refused = refused if is_done(reply) else reply
+            refused = None if is_done(reply) else reply
         return refused
 
     def _make_one_by_one(self, path: str) -> bool:

@@ -10,12 +10,16 @@ MAX_ID = 64
 """Characters of a recording's id that its name carries."""
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
+_FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
+"""What Windows has in no name (Microsoft, "Naming Files, Paths, and Namespaces")."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
     """The name as it may stand in the customer's folder: never a path, at most 255 bytes.
 
     `/`, `\\` and control characters become `_`; a longer name is shortened, its extension kept.
+    Blanks at both ends and dots at the end go: servers drop or replace them, each in its own way.
     Raises ValueError for `.`, `..`, the empty name and text that is not Unicode.
     """
     cleaned = _UNSAFE.sub("_", name)
@@ -25,7 +29,25 @@ def safe_name(name: str) -> str:
         cleaned.encode()
     except UnicodeEncodeError:
         raise ValueError("it is not valid Unicode text") from None
-    return _shortened(cleaned, "")
+    return _shortened(_trimmed(cleaned), "")
+
+
+def portable(name: str) -> str:
+    """The name without what servers commonly forbid in one: that becomes `_`."""
+    allowed = _FORBIDDEN.sub("_", name)
+    if _RESERVED.match(allowed):
+        allowed = f"_{allowed}"
+    return _shortened(_trimmed(allowed), "")
+
+
+def forbidden_in(name: str) -> str:
+    """What servers commonly forbid and the name has, for a person; empty where it has nothing."""
+    found = [f'"{sign}"' for sign in dict.fromkeys(_FORBIDDEN.findall(name))]
+    if name != name.rstrip(" ."):
+        found.append("a dot or a blank at the end")
+    if reserved := _RESERVED.match(name):
+        found.append(f"the name {reserved[1]}")
+    return ", ".join(found)
 
 
 def numbered(name: str, copy: int) -> str:
@@ -39,6 +61,7 @@ def identified(name: str, recording_id: str) -> str:
     An id that is long, or cannot stand in a name as it is, is shortened and has its digest behind.
     """
     mark = _NOT_PLAIN.sub("_", recording_id)[:MAX_ID]
+    mark = mark.rstrip(".")
     if mark != recording_id:
         mark = f"{mark}-{hashlib.sha256(recording_id.encode()).hexdigest()[:12]}"
     return _shortened(name, f"-{mark}")
@@ -63,10 +86,15 @@ def with_parents(folder: str) -> list[str]:
     return [str(parent) for parent in [*reversed(path.parents), path] if parent.name]
 
 
+def _trimmed(name: str) -> str:
+    return name.strip().rstrip(". \t\u00a0") or "_" * len(name)
+
+
 def _shortened(name: str, mark: str) -> str:
     suffix = PurePosixPath(name).suffix
     if len(suffix.encode()) > MAX_BYTES // 2:
         suffix = ""
     stem = name.removesuffix(suffix)
     room = MAX_BYTES - len((mark + suffix).encode())
-    return stem.encode()[:room].decode(errors="ignore") + mark + suffix
+    shortened = stem.encode()[:room].decode(errors="ignore") + mark + suffix
+    return shortened if len(stem.encode()) <= room else _trimmed(shortened)

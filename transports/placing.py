@@ -7,6 +7,7 @@ cannot withdraw it leaves the file to the start that has taken over.
 """
 
 import contextlib
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -51,7 +52,7 @@ def rename(
                 if not part.intend(journal, replace(intent, final=path)):
                     continue
                 journal.permit()
-                with contextlib.suppress(TargetExists):
+                with contextlib.suppress(TargetExists), telling_name(path):
                     server.rename(part.path, path)
                     return path
             if sees:
@@ -72,7 +73,8 @@ def move_over(server: Server, part: Part, path: str, journal: Journal) -> None:
     """Rename in place of the file that is there, in one step where the server can."""
     journal.permit()
     try:
-        server.replace(part.path, path)
+        with telling_name(path):
+            server.replace(part.path, path)
     except TargetExists:
         journal.permit()
         part.is_only_copy = True  # from before the request: its answer may be lost
@@ -85,7 +87,7 @@ def move_over(server: Server, part: Part, path: str, journal: Journal) -> None:
         try:
             server.replace(part.path, path)
         except TargetExists as again:
-            raise NameRefused(str(again)) from again
+            raise NameRefused(str(again), posixpath.basename(path)) from again
 
 
 def make_room(server: Server, intent: Intent, journal: Journal) -> bool:
@@ -111,6 +113,16 @@ def removed_on_failure(
         raise
 
 
+@contextlib.contextmanager
+def telling_name(path: str) -> Iterator[None]:
+    """Where a name is refused, say which one, and what in it servers commonly forbid."""
+    try:
+        yield
+    except NameRefused as refused:
+        refused.tell(posixpath.basename(path))
+        raise
+
+
 def _rename_to_own(server: Server, part: Part, intent: Intent, journal: Journal) -> str:
     path = journal.own()
     if not part.intend(journal, replace(intent, final=path)):
@@ -123,7 +135,7 @@ def _remove_old(server: Server, path: str) -> None:
     try:
         server.remove(path)
     except PathRefused as refused:  # it is about this file: others have other names
-        raise NameRefused(refused.words) from refused
+        raise NameRefused(refused.words, posixpath.basename(path)) from refused
 
 
 def _removed(server: Server, part: Part, journal: Journal) -> bool:

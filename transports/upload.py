@@ -159,7 +159,7 @@ class _InPlace:
     def _write(self, path: str, *, new: bool = False) -> Uploaded:
         self._journal.permit()
         server, job = self._server, self._job
-        with self._blamed_on_name(), self._removed_on_failure(path, new=new):
+        with self._blamed_on_name(path), self._removed_on_failure(path, new=new):
             content = send(server, self._source, job, path, new=new)
             verified = verify(server, path, content, job, may_be_taken=True)
         return Uploaded(path, content.size, content.sha256, verified, sent=True, left=self._left)
@@ -185,14 +185,14 @@ class _InPlace:
             raise refused
 
     @contextlib.contextmanager
-    def _blamed_on_name(self) -> Iterator[None]:
+    def _blamed_on_name(self, path: str) -> Iterator[None]:
         """Where the folder takes a plain name of ours, it is the file's name that was refused."""
         try:
             yield
         except PathRefused as refused:
             if not self._takes(self._sample()):
                 raise
-            raise NameRefused(refused.words) from refused
+            raise NameRefused(refused.words, posixpath.basename(path)) from refused
 
     def _takes(self, path: str) -> bool:
         try:

@@ -45,7 +45,7 @@ class Endings(Rows):
                         "size": uploaded.size,
                         "sha256": uploaded.sha256,
                         "verified": uploaded.verified.value,
-                        "parts": [],
+                        "parts": {"$literal": claim.still_there(uploaded.left)},
                         "claim": None,
                         **(alive if claim.casualty else {}),
                     }

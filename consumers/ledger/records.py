@@ -1,6 +1,6 @@
 """What the ledger hands out: frozen views of its documents."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -107,7 +107,8 @@ class Claim:
     size: int | None
     sha256: str | None
     part: str
-    leftovers: tuple[str, ...]
+    parts: tuple[Document, ...]
+    """Of earlier starts: what each may have left at the customer."""
     intent: Intent | None
     copy: int | None
     """Which `name (copy).ext` the intent reserved."""
@@ -116,6 +117,15 @@ class Claim:
     had to wait for it: as a probe for one."""
     created_at: datetime
     body: bytes
+
+    @property
+    def leftovers(self) -> tuple[str, ...]:
+        """Paths of temporary files that earlier starts may have left."""
+        return tuple(part_path(self.recording_id, part) for part in self.parts)
+
+    def still_there(self, paths: Collection[str]) -> list[Document]:
+        """Those of `parts` whose files have these paths."""
+        return [part for part in self.parts if part_path(self.recording_id, part) in paths]
 
     @property
     def routing(self) -> Routing:
@@ -140,9 +150,7 @@ class Claim:
             size=row["size"] if row["size_given"] else None,
             sha256=row["sha256"] if row["sha256_given"] else None,
             part=part_name(recording_id, start),
-            leftovers=tuple(
-                part_path(recording_id, part) for part in row["parts"] if part["start"] != start
-            ),
+            parts=tuple(part for part in row["parts"] if part["start"] != start),
             intent=Intent(**row["intent"]) if row.get("intent") else None,
             copy=row.get("copy"),
             suspected=row.get("suspected", 0),

@@ -75,18 +75,19 @@ def test_uploads_existing_files_and_alerts_are_set_and_shown(
 ) -> None:
     stage.account(asyncssh_server.customer)
     changed = ["--uploads", "3", "--existing-file", "overwrite", "--alert-frequency", "outage"]
-    assert courier.inside("accounts", "set", "acme", *changed, "--recovery-email").code == 0
+    switches = ["--recovery-email", "--replace-characters"]
+    assert courier.inside("accounts", "set", "acme", *changed, *switches).code == 0
     page = courier.inside("accounts", "show", "acme").out
     for line in ("Overwrite it", "Once an outage, and then daily", "recovery e-mail"):
         assert line in page
-    newer = ("uploads", "existing_file", "alert_frequency", "recovery_email")
+    newer = ("uploads", "existing_file", "alert_frequency", "recovery_email", "replace_characters")
     shown = courier.inside("accounts", "show", "acme", "--json").json["settings"]
-    assert [shown[name] for name in newer] == [3, "overwrite", "outage", True]
+    assert [shown[name] for name in newer] == [3, "overwrite", "outage", True, True]
 
     back = ["--uploads", "0", "--no-recovery-email"]
     assert courier.inside("accounts", "set", "acme", *back).code == 0
     shown = courier.inside("accounts", "show", "acme", "--json").json["settings"]
-    assert [shown[name] for name in newer] == [None, "overwrite", "outage", False]
+    assert [shown[name] for name in newer] == [None, "overwrite", "outage", False, True]
     assert courier.misused("accounts", "set", "acme", "--uploads", "9") == (
         "--uploads must be a whole number from 1 to 8."
     )

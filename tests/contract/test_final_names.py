@@ -154,3 +154,45 @@ def test_a_file_that_stays_too_small_is_not_delivered(tmp_path: Path, recording:
         with pytest.raises(VerificationFailed), opened(recording) as source:
             upload(session, source, job_by(Capabilities()), Ledger())
         assert files_in(root) == {}
+
+
+class Bucket(asyncssh.SFTPServer):
+    """Has folders only where a file is in them."""
+
+    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        """Accept it, and forget it."""
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """Make what is above."""
+        Path(self.map_path(path).decode()).parent.mkdir(parents=True, exist_ok=True)
+        return super().open(path, pflags, attrs)
+
+
+class BucketFtp(FTPHandler):  # type: ignore[misc]
+    """The same over FTP."""
+
+    def ftp_MKD(self, path: str) -> None:  # noqa: N802
+        """Accept it, and forget it."""
+        self.respond(f'257 "{path}" directory created.')
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+        """Make what is above."""
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        return super().ftp_STOR(file, mode)
+
+
+@pytest.mark.parametrize("kind", [Bucket, BucketFtp])
+def test_a_folder_that_is_not_there_before_a_file_is_is_no_failure(
+    tmp_path: Path, recording: Path, kind: Any
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    is_sftp = issubclass(kind, asyncssh.SFTPServer)
+    server = AsyncSshServer(root, sftp=kind) if is_sftp else PyFtpServer(root, handler=kind)
+    with server:
+        session = open_session(server.customer)
+        with opened(recording) as source:
+            job = job_by(Capabilities(), folder="calls/today")
+            upload(session, source, job, Ledger(names=("calls/today/call.wav",)))
+        session.close()
+    assert files_in(root) == {"calls/today/call.wav": SIZE}

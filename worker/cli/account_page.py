@@ -75,6 +75,7 @@ def _settings_lines(settings: FtpSettings | None) -> Iterator[tuple[str, Cell]]:
     yield "path", settings.path
     yield "uploads at once", settings.uploads or "as many as make it faster"
     yield "existing file", _label("existing_file", settings.existing_file)
+    yield "replace characters", "yes" if settings.replace_characters else "no"
     yield "e-mail alerts", ", ".join(settings.email_alerts) or "none"
     yield "alert frequency", _label("alert_frequency", settings.alert_frequency)
     yield "recovery e-mail", "yes" if settings.recovery_email else "no"

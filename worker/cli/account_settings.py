@@ -58,6 +58,9 @@ def set_settings(
     ] = None,
     uploads: Annotated[int | None, _field("uploads", also="0 is as if left empty.")] = None,
     existing_file: Annotated[ExistingFile | None, _field("existing_file")] = None,
+    replace_characters: Annotated[
+        bool | None, _field("replace_characters", "--replace-characters/--no-replace-characters")
+    ] = None,
     alert_frequency: Annotated[AlertFrequency | None, _field("alert_frequency")] = None,
     recovery_email: Annotated[
         bool | None, _field("recovery_email", "--recovery-email/--no-recovery-email")
@@ -81,6 +84,7 @@ def set_settings(
         "weak_algorithms": weak_algorithms,
         "uploads": uploads,
         "existing_file": existing_file,
+        "replace_characters": replace_characters,
         "alert_frequency": alert_frequency,
         "recovery_email": recovery_email,
     }

@@ -1,6 +1,7 @@
 """Who may start a recording's upload, and whose word on its end counts."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -103,6 +104,17 @@ def test_parts_of_earlier_starts_are_told_to_the_next(files: Deliveries) -> None
     waits(files, second, part_left=False)
     third = claimed(files)
     assert third.leftovers == (f"{FOLDER}/{first.part}",)
+
+
+def test_a_delivered_file_keeps_a_note_of_what_could_not_be_removed(files: Deliveries) -> None:
+    first = claimed(files)
+    waits(files, first, part_left=True)
+    second = claimed(files)
+    waits(files, second, part_left=True)
+    third = claimed(files)
+    left = (f"{FOLDER}/{first.part}",)
+    assert files.delivered(third, replace(uploaded(), left=left))
+    assert row(files)["parts"] == [{"start": 1, "folder": FOLDER}]
 
 
 @pytest.mark.parametrize("name", ["intend", "delivered", "waits", "dead_lettered", "release"])

@@ -35,6 +35,7 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
         "Weak Algorithms",
         "Uploads at Once",
         "Existing File",
+        "Replace Characters",
         "Alert Frequency",
         "Recovery Email",
     ]
@@ -244,6 +245,7 @@ def test_an_empty_form_has_nothing_but_empty_lists_and_unticked_boxes() -> None:
         "email_alerts": (),
         "host_keys": (),
         "weak_algorithms": False,
+        "replace_characters": False,
         "recovery_email": False,
     }
     assert read_form({"port": " ", "password": ""}) == read_form({})

@@ -129,6 +129,14 @@ def test_refusals_of_ftp_are_told_by_their_code(reply: str, expected: type[Trans
     assert (type(failure), failure.words) == (expected, reply)
 
 
+def test_a_refused_name_is_told_with_what_servers_commonly_forbid_in_it() -> None:
+    refused = errors.NameRefused("550 The filename is incorrect.", "14:05.wav")
+    assert 'does not accept the name "14:05.wav"' in refused.advice
+    assert 'forbid ":"' in refused.advice
+    assert '"Replace Characters"' in refused.advice
+    assert "forbid" not in errors.NameRefused("553 No.", "call.wav").advice
+
+
 def test_every_error_of_the_package_has_a_kind_and_advice() -> None:
     for of in _all_below(TransferError):
         failure = of("x") if of is not HostKeyChanged else of(pinned="x", shown="y")

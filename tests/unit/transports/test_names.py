@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transports.names import MAX_BYTES, join, numbered, part_name, safe_name, with_parents
+from transports.names import (
+    MAX_BYTES,
+    forbidden_in,
+    identified,
+    join,
+    numbered,
+    part_name,
+    portable,
+    safe_name,
+    with_parents,
+)
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=400)
 
@@ -21,6 +31,12 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=400)
         ("x" * 300 + ".wav", "x" * 251 + ".wav"),
         ("ü" * 200 + ".wav", "ü" * 125 + ".wav"),
         ("a." + "x" * 300, "a." + "x" * 253),
+        ("  call.wav  ", "call.wav"),
+        ("call.wav\u00a0", "call.wav"),
+        ("call. . ", "call"),
+        (".call.wav", ".call.wav"),
+        ("...", "___"),
+        ("x" * 254 + " y", "x" * 254),
     ],
 )
 def test_a_name_is_never_a_path_and_never_too_long(given_name: str, safe: str) -> None:
@@ -53,6 +69,64 @@ def test_a_numbered_name_is_another_one_that_is_not_too_long(text: str, copy: in
     assert numbered(name, copy) != name
     assert f"({copy})" in numbered(name, copy)
     assert len(numbered(name, copy).encode()) <= MAX_BYTES
+
+
+@given(NAMES)
+def test_no_name_has_a_blank_at_an_end_or_a_dot_at_the_last(text: str) -> None:
+    if text in {".", ".."}:
+        return
+    name = safe_name(text)
+    assert name == name.strip()
+    assert not name.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "replaced", "hint"),
+    [
+        ("call.wav", "call.wav", ""),
+        ("14:05 <a>.wav", "14_05 _a_.wav", '":", "<", ">"'),
+        ('a*b?c|d"e.wav', "a_b_c_d_e.wav", '"*", "?", "|", """'),
+        ("CON.wav", "_CON.wav", "the name CON"),
+        ("com1", "_com1", "the name com1"),
+        ("console.wav", "console.wav", ""),
+        ("call.", "call", "a dot or a blank at the end"),
+    ],
+)
+def test_what_servers_commonly_forbid_is_named_and_can_be_replaced(
+    name: str, replaced: str, hint: str
+) -> None:
+    assert portable(name) == replaced
+    assert forbidden_in(name) == hint
+    assert forbidden_in(portable(name)) == ""
+
+
+@pytest.mark.parametrize(
+    ("recording_id", "name"),
+    [
+        ("8f6c2f0e-1a2b", "call-8f6c2f0e-1a2b.wav"),
+        ("a/b", "call-a_b-c14cddc033f6.wav"),
+        ("x" * 128, f"call-{'x' * 64}-4ea5c508a679.wav"),
+    ],
+)
+def test_a_name_can_carry_the_id_of_its_recording(recording_id: str, name: str) -> None:
+    stem, given_stem = (
+        each.rpartition("-")[0] for each in (identified("call.wav", recording_id), name)
+    )
+    assert stem == given_stem
+    assert identified("call.wav", recording_id).endswith(".wav")
+
+
+@given(NAMES, st.text(min_size=1, max_size=128), st.text(min_size=1, max_size=128))
+def test_names_with_ids_are_one_for_each_recording_and_not_too_long(
+    text: str, one: str, other: str
+) -> None:
+    if text in {".", ".."}:
+        return
+    name = safe_name(text)
+    first, second = (each.encode("ascii", "ignore").decode() or "id" for each in (one, other))
+    assert (identified(name, first) == identified(name, second)) == (first == second)
+    assert len(identified(name, first).encode()) <= MAX_BYTES
+    assert safe_name(identified(name, first)) == identified(name, first)
 
 
 def test_a_numbered_name_keeps_its_extension() -> None:
