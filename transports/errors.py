@@ -54,8 +54,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Self, assert_never
 
-from transports.names import forbidden_in
-
 
 class Kind(StrEnum):
     """Who has to mend a failure: decides whether it counts, and for what."""
@@ -235,19 +233,12 @@ class FileFailure(TransferError):
 
 
 class NameRefused(FileFailure):
-    """`name`: the one that was refused, where it is known."""
-
     advice = "The server does not accept this file name."
 
-    def __init__(self, words: str, name: str = "") -> None:
-        super().__init__(words)
-        if name:
-            self.tell(name)
-
-    def tell(self, name: str) -> None:
-        """Say in the advice which name was refused, and what in it may be why."""
+    def tell(self, name: str, forbidden: str) -> None:
+        """Say in the advice which name was refused, and what in it servers commonly forbid."""
         self.advice = f'The server does not accept the name "{name}".'
-        if forbidden := forbidden_in(name):
+        if forbidden:
             self.advice += (
                 f" Many servers, those on Windows among them, forbid {forbidden}: with "
                 '"Replace Characters" of the FTP settings it becomes "_".'

@@ -160,7 +160,7 @@ class FtpServer:
             raise
         self._connection.close_data(data)
         try:
-            return self._confirmed(path, look_at)
+            return self._confirmed(path, look_at, sent)
         except (ConnectionLost, Stalled) as error:
             if self._connection.ended or not (not self.connected and self._arrived(path, sent)):
                 raise error from None
@@ -296,11 +296,12 @@ class FtpServer:
             sent += len(block)
         return sent
 
-    def _confirmed(self, path: str, look_at: str | None) -> Seen:
+    def _confirmed(self, path: str, look_at: str | None, sent: int) -> Seen:
         """Wait for the end of a transfer, and for what is asked along with it."""
         connection, control = self._connection, self._connection.control
         flight = self._flight(path, look_at) if self.pipelines else []
-        with connection.talk(connection.limits.stall, store_refused):
+        seconds = connection.limits.finish(sent, self._capabilities.finish_seconds)
+        with connection.talk(seconds, store_refused):
             if self._queues and flight:
                 control.ask(*flight)
             try:

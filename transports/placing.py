@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from transports.base import CannotTell, Seen, Server, TargetExists
 from transports.errors import NameInUse, NameRefused, PathRefused, Progress, TransferError
 from transports.job import UNKNOWN_SIZE, Intent, Job, Journal
+from transports.names import forbidden_in
 from transports.taken import Names, find_look
 
 NO_NAME_LEFT = "Every name that it could have is taken"
@@ -87,7 +88,7 @@ def move_over(server: Server, part: Part, path: str, journal: Journal) -> None:
         try:
             server.replace(part.path, path)
         except TargetExists as again:
-            raise NameRefused(str(again), posixpath.basename(path)) from again
+            raise name_refused(str(again), path) from again
 
 
 def make_room(server: Server, intent: Intent, journal: Journal) -> bool:
@@ -119,8 +120,20 @@ def telling_name(path: str) -> Iterator[None]:
     try:
         yield
     except NameRefused as refused:
-        refused.tell(posixpath.basename(path))
+        _tell_name(refused, path)
         raise
+
+
+def name_refused(words: str, path: str) -> NameRefused:
+    """The server refused the name of this path, in these words."""
+    refused = NameRefused(words)
+    _tell_name(refused, path)
+    return refused
+
+
+def _tell_name(refused: NameRefused, path: str) -> None:
+    name = posixpath.basename(path)
+    refused.tell(name, forbidden_in(name))
 
 
 def _rename_to_own(server: Server, part: Part, intent: Intent, journal: Journal) -> str:
@@ -135,7 +148,7 @@ def _remove_old(server: Server, path: str) -> None:
     try:
         server.remove(path)
     except PathRefused as refused:  # it is about this file: others have other names
-        raise NameRefused(refused.words, posixpath.basename(path)) from refused
+        raise name_refused(refused.words, path) from refused
 
 
 def _removed(server: Server, part: Part, journal: Journal) -> bool:

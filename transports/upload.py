@@ -14,6 +14,7 @@ from transports.placing import (
     NO_NAME_LEFT,
     Part,
     make_room,
+    name_refused,
     overwrite,
     removed_on_failure,
     rename,
@@ -151,9 +152,13 @@ class _InPlace:
         return self._server.look is not None
 
     def _sample(self) -> str:
-        """A plain name of ours that ends as the recording's does."""
+        """A plain name of ours that ends as the recording's does.
+
+        Where it may have to stay it is the same for all recordings, so that only one stays.
+        """
         wanted = Names(self._server, self._journal).wanted() or ""
-        stem = self._job.part.removesuffix(".part")
+        goes = self._job.removes and self._job.look is not None
+        stem = self._job.part.removesuffix(".part") if goes else "courier-test"
         return join(self._job.folder, stem + PurePosixPath(posixpath.basename(wanted)).suffix)
 
     def _write(self, path: str, *, new: bool = False) -> Uploaded:
@@ -192,7 +197,7 @@ class _InPlace:
         except PathRefused as refused:
             if not self._takes(self._sample()):
                 raise
-            raise NameRefused(refused.words, posixpath.basename(path)) from refused
+            raise name_refused(refused.words, path) from refused
 
     def _takes(self, path: str) -> bool:
         try:

@@ -13,12 +13,18 @@ from tests.integration.platform import Platform, running
 
 
 class Blind(asyncssh.SFTPServer):
-    """Tells of no path what stands there."""
+    """Tells of no path what stands there, and lets nobody read."""
 
     def lstat(self, path: bytes) -> Any:  # noqa: ARG002
         raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no looking")
 
     stat = lstat
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """For writing alone."""
+        if pflags & asyncssh.FXF_READ:
+            raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no reading")
+        return super().open(path, pflags, attrs)
 
 
 def test_where_nothing_tells_what_is_taken_the_name_carries_the_id_and_the_row_says_so(

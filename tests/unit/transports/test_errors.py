@@ -13,7 +13,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from pydantic import SecretStr
 
-from transports import errors, ftp_errors, ssh, ssh_connection, words
+from transports import errors, ftp_errors, placing, ssh, ssh_connection, words
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -130,11 +130,11 @@ def test_refusals_of_ftp_are_told_by_their_code(reply: str, expected: type[Trans
 
 
 def test_a_refused_name_is_told_with_what_servers_commonly_forbid_in_it() -> None:
-    refused = errors.NameRefused("550 The filename is incorrect.", "14:05.wav")
+    refused = placing.name_refused("550 The filename is incorrect.", "calls/14:05.wav")
     assert 'does not accept the name "14:05.wav"' in refused.advice
     assert 'forbid ":"' in refused.advice
     assert '"Replace Characters"' in refused.advice
-    assert "forbid" not in errors.NameRefused("553 No.", "call.wav").advice
+    assert "forbid" not in placing.name_refused("553 No.", "call.wav").advice
 
 
 def test_every_error_of_the_package_has_a_kind_and_advice() -> None:

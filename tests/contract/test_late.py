@@ -1,0 +1,56 @@
+"""A server that scans or hashes a file at its end confirms it late."""
+
+import threading
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pyftpdlib.handlers import FTPHandler
+
+from config.accounts import Capabilities
+from deploy.local.customers import PyFtpServer
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from transports.base import Limits
+from transports.upload import Verified, upload
+
+
+class Scanning(FTPHandler):  # type: ignore[misc]
+    """Confirms a file later than the stall limit."""
+
+    logins: ClassVar[list[str]] = []
+    seconds = 2 * LIMITS.stall
+
+    def on_login(self, username: str) -> None:
+        """Note it."""
+        self.logins.append(username)
+
+    def respond(self, resp: str, *arguments: Any, **more: Any) -> None:
+        """Everything else at once."""
+        if resp.startswith("226"):
+            threading.Event().wait(self.seconds)
+        super().respond(resp, *arguments, **more)
+
+
+def test_a_late_confirmation_is_waited_for_as_long_as_the_test_has_seen(
+    tmp_path: Path, recording: Path
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    Scanning.logins.clear()
+    with PyFtpServer(root, handler=Scanning) as server:
+        session = open_session(server.customer, capabilities=Capabilities(finish_seconds=20))
+        with opened(recording) as source:
+            done = upload(session, source, job(), Ledger())
+        session.close()
+    assert done.verified is Verified.SIZE
+    assert len(Scanning.logins) == 1, (
+        "it was waited for, and not looked for over another connection"
+    )
+    assert files_in(root) == {"call.wav": 480_044}
+
+
+def test_the_limit_of_the_end_grows_with_the_size_and_with_what_was_seen() -> None:
+    limits = Limits(stall=60)
+    assert limits.finish(0) == 180
+    assert limits.finish(1_000_000_000) == 1180
+    assert limits.finish(0, 75) == 225
+    assert limits.finish(0, 1) == 180
