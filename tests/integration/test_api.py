@@ -153,7 +153,10 @@ def test_settings_that_were_read_may_be_changed_and_given_back(
 
     invented = {**read, "path": "in", "capabilities": {"size": False}}
     assert provider.put(where, json=invented).status_code == 200
-    assert provider.get(where).json() == {**read, "path": "in"}
+    again = provider.get(where).json()
+    for each in (read, again):
+        del each["capabilities"]["finish_seconds"]  # measured anew by each test
+    assert again == {**read, "path": "in"}
     assert console.actions("acme")[0] == "settings.saved"
 
 
