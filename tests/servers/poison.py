@@ -75,6 +75,7 @@ class Poisoned(asyncssh.SFTPServer):
             raise asyncssh.SFTPQuotaExceeded("Over quota")
         if self.way == "cut":
             self._channel.get_connection().abort()
+            raise asyncssh.SFTPFailure("Nothing of it is kept")
         while self.way == "stall" and not self.over.is_set():  # noqa: ASYNC110 - a thread sets it
             await asyncio.sleep(0.02)
 
