@@ -109,6 +109,7 @@ class SettingsShape(Given):
     existing_file: ExistingFile
     alert_frequency: AlertFrequency
     recovery_email: bool
+    replace_characters: bool
     capabilities: Capabilities
 
 
