@@ -14,6 +14,7 @@ from asyncssh.constants import (
     FX_OP_UNSUPPORTED,
     FX_PERMISSION_DENIED,
     FX_QUOTA_EXCEEDED,
+    FXF_READ,
 )
 
 from config.accounts import LogonType
@@ -342,10 +343,20 @@ class Fixed(asyncssh.SFTPServer):
         raise asyncssh.SFTPError(FX_OP_UNSUPPORTED, "no renaming")
 
 
+class Sealed(Blind):
+    """Lets nobody open a file that is there, either."""
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """To write alone."""
+        if pflags & FXF_READ:
+            raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no reading")
+        return super().open(path, pflags, attrs)
+
+
 def test_a_server_that_tells_no_sizes_is_believed_by_its_reply(
     tmp_path: Path, recording: Path
 ) -> None:
-    with _serving(tmp_path, sftp=Blind) as server:
+    with _serving(tmp_path, sftp=Sealed) as server:
         session = open_session(server.customer)
         with pytest.raises(Unsupported):
             session.size("a")
