@@ -19,21 +19,24 @@ def safe_name(name: str) -> str:
     """The name as it may stand in the customer's folder: never a path, at most 255 bytes.
 
     `/`, `\\` and control characters become `_`; a longer name is shortened, its extension kept.
-    Blanks at both ends and dots at the end go: servers drop or replace them, each in its own way.
-    Raises ValueError for `.`, `..`, the empty name and text that is not Unicode.
+    Blanks at both ends go: servers drop or replace them, each in its own way.
+    Raises ValueError for `.`, `..`, a name of blanks and text that is not Unicode.
     """
-    cleaned = _UNSAFE.sub("_", name)
+    cleaned = _UNSAFE.sub("_", name).strip(" ")
     if cleaned in {"", ".", ".."}:
         raise ValueError(f"{name!r} is not a file name")
     try:
         cleaned.encode()
     except UnicodeEncodeError:
         raise ValueError("it is not valid Unicode text") from None
-    return _shortened(_trimmed(cleaned), "")
+    return _shortened(cleaned, "")
 
 
 def portable(name: str) -> str:
-    """The name without what servers commonly forbid in one: that becomes `_`."""
+    """The name without what servers commonly forbid in one: that becomes `_`.
+
+    Blanks and dots at its end go.
+    """
     allowed = _FORBIDDEN.sub("_", name)
     if _RESERVED.match(allowed):
         allowed = f"_{allowed}"
@@ -87,7 +90,7 @@ def with_parents(folder: str) -> list[str]:
 
 
 def _trimmed(name: str) -> str:
-    return name.strip().rstrip(". \t\u00a0") or "_" * len(name)
+    return name.strip().rstrip(". ") or "_" * len(name)
 
 
 def _shortened(name: str, mark: str) -> str:
@@ -97,4 +100,4 @@ def _shortened(name: str, mark: str) -> str:
     stem = name.removesuffix(suffix)
     room = MAX_BYTES - len((mark + suffix).encode())
     shortened = stem.encode()[:room].decode(errors="ignore") + mark + suffix
-    return shortened if len(stem.encode()) <= room else _trimmed(shortened)
+    return shortened.rstrip(" ")

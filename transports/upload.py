@@ -40,7 +40,6 @@ def upload(server: Server, source: Source, job: Job, journal: Journal) -> Upload
         if finished is not None:
             return finished
         job.progress.phase = Phase.FOLDER
-        job.progress.phase = Phase.FOLDER
         server.make_directory(job.folder)
         job.progress.phase = Phase.LOOKING
         left = remove_leftovers(server, job, journal)

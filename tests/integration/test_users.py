@@ -193,9 +193,9 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password(console: Console) -> 
     def quickest(login: str) -> float:
         times = []
         for _ in range(7):
-            start = time.perf_counter()
+            start = time.thread_time()
             assert console.users.verify(login, wrong) is None
-            times.append(time.perf_counter() - start)
+            times.append(time.thread_time() - start)
         return min(times)
 
     known, unknown = quickest("anna"), quickest("bert")

@@ -234,7 +234,8 @@ def test_no_reason_adds_a_line_to_the_header() -> None:
     ("given_name", "name"),
     [
         ("call.wav", "call.wav"),
-        ("  call.wav ", "  call.wav "),
+        ("  call.wav ", "call.wav"),
+        ("call. ", "call."),
         ("../../etc/passwd", ".._.._etc_passwd"),
         ("..\\..\\boot.ini", ".._.._boot.ini"),
         ("a/b\\c.wav", "a_b_c.wav"),

@@ -16,7 +16,9 @@ from transports.names import (
     with_parents,
 )
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=400)
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=400).filter(
+    lambda text: text.strip(" ") not in {"", ".", ".."}
+)
 
 
 @pytest.mark.parametrize(
@@ -32,10 +34,9 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=400)
         ("ü" * 200 + ".wav", "ü" * 125 + ".wav"),
         ("a." + "x" * 300, "a." + "x" * 253),
         ("  call.wav  ", "call.wav"),
-        ("call.wav\u00a0", "call.wav"),
-        ("call. . ", "call"),
+        ("call. . ", "call. ."),
         (".call.wav", ".call.wav"),
-        ("...", "___"),
+        ("...", "..."),
         ("x" * 254 + " y", "x" * 254),
     ],
 )
@@ -43,7 +44,7 @@ def test_a_name_is_never_a_path_and_never_too_long(given_name: str, safe: str) -
     assert safe_name(given_name) == safe
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "\ud800"])
+@pytest.mark.parametrize("name", ["", " ", ".", "..", " .. ", "\ud800"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not"):
         safe_name(name)
@@ -51,8 +52,6 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 
 @given(NAMES)
 def test_any_text_becomes_one_name_of_its_own_folder(text: str) -> None:
-    if text in {".", ".."}:
-        return
     name = safe_name(text)
     assert len(name.encode()) <= MAX_BYTES
     assert not set(name) & set("/\\\r\n\0")
@@ -62,8 +61,6 @@ def test_any_text_becomes_one_name_of_its_own_folder(text: str) -> None:
 
 @given(NAMES, st.integers(2, 10_000))
 def test_a_numbered_name_is_another_one_that_is_not_too_long(text: str, copy: int) -> None:
-    if text in {".", ".."}:
-        return
     name = safe_name(text)
     assert numbered(name, 1) == name
     assert numbered(name, copy) != name
@@ -72,12 +69,10 @@ def test_a_numbered_name_is_another_one_that_is_not_too_long(text: str, copy: in
 
 
 @given(NAMES)
-def test_no_name_has_a_blank_at_an_end_or_a_dot_at_the_last(text: str) -> None:
-    if text in {".", ".."}:
-        return
+def test_no_name_has_a_blank_at_an_end_nor_a_portable_one_a_dot_at_the_last(text: str) -> None:
     name = safe_name(text)
-    assert name == name.strip()
-    assert not name.endswith(".")
+    assert name == name.strip(" ")
+    assert not portable(name).endswith((".", " "))
 
 
 @pytest.mark.parametrize(
@@ -120,8 +115,6 @@ def test_a_name_can_carry_the_id_of_its_recording(recording_id: str, name: str) 
 def test_names_with_ids_are_one_for_each_recording_and_not_too_long(
     text: str, one: str, other: str
 ) -> None:
-    if text in {".", ".."}:
-        return
     name = safe_name(text)
     first, second = (each.encode("ascii", "ignore").decode() or "id" for each in (one, other))
     assert (identified(name, first) == identified(name, second)) == (first == second)
