@@ -128,6 +128,8 @@ def test_a_cut_connection_is_the_end_of_all_its_sessions(sftp_customer: Customer
         for held in blocks:
             held.go.set()
         assert [type(failure(each)) for each in running] == [ConnectionLost] * 2
+        for each in (first, second):  # whose file was sent by then has looked at it once more
+            each.close()
         assert not any(each.connected for each in (first, second, idle))
         with pytest.raises(ConnectionLost):
             idle.another()

@@ -69,7 +69,7 @@ def test_numbers_belong_to_the_provider_and_their_methods_to_the_account(
     assert "not one of the account" in browser.notice(page, number="+4416", method="ftp")
     assert "go by Email." in browser.notice(f"{page}/default", method="email")
     assert browser.send_form(f"{page}/remove", number="+441632960001").status_code == 403
-    assert "printable" in provider.notice(page, number="\u0664", method="ftp")
+    assert "2 to 15 digits" in provider.notice(page, number="\u0664", method="ftp")
     number = console.platform.core.directory.number("+441632960001")
     assert number is not None
     assert number.method is DeliveryMethod.FTP_AND_EMAIL
