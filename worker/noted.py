@@ -1,11 +1,12 @@
 """What the audit notes of a change, the same whether a page, the API or a command made it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import SecretStr
 
 from config.accounts import Account, DeliveryMethod, FtpSettings
+from config.audit import Action
 from config.numbers import Number
 from config.tokens import Token
 from consumers.invalid import InvalidMessage
@@ -14,6 +15,8 @@ NAMED = 20
 """At most so many recordings are named; all are counted."""
 
 Facts = dict[str, Any]
+Change = tuple[Action, str, Facts, Facts]
+"""What was done, of which account, before and after."""
 
 
 def account_created(account: Account) -> Facts:
@@ -43,14 +46,16 @@ def default_method(method: DeliveryMethod) -> Facts:
     return {"default_method": method}
 
 
-def number_before(number: Number | None) -> Facts:
-    """Of a number that may not be known yet."""
-    return {} if number is None else number_set(number)
+def number_set(before: Number | None, after: Number) -> Iterator[Change]:
+    """Of a number as it was stored.
 
-
-def number_set(number: Number) -> Facts:
-    """Of a number as it was stored."""
-    return {"account_id": number.account_id, "method": number.method}
+    One that was another account's is an entry of each, and neither names the other account.
+    """
+    own = before
+    if before is not None and before.account_id != after.account_id:
+        yield Action.NUMBER_REMOVED, before.account_id, number_removed(before), {}
+        own = None
+    yield Action.NUMBER_SET, after.account_id, _number(own), _number(after)
 
 
 def number_removed(number: Number) -> Facts:
@@ -72,6 +77,10 @@ def invalid_events(done: Sequence[InvalidMessage]) -> Facts:
 def recordings(done: Sequence[str]) -> Facts:
     """Of recordings that were replayed or discarded."""
     return {"count": len(done), "recordings": ", ".join(done[:NAMED])}
+
+
+def _number(number: Number | None) -> Facts:
+    return {} if number is None else {"account_id": number.account_id, "method": number.method}
 
 
 def _given(settings: FtpSettings) -> Facts:

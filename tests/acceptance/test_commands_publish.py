@@ -24,6 +24,8 @@ def test_nothing_is_published_that_could_not_be_delivered(courier: Program, stag
     there.write_bytes(b"x")
     missing = courier.refuses("publish", there, "missing.wav", "--account", "acme")
     assert missing == "The file missing.wav does not exist: nothing was published."
+    device = courier.refuses("publish", "/dev/zero", "--account", "acme")
+    assert device.startswith("The file /dev/zero is a device, a pipe or a socket:")
     assert "'nobody'" in courier.refuses("publish", there, "--account", "nobody")
     assert "s3://" in courier.refuses("publish", "s3://bucket/key", "--account", "acme")
     two = courier.inside("publish", there, there, "--account", "acme", "--recording-id", "r1")

@@ -76,6 +76,26 @@ def test_numbers_belong_to_the_provider_and_their_methods_to_the_account(
     assert "was removed" in provider.notice(f"{page}/remove", number="+441632960001")
 
 
+def test_a_number_that_goes_to_another_account_is_in_the_audit_of_both_accounts(
+    console: Console,
+) -> None:
+    provider = console.browser("provider")
+    console.platform.core.directory.create("rival")
+    provider.notice(f"{ACME}/numbers", number="+441632960001", method="ftp")
+    provider.notice("/accounts/rival/numbers", number="+441632960001", method="email")
+
+    [lost, _] = console.services.audit.list(["acme"], 2)
+    [gained] = console.services.audit.list(["rival"], 1)
+    assert (lost.action, lost.target, lost.before, lost.after) == (
+        "number.removed",
+        "+441632960001",
+        {"method": "ftp"},
+        {},
+    )
+    assert (gained.action, gained.before) == ("number.set", {})
+    assert gained.after == {"account_id": "rival", "method": "email"}
+
+
 def test_an_account_is_added_by_the_provider_only(console: Console, browser: Browser) -> None:
     provider = console.browser("provider")
 

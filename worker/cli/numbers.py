@@ -34,14 +34,8 @@ def set_number(
         spelled = core.directory.spelling(number)
         before, after = core.directory.number(spelled), Number(spelled, account, method)
         core.directory.set_number(after)
-        record(
-            core,
-            Action.NUMBER_SET,
-            account,
-            noted.number_before(before),
-            noted.number_set(after),
-            target=spelled,
-        )
+        for each in noted.number_set(before, after):
+            record(core, *each, target=spelled)
     output.say(f"Recordings of {spelled} go to {account} by {method.value}.")
 
 

@@ -106,9 +106,14 @@ def _event(given: str, account_id: str, number: str | None, recording_id: str) -
 
 def _local(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
-        raise Refused(f"The file {path} {problem}: nothing was published.")
+        raise Refused(f"The file {path} {_no_file(path)}: nothing was published.")
     return {"file_url": path.resolve().as_uri(), "size": path.stat().st_size}
+
+
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder"
+    return "is a device, a pipe or a socket" if path.exists() else "does not exist"
 
 
 def _tell_published(events: list[Event], *, as_json: bool) -> None:

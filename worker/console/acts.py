@@ -147,13 +147,8 @@ class Acts:
             directory.set_number(number)
         else:
             directory.set_number_method(number)
-        self._note(
-            Action.NUMBER_SET,
-            number.account_id,
-            noted.number_before(before),
-            noted.number_set(number),
-            target=number.number,
-        )
+        for each in noted.number_set(before, number):
+            self._note(*each, target=number.number)
         return number
 
     def remove_number(self, account_id: str, given: str) -> None:
