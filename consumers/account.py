@@ -52,8 +52,9 @@ the end of their source."""
 JUST_NOW = 0.05
 """Seconds for which one reading of the account serves several claims: somebody who pauses it at
 this moment could not have been quicker."""
-AWAY = (BrokerAway, NotRouted, PyMongoError, OSError)
-"""The broker or the database cannot be reached at this moment."""
+AWAY = (BrokerAway, NotRouted, PyMongoError)
+"""The broker or the database cannot be reached at this moment. An OSError is not among them: where
+it comes from the broker's connection it is a BrokerAway already."""
 TO_BE_MENDED = (*AWAY, ConfigError)
 """What is no fault of the program."""
 

@@ -230,17 +230,18 @@ class Attempt:
         if failure.kind is Kind.OURS:
             self.around.means.ledger.files.release(self.claim)
             return Ended(self.claim, rests=OURS_DELAY)
-        self._settle(line, failure)
-        passes = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut)
+        is_kept = self._settle(line, failure)
+        passes = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut) or not is_kept
         return Ended(self.claim, passes=passes)
 
-    def _settle(self, line: Line, failure: TransferError) -> None:
+    def _settle(self, line: Line, failure: TransferError) -> bool:
+        """False where its dead letter could not be kept."""
         if failure.kind is Kind.BUSY:
             self.around.login.refused_beyond(line.others)
         shared = self.around.login.is_told(failure, line.losses)
         with self.around.failures.lock:
             self.around.failures.count += 1
-            self.around.settlement.failed(
+            return self.around.settlement.failed(
                 self.account,
                 self.begun,
                 self.claim,

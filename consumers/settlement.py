@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from config.accounts import Account
+from consumers.broker import BrokerRefuses, NotRouted
 from consumers.ledger import Blame, Claim, LastError, Relief, RunState
 from consumers.means import Means
 from consumers.observe import AccountChanged, FileEnded, Trouble
@@ -32,6 +33,8 @@ from transports.upload import Uploaded
 RACE_SECONDS = (0.005, 0.5)
 """The first and the longest pause before a decision is made anew, because somebody has changed the
 account in between."""
+UNBURIED_SECONDS = 30.0
+"""A file waits so long whose dead letter RabbitMQ did not take: somebody has to mend that."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Settlement:
             return False
         if claim.casualty:
             self.means.observe(FileEnded("replayed", self.account_id, claim.recording_id))
+        elif claim.tries + 1 >= self.means.rules.max_tries:  # it may have waited to be buried
+            self.means.ledger.accounts.queue_usable(self.account_id, "burying")
         self.means.observe(
             FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
         )
@@ -65,27 +70,33 @@ class Settlement:
         running: int,
         shared: bool,
         suspected: bool,
-    ) -> None:
+    ) -> bool:
         """The try failed: by the policy's decision on the state at its end, `begun` its start.
 
-        `running` uploads were at the server; `shared`: its lost connection is counted already;
-        `suspected`: it may be the file that the server does not take, whatever it says.
+        False where its dead letter could not be kept: the file waits for that, and one that its
+        account is not to blame for tells nothing of it. `running` uploads were at the server;
+        `shared`: its lost connection is counted already; `suspected`: it may be the file that the
+        server does not take, whatever it says.
         """
         kind = judged(failure.kind, running=running)
         error = LastError.of(failure, kind)
         decide_on = partial(self._decide, begun, claim, failure, running=running, shared=shared)
         decision: Decision | None = None
+        is_kept = True
         for run in self._until_it_holds():
             again = decide_on(run)
             if decision is None:
-                self._settle_file(
+                is_kept = self._settle_file(
                     claim, again.file, failure, error, run.streak, suspected=suspected
                 )
+                if not is_kept and kind is not Kind.ACCOUNT:
+                    break
             elif decision.file.counted and not again.file.counted:
                 self._take_back(claim, decision.file)
             decision = again
             if self._settle_account(account, run, decision, error):
-                return
+                break
+        return is_kept
 
     def changed(self, state: State, failures: int, error: LastError | None = None) -> None:
         """Tell that the account's running state has changed."""
@@ -161,8 +172,12 @@ class Settlement:
         streak: int,
         *,
         suspected: bool,
-    ) -> None:
+    ) -> bool:
+        """False where it should be a dead letter and cannot: it waits, and nothing is counted."""
         by_account = error.kind == Kind.ACCOUNT
+        is_kept = isinstance(outcome, Retry) or claim.casualty or self._bury(claim, error.kind)
+        if not is_kept:
+            outcome = Retry(UNBURIED_SECONDS, counted=False)
         if isinstance(outcome, Retry):
             self.means.ledger.files.waits(
                 claim,
@@ -173,9 +188,7 @@ class Settlement:
                 part_left=failure.part_left,
                 suspected=suspected,
             )
-            return
-        if not claim.casualty:
-            self.means.dead_letters.bury(claim.routing, claim.tries + 1, error.kind)
+            return is_kept
         self.means.ledger.files.dead_lettered(
             claim,
             counted=outcome.counted,
@@ -189,6 +202,19 @@ class Settlement:
             self.means.observe(
                 FileEnded("dead_lettered", self.account_id, claim.recording_id, reason=error.kind)
             )
+        return True
+
+    def _bury(self, claim: Claim, reason: str) -> bool:
+        """Whether the broker has the dead letter; where it refuses, the account shows why."""
+        accounts = self.means.ledger.accounts
+        try:
+            self.means.dead_letters.bury(claim.routing, claim.tries + 1, reason)
+        except (NotRouted, BrokerRefuses) as refusal:
+            accounts.queue_broken(self.account_id, "burying", str(refusal))
+            self.means.observe(Trouble("rabbitmq", f"{self.account_id}: {refusal}"))
+            return False
+        accounts.queue_usable(self.account_id, "burying")
+        return True
 
     def _settle_account(
         self, account: Account, run: RunState, decision: Decision, error: LastError

@@ -53,8 +53,9 @@ _FAULT = LastError(
     "Nothing to do at the server: the operators were told, and it is tried again by itself.",
     Speaker.COURIER.value,
 )
-QueueUse = Literal["routing", "consuming"]
-"""What an account's queue at the broker is for: files go in, a session takes them out."""
+QueueUse = Literal["routing", "consuming", "burying"]
+"""What an account's queues at the broker are for: files go in, a session takes them out; dead
+letters go into the other one."""
 QUEUE_ADVICE = (
     "Look at the account's queue at RabbitMQ: delete it where it was not declared by Courier, or "
     "give Courier's user the right to configure, write and read it. The files wait until then."
@@ -69,6 +70,8 @@ FAULT_SECONDS = 2.0
 """An account rests for so long whose session died of a fault of the program, and twice as long each
 time until one comes to its end."""
 LONGEST_REST = 600.0
+LOOKS_SECONDS = 60
+"""For so long whoever has said "try now" is taken to look at what comes of it."""
 REMINDER_SECONDS = 86_400
 """Least time between two alerts of one outage, where it is told of once and then daily."""
 
@@ -114,9 +117,10 @@ class AccountStates:
         return _run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
 
     def read_own(self, account_id: str, epoch: int) -> RunState | None:
-        """The same for who works it in this epoch; None where a later one has it, or it is gone."""
+        """The same for who has adopted it in this epoch; None where another one has it, or none:
+        it is gone, or was stored anew."""
         projection = {"run": 1, "now": "$$NOW"}
-        document = self._accounts.find_one(_fenced(account_id, epoch), projection)
+        document = self._accounts.find_one({"_id": account_id, "run.epoch": epoch}, projection)
         return None if document is None else _run_state(document)
 
     def look(self, account_id: str) -> tuple[Account | None, RunState]:
@@ -154,6 +158,11 @@ class AccountStates:
         """The account's queue cannot be used: shown with the account until it can be again."""
         query = {"_id": account_id, "run.broken.words": {"$ne": _refused(words).words}}
         self._update(query, {"run.broken": _broken(use, words)})
+
+    def queue_usable(self, account_id: str, use: QueueUse) -> None:
+        """It can be used so: what was shown of it is over."""
+        query = {"_id": account_id, "run.broken.use": use}
+        self._update(query, {"run.broken": _broken(use, None)})
 
     def broken_queues(self) -> dict[str, LastError]:
         """By account, why its queue cannot be used; of a platform that is well none."""
@@ -222,8 +231,19 @@ class AccountStates:
         self._update(_fenced(account_id, epoch), values)
 
     def begin_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
-        """One file alone is tried next. False where its timer is not over (any more)."""
-        values = {"run.state": State.PROBING.value, "run.next_due": "$$NOW"}
+        """One file alone is tried next. False where its timer is not over (any more).
+
+        Whoever has said "try now" looks at the result of this probe only if it comes soon: there
+        may have been nothing to try until now, or a pause.
+        """
+        looks_since = {"$subtract": ["$$NOW", LOOKS_SECONDS * 1000]}
+        values: Document = {
+            "run.state": State.PROBING.value,
+            "run.next_due": "$$NOW",
+            "run.tried_now": {
+                "$and": ["$run.tried_now", {"$gte": ["$run.suspended_until", looks_since]}]
+            },
+        }
         timer_over = {
             "run.state": State.SUSPENDED.value,
             "$expr": {"$lte": ["$run.suspended_until", "$$NOW"]},

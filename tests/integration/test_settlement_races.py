@@ -162,3 +162,25 @@ def test_an_account_that_is_anothers_or_gone_is_waited_for_by_nobody(
         until(lambda: calls["count_failure"], "the failure")
     assert calls["count_failure"] == 1
     assert courier.run_state("acme").failures == 0
+
+
+def test_an_account_that_is_stored_anew_meanwhile_is_nobodys_to_change(
+    make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a backup, for one: its new running state is not the one that the try began with."""
+    courier = make_courier(retry_delays=(0.0,))
+    accounts = courier.core.database["accounts"]
+    stored = threading.Event()
+
+    def store() -> None:
+        if not stored.is_set():
+            stored.set()
+            accounts.update_one({"_id": "acme"}, {"$unset": {"run": ""}})
+
+    race(monkeypatch, "count_failure", store)
+    places.account(courier, "acme", refuse(NameRefused, 1))
+    with running(courier):
+        (recording_id,) = courier.publish_many("acme", ["a.wav"])
+        courier.wait_status(recording_id, "delivered")
+    assert stored.is_set()
+    assert courier.run_state("acme").failures == 0

@@ -220,11 +220,13 @@ def test_closing_and_cleaning_hold_up_nothing(
     assert {one.where for one in seen} == {"login", Phase.LOOKING}
 
 
+@pytest.mark.parametrize("name", ["KeyError", "OSError"])
 def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_it(
     courier: Platform,
     places: Places,
     seen: list[ProgramFailed],
     monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
     """Arrivals do not wake it; once it works again all is delivered and nothing is shown."""
     monkeypatch.setattr("consumers.ledger.accounts.FAULT_SECONDS", 0.5)
@@ -233,7 +235,8 @@ def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_
 
     def broken(dispatch: Dispatch, account: Account, run: RunState) -> Begun:
         if is_broken:
-            raise KeyError("nobody knows")
+            error = MADE[name]()
+            raise error
         return next_file(dispatch, account, run)
 
     monkeypatch.setattr(Dispatch, "next_file", broken)

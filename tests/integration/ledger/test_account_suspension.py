@@ -184,6 +184,20 @@ def test_nobody_looks_any_more_where_a_try_now_found_nothing_to_try(states: Acco
     assert [alert.number for alert in states.pending_alerts()] == [1, 2]
 
 
+def test_nobody_looks_any_more_where_a_try_now_waited_long_for_something_to_try(
+    states: AccountStates, database: Database[Document]
+) -> None:
+    suspend(states)
+    states.try_now(ACME)
+    minutes = {"$subtract": ["$run.suspended_until", 120_000]}
+    database["accounts"].update_one({"_id": ACME}, [{"$set": {"run.suspended_until": minutes}}])
+    assert states.begin_probe(ACME, EPOCH, states.read(ACME))
+
+    suspend(states, failures=11)
+
+    assert [alert.number for alert in states.pending_alerts()] == [1, 2]
+
+
 def test_a_pause_and_new_settings_end_what_a_try_now_began(states: AccountStates) -> None:
     suspend(states)
     for number, forget in enumerate((states.pause, states.settings_saved), 2):
