@@ -171,11 +171,9 @@ class Aside:
         """The session failed: what it has written is removed over another one."""
         if self.kept is not None:
             return
-        try:
-            with contextlib.closing(self.session()) as server:
-                self._clean(server, paths)
-        except TransferError:
-            self.left.paths[paths[0]] = lost.words
+        self.left.paths.update(dict.fromkeys(paths, lost.words))  # until each is removed
+        with contextlib.suppress(TransferError), contextlib.closing(self.session()) as server:
+            self._clean(server, paths)
 
 
 def _delivers_in_flights(server: Server, path: str, final: str, second: str) -> bool:

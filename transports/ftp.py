@@ -44,6 +44,7 @@ from transports.ftp_replies import (
     code_of,
     is_begun,
     is_done,
+    is_refusal,
     is_sendable,
     told_size,
 )
@@ -370,7 +371,7 @@ class FtpServer:
                 begun, done = control.answers(2)
             else:
                 begun = control.reply_to(*begin)
-                done = control.reply_to(*end) if is_begun(begun) else begun
+                done = begun if is_refusal(begun) else control.reply_to(*end)
             if self.pipelines and is_begun(begun) and code_of(done) == _BAD_SEQUENCE:
                 self._connection.pipelines = self._queues = False  # it has forgotten the first one
                 done = control.reply_to(*end) if is_begun(control.reply_to(*begin)) else done
@@ -384,12 +385,11 @@ class FtpServer:
 
 
 def _check_renamed(begun: str, done: str) -> None:
-    if begun.startswith("5"):  # the file is there: it is the renaming
-        raise Unsupported(begun)
-    if code_of(done) in UNKNOWN_COMMAND:
-        raise Unsupported(done)
-    if not is_done(done):
-        raise refusal(done)
+    told = begun if is_refusal(begun) else done
+    if begun.startswith("5") or code_of(told) in UNKNOWN_COMMAND:
+        raise Unsupported(told)  # the file is there: it is the renaming
+    if not is_done(told):
+        raise refusal(told)
 
 
 def _is_free(path: str) -> str:

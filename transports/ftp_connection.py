@@ -86,6 +86,7 @@ class FtpConnection:
         self.control = Control(connection)
         self.closed = False
         with closed_on_failure(self):
+            self._check_wanted()
             self._greet(connection.address)
             self._log_in()
             step("logged in", self.settings.username)
@@ -183,6 +184,8 @@ class FtpConnection:
         """What comes next, up to so many bytes; nothing at the end. Within `talk`."""
         self.control.wait_for_data(data, select.POLLIN)
         piece = data.recv(size)
+        if self._watch.expired:  # a cut looks like the end
+            raise EOFError
         self._watch.moved()
         return piece
 
@@ -205,9 +208,9 @@ class FtpConnection:
 
     def close(self) -> None:
         """End the session: with QUIT, where the server answers that within a second."""
+        self.ended = True  # also of one that is made anew at this moment
         if self.closed:
             return
-        self.ended = True
         if self._watch.busy:  # in another thread, which finds its sockets cut and drops them
             self._watch.cut()
             return
@@ -215,6 +218,11 @@ class FtpConnection:
         with contextlib.suppress(Exception), self._watch.within(1):
             self.control.command("QUIT")
         self._drop()
+
+    def _check_wanted(self) -> None:
+        """Raises ConnectionLost where it was cut or closed while it was made anew."""
+        if self.ended:
+            raise ConnectionLost("The session is over")
 
     def _greet(self, address: Address) -> None:
         try:

@@ -24,6 +24,8 @@ _MAX_ANNOUNCEMENTS = 10
 _FRESH = 5.0
 """Seconds for which what was found out is true, though the server was asked nothing since."""
 _TRANSFER_IS_OVER = "226"
+_REPEAT_SECONDS = 2.0
+"""How long the reply to the command behind a transfer may take, where 226 was said before it."""
 
 
 def _line(verb: str, path: str) -> str:
@@ -52,6 +54,7 @@ class Control:
         self._received = b""
         self._room = _MAX_REPLY
         self._asked_at = -math.inf
+        self._is_behind_transfer = False
         self._standing: dict[str, float] = {}
         self._features: Mapping[str, str] = MappingProxyType({})
 
@@ -138,11 +141,16 @@ class Control:
 
     def _answer(self) -> str:
         reply = self._reply()
-        if code_of(reply) == _TRANSFER_IS_OVER:  # said twice: nothing else is answered so
+        if code_of(reply) == _TRANSFER_IS_OVER and self._is_said_twice():
             reply = self._reply()
+        self._is_behind_transfer = False
         if code_of(reply) == SESSION_IS_OVER:
             raise refusal(reply)
         return reply
+
+    def _is_said_twice(self) -> bool:
+        """Whether the end of a transfer was told again; some answer other commands so."""
+        return self._is_behind_transfer and self.speaks_within(_REPEAT_SECONDS)
 
     def ask_transfer(self, verb: str, path: str) -> None:
         """Have the server take or give data on the data connection, as soon as it comes to it."""
@@ -156,11 +164,13 @@ class Control:
         """
         self.awaits_begin = False
         reply = self._reply()
-        if code_of(reply) == "200":  # some say it before 150
+        if code_of(reply) == "200" and self.speaks_within(_SOON):  # some say it before 150
             reply = self._reply()
-        self.awaits_reply = reply.startswith("1")
-        if not (self.awaits_reply or (may_be_over and is_done(reply))):
+        is_over = may_be_over and is_done(reply)
+        self.awaits_reply = not is_over and reply.startswith(("1", "2"))  # some say 200 or 250
+        if not (self.awaits_reply or is_over):
             raise refusal(reply)
+        self._is_behind_transfer = is_over
 
     def end_transfer(self) -> None:
         """Wait for the reply that ends a transfer; the one that begins it may be missing."""
@@ -168,6 +178,7 @@ class Control:
             return
         has_begun = not self.awaits_begin
         self.awaits_begin = self.awaits_reply = False
+        self._is_behind_transfer = True
         for _ in range(_MAX_ANNOUNCEMENTS):
             reply = self._reply()
             if not self._is_early(reply, has_begun=has_begun):

@@ -5,6 +5,8 @@ import socket
 import time
 from typing import NamedTuple, Protocol
 
+from pydantic import SecretStr
+
 from transports.base import Limits
 from transports.egress import begin_dial, dial, end_dial
 from transports.errors import ConnectFailed
@@ -33,6 +35,9 @@ class Asked(Protocol):
 
     @property
     def limits(self) -> Limits: ...
+
+    @property
+    def password(self) -> SecretStr: ...
 
     @property
     def avoids(self) -> set[str]:
@@ -97,5 +102,7 @@ class DataConnections:
     def _dialed(self, verb: str, reply: str) -> socket.socket:
         port = told_port(verb, reply)
         if port is None:
-            raise ConnectFailed(spoken(reply) or "The server offers no passive transfers")
+            raise ConnectFailed(
+                spoken(reply, self._connection.password) or "The server offers no passive transfers"
+            )
         return dial([self._connection.control.peer.at(port)], self._connection.limits).socket

@@ -30,6 +30,8 @@ _PIECE = 16 * 1024
 _LONGEST_NAME = 4096
 _PATTERN = re.compile(r"[*?\[\]{}~\\]|^-")
 """What NLST may take for a pattern or an option."""
+_SEPARATOR = re.compile(r"[\s\"'`$&;|<>()!#]")
+"""In a name: where NLST may take one name for two."""
 _HIDDEN = "."
 _HASH_NAMES = {
     HashAlgorithm.SHA256: "SHA-256",
@@ -137,12 +139,12 @@ class Files:
         return True
 
     def _is_listed(self, path: str) -> bool:
-        """By a listing of the one name or, where that could be a pattern, of its folder."""
+        """By a listing of the one name or, where that could be misread, of its folder."""
         folder, name = posixpath.split(path)
-        of_folder = bool(_PATTERN.search(self._folders.at(path)))
+        of_folder = bool(_PATTERN.search(self._folders.at(path)) or _SEPARATOR.search(name))
         is_lost = bool(_PATTERN.search(folder)) and not self._folders.enters
         if of_folder and (is_lost or name.startswith(_HIDDEN)):
-            raise CannotTell("The server lists by patterns, and the name is one")
+            raise CannotTell("The server may misread the name in a listing")
         if "NLST" in self._connection.avoids:
             raise CannotTell("The server cannot be asked for a listing")
         try:
@@ -159,11 +161,13 @@ class Files:
         connection = self._connection
         data = connection.accept_data("NLST", named, _listing_refused)
         try:
-            if self._finds(data, wanted):
+            if self._finds(data, wanted, of_folder=of_folder):
                 return True
             with connection.talk(connection.limits.reply, _listing_refused):
                 connection.control.end_transfer()
-        except _NotThere:
+        except _NotThere as refused:
+            if of_folder:
+                raise CannotTell(refused.words) from refused
             return False
         except _NoListing as refused:
             raise CannotTell(refused.words) from refused
@@ -171,10 +175,12 @@ class Files:
             connection.abandon(data)
         return False
 
-    def _finds(self, data: socket.socket, wanted: bytes) -> bool:
-        """Whether the listing has the name, as it comes. Raises CannotTell where it does not end.
+    def _finds(self, data: socket.socket, wanted: bytes, *, of_folder: bool) -> bool:
+        """Whether the listing has the name, as it comes.
 
-        Upper and lower case are one on many servers: a name that differs in it alone is taken.
+        Raises CannotTell where it does not end, and where nothing is listed of a folder: a file
+        was just written to it. Upper and lower case are one on many servers: a name that differs
+        in it alone is taken.
         """
         rest, left = b"", _MOST_LISTED
         while piece := self._next_of(data):
@@ -184,6 +190,8 @@ class Files:
                 return True
             if left < 0 or len(rest) > _LONGEST_NAME:
                 raise CannotTell("The server's listing does not end")
+        if of_folder and left == _MOST_LISTED:
+            raise CannotTell("The server lists nothing of the folder")
         return _last_part(rest) == wanted
 
     def _next_of(self, data: socket.socket) -> bytes:

@@ -198,6 +198,7 @@ class _Test:
         except (NameRefused, PathRefused) as refused:
             if not server.connected or not self._write_without_part(server, refused):
                 raise
+            self._withdraw_refused(server, part)
             return
         self.passed("wrote", part)
         self._look_at_size(server, part)
@@ -212,6 +213,8 @@ class _Test:
     def _write_without_part(self, server: Server, refused: TransferError) -> bool:
         """Whether names of recordings are taken where a temporary one is not."""
         for ending in reversed(_ENDINGS):
+            if self._final:
+                self._withdraw_refused(server, self._final)
             self._final = self._path(ending)
             with contextlib.suppress(NameRefused, PathRefused):
                 self._write_in_place(server)
@@ -322,6 +325,12 @@ class _Test:
     def _withdraw(self, server: Server, path: str) -> None:
         if path:
             with contextlib.suppress(TransferError):
+                self._left.remove(server, path)
+
+    def _withdraw_refused(self, server: Server, path: str) -> None:
+        """Some servers keep a file that they refuse at its end."""
+        with contextlib.suppress(Unsupported):
+            if server.exists(path):
                 self._left.remove(server, path)
 
     def _path(self, ending: str) -> str:

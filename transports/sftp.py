@@ -125,7 +125,7 @@ class SftpServer(SftpSession):
         if refused.code == SFTP_OP_UNSUPPORTED:
             raise Unsupported(refused.words)
         if self._may_be_taken(to, refused):
-            raise TargetExists(refused.words)
+            raise TargetExists(self._words(refused.words))
         raise NameRefused(self._words(refused.words))
 
     def replace(self, path: str, to: str) -> None:
@@ -192,12 +192,17 @@ class SftpServer(SftpSession):
             writes.begin_finish()
             self._hand_on(seconds)
             writes.finish()
-        if file is not None and file.is_there and self.look is None:
+        if file is not None and file.is_there and self._may_believe_lstat:
             self.look = Look.LSTAT
         is_told = name is not None and self.look is Look.LSTAT
         return Seen(
             file.size if file else None, look_at, name.is_there if name and is_told else None
         )
+
+    @property
+    def _may_believe_lstat(self) -> bool:
+        """Not where the test on save has found another means: of buckets it finds everything."""
+        return self.look is None and self.looks[:1] == (Look.LSTAT,)
 
     def _arrived(self, path: str, size: int) -> bool:
         """Whether the file is there whole, as a new connection sees it."""
@@ -243,7 +248,7 @@ class SftpServer(SftpSession):
                 self._behind_seconds = 0
                 return handle
         if self._may_be_taken(path, refused):
-            raise TargetExists(refused.words)
+            raise TargetExists(self._words(refused.words))
         raise _path_refused(refused)(self._words(refused.words))
 
     def _may_be_taken(self, path: str, refusal: Refused) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from paramiko.sftp import CMD_STATUS, SFTP_DESC, SFTP_OK, SFTPError
 
-from transports.words import own, spoken
+from transports.words import decoded, own
 
 MAX_PACKET = 256 * 1024
 """Bytes of an answer: what OpenSSH allows itself (SFTP_MAX_MSG_LENGTH)."""
@@ -29,6 +29,7 @@ class Refused(Exception):
         super().__init__(code, words)
         self.code = code
         self.words = words or _described(code)
+        """As they came: whoever shows them has to mask the password."""
 
 
 class Attributes(NamedTuple):
@@ -84,7 +85,7 @@ def check_status(kind: int, data: bytes) -> None:
         words = packet.text()
     except Malformed:
         words = b""
-    raise Refused(code, spoken(words))
+    raise Refused(code, decoded(words))
 
 
 def handle_of(data: bytes) -> bytes:

@@ -16,9 +16,8 @@ from paramiko.message import Message
 from paramiko.sftp import CMD_INIT, CMD_VERSION, SFTPError
 from paramiko.ssh_exception import SSHException
 
-from transports.errors import StartupText
 from transports.sftp_answers import MAX_PACKET, Malformed, Packet, extensions_of
-from transports.words import MAX_WORDS, own, spoken
+from transports.words import MAX_WORDS, own
 
 _VERSION = 3
 _LENGTH = 4
@@ -35,6 +34,14 @@ class Answered(Protocol):
 
     def take(self, kind: int, body: bytes) -> None:
         """The answer, in the thread of whoever reads. Must not raise."""
+
+
+class Printed(Exception):
+    """The server printed this where SFTP should begin. Never leaves this package."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class _Queue:
@@ -197,7 +204,7 @@ class SftpChannel(SFTPClient):
         return data[0], data[1:]
 
     def _length_of_greeting(self) -> int:
-        """Raises StartupText where the server begins with words instead."""
+        """Raises Printed where the server begins with words instead."""
         heard = b""
         while len(heard) < _LENGTH:
             piece = self.sock.recv(_LENGTH - len(heard))
@@ -207,10 +214,9 @@ class SftpChannel(SFTPClient):
         length = int.from_bytes(heard)
         if len(heard) == _LENGTH and length <= MAX_PACKET:
             return length
-        words = spoken(heard + self._heard_soon()) if heard else ""
-        if not words:
+        if not heard.strip():
             raise EOFError
-        raise StartupText(f"Before SFTP began, the server printed: {words}")
+        raise Printed(heard + self._heard_soon())
 
     def _heard_soon(self) -> bytes:
         """What else the server says at once; no more than can be shown."""

@@ -20,10 +20,11 @@ from transports.errors import (
     HostKeyChanged,
     ProtocolFailed,
     ServerBusy,
+    StartupText,
     TransferError,
 )
 from transports.sftp_answers import Refused
-from transports.sftp_channel import SftpChannel
+from transports.sftp_channel import Printed, SftpChannel
 from transports.sftp_client import SftpClient
 from transports.ssh_connection import SshConnection
 from transports.watchdog import Watch
@@ -225,16 +226,21 @@ class SftpSession:
         return not self._ended
 
     def _open_channel(
-        self, refused: Callable[[Exception], TransferError], like: SftpClient | None = None
+        self,
+        refused: Callable[[Exception, SecretStr], TransferError],
+        like: SftpClient | None = None,
     ) -> None:
         """`refused`: what it means that the server gives no channel for SFTP."""
         with self._talk(self._limits.login):
             try:
                 self._client = self._new_client(like)
+            except Printed as printed:
+                words = self._words(printed.text)
+                raise StartupText(f"Before SFTP began, the server printed: {words}") from None
             except (SSHException, SFTPError, EOFError, OSError) as error:
                 if self._watch.expired or not self._connection.stands:
                     raise
-                raise refused(error) from error
+                raise refused(error, self._connection.password) from error
 
     def _new_client(self, like: SftpClient | None) -> SftpClient:
         channel = self._connection.open_channel()
@@ -291,14 +297,14 @@ class SftpSession:
         )
 
 
-def _no_sftp(error: Exception) -> TransferError:
+def _no_sftp(error: Exception, password: SecretStr) -> TransferError:
     if isinstance(error, ChannelException) and error.code == _RESOURCE_SHORTAGE:
-        return ServerBusy(spoken(error.text))
+        return ServerBusy(spoken(error.text, password))
     return ProtocolFailed("The login worked, but the server offers no SFTP")
 
 
-def _no_more(error: Exception) -> TransferError:
-    words = spoken(error.text) if isinstance(error, ChannelException) else ""
+def _no_more(error: Exception, password: SecretStr) -> TransferError:
+    words = spoken(error.text, password) if isinstance(error, ChannelException) else ""
     return ServerBusy(words or "The server takes no more sessions on this connection")
 
 

@@ -16,7 +16,7 @@ from config.accounts import Algorithms
 from transports.errors import NoCommonAlgorithm, WeakAlgorithm
 from transports.sftp_answers import Packet
 from transports.ssh_logon import Answers, Logon
-from transports.words import own, spoken
+from transports.words import decoded, own, spoken
 
 _GREETING = 256
 _ALLOWANCE = 1024 * 1024
@@ -201,7 +201,7 @@ class SshTransport(Transport):
 
     def _parse_disconnect(self, message: Message) -> None:
         code, text = message.get_int(), message.get_binary()
-        self.goodbye = code, spoken(text)
+        self.goodbye = code, decoded(text)
 
     def _log(self, level: int, message: str | list[str], *args: object) -> None:  # noqa: ARG002
         """For debugging only: what fails is raised, and told by who knows the account."""

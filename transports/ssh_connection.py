@@ -51,7 +51,7 @@ def translate(error: Exception, password: SecretStr | None = None) -> TransferEr
         return lost(error)
     if isinstance(error, BadAuthenticationType):
         failure = KeyWanted if set(error.allowed_types) <= _BY_KEY else LoginRefused
-        return failure(f"The server only takes: {spoken(', '.join(error.allowed_types))}")
+        return failure(f"The server only takes: {spoken(', '.join(error.allowed_types), password)}")
     words = heard(error, password) if isinstance(error, SSHException | SFTPError) else ""
     if isinstance(error, AuthenticationException):
         return LoginRefused(words or "Authentication failed")

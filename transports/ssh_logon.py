@@ -101,7 +101,8 @@ class Answers:
     ) -> list[str]:
         """The answers to one round."""
         self._rounds += 1
-        asked = spoken(" ".join([title, instructions, *(text for text, _ in prompts)]))
+        words = " ".join([title, instructions, *(text for text, _ in prompts)])
+        asked = spoken(words, self._password)
         self._check(asked, " ".join(text for text, _ in prompts))
         wanted = [self._wants_password(text, echo=echo) for text, echo in prompts]
         if any(wanted) and self._given:

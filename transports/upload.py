@@ -163,8 +163,9 @@ class _InPlace:
     def _write(self, path: str, *, new: bool = False) -> Uploaded:
         self._journal.permit()
         server, job = self._server, self._job
-        with self._blamed_on_name(path), self._removed_on_failure(path, new=new):
-            content = send(server, self._source, job, path, new=new)
+        source = _Handed(self._source)
+        with self._blamed_on_name(path), self._removed_on_failure(path, source, new=new):
+            content = send(server, source, job, path, new=new)
             verified = verify(server, path, content, job, may_be_taken=True)
         return Uploaded(path, content.size, content.sha256, verified, sent=True, left=self._left)
 
@@ -175,14 +176,15 @@ class _InPlace:
         return Intent(path, path, size, job.expected_sha256 or "")
 
     @contextlib.contextmanager
-    def _removed_on_failure(self, path: str, *, new: bool) -> Iterator[None]:
-        """Where a new file was refused, what stands there by now is somebody else's: it stays."""
+    def _removed_on_failure(self, path: str, source: "_Handed", *, new: bool) -> Iterator[None]:
+        """Where a new file was refused before its first byte, what stands there by now is somebody
+        else's: it stays."""
         refused: TransferError | TargetExists | None = None
         with removed_on_failure(self._server, Part(path), self._journal, self._job.progress):
             try:
                 yield
             except (PathRefused, NameRefused, TargetExists) as refusal:
-                if not new:
+                if not new or source.is_begun:
                     raise
                 refused = refusal
         if refused is not None:
@@ -201,7 +203,22 @@ class _InPlace:
     def _takes(self, path: str) -> bool:
         try:
             self._server.put([], path)
-            self._server.remove(path)
         except TransferError:
             return False
+        with contextlib.suppress(TransferError):
+            self._server.remove(path)
         return True
+
+
+class _Handed:
+    """A recording, and whether the server has asked for it: then the file is this upload's."""
+
+    def __init__(self, source: Source) -> None:
+        self.size = source.size
+        self.is_begun = False
+        self._source = source
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Its blocks."""
+        self.is_begun = True
+        yield from self._source

@@ -34,11 +34,19 @@ def spoken(text: str | bytes, secret: SecretStr | None = None, most: int = MAX_W
     """
     if isinstance(text, Said) and text.by is Speaker.COURIER:
         return text
-    line = _UNPRINTABLE.sub(" ", decoded(text))
-    line = " ".join(line.split())
-    if secret is not None and secret.get_secret_value():
-        line = line.replace(secret.get_secret_value(), "***")
+    hidden = secret.get_secret_value() if secret is not None else ""
+    as_latin_1 = hidden.encode("utf-8", "surrogateescape").decode("latin-1")
+    line = _masked(_masked(decoded(text), hidden), as_latin_1)
+    line = _masked(_on_one_line(line), _on_one_line(hidden))
     return Said(line if len(line) <= most else line[: most - 1] + "…", Speaker.SERVER)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+def _masked(text: str, hidden: str) -> str:
+    return text.replace(hidden, "***") if hidden else text
 
 
 def own(words: str) -> Said:

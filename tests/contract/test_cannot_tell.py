@@ -21,6 +21,7 @@ from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
 from transports import probe
 from transports.base import Egress
+from transports.errors import NameRefused
 from transports.job import Intent, Job
 from transports.probe import TestReport
 from transports.upload import Uploaded, upload
@@ -266,6 +267,96 @@ def test_a_pattern_in_a_name_is_no_pattern(tmp_path: Path, recording: Path) -> N
         done = delivered(customer, recording, found, Ledger(names=names))
     assert done.remote_path != "call [1].wav"
     assert (root / "call [1].wav").read_bytes() == OWN
+
+
+class Splitting(FTPHandler):  # type: ignore[misc]
+    """Takes a name with a blank in it for two."""
+
+    def ftp_NLST(self, path: str) -> None:  # noqa: N802
+        """Neither of them is there."""
+        if " " in Path(path).name:
+            self.respond("550 No such file.")
+            return
+        super().ftp_NLST(path)
+
+
+class ListingNoFolder(FTPHandler):  # type: ignore[misc]
+    """Lists single files alone."""
+
+    def ftp_NLST(self, path: str) -> None:  # noqa: N802
+        """Refused as if nothing were there."""
+        if Path(path).is_dir():
+            self.respond("550 No files found.")
+            return
+        super().ftp_NLST(path)
+
+
+class ListingNothing(FTPHandler):  # type: ignore[misc]
+    """The same, in another way."""
+
+    def ftp_NLST(self, path: str) -> None:  # noqa: N802
+        """No line at all."""
+        if Path(path).is_dir():
+            self.push_dtp_data(b"", cmd="NLST")
+            return
+        super().ftp_NLST(path)
+
+
+@pytest.mark.parametrize("handler", [Splitting, ListingNoFolder, ListingNothing])
+@pytest.mark.parametrize("name", ["call 1.wav", "call[1].wav"])
+def test_a_listing_that_may_misread_the_name_calls_it_not_free(
+    handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    (root / name).write_bytes(OWN)
+    blind = type("Blind", (refusing(MLST="502 No.", SIZE="502 No."), handler), {})
+    with PyFtpServer(root, handler=blind) as server:
+        found = report_of(server.customer).capabilities
+        assert found.look is Look.NLST
+        done = delivered(server.customer, recording, found, Ledger(names=(name, f"2 {name}")))
+    assert done.remote_path != name
+    assert (root / name).read_bytes() == OWN
+
+
+def test_a_bucket_that_finds_whatever_it_is_asked_for_gets_the_next_name(
+    root: Path, recording: Path
+) -> None:
+    class Bucket(asyncssh.SFTPServer):
+        def lstat(self, path: bytes) -> Any:
+            if os.path.exists(self.map_path(path)):  # noqa: PTH110 - bytes
+                return super().lstat(path)
+            return asyncssh.SFTPAttrs(size=0, permissions=0o40755)
+
+        stat = lstat
+
+    with sftp(Bucket)(root) as customer:
+        found = report_of(customer).capabilities
+        assert found.look is Look.OPEN
+        assert delivered(customer, recording, found).remote_path == "call (2).wav"
+    assert files_in(root) == {"call.wav": len(OWN), "call (2).wav": SIZE}
+
+
+def test_half_a_file_that_was_refused_under_its_name_does_not_stay(
+    root: Path, recording: Path
+) -> None:
+    (root / "call.wav").unlink()
+
+    class Refusing(asyncssh.SFTPServer):
+        rename = NoRename.rename
+        posix_rename = NoRename.rename
+
+        def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+            if offset > SIZE // 2:
+                raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no more")
+            return super().write(file_obj, offset, data)
+
+    with sftp(Refusing)(root) as customer:
+        found = report_of(customer).capabilities
+        assert found.exclusive
+        with pytest.raises(NameRefused):
+            delivered(customer, recording, found)
+    assert files_in(root) == {}
 
 
 def test_a_file_that_came_while_the_recording_was_sent_is_neither_overwritten_nor_removed(

@@ -99,6 +99,26 @@ def test_a_server_that_takes_final_names_alone_gets_the_file_under_its_name(
     assert files_in(only_wav.root) == {"call.wav": 18, "call (2).wav": SIZE}
 
 
+def test_what_a_server_keeps_though_it_refuses_it_is_removed(tmp_path: Path) -> None:
+    class Judging(FTPHandler):  # type: ignore[misc]
+        """Sees the name only once it has the file."""
+
+        def ftp_STOR(self, path: str, mode: str = "w") -> Any:  # noqa: N802
+            self.is_wav = path.endswith(".wav")
+            return super().ftp_STOR(path, mode)
+
+        def respond(self, resp: str, *arguments: Any, **more: Any) -> None:
+            if resp.startswith("226") and not self.is_wav:
+                resp = "553 Not allowed."
+            super().respond(resp, *arguments, **more)
+
+    root = tmp_path / "served"
+    root.mkdir()
+    with PyFtpServer(root, handler=Judging) as server:
+        assert not report_of(server.customer).capabilities.temporary
+    assert files_in(root) == {}
+
+
 def test_a_server_that_renames_to_final_names_alone_takes_temporary_ones(tmp_path: Path) -> None:
     root = tmp_path / "served"
     root.mkdir()

@@ -1,15 +1,20 @@
 """A server that scans or hashes a file at its end confirms it late."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Capabilities
 from deploy.local.customers import PyFtpServer
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
 from transports.base import Limits
+from transports.egress import Connection
+from transports.errors import ConnectionLost
+from transports.ftp import FtpServer
 from transports.upload import Verified, upload
 
 
@@ -54,3 +59,34 @@ def test_the_limit_of_the_end_grows_with_the_size_and_with_what_was_seen() -> No
     assert limits.finish(1_000_000_000) == 1180
     assert limits.finish(0, 75) == 225
     assert limits.finish(0, 1) == 180
+
+
+@pytest.mark.parametrize("end", [FtpServer.cut, FtpServer.close])
+def test_a_session_that_is_ended_while_it_is_made_anew_stays_ended(
+    tmp_path: Path, end: Callable[[FtpServer], None]
+) -> None:
+    class Forgetting(FTPHandler):  # type: ignore[misc]
+        """Takes a file and hangs up without a word."""
+
+        def respond(self, resp: str, *arguments: Any, **more: Any) -> None:
+            if resp.startswith("226"):
+                self.close()
+            else:
+                super().respond(resp, *arguments, **more)
+
+    root = tmp_path / "served"
+    root.mkdir()
+    with PyFtpServer(root, handler=Forgetting) as server:
+        session = open_session(server.customer)
+        assert isinstance(session, FtpServer)
+        dial = session._connection.dial_server
+
+        def dial_and_end() -> Connection:
+            dialed = dial()
+            end(session)
+            return dialed
+
+        session._connection.dial_server = dial_and_end
+        with pytest.raises(ConnectionLost):
+            session.put([b"x"], "call.wav.part")
+        assert not session.connected

@@ -122,6 +122,13 @@ ODD = {
     "226 with many lines": odd(replies={"226": "226-fine\r\n 226 indeed\r\n226 end"}),
     "150 is missing": odd(replies={"150": "", "125": ""}),
     "200 before 150": odd(replies={"150": "200 ok\r\n150 go", "125": "200 ok\r\n125 go"}),
+    "200 in the place of 150": odd(replies={"150": "200 ok", "125": "200 ok"}),
+    "250 in the place of 150": odd(replies={"150": "250 ok", "125": "250 ok"}),
+    "226 for everything": odd(replies={"250": "226 ok"}),
+    "250 in the place of 350": odd(replies={"350": "250 ok"}),
+    "250 in the place of ProFTPD's 350": type(
+        "Prompt250", (Prompt, odd(replies={"350": "250 ok"})), {}
+    ),
     "200 for everything": odd(replies={"250": "200 ok"}),
     "a greeting of many lines": odd(replies={"220": "220-Hello\r\n 220 you\r\n220 there"}),
     "a delay announced": odd(replies={"220": "120 soon\r\n220 now"}),

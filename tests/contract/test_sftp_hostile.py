@@ -121,6 +121,24 @@ def test_a_login_that_prints_text_is_told_with_its_words(tmp_path: Path, text: b
     assert text.split(b"\r")[0].strip(b"\x1b \n").split(b"\x1b")[0].decode() in failed.value.words
 
 
+@pytest.mark.parametrize("before", [b"", b"x" * 492])
+def test_no_words_of_a_server_have_the_password_in_them(tmp_path: Path, before: bytes) -> None:
+    def refuse(_kind: int, number: int, _rest: bytes) -> bytes:
+        return status(number, FX_FAILURE, words)
+
+    with RawSftpServer(tmp_path, refuse) as server:
+        customer = server.customer
+        words = before + customer.password.encode()
+        session = open_session(customer)
+        with pytest.raises(TransferError) as refused:
+            session.put([b"x"], "call.part")
+        assert customer.password[:6] not in refused.value.words
+        server.greeting = b"Hello " + customer.password.encode()
+        with pytest.raises(StartupText) as printed:
+            open_session(customer)
+        assert printed.value.words.endswith("Hello ***")
+
+
 def test_a_list_of_extensions_without_end_costs_a_bounded_number_of_bytes(tmp_path: Path) -> None:
     endless = struct.pack(">I", 0x00FFFFFF) + packet(FXP_VERSION, 3)[4:]
     with (

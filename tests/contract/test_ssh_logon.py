@@ -98,6 +98,16 @@ def test_a_code_is_what_the_platform_does_not_have(tmp_path: Path, question: str
     assert server.logins == 0
 
 
+def test_a_question_that_has_the_password_in_it_is_told_without_it(tmp_path: Path) -> None:
+    asked = Challenge(((f"{SECRET} is no code: ", True),))
+    with (
+        _asking(tmp_path, [asked], password=SECRET) as server,
+        pytest.raises(SecondFactorWanted) as refused,
+    ):
+        open_session(server.customer, **INTERACTIVE)
+    assert refused.value.words.endswith("*** is no code:")
+
+
 def test_the_right_password_at_a_server_with_questions_only_logs_in_with_normal_logon(
     tmp_path: Path,
 ) -> None:

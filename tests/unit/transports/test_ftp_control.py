@@ -108,7 +108,7 @@ def test_what_never_ends_is_read_to_a_bound(
         (b"250 done\r\n", "250 done"),
         (b"\r\n250 done\r\n", "250 done"),
         (b"sql: warning\r\n250 done\r\n", "250 done"),
-        (b"226 twice\r\n250 done\r\n", "250 done"),
+        (b"226 done\r\n", "226 done"),
         (b"211-a\r\n b\r\n211 c\r\n", "211-a\n b\n211 c"),
         (b"211-a\r\n211\r\n", "211-a\n211"),
         (b"211-a\r\n200 end\r\n", "211-a\n200 end"),
@@ -120,3 +120,10 @@ def test_what_never_ends_is_read_to_a_bound(
 def test_replies_of_every_form_are_understood(said: bytes, reply: str) -> None:
     with heard(said, ends=False) as control:
         assert control.answers(1) == [reply]
+
+
+def test_the_end_of_a_transfer_that_is_told_twice_answers_nothing_else() -> None:
+    with heard(b"226 done\r\n226 twice\r\n250 done\r\n", ends=False) as control:
+        control.awaits_reply = True
+        control.end_transfer()
+        assert control.answers(1) == ["250 done"]

@@ -46,6 +46,23 @@ def test_a_short_password_is_masked_in_a_servers_words() -> None:
     assert spoken("530 y is no password", SHORT) == "530 *** is no password"
 
 
+@pytest.mark.parametrize(
+    ("words", "password"),
+    [
+        (b"530 not my  pass", "my  pass"),
+        (b"530 not my\tpass", "my  pass"),
+        ("530 not gehe\u00efm".encode(), "gehe\u00efm"),
+        ("530 not gehe\u00efm ".encode() + b"\xff", "gehe\u00efm"),
+        (b"530 not gehe\xefm", "gehe\u00efm"),
+    ],
+)
+def test_a_password_is_masked_however_it_is_spelt(words: bytes, password: str) -> None:
+    said = spoken(words, SecretStr(password))
+    assert said.startswith("530 not ***")
+    assert "pass" not in said
+    assert "gehe" not in said
+
+
 def test_a_short_password_masks_nothing_in_the_programs_own_words() -> None:
     endless = ftp_errors.translate(Garbled(own("The server's reply does not end")), SHORT)
     assert endless.words == "The server's reply does not end"

@@ -124,7 +124,7 @@ def save_settings(
 
     Fields left out keep their stored value, the password too. A changed host key is refused with
     409 and both fingerprints; give the new one as `host_key` to approve it. It may take up to
-    two minutes; one test an account runs at once (429).
+    five minutes; one test an account runs at once (429).
     """
     services = services_of(request)
     changes = entered.model_dump(exclude_unset=True, exclude={"password", "capabilities"})
