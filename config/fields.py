@@ -176,6 +176,7 @@ def _at_least(context: Mapping[str, Any]) -> str:
     return "must not be empty" if least == 1 else f"must have at least {least} characters"
 
 
+_A_TIME = "must be a time, such as 2026-11-23T14:05:00Z"
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is required",
     "string_type": lambda _: "must be a text",
@@ -188,5 +189,9 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "bool_type": lambda _: "must be true or false",
     "bool_parsing": lambda _: "must be true or false",
     "enum": lambda context: f"must be {context['expected'].replace(chr(39), '')}",
-    "extra_forbidden": lambda _: "is not a field of these settings",
+    "extra_forbidden": lambda _: "is not a field that can be given here",
+    "json_invalid": lambda _: "is not JSON",
+    "model_attributes_type": lambda _: "must be a JSON object with the fields",
+    "datetime_from_date_parsing": lambda _: _A_TIME,
+    "datetime_parsing": lambda _: _A_TIME,
 }

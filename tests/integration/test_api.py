@@ -200,6 +200,28 @@ def test_a_field_that_is_wrong_is_named(provider: httpx.Client) -> None:
         assert "script" not in told["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "sentence"),
+    [
+        ("/users", b"{", "What was given is not JSON."),
+        ("/users", b"[]", "What was given must be a JSON object with the fields."),
+        ("/users", b'{"login": "it", "sudo": 1}', "Sudo is not a field that can be given here."),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_plain_words(
+    provider: httpx.Client, path: str, content: bytes, sentence: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    told = problem(provider.post(path, content=content, headers=headers), 422)
+    assert told["message"] == sentence
+
+
+def test_a_time_that_is_none_is_told_with_one_that_is(provider: httpx.Client) -> None:
+    for given in ("yesterday", "2026-13-01"):
+        told = problem(provider.get("/deliveries", params={"since": given}), 422)
+        assert told["message"] == "Since must be a time, such as 2026-11-23T14:05:00Z."
+
+
 def test_every_kind_of_refusal_has_its_code(console: Console, provider: httpx.Client) -> None:
     provider.post("/accounts", json={"account_id": "acme"})
     nobody = httpx.get(f"{console.url}/api/v1/accounts", timeout=LIMIT)

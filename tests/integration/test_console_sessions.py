@@ -187,6 +187,16 @@ def test_sign_ins_and_sign_outs_stand_in_the_audit_with_their_address(console: C
     assert ended.after == {"address": "127.0.0.1"}
 
 
+def test_who_guesses_the_password_in_a_session_that_was_left_open_stands_in_the_audit(
+    console: Console,
+) -> None:
+    browser = console.browser("anna")
+    browser.send_form("/password", current="guess", new=OTHER, again=OTHER)
+
+    [failed] = entries(console, "sign-in.failed")
+    assert (failed.target, failed.account_id) == ("anna", "acme")
+
+
 def test_a_flood_of_failures_is_one_entry_with_its_count(console: Console) -> None:
     client = console.nobody()
     for number in range(4):

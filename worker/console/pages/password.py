@@ -13,7 +13,16 @@ from config.permissions import Principal
 from config.sessions import SESSION_SECONDS
 from worker.console.access import SESSION_COOKIE, FormData, PageAccess, Right
 from worker.console.pages.render import go, page, set_cookie
-from worker.console.pages.signin import BUSY, TOO_MANY, WRONG, Busy, address_of, device_of, is_right
+from worker.console.pages.signin import (
+    BUSY,
+    TOO_MANY,
+    WRONG,
+    Busy,
+    address_of,
+    device_of,
+    is_right,
+    note_failure,
+)
 from worker.console.services import services_of
 
 router = APIRouter(prefix="/password")
@@ -41,6 +50,7 @@ def change_password(principal: Oneself, request: Request, form: FormData) -> Res
     except Busy:
         return _refused(request, BUSY, HTTPStatus.SERVICE_UNAVAILABLE)
     if user is None:
+        note_failure(services, login, address)
         return _refused(request, WRONG)
     services.signins.succeeded(login, address, device_of(request, login))
     try:

@@ -104,7 +104,7 @@ def sign_in(_: Anybody, request: Request, form: FormData) -> Response:
     except Busy:
         return _form(request, to, BUSY, HTTPStatus.SERVICE_UNAVAILABLE, login)
     if user is None:
-        _note_failure(services, login, address)
+        note_failure(services, login, address)
         return _form(request, to, WRONG, HTTPStatus.UNPROCESSABLE_ENTITY, login)
     services.signins.succeeded(login, address, device)
     return _signed_in(request, services, user, to)
@@ -156,7 +156,7 @@ def _signed_in(request: Request, services: Services, user: User, to: str) -> Res
     return response
 
 
-def _note_failure(services: Services, login: str, address: str) -> None:
+def note_failure(services: Services, login: str, address: str) -> None:
     """For the audit; of who is not known no login is kept: it may be a password, typed too early.
 
     As much is asked of the database for a login that is known as for one that is not.
