@@ -30,6 +30,7 @@ from transports.errors import (
     Phase,
     ProgramFault,
     Progress,
+    QuotaExceeded,
     SingledOut,
     TransferError,
     fault_at,
@@ -185,7 +186,7 @@ class Attempt:
         if self.around.is_cut:
             failure = Interrupted(error.words)
         elif self._is_suspect(line, error) and self.claim.suspected + 1 >= SUSPECTED:
-            failure = SingledOut(error.words) if self._takes_a_test_file() else error
+            failure = SingledOut(error.words) if self._takes_a_test_file(error) else error
         failure.part_left = error.part_left
         return failure
 
@@ -200,17 +201,23 @@ class Attempt:
         is_fault = isinstance(failure, ProgramFault)
         return line.has_logged_in and by_account and (waited_for or dies) and not is_fault
 
-    def _takes_a_test_file(self) -> bool:
-        """Whether the server takes a small text by the very means of this upload."""
+    def _takes_a_test_file(self, failure: TransferError) -> bool:
+        """Whether the server takes a test file by the very means of this upload.
+
+        A small text, or where it has no room for this recording as much as the last one that it
+        took: a full disk has room for a line.
+        """
+        needs_room = isinstance(failure, QuotaExceeded)
+        size = self.around.means.ledger.files.last_size(self.claim.account_id) if needs_room else 0
         line = self.around.login.line()
         journal = self._journal(Progress())
         try:
             with foreseen(Progress(Phase.WRITING)):
-                try_upload(line.open(self.settings), journal.job(), journal)
-        except TransferError as failure:
+                try_upload(line.open(self.settings), journal.job(), journal, size)
+        except TransferError as refusal:
             line.discard()
-            if isinstance(failure, ProgramFault):
-                self._report(failure)
+            if isinstance(refusal, ProgramFault):
+                self._report(refusal)
             return False
         except BaseException:
             line.discard()

@@ -11,26 +11,34 @@ from transports.names import join
 from transports.upload import Intent, Job, Journal, upload
 
 _TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
+_BLOCK = 256 * 1024
 
 
-def try_upload(server: Server, job: Job, journal: Journal) -> None:
+MOST_BYTES = 16 * 1024 * 1024
+"""Hardly a recording is larger; a test file never is."""
+
+
+def try_upload(server: Server, job: Job, journal: Journal, size: int = 0) -> None:
     """Upload a small text as the job would its recording, and remove it again.
 
-    Of the journal it asks for the permit alone: nothing is noted. Raises TransferError where the
-    text does not arrive; one that cannot be removed has arrived all the same.
+    With `size` it has so many bytes, MOST_BYTES at most: a server that has no room for a recording
+    may well have room for a line. Of the journal it asks for the permit alone: nothing is noted.
+    Raises TransferError where the text does not arrive; one that cannot be removed has arrived all
+    the same.
     """
+    text = _Text(_TEXT * max(1, min(size, MOST_BYTES) // len(_TEXT)))
     name = f"courier-test-{secrets.token_hex(6)}"
     trial = replace(
         job,
         part=f"{name}.part",
         leftovers=(),
         intent=None,
-        expected_size=len(_TEXT),
+        expected_size=text.size,
         expected_sha256=None,
         progress=Progress(),
     )
     path = join(job.folder, f"{name}.txt")
-    uploaded = upload(server, _Text(), trial, _Unnoted(path, journal))
+    uploaded = upload(server, text, trial, _Unnoted(path, journal))
     with suppress(TransferError):
         server.remove(uploaded.remote_path)
 
@@ -38,10 +46,12 @@ def try_upload(server: Server, job: Job, journal: Journal) -> None:
 class _Text:
     """The test file as a recording."""
 
-    size = len(_TEXT)
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size = len(content)
 
     def __iter__(self) -> Iterator[bytes]:
-        yield _TEXT
+        yield from (self._content[at : at + _BLOCK] for at in range(0, self.size, _BLOCK))
 
 
 @dataclass

@@ -67,6 +67,16 @@ class View(Rows):
         count = self._rows.count_documents(query)
         return Waiting(count, oldest["created_at"], oldest["age"] / 1000)
 
+    def last_size(self, account_id: str) -> int:
+        """Bytes of the newest of the account's files that were delivered; 0 before the first."""
+        row = self._rows.find_one(
+            {"account_id": account_id, "status": Status.DELIVERED.value},
+            {"size": 1},
+            sort=[("created_at", DESCENDING), ("arrival", DESCENDING)],
+        )
+        size: int = row["size"] if row else 0
+        return size
+
     def dead_letters(self) -> int:
         """How many dead letters there are."""
         return self._rows.count_documents({"status": Status.DEAD_LETTERED})
