@@ -1,9 +1,10 @@
-"""What this process lets others reach that an operator may not have meant: told, not refused."""
+"""What this process reaches, or does not, other than its operator may mean: told, not refused."""
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
+from pathlib import Path
 
 from config.settings import CLOUD_METADATA, Settings
 from transports.addresses import PRIVATE, reachable
@@ -32,12 +33,22 @@ def _files(settings: Settings) -> Iterator[Exposure]:
             "an event may name any file that this process can read",
             "set COURIER_SOURCE_DIRS to the folders of the recordings.",
         )
+    if closed := [str(each) for each in settings.source_dirs if not _is_open(each)]:
+        yield Exposure(
+            "sources",
+            f"no recording can be read from {', '.join(closed)}: not a folder that this user opens",
+            "mount the folder, let this user into it, or correct COURIER_SOURCE_DIRS.",
+        )
     if os.geteuid() == 0:
         yield Exposure(
             "user",
             "this process is root, which can read every file",
             "run it as a user of its own that can read the recordings and nothing else.",
         )
+
+
+def _is_open(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.X_OK)
 
 
 def _networks(settings: Settings) -> Iterator[Exposure]:

@@ -24,7 +24,7 @@ def test_check_warns_of_what_is_open_to_more_than_may_be_meant(courier: Program)
     assert "COURIER_SOURCE_DIRS" in found["sources"]["advice"]
     assert "10.0.0.0/8" in found["networks"]["detail"]
     assert ("user" in found) is (os.geteuid() == 0)
-    closed = courier.ok("check", SOURCE_DIRS="/recordings", EGRESS_ALLOW="203.0.113.0/24").out
+    closed = courier.ok("check", SOURCE_DIRS=str(courier.folder), EGRESS_ALLOW="203.0.113.0/24").out
     assert "COURIER_" not in closed
 
 
