@@ -38,7 +38,7 @@ from transports.errors import (
 from transports.ssh import SshTransport, Wire
 from transports.ssh_logon import Answers
 from transports.watchdog import Watch
-from transports.words import heard, lost, spoken, stranger
+from transports.words import heard, is_other_service, lost, spoken, stranger
 
 _BY_KEY = {"publickey", "hostbased", "gssapi-with-mic", "gssapi-keyex"}
 _INTERACTIVE = "keyboard-interactive"
@@ -214,7 +214,7 @@ class SshConnection:
 
     def _told_without_ssh(self, error: Exception, watch: Watch) -> TransferError:
         other = stranger(self.wire.greeting, self.password)
-        if isinstance(other, FtpAnswers):
+        if isinstance(other, FtpAnswers) or is_other_service(other.words):
             return other
         if (
             self.wire.ended and not watch.expired

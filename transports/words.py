@@ -23,6 +23,8 @@ MAX_WORDS = 500
 MAX_BANNER = 80
 """Characters that are shown of what a service says that is no FTP or SFTP server."""
 _FTP_GREETING = re.compile(r"(220|120|421)[ -](?!.*\bE?SMTP\b)")
+_OTHER_GREETING = re.compile(r"HTTP/|\+OK|-ERR|\* |[2-5][0-9]{2}[ -]")
+"""How HTTP, POP3, IMAP and SMTP begin: what OpenSSH says before it hangs up is a sentence."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -66,6 +68,11 @@ def stranger(greeting: str | bytes, secret: SecretStr | None = None) -> Protocol
     if words.startswith("SSH-"):
         return SshAnswers(words)
     return (FtpAnswers if _FTP_GREETING.match(words) else StrangerAnswers)(words)
+
+
+def is_other_service(words: str) -> bool:
+    """Whether they are by their form the beginning of another protocol."""
+    return _OTHER_GREETING.match(words) is not None
 
 
 def system_words(error: OSError) -> Said:

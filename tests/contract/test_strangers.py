@@ -50,3 +50,18 @@ def test_of_another_service_no_more_is_shown_than_the_beginning_of_its_banner(
     assert isinstance(report.failure, StrangerAnswers)
     assert len(report.failure.words) == MAX_BANNER
     assert report.steps[-1].detail.startswith("+OK [31msecrets of the inside")
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
+        b"* BYE IMAP server shuts down\r\n",
+        b"-ERR no POP3 for you\r\n",
+        b"554 mail.example ESMTP not accepting messages\r\n",
+    ],
+)
+def test_another_service_that_hangs_up_is_not_an_sftp_server_that_is_busy(greeting: bytes) -> None:
+    with ScriptedServer([greeting]) as server:
+        report = report_of(server, Protocol.SFTP)
+    assert isinstance(report.failure, StrangerAnswers)
