@@ -26,9 +26,8 @@ from transports.base import (
 )
 from transports.egress import Connection
 from transports.errors import (
-    ConnectFailed,
+    AccountFailure,
     ConnectionLost,
-    LoginRefused,
     NameRefused,
     PathRefused,
     ServerBusy,
@@ -114,7 +113,7 @@ class FtpServer:
         )
         try:
             connection.open(_unheard)
-        except (ConnectFailed, ConnectionLost, LoginRefused, Stalled) as refused:
+        except AccountFailure as refused:
             raise ServerBusy(refused.words) from refused
         session = type(self)(connection, self._known_folders, enters=self._folders.enters)
         session.look = self.look

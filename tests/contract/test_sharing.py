@@ -253,12 +253,26 @@ class Dropping(FTPHandler):  # type: ignore[misc]
 class Lying(FTPHandler):  # type: ignore[misc]
     """Says that the password is wrong, where there are too many."""
 
+    words = "530 Sorry, too many of you."
+
     def ftp_PASS(self, line: str) -> None:  # noqa: N802
         """As too many servers do."""
         if len(self.server.ip_map) > 2:
-            self.respond("530 Sorry, too many of you.")
+            self.respond(self.words)
             return
         super().ftp_PASS(line)
+
+
+class Deferring(Lying):
+    """Says it by a code that means something else, too."""
+
+    words = "450 Sorry, too many of you."
+
+
+class Murmuring(Lying):
+    """Says it by a code that is none of a refusal."""
+
+    words = "350 Sorry, too many of you."
 
 
 @pytest.mark.parametrize(
@@ -267,6 +281,8 @@ class Lying(FTPHandler):  # type: ignore[misc]
         (FTPHandler, 2, "421 Too many connections from the same IP address."),
         (Dropping, 2, "The server closed the connection"),
         (Lying, 0, "530 Sorry, too many of you."),
+        (Deferring, 0, "450 Sorry, too many of you."),
+        (Murmuring, 0, "350 Sorry, too many of you."),
     ],
 )
 def test_a_refused_connection_beside_others_is_busy_however_it_is_told(
