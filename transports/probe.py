@@ -25,7 +25,13 @@ from transports.base import (
     TargetExists,
     Unsupported,
 )
-from transports.errors import NameRefused, PathRefused, TransferError, VerificationFailed
+from transports.errors import (
+    AccountFailure,
+    NameRefused,
+    PathRefused,
+    TransferError,
+    VerificationFailed,
+)
 from transports.sending import size_of
 from transports.server import connect
 from transports.taken import find_look
@@ -233,16 +239,25 @@ class _Test:
         if self.settings.protocol is Protocol.FTP:  # it has no way to ask for that
             server.put([TEXT], self._final)
             return
+        look, server.look = server.look, None  # a name that a look calls free is written to anyhow
+        try:
+            self._write_new(server)
+        finally:
+            server.look = look
+
+    def _write_new(self, server: Server) -> None:
         try:
             server.put([TEXT], self._final, new=True)
-        except (TargetExists, PathRefused):  # it may not know what that is
+        except (TargetExists, AccountFailure):  # it may not know what that is
+            if not server.connected:
+                raise
             server.put([TEXT], self._final)
             return
         try:
             server.put([TEXT], self._final, new=True)
         except TargetExists:
             self._note(exclusive=True)
-        except PathRefused:
+        except AccountFailure:
             if not server.connected:
                 raise
 

@@ -249,6 +249,8 @@ class SftpServer(SftpSession):
                 return handle
         if self._may_be_taken(path, refused):
             raise TargetExists(self._words(refused.words))
+        if self.look is not None:  # it is free: maybe the server knows no such request
+            return self._created(path, new=False)
         raise _path_refused(refused)(self._words(refused.words))
 
     def _may_be_taken(self, path: str, refusal: Refused) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncssh
 import pytest
-from asyncssh.constants import FX_OP_UNSUPPORTED, FX_PERMISSION_DENIED
+from asyncssh.constants import FX_FAILURE, FX_OP_UNSUPPORTED, FX_PERMISSION_DENIED
 from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
@@ -335,6 +335,28 @@ def test_a_bucket_that_finds_whatever_it_is_asked_for_gets_the_next_name(
         assert found.look is Look.OPEN
         assert delivered(customer, recording, found).remote_path == "call (2).wav"
     assert files_in(root) == {"call.wav": len(OWN), "call (2).wav": SIZE}
+
+
+@pytest.mark.parametrize("code", [FX_OP_UNSUPPORTED, FX_PERMISSION_DENIED, FX_FAILURE])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(NoRename, "call-7.wav"), (asyncssh.SFTPServer, "call (2).wav")]
+)
+def test_a_server_that_knows_no_new_files_is_written_to_all_the_same(
+    kind: type[asyncssh.SFTPServer], name: str, code: int, root: Path, recording: Path
+) -> None:
+    class NotNew(kind):  # type: ignore[misc, valid-type]
+        rename = NoRename.rename
+        posix_rename = NoRename.rename
+
+        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+            if pflags & asyncssh.FXF_EXCL:
+                raise asyncssh.SFTPError(code, "no such flag")
+            return super().open(path, pflags, attrs)
+
+    with sftp(NotNew)(root) as customer:
+        found = report_of(customer).capabilities
+        assert delivered(customer, recording, found).remote_path == name
+    assert files_in(root) == {"call.wav": len(OWN), name: SIZE}
 
 
 def test_half_a_file_that_was_refused_under_its_name_does_not_stay(
