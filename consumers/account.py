@@ -361,18 +361,23 @@ class AccountSession:
 
     # --- the end --------------------------------------------------------------------------------
 
-    def _park(self, rest: Rest, broken: str | None = None) -> None:
+    def _park(self, rest: Rest, trouble: Exception | None = None) -> None:
         self.means.ledger.accounts.park(
-            self.account_id, self._epoch, self._routed, rest.wait, rest.until, broken
+            self.account_id,
+            self._epoch,
+            self._routed,
+            rest.wait,
+            rest.until,
+            broken=str(trouble) if isinstance(trouble, BrokerRefuses) else None,
+            unusable=str(trouble) if isinstance(trouble, ConfigError) else None,
         )
 
     def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
         """Where the database is away too, the account simply stays due."""
         self._tell(trouble)
         self._close()
-        broken = str(trouble) if isinstance(trouble, BrokerRefuses) else None
         try:
-            self._park(Rest(wait=wait), broken)
+            self._park(Rest(wait=wait), trouble)
         except PyMongoError as error:
             self.means.observe(Trouble("mongodb", str(error)))
 

@@ -194,12 +194,16 @@ class AccountStates:
         routed: int,
         wait: float | None,
         until: Any = None,
+        *,
         broken: str | None = None,
+        unusable: str | None = None,
     ) -> None:
         """The session ends; due again after `wait` seconds, or at `until`, or at the next arrival.
 
         Files that were published since the session saw `routed` make it due at once. `broken` has
-        RabbitMQ's words where it did not let the session use the account's queue.
+        RabbitMQ's words where it did not let the session use the account's queue, `unusable` says
+        what is wrong with what is stored of the account: both are shown until a session ends
+        without.
         """
         later = _later(wait) if wait is not None else until
         due = {"$cond": [{"$eq": ["$run.routed", routed]}, later, "$$NOW"]}
@@ -207,9 +211,11 @@ class AccountStates:
         over = {"$and": [{"$gt": ["$run.faults", 0]}, ours]}
         values = {
             "run.next_due": due,
-            "run.faults": 0,
+            "run.faults": 0 if unusable is None else 1,
             "run.rests_until": None,
-            "run.last_error": {"$cond": [over, None, "$run.last_error"]},
+            "run.last_error": {"$cond": [over, None, "$run.last_error"]}
+            if unusable is None
+            else _error(_unusable(unusable)),
             "run.broken": _broken("consuming", broken),
         }
         self._update(_fenced(account_id, epoch), values)
@@ -587,6 +593,11 @@ def _run_state(document: Document) -> RunState:
 def _refused(words: str) -> LastError:
     told = f"RabbitMQ refuses: {words}"
     return LastError(Kind.OURS.value, told, QUEUE_ADVICE, Speaker.COURIER.value)
+
+
+def _unusable(words: str) -> LastError:
+    advice = "Nothing to do at the server: the operators have to mend it, and the files wait."
+    return LastError(Kind.OURS.value, words, advice, Speaker.COURIER.value)
 
 
 def _later(seconds: float) -> Document:

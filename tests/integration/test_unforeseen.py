@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from config.accounts import (
     Account,
@@ -300,3 +301,22 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
             courier.wait_status(recording_id, "delivered")
     assert [courier.row(recording_id)["tries"] for recording_id in ids] == [0, 0]
     assert calls["begin"] > 3
+
+
+def test_a_password_that_no_key_reads_is_shown_on_its_account_until_one_does(
+    courier: Platform, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.account.CONFIG_DELAY", 0.5)
+    places.account(courier, "acme", Place())
+    accounts = courier.core.database["accounts"]
+    stored = (accounts.find_one({"_id": "acme"}) or {})["password"]
+    foreign = Fernet(Fernet.generate_key()).encrypt(b"secret").decode()
+    accounts.update_one({"_id": "acme"}, {"$set": {"password": foreign}})
+    with running(courier):
+        (recording_id,) = courier.publish_many("acme", ["a.wav"])
+        error = until(lambda: courier.run_state("acme").last_error, "the words")
+        assert error.kind == "ours"
+        assert "COURIER_SECRET_KEYS" in error.words
+        accounts.update_one({"_id": "acme"}, {"$set": {"password": stored}})
+        assert courier.wait_status(recording_id, "delivered")["tries"] == 0
+        until(lambda: courier.run_state("acme").last_error is None, "the words to be gone")
