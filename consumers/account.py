@@ -20,7 +20,7 @@ from config.accounts import Account
 from config.errors import ConfigError
 from consumers.attempt import OURS_DELAY, Failures, Surroundings
 from consumers.broker import BrokerAway, BrokerRefuses, NotRouted
-from consumers.dispatch import Begun, Dispatch
+from consumers.dispatch import Dispatch
 from consumers.ledger import Claimant, RunState
 from consumers.leftovers import remove_leftovers
 from consumers.login import Login
@@ -29,6 +29,7 @@ from consumers.observe import ProgramFailed, Trouble
 from consumers.policy import State
 from consumers.reconciler import route_stranded
 from consumers.revocation import Revocation
+from consumers.steps import NOTHING_TO_DO, POLL, Next, Pause, Rest, after_beginning
 from consumers.window import NoQueue
 
 LINGER = 3.0
@@ -43,7 +44,6 @@ RECHECK = 30.0
 """An account whose files are on their way into its queue is looked at again."""
 CONFIG_DELAY = 30.0
 """What somebody has to mend first, a missing key for one, is not tried every second."""
-POLL = 0.5
 LOOK_SECONDS = 2.0
 """Longest wait for the database while uploads end: it is asked again."""
 CUT_SECONDS = 2.0
@@ -57,26 +57,6 @@ AWAY = (BrokerAway, NotRouted, PyMongoError)
 it comes from the broker's connection it is a BrokerAway already."""
 TO_BE_MENDED = (*AWAY, ConfigError)
 """What is no fault of the program."""
-
-
-@dataclass(frozen=True)
-class Rest:
-    """Why there is nothing to do now: due again after `wait` seconds, at `until`, or on arrival."""
-
-    wait: float | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Nothing can be begun for so many seconds, unless a message arrives or an upload ends."""
-
-    seconds: float
-
-
-NOTHING_TO_DO = Rest()
-Next = Rest | Pause | None
-"""How a session goes on: it ends, it waits, or it looks again at once."""
 
 
 @dataclass
@@ -249,7 +229,7 @@ class AccountSession:
 
     def _probe(self, account: Account, run: RunState) -> Next:
         begun = self._dispatch.probe(account, run)
-        return _next(begun, otherwise=lambda: self._end_probe(run))
+        return after_beginning(begun, otherwise=lambda: self._end_probe(run))
 
     def _end_probe(self, run: RunState) -> Rest:
         self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
@@ -263,7 +243,7 @@ class AccountSession:
         if self._dispatch.hold(account):
             self._busy_at = time.monotonic()
         begun = self._dispatch.next_file(account, run)
-        return _next(begun, otherwise=lambda: self._idle(account, run))
+        return after_beginning(begun, otherwise=lambda: self._idle(account, run))
 
     def _idle(self, account: Account, run: RunState) -> Next:
         """Nothing is ready: wait for more, try a casualty, or end."""
@@ -308,7 +288,7 @@ class AccountSession:
     def _try_casualty(self, account: Account, run: RunState) -> Next:
         """An account with too few files to be suspended is tried with those it has lost."""
         begun = self._dispatch.casualty(account, run)
-        return _next(begun, otherwise=lambda: NOTHING_TO_DO)
+        return after_beginning(begun, otherwise=lambda: NOTHING_TO_DO)
 
     def _next_retry(self) -> datetime | None:
         return self.means.ledger.files.next_retry(self.account_id)
@@ -406,14 +386,3 @@ class AccountSession:
     def _claimant(self) -> Claimant:
         until = self.means.ownership.until(self.account_id, self._epoch)
         return Claimant(self.means.worker, self._id, self._epoch, until)
-
-
-def _next(begun: Begun, *, otherwise: Callable[[], Next]) -> Next:
-    """`otherwise`: what follows where there is nothing to begin."""
-    match begun:
-        case Begun.YES:
-            return None
-        case Begun.NO_ROOM:
-            return Pause(POLL)
-        case Begun.NOTHING:
-            return otherwise()

@@ -16,7 +16,8 @@ from config.errors import ConfigError
 from consumers.faults import OURS, GuardedSource, foreseen
 from consumers.journal import LedgerJournal
 from consumers.ledger import Claim, LastError, RunState
-from consumers.login import Line, Login
+from consumers.line import Line
+from consumers.login import Login
 from consumers.means import Means
 from consumers.observe import ProgramFailed, TryEnded
 from consumers.policy import State, judged
@@ -96,7 +97,7 @@ class Attempt:
 
     def run(self) -> Ended:
         """Try it, and write down how it ended. Never raises: what is ours stands in `trouble`."""
-        line = self.around.login.line()
+        line = Line(self.around.login)
         try:
             return self._try(line)
         except OURS as error:
@@ -209,7 +210,7 @@ class Attempt:
         """
         needs_room = isinstance(failure, QuotaExceeded)
         size = self.around.means.ledger.files.last_size(self.claim.account_id) if needs_room else 0
-        line = self.around.login.line()
+        line = Line(self.around.login)
         journal = self._journal(Progress())
         try:
             with foreseen(Progress(Phase.WRITING)):

@@ -16,7 +16,7 @@ from consumers.means import Means
 from consumers.observe import ProgramFailed
 from transports import server as servers
 from transports.base import MOST_AT_ONCE, Server
-from transports.errors import Interrupted, Phase, Progress, ServerBusy, TransferError
+from transports.errors import Interrupted, Phase, Progress, TransferError
 
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
@@ -130,10 +130,6 @@ class Login:
             raise
         self.keep(kept.server)
         return True
-
-    def line(self) -> "Line":
-        """What one upload needs of it."""
-        return Line(self)
 
     def interrupt(self) -> None:
         """Cut what runs over it, and whatever would still begin, from another thread."""
@@ -336,88 +332,6 @@ class Login:
 
     def _sessions(self) -> list[Server]:
         return [*self._in_use, *self._ending, *(kept.server for kept in self._kept)]
-
-
-class Line:
-    """One upload's session at the server: kept after a file, discarded after an error."""
-
-    def __init__(self, login: Login) -> None:
-        self._login = login
-        self._logons = login.logons
-        self.losses = login.losses
-        """By `Login.losses`: which of them was there before this upload."""
-        self._server: Server | None = None
-        self._is_handed_on = False
-        self.others = 0
-        """Sessions of other uploads, when this one failed."""
-
-    def open(self, settings: FtpSettings) -> Server:
-        """The session. Raises TransferError, and ConfigError for an unreadable password."""
-        self._server = self._login.wait_for_session(settings)
-        if self._server is None:
-            try:
-                self._server = self._open_more(settings)
-            finally:
-                self._login.opened()
-        self.losses = self._login.losses
-        self._server.hand_on = self._hand_on if self._login.hands_on(settings) else None
-        return self._server
-
-    @property
-    def has_logged_in(self) -> bool:
-        """Whether it had a session at the server, also if that has failed since."""
-        return self._server is not None
-
-    def keep(self) -> None:
-        """The file was delivered."""
-        if self._server is None:
-            return
-        if self._is_handed_on:
-            self._login.end(self._server)
-        else:
-            self._login.keep(self._server)
-
-    def discard(self) -> None:
-        """The upload has failed; harmless where no session was opened."""
-        mine = self._server is not None and not self._is_handed_on
-        self.others = max(self.others, self._login.open_now() - mine)
-        if self._server is None:
-            return
-        if self._is_handed_on:
-            self._login.end(self._server)
-            self._login.doubt()
-        else:
-            self._login.discard(self._server)
-
-    def _hand_on(self, successor: Server) -> None:
-        if self._server is not None:
-            self._login.hand_on(self._server, successor)
-            self._is_handed_on = True
-
-    def _open_more(self, settings: FtpSettings) -> Server:
-        while True:
-            origin = self._login.standing(settings)
-            if origin is None:
-                server = self._login.connect(settings, self._logons)
-                self._logons = self._login.logons
-            else:
-                server = self._beside(origin)
-            if server is not None:
-                return server
-
-    def _beside(self, origin: Server) -> Server | None:
-        """None where it has ended meanwhile, with its last upload; lost is another thing."""
-        try:
-            return self._login.use(origin.another())
-        except ServerBusy:
-            self.others = 1  # at the least: the one beside which it was asked for
-            raise
-        except Interrupted:
-            raise
-        except TransferError as error:
-            if origin.connected or error.common is not None:
-                raise
-            return None
 
 
 def most_at_once(settings: FtpSettings) -> int:

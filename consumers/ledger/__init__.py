@@ -6,11 +6,12 @@ from pymongo.database import Database
 
 from config.accounts import may_use_ftp
 from config.directory import Directory
-from consumers.ledger.accounts import AccountStates, Blame, Relief
+from consumers.ledger.accounts import AccountStates
 from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.endings import CRASH_LOOP
+from consumers.ledger.pending import Blame, Relief
 from consumers.ledger.records import (
     Claim,
     Claimant,

@@ -1,52 +1,37 @@
-"""The accounts' running state: the part `run` of their documents, and its transitions.
-
-Every update names the state it was decided on (`_seen`) and the epoch of its owner: a decision
-that the world has overtaken, be it by another upload of the same session, or a worker that has
-lost the account, changes nothing.
-"""
+"""The accounts' running states: the transitions that sessions and arrivals make."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
-from pymongo import ReturnDocument, UpdateOne
-from pymongo.database import Database
+from pymongo import UpdateOne
 
-from alerts import recovery, suspension
-from alerts.recovery import Recovery
-from alerts.suspension import Suspension
-from config.accounts import Account, AlertFrequency
-from config.directory import account_of
-from consumers.ledger.buckets import BUCKETS, bucket_of
+from config.accounts import Account
+from consumers.ledger.buckets import BUCKETS
+from consumers.ledger.decisions import Decisions
+from consumers.ledger.pending import (
+    Blame,
+    PendingAlerts,
+    Relief,
+    alert_facts,
+    is_told_of,
+    recovery_facts,
+    tells_once,
+)
 from consumers.ledger.records import Document, LastError, RunState, shown_state
+from consumers.ledger.states import (
+    failure_now,
+    fenced,
+    later,
+    refused,
+    run_state,
+    seen_state,
+    stages,
+)
 from consumers.policy import State
 from transports.errors import Kind, Speaker
 
-_FRESH: Document = {
-    "state": State.ACTIVE.value,
-    "paused": False,
-    "failures": 0,
-    "streak": 0,
-    "suspensions": 0,
-    "suspended_until": None,
-    "casualties_due": None,
-    "last_error": None,
-    "broken": [],
-    "change": 0,
-    "routed": 0,
-    "next_due": None,
-    "epoch": 0,
-    "alerts": [],
-    "outage_since": None,
-    "outage_suspensions": 0,
-    "outage_told": None,
-    "tried_now": False,
-    "faults": 0,
-    "rests_until": None,
-}
-_WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
 _FAULT = LastError(
     Kind.OURS.value,
     "A fault of the program at working the account: this was reported",
@@ -56,51 +41,16 @@ _FAULT = LastError(
 QueueUse = Literal["routing", "consuming", "burying"]
 """What an account's queues at the broker are for: files go in, a session takes them out; dead
 letters go into the other one."""
-QUEUE_ADVICE = (
-    "Look at the account's queue at RabbitMQ: delete it where it was not declared by Courier, or "
-    "give Courier's user the right to configure, write and read it. The files wait until then."
-)
-_RECOVERY = "recovery"
-_CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
-_STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
-"""Counted like an arrival, so that a session that is about to end does not sleep over it."""
-
-
 FAULT_SECONDS = 2.0
 """An account rests for so long whose session died of a fault of the program, and twice as long each
 time until one comes to its end."""
 LONGEST_REST = 600.0
 LOOKS_SECONDS = 60
 """For so long whoever has said "try now" is taken to look at what comes of it."""
-REMINDER_SECONDS = 86_400
-"""Least time between two alerts of one outage, where it is told of once and then daily."""
 
 
-@dataclass(frozen=True)
-class Relief:
-    """Who delivers again after what, for the e-mail that some accounts get then."""
-
-    account: Account
-    words: str
-    queued: int
-    returning: int
-
-
-@dataclass(frozen=True)
-class Blame:
-    """Whose server failed with what, for the alert that a suspension sends."""
-
-    account: Account
-    error: LastError
-    queued: int
-    oldest: datetime | None
-
-
-class AccountStates:
+class AccountStates(Decisions, PendingAlerts):
     """The running states. Raises pymongo's errors where MongoDB is away."""
-
-    def __init__(self, database: Database[Document]) -> None:
-        self._accounts = database["accounts"]
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
@@ -110,35 +60,6 @@ class AccountStates:
         self._accounts.create_index("notices.key", sparse=True)
         self._accounts.create_index("run.broken.use", sparse=True)
         self._accounts.create_index("parent", sparse=True)
-
-    def read(self, account_id: str) -> RunState:
-        """The account's running state; a fresh one where it has never run."""
-        projection = {"run": 1, "now": "$$NOW"}
-        return _run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
-
-    def read_own(self, account_id: str, epoch: int) -> RunState | None:
-        """The same for who has adopted it in this epoch; None where another one has it, or none:
-        it is gone, or was stored anew."""
-        projection = {"run": 1, "now": "$$NOW"}
-        document = self._accounts.find_one({"_id": account_id, "run.epoch": epoch}, projection)
-        return None if document is None else _run_state(document)
-
-    def look(self, account_id: str) -> tuple[Account | None, RunState]:
-        """The account with its settings, and its running state, as of one moment.
-
-        Raises AccountError where what is stored cannot be used.
-        """
-        wanted = ("run", *Account.model_fields)
-        projection = {**dict.fromkeys(wanted, 1), "now": "$$NOW"}
-        document = self._accounts.find_one({"_id": account_id}, projection)
-        if document is None:
-            return None, _run_state({})
-        return account_of(document), _run_state(document)
-
-    def read_all(self) -> dict[str, RunState]:
-        """The running states of all accounts, by id."""
-        rows = self._accounts.find({}, {"run": 1, "now": "$$NOW"})
-        return {row["_id"]: _run_state(row) for row in rows}
 
     def due(self, limit: int, buckets: Sequence[int], without: Sequence[str]) -> list[str]:
         """Accounts of these buckets whose time has come, the longest due first."""
@@ -152,11 +73,9 @@ class AccountStates:
         rows = self._accounts.find(query, {"_id": 1}).sort("run.next_due").limit(limit)
         return [row["_id"] for row in rows]
 
-    # --- its queue at the broker -----------------------------------------------------------------
-
     def queue_broken(self, account_id: str, use: QueueUse, words: str) -> None:
         """The account's queue cannot be used: shown with the account until it can be again."""
-        query = {"_id": account_id, "run.broken.words": {"$ne": _refused(words).words}}
+        query = {"_id": account_id, "run.broken.words": {"$ne": refused(words).words}}
         self._update(query, {"run.broken": _broken(use, words)})
 
     def queue_usable(self, account_id: str, use: QueueUse) -> None:
@@ -169,15 +88,13 @@ class AccountStates:
         rows = self._accounts.find({"run.broken.use": {"$exists": True}}, {"run.broken": 1})
         return {row["_id"]: LastError.stored(row["run"]["broken"][0]) for row in rows}
 
-    # --- work arrives, a session works ------------------------------------------------------
-
     def arrived(self, *account_ids: str) -> None:
         """Files were published to these accounts' queues, an id for each file.
 
         The accounts are due, unless they may not work.
         """
         changes = [
-            UpdateOne({"_id": name}, _stages(name, _arrival(files)))
+            UpdateOne({"_id": name}, stages(name, _arrival(files)))
             for name, files in Counter(account_ids).items()
         ]
         if changes:
@@ -185,7 +102,7 @@ class AccountStates:
 
     def adopt(self, account_id: str, epoch: int) -> bool:
         """Take the account for this epoch, which only rises. False where a later one has it."""
-        return self._update(_fenced(account_id, epoch), {"run.epoch": epoch}) is not None
+        return self._update(fenced(account_id, epoch), {"run.epoch": epoch}) is not None
 
     def park(
         self,
@@ -205,8 +122,8 @@ class AccountStates:
         what is wrong with what is stored of the account: both are shown until a session ends
         without.
         """
-        later = _later(wait) if wait is not None else until
-        due = {"$cond": [{"$eq": ["$run.routed", routed]}, later, "$$NOW"]}
+        moment = later(wait) if wait is not None else until
+        due = {"$cond": [{"$eq": ["$run.routed", routed]}, moment, "$$NOW"]}
         ours = {"$eq": [{"$ifNull": ["$run.last_error.kind", ""]}, _FAULT.kind]}
         over = {"$and": [{"$gt": ["$run.faults", 0]}, ours]}
         values = {
@@ -215,10 +132,10 @@ class AccountStates:
             "run.rests_until": None,
             "run.last_error": {"$cond": [over, None, "$run.last_error"]}
             if unusable is None
-            else _error(_unusable(unusable)),
+            else failure_now(_unusable(unusable)),
             "run.broken": _broken("consuming", broken),
         }
-        self._update(_fenced(account_id, epoch), values)
+        self._update(fenced(account_id, epoch), values)
 
     def rest_after_fault(self, account_id: str, epoch: int) -> None:
         """The session died of a fault of the program: shown, and due again after a while.
@@ -232,9 +149,9 @@ class AccountStates:
             "run.faults": {"$add": ["$run.faults", 1]},
             "run.rests_until": until,
             "run.next_due": until,
-            "run.last_error": _error(_FAULT),
+            "run.last_error": failure_now(_FAULT),
         }
-        self._update(_fenced(account_id, epoch), values)
+        self._update(fenced(account_id, epoch), values)
 
     def begin_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
         """One file alone is tried next. False where its timer is not over (any more).
@@ -284,9 +201,9 @@ class AccountStates:
             "run.tried_now": False,
         }
         if relief is not None and seen.outage_since is not None:
-            values["run.alerts"] = {"$concatArrays": ["$run.alerts", [_recovery(relief)]]}
+            values["run.alerts"] = {"$concatArrays": ["$run.alerts", [recovery_facts(relief)]]}
         if seen.state is State.ACTIVE:
-            query = {**_fenced(account_id, epoch), **_seen(seen)}
+            query = {**fenced(account_id, epoch), **seen_state(seen)}
             return self._update(query, values) is not None
         return self._change(account_id, epoch, seen, values)
 
@@ -301,10 +218,10 @@ class AccountStates:
         casualties_in: float | None,
     ) -> bool:
         """So many consecutive failures; `casualties_in` seconds a casualty is tried again."""
-        values = {"run.failures": failures, "run.last_error": _error(error)}
+        values = {"run.failures": failures, "run.last_error": failure_now(error)}
         if casualties_in is not None:
-            values["run.casualties_due"] = _later(casualties_in)
-        query = {**_fenced(account_id, epoch), **_seen(seen)}
+            values["run.casualties_due"] = later(casualties_in)
+        query = {**fenced(account_id, epoch), **seen_state(seen)}
         return self._update(query, values) is not None
 
     def suspend(
@@ -324,12 +241,12 @@ class AccountStates:
         alert: whoever began it looks at the result.
         """
         number = {"$add": ["$run.suspensions", 1]}
-        until = _later(seconds)
+        until = later(seconds)
         since = {"$ifNull": ["$run.outage_since", "$$NOW"]}
-        is_told = _is_told(blame.account)
-        facts = _alert_facts(blame, failures, seconds)
+        is_told = is_told_of(blame.account)
+        facts = alert_facts(blame, failures, seconds)
         moments = {"number": number, "at": "$$NOW", "until": until}
-        if _tells_once(blame.account):
+        if tells_once(blame.account):
             to: Document = {"$literal": facts["recipients"]}
             moments |= {"outage_since": since, "recipients": {"$cond": [is_told, to, []]}}
         alert = {"$mergeObjects": [{"$literal": facts}, moments]}
@@ -339,7 +256,7 @@ class AccountStates:
             "run.suspensions": number,
             "run.suspended_until": until,
             "run.next_due": until,
-            "run.last_error": _error(blame.error),
+            "run.last_error": failure_now(blame.error),
             "run.alerts": {
                 "$cond": [
                     "$run.tried_now",
@@ -360,115 +277,17 @@ class AccountStates:
         }
         return self._change(account_id, epoch, seen, values)
 
-    # --- people's decisions -------------------------------------------------------------------
-
-    def pause(self, account_id: str) -> bool:
-        """Stop claiming files until somebody resumes. False where it is paused already."""
-        query = {"_id": account_id, "run.paused": {"$ne": True}}
-        values = {"run.paused": True, "run.tried_now": False, **_CHANGED}
-        return self._update(query, values) is not None
-
-    def resume(self, account_id: str) -> bool:
-        """End a pause and nothing else. False where there is none."""
-        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
-        due = {"$cond": [suspended, "$run.suspended_until", "$$NOW"]}
-        query = {"_id": account_id, "run.paused": True}
-        values = {"run.paused": False, "run.next_due": due, **_CHANGED, **_STIRRED}
-        return self._update(query, values) is not None
-
-    def try_now(self, account_id: str) -> bool:
-        """Probe a suspended account at once, its count kept. False where it is not suspended."""
-        query = {"_id": account_id, "run.state": State.SUSPENDED.value}
-        values = {
-            "run.suspended_until": "$$NOW",
-            "run.next_due": "$$NOW",
-            "run.tried_now": True,
-            **_STIRRED,
-        }
-        return self._update(query, values) is not None
-
-    def settings_saved(self, account_id: str) -> None:
-        """New settings: what failed with the old ones counts no more, and work is due at once."""
-        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
-        values: Document = {
-            "run.suspended_until": {"$cond": [suspended, "$$NOW", "$run.suspended_until"]},
-            "run.next_due": "$$NOW",
-            "run.tried_now": False,
-            **_CHANGED,
-            **_STIRRED,
-        }
-        self._update({"_id": account_id}, values)
-
-    def wake(self, account_id: str) -> None:
-        """Have the account looked at: it was switched on, or files came back to its queue."""
-        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
-        due = {"$cond": [suspended, "$run.suspended_until", "$$NOW"]}
-        self._update({"_id": account_id}, {"run.next_due": due, **_STIRRED})
-
-    # --- alerts -------------------------------------------------------------------------------
-
-    def pending_alerts(self) -> Iterator[Suspension | Recovery]:
-        """What people are to be told of and is not in the outbox yet.
-
-        One that cannot be read holds up none of the others: its error is raised at the end.
-        """
-        faults: list[Exception] = []
-        rows = self._accounts.find({"run.alerts.number": {"$exists": True}}, {"run.alerts": 1})
-        for row in rows:
-            for alert in row["run"]["alerts"]:
-                kind = alert.pop("kind", None)
-                read = suspension.from_document if kind is None else recovery.from_document
-                try:
-                    pending = read(alert)
-                except Exception as error:  # noqa: BLE001 - the others are to be told
-                    faults.append(error)
-                else:
-                    yield pending
-        for fault in faults:
-            raise fault
-
-    def alert_stored(self, alert: Suspension | Recovery) -> None:
-        """The outbox has it now."""
-        kind = _RECOVERY if isinstance(alert, Recovery) else None
-        self._accounts.update_one(
-            {"_id": alert.account_id},
-            {"$pull": {"run.alerts": {"number": alert.number, "kind": kind}}},
-        )
-
     def shown_states(self, accounts: Sequence[Account], permitted: set[str]) -> dict[str, str]:
         """The state of each account as people see it."""
         runs = self.read_all()
         return {
             account.account_id: shown_state(
                 account,
-                runs.get(account.account_id) or _run_state({}),
+                runs.get(account.account_id) or run_state({}),
                 permitted=account.account_id in permitted,
             )
             for account in accounts
         }
-
-    # --- one way for each thing ---------------------------------------------------------------
-
-    def _change(
-        self,
-        account_id: str,
-        epoch: int,
-        seen: RunState,
-        values: Document,
-        where: Document | None = None,
-    ) -> bool:
-        """A change of state, from the state that was seen."""
-        query = {**_fenced(account_id, epoch), **_seen(seen), **(where or {})}
-        return self._update(query, {**values, **_CHANGED}) is not None
-
-    def _update(self, query: Document, values: Document) -> Document | None:
-        document: Document | None = self._accounts.find_one_and_update(
-            query,
-            _stages(query["_id"], values),
-            projection={"_id": 1},
-            return_document=ReturnDocument.AFTER,
-        )
-        return document
 
 
 def _arrival(files: int) -> Document:
@@ -500,105 +319,10 @@ def _broken(use: QueueUse, words: str | None) -> Document:
     others = {"$filter": {"input": "$run.broken", "cond": {"$ne": ["$$this.use", use]}}}
     if words is None:
         return others
-    error = {"use": use, **asdict(_refused(words))}
+    error = {"use": use, **asdict(refused(words))}
     return {"$concatArrays": [others, [{"$literal": error}]]}
-
-
-def _stages(account_id: str, values: Document) -> list[Document]:
-    bucket = {"run.bucket": bucket_of(account_id)}
-    return [_WITH_DEFAULTS, {"$set": {**values, **bucket}}]
-
-
-def _fenced(account_id: str, epoch: int) -> Document:
-    return {"_id": account_id, "run.epoch": {"$not": {"$gt": epoch}}}
-
-
-def _seen(run: RunState) -> Document:
-    """What a decision stands on: uploads at once of one session end side by side."""
-    return {
-        "run.change": run.change,
-        "run.failures": run.failures,
-        "run.streak": run.streak,
-    }
-
-
-def _error(error: LastError) -> Document:
-    return {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
-
-
-def _tells_once(account: Account) -> bool:
-    settings = account.settings
-    return settings is not None and settings.alert_frequency is AlertFrequency.OUTAGE
-
-
-def _is_told(account: Account) -> Document | bool:
-    """Whether the account's addresses are told of this suspension."""
-    if not _tells_once(account):
-        return True
-    reminded = {"$add": ["$run.outage_told", REMINDER_SECONDS * 1000]}
-    return {"$lte": [{"$ifNull": [reminded, "$$NOW"]}, "$$NOW"]}
-
-
-def _recovery(relief: Relief) -> Document:
-    settings = relief.account.settings
-    assert settings is not None, "only an account with settings delivers"  # noqa: S101
-    facts = {
-        "kind": _RECOVERY,
-        "account_id": relief.account.account_id,
-        "host": settings.host,
-        "username": settings.username,
-        "protocol": settings.protocol.value,
-        "words": relief.words,
-        "recipients": list(settings.email_alerts),
-        "queued": relief.queued,
-        "returning": relief.returning,
-    }
-    counted = {
-        "number": "$run.suspensions",
-        "suspensions": "$run.outage_suspensions",
-        "since": "$run.outage_since",
-        "at": "$$NOW",
-    }
-    return {"$mergeObjects": [{"$literal": facts}, counted]}
-
-
-def _alert_facts(blame: Blame, failures: int, seconds: float) -> Document:
-    settings = blame.account.settings
-    assert settings is not None, "only an account with settings is ever tried"  # noqa: S101
-    return {
-        "account_id": blame.account.account_id,
-        "failures": failures,
-        "host": settings.host,
-        "username": settings.username,
-        "protocol": settings.protocol.value,
-        "seconds": seconds,
-        "words": blame.error.words,
-        "advice": blame.error.advice,
-        "said_by": blame.error.said_by,
-        "recipients": list(settings.email_alerts),
-        "queued": blame.queued,
-        "oldest": blame.oldest,
-    }
-
-
-def _run_state(document: Document) -> RunState:
-    run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
-    error = run["last_error"]
-    run["state"] = State(run["state"])
-    run["server_error"] = error and LastError.stored(error)
-    run["last_error"] = LastError.stored(run["broken"][0]) if run["broken"] else run["server_error"]
-    return RunState(**{field.name: run[field.name] for field in fields(RunState)})
-
-
-def _refused(words: str) -> LastError:
-    told = f"RabbitMQ refuses: {words}"
-    return LastError(Kind.OURS.value, told, QUEUE_ADVICE, Speaker.COURIER.value)
 
 
 def _unusable(words: str) -> LastError:
     advice = "Nothing to do at the server: the operators have to mend it, and the files wait."
     return LastError(Kind.OURS.value, words, advice, Speaker.COURIER.value)
-
-
-def _later(seconds: float) -> Document:
-    return {"$add": ["$$NOW", round(seconds * 1000)]}

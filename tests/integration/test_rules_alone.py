@@ -5,9 +5,9 @@ import time
 import pytest
 
 from config.accounts import Protocol
-from consumers.account import POLL
 from consumers.ledger import Document
 from consumers.policy import State
+from consumers.steps import POLL
 from deploy.local.customers import AsyncSshServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers.misbehaving import Mood

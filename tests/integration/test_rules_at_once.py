@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from config.accounts import Capabilities, FtpSettings, Protocol
-from consumers.account import POLL
-from consumers.login import Line
+from consumers.line import Line
 from consumers.policy import State
+from consumers.steps import POLL
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
 from tests.integration.platform import MakeCourier, Platform, running, until

@@ -87,7 +87,7 @@ def test_no_text_is_taken_for_an_expression(files: Deliveries, text: str) -> Non
     claimant = Claimant(text, text, 1)
     claim = files.claim(recording_id, 1, claimant, text)
     assert claim is not None
-    assert (claim.file_name, claim.session) == (name, text)
+    assert (claim.file_name, claim.session) == (name.strip(" "), text)
     assert json.loads(claim.body)[text] == {text: text}
 
     reservation = Intent(text, text, 1, text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consumers.line import Line
 from consumers.login import Login
 from transports.errors import ConnectionLost, LoginRefused, PathRefused, TransferError
 
@@ -38,22 +39,22 @@ def test_the_cut_connection_and_the_login_refused_after_it_are_one_failure(
 ) -> None:
     connection, refusal = Connection(), refused()
     failures = [cut(connection), cut(connection), refusal]
-    lines = [login.line() for _ in failures]
+    lines = [Line(login) for _ in failures]
     told = [login.is_told(failures[each], lines[each].losses) for each in order]
     assert told == [False, True, True]
 
 
 def test_who_begins_after_it_fails_anew(login: Login) -> None:
-    first = login.line()
+    first = Line(login)
     assert not login.is_told(cut(Connection()), first.losses)
-    second = login.line()
+    second = Line(login)
     assert not login.is_told(refused(), second.losses)
-    third = login.line()
+    third = Line(login)
     assert not login.is_told(refused(), third.losses)
 
 
 def test_what_is_shared_with_nobody_counts_by_itself(login: Login) -> None:
-    lines = [login.line() for _ in range(3)]
+    lines = [Line(login) for _ in range(3)]
     assert not login.is_told(cut(Connection()), lines[0].losses)
     assert not login.is_told(PathRefused("550 No"), lines[1].losses)
     assert not login.is_told(PathRefused("550 No"), lines[2].losses)

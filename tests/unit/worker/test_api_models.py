@@ -6,7 +6,7 @@ from config.accounts import Account, FtpSettings, Protocol
 from config.fields import settings_fields
 from config.ftp_settings import FtpSettingsInput
 from consumers.ledger import NO_FILES, Totals
-from consumers.ledger.accounts import _run_state
+from consumers.ledger.states import run_state
 from consumers.presence import Worker
 from tests.unit.worker.test_cli_shapes import row
 from worker import show
@@ -40,7 +40,7 @@ def test_every_setting_has_its_option_and_no_option_is_more() -> None:
 
 def test_the_api_describes_all_that_it_gives_of_an_account() -> None:
     facts = show.AccountFacts(
-        Account(account_id="acme"), _run_state({}), permitted=True, counts=NO_FILES
+        Account(account_id="acme"), run_state({}), permitted=True, counts=NO_FILES
     )
     assert set(models.AccountShape.model_fields) == set(show.account_shape(facts))
 

@@ -1,0 +1,146 @@
+"""An account's running state as it is stored, the part `run` of its document: read and changed.
+
+Every update names the state it was decided on (`seen_state`) and the epoch of its owner: a decision
+that the world has overtaken, be it by another upload of the same session, or a worker that has
+lost the account, changes nothing.
+"""
+
+from dataclasses import asdict, fields
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from config.accounts import Account
+from config.directory import account_of
+from consumers.ledger.buckets import bucket_of
+from consumers.ledger.records import Document, LastError, RunState
+from consumers.policy import State
+from transports.errors import Kind, Speaker
+
+_FRESH: Document = {
+    "state": State.ACTIVE.value,
+    "paused": False,
+    "failures": 0,
+    "streak": 0,
+    "suspensions": 0,
+    "suspended_until": None,
+    "casualties_due": None,
+    "last_error": None,
+    "broken": [],
+    "change": 0,
+    "routed": 0,
+    "next_due": None,
+    "epoch": 0,
+    "alerts": [],
+    "outage_since": None,
+    "outage_suspensions": 0,
+    "outage_told": None,
+    "tried_now": False,
+    "faults": 0,
+    "rests_until": None,
+}
+_WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
+QUEUE_ADVICE = (
+    "Look at the account's queue at RabbitMQ: delete it where it was not declared by Courier, or "
+    "give Courier's user the right to configure, write and read it. The files wait until then."
+)
+CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
+STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
+"""Counted like an arrival, so that a session that is about to end does not sleep over it."""
+
+
+class States:
+    """What each part of the accounts' story works on. Raises pymongo's errors, MongoDB away."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._accounts = database["accounts"]
+
+    def read(self, account_id: str) -> RunState:
+        """The account's running state; a fresh one where it has never run."""
+        projection = {"run": 1, "now": "$$NOW"}
+        return run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
+
+    def read_own(self, account_id: str, epoch: int) -> RunState | None:
+        """The same for who has adopted it in this epoch; None where another one has it, or none:
+        it is gone, or was stored anew."""
+        projection = {"run": 1, "now": "$$NOW"}
+        document = self._accounts.find_one({"_id": account_id, "run.epoch": epoch}, projection)
+        return None if document is None else run_state(document)
+
+    def look(self, account_id: str) -> tuple[Account | None, RunState]:
+        """The account with its settings, and its running state, as of one moment.
+
+        Raises AccountError where what is stored cannot be used.
+        """
+        wanted = ("run", *Account.model_fields)
+        projection = {**dict.fromkeys(wanted, 1), "now": "$$NOW"}
+        document = self._accounts.find_one({"_id": account_id}, projection)
+        if document is None:
+            return None, run_state({})
+        return account_of(document), run_state(document)
+
+    def read_all(self) -> dict[str, RunState]:
+        """The running states of all accounts, by id."""
+        rows = self._accounts.find({}, {"run": 1, "now": "$$NOW"})
+        return {row["_id"]: run_state(row) for row in rows}
+
+    def _change(
+        self,
+        account_id: str,
+        epoch: int,
+        seen: RunState,
+        values: Document,
+        where: Document | None = None,
+    ) -> bool:
+        """A change of state, from the state that was seen."""
+        query = {**fenced(account_id, epoch), **seen_state(seen), **(where or {})}
+        return self._update(query, {**values, **CHANGED}) is not None
+
+    def _update(self, query: Document, values: Document) -> Document | None:
+        document: Document | None = self._accounts.find_one_and_update(
+            query,
+            stages(query["_id"], values),
+            projection={"_id": 1},
+            return_document=ReturnDocument.AFTER,
+        )
+        return document
+
+
+def stages(account_id: str, values: Document) -> list[Document]:
+    bucket = {"run.bucket": bucket_of(account_id)}
+    return [_WITH_DEFAULTS, {"$set": {**values, **bucket}}]
+
+
+def fenced(account_id: str, epoch: int) -> Document:
+    return {"_id": account_id, "run.epoch": {"$not": {"$gt": epoch}}}
+
+
+def seen_state(run: RunState) -> Document:
+    """What a decision stands on: uploads at once of one session end side by side."""
+    return {
+        "run.change": run.change,
+        "run.failures": run.failures,
+        "run.streak": run.streak,
+    }
+
+
+def failure_now(error: LastError) -> Document:
+    return {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
+
+
+def run_state(document: Document) -> RunState:
+    run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
+    error = run["last_error"]
+    run["state"] = State(run["state"])
+    run["server_error"] = error and LastError.stored(error)
+    run["last_error"] = LastError.stored(run["broken"][0]) if run["broken"] else run["server_error"]
+    return RunState(**{field.name: run[field.name] for field in fields(RunState)})
+
+
+def refused(words: str) -> LastError:
+    told = f"RabbitMQ refuses: {words}"
+    return LastError(Kind.OURS.value, told, QUEUE_ADVICE, Speaker.COURIER.value)
+
+
+def later(seconds: float) -> Document:
+    return {"$add": ["$$NOW", round(seconds * 1000)]}
