@@ -19,6 +19,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from config.documents import Document
+from config.ftp_settings import MAX_EMAIL_ALERTS
 from config.mail_links import Recipient
 
 FAIR_SECONDS = 14 * 60
@@ -30,8 +31,8 @@ MAX_ADDRESS = 20
 """E-mails an hour to one address, of all accounts together, beyond the fair ones."""
 MAX_ACCOUNT = 30
 """E-mails an hour of one account to all its addresses together, beyond the fair ones."""
-MAX_NEW = 20
-"""Addresses an hour that an account writes to for the first time."""
+MAX_NEW = MAX_EMAIL_ALERTS
+"""Addresses an hour that an account writes to for the first time: its first alert reaches them all."""
 ASK_AGAIN_SECONDS = 24 * HOUR
 """Least time between two requests to confirm the same address."""
 CLEAN_SECONDS = 400 * 24 * HOUR
