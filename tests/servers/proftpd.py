@@ -10,6 +10,8 @@ from tests.servers.namespace import LOOPBACK, NamespacedServer
 
 PACKAGE = "proftpd-core"
 _PASSIVE_PORTS = 100
+_OFTEN_APART = ("mod_delay.c", "mod_ls.c", "mod_xfer.c")
+"""What Debian 12 has compiled in and Debian 13 loads."""
 _SETTINGS = """\
 ModulePath {modules}
 {loaded}
@@ -30,7 +32,9 @@ MaxInstances 100
 PidFile {folder}/proftpd.pid
 ScoreboardFile {folder}/scoreboard
 ControlsEngine off
-DelayEngine off
+<IfModule mod_delay.c>
+  DelayEngine off
+</IfModule>
 WtmpLog off
 SystemLog {folder}/system.log
 TransferLog none
@@ -61,10 +65,12 @@ class Proftpd(NamespacedServer):
     @property
     def _argv(self) -> Sequence[str]:
         settings = self.folder / "proftpd.conf"
+        modules = unpacked(PACKAGE) / "usr/lib/proftpd"
+        apart = [each for each in _OFTEN_APART if (modules / each).with_suffix(".so").exists()]
         settings.write_text(
             _SETTINGS.format(
-                modules=unpacked(PACKAGE) / "usr/lib/proftpd",
-                loaded="\n".join(f"LoadModule {module}" for module in self._modules),
+                modules=modules,
+                loaded="\n".join(f"LoadModule {each}" for each in [*apart, *self._modules]),
                 host=LOOPBACK,
                 port=self.port,
                 passive=self._passive,

@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from twisted.protocols.ftp import FTP, FTPFactory, FTPRealm
 
 class Loopback(FTP):
-    def listenFactory(self, port, factory):
+    def listenFactory(self, port, factory, interface=""):  # newer ones name an interface
         return reactor.listenTCP(port, factory, interface="127.0.0.1")
 
 known = InMemoryUsernamePasswordDatabaseDontUse()
