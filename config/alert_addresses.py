@@ -32,7 +32,7 @@ MAX_ADDRESS = 20
 MAX_ACCOUNT = 30
 """E-mails an hour of one account to all its addresses together, beyond the fair ones."""
 MAX_NEW = MAX_EMAIL_ALERTS
-"""Addresses an hour that an account writes to for the first time: its first alert reaches them all."""
+"""Addresses an hour that an account writes to for the first time: its first alert reaches all."""
 ASK_AGAIN_SECONDS = 24 * HOUR
 """Least time between two requests to confirm the same address."""
 CLEAN_SECONDS = 400 * 24 * HOUR
