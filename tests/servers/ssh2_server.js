@@ -34,6 +34,14 @@ function serve(sftp) {
   const numberOf = (handle) => files.get(handle.readUInt32BE(0));
   const told = (request) => (error) =>
     sftp.status(request, error ? codeOf(error) : STATUS_CODE.OK);
+  const inOrder = (request, work) => {
+    try {
+      work();
+    } catch (error) {
+      return sftp.status(request, codeOf(error));
+    }
+    sftp.status(request, STATUS_CODE.OK);
+  };
   const attributes = (request) => (error, stats) =>
     error ? sftp.status(request, codeOf(error)) : sftp.attrs(request, {
       mode: stats.mode, uid: stats.uid, gid: stats.gid, size: stats.size,
@@ -47,10 +55,12 @@ function serve(sftp) {
     files.set(last, file);
     sftp.handle(request, handle);
   }));
-  sftp.on("WRITE", (request, handle, offset, data) =>
-    fs.write(numberOf(handle), data, 0, data.length, offset, told(request)));
+  // In their order, as the protocol wants the requests of one file (its draft, section 6.1): a close
+  // that overtakes a write fails that.
+  sftp.on("WRITE", (request, handle, offset, data) => inOrder(request, () =>
+    fs.writeSync(numberOf(handle), data, 0, data.length, offset)));
   sftp.on("FSTAT", (request, handle) => fs.fstat(numberOf(handle), attributes(request)));
-  sftp.on("CLOSE", (request, handle) => fs.close(numberOf(handle), told(request)));
+  sftp.on("CLOSE", (request, handle) => inOrder(request, () => fs.closeSync(numberOf(handle))));
   sftp.on("STAT", (request, name) => fs.stat(onDisk(name), attributes(request)));
   sftp.on("LSTAT", (request, name) => fs.lstat(onDisk(name), attributes(request)));
   sftp.on("REMOVE", (request, name) => fs.unlink(onDisk(name), told(request)));
