@@ -230,9 +230,8 @@ def test_an_accounts_broken_queue_degrades_the_service_and_check_names_it(
         assert "1 account has a queue that cannot be used: acme: RabbitMQ refuses" in told.reason
         assert told.code == 200
         assert running.counted("courier_broken_queues") == 1
-        found = {each["name"]: each for each in courier("check", "--json").json}
-        assert "deliveries.acme: inequivalent arg" in found["RabbitMQ"]["detail"]
-        assert f"{processes} degraded" in found["workers"]["detail"]
+        until(lambda: f"{processes} degraded" in detail(courier, "workers"), "all to tell of it")
+        assert "deliveries.acme: inequivalent arg" in detail(courier, "RabbitMQ")
         shown = courier.inside("accounts", "show", "acme", "--json").json
         assert "inequivalent arg" in shown["last_error"]
         assert "delete it" in shown["last_error_advice"]
@@ -340,3 +339,9 @@ def test_the_service_refuses_a_taken_address_and_no_process_at_all(
     sentence = courier("run", METRICS_BIND=taken).sentence
     assert sentence.startswith(f"The metrics address {taken} cannot be used (Address already in")
     assert courier.inside("run", "--processes", "0").code == 2
+
+
+def detail(courier: Program, service: str) -> str:
+    """What `courier check` says of a service."""
+    found = {each["name"]: each["detail"] for each in courier("check", "--json").json}
+    return str(found[service])
