@@ -22,7 +22,7 @@ MADE_UP = [
     "/proc/self/pagemap",
     "/proc/self/maps",
     "/proc/1/environ",
-    "/proc/self/root/proc/version",
+    str(Path("/proc/self", "root", "proc", "version")),
     "/sys/kernel/mm/transparent_hugepage/enabled",
     "/dev/zero",
     "/dev/null",
