@@ -1,7 +1,7 @@
 """Installs the services that this machine lacks: `python -m deploy.local.install [--tests]`.
 
-Without the option: RabbitMQ and MongoDB. With it, the customers' servers and the browser of the
-tests, and the programs that the benchmarks compare with, as well.
+Without the option: RabbitMQ and MongoDB. With it, the customers' servers, the browser and the
+Prometheus of the tests, and the programs that the benchmarks compare with, as well.
 What is there already is left alone, so a second run takes a moment.
 """
 
@@ -28,6 +28,8 @@ BESIDE_EACH_OTHER = (
     ("inetutils-ftpd",),
 )
 """Debian packages of FTP servers, of which a machine can have one installed."""
+MONITORING = {"prometheus": "promtool"}
+"""Debian package -> the program that the tests judge metrics and rules by."""
 PEERS = {"openssh-client": "sftp", "lftp": "lftp"}
 """Debian package -> the program that the benchmarks compare with; rclone comes from PyPI."""
 
@@ -44,6 +46,7 @@ def main() -> int:
             _say("Customers' servers", _have("Customers' servers", CUSTOMERS_SERVERS))
             _say("FTP servers", _unpack_servers())
             _say("Servers of npm", _have_servers_of_npm())
+            _say("Monitoring", _have("Monitoring", MONITORING))
             _say("Peers", _have("Peers", PEERS))
     except ServiceError as error:
         print(error, file=sys.stderr)

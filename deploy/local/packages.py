@@ -14,7 +14,12 @@ from deploy.local.processes import ServiceError
 _APT_SECONDS = 900
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _RELEASES = {"bookworm", "trixie", "oldstable", "stable"}
-_UNITS = {"rabbitmq-server": "rabbitmq-server", "openssh-server": "ssh", "vsftpd": "vsftpd"}
+_UNITS = {
+    "rabbitmq-server": "rabbitmq-server",
+    "openssh-server": "ssh",
+    "vsftpd": "vsftpd",
+    "prometheus": "prometheus",
+}
 _QUIET = ("-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300")
 
 
