@@ -174,16 +174,17 @@ class WeakAlgorithm(NoCommonAlgorithm):
 
 
 class HostKeyChanged(AccountFailure):
-    """`shown`: the fingerprint of the key that the server has; `pinned`: those stored, by comma."""
+    """`shown`: the fingerprint of the key that the server has; `pinned`: those stored."""
 
     advice = (
-        "If the server was replaced on purpose, save the new fingerprint as the account's host "
-        "key; if not, somebody may be standing in its place. No password was sent."
+        "If the server has a new key on purpose, save its fingerprint in the account's host keys, "
+        "with each stored one that stays right; if not, somebody may be standing in its place. "
+        "No password was sent."
     )
 
-    def __init__(self, *, pinned: str, shown: str) -> None:
-        stored = "those stored are" if "," in pinned else "the one stored is"
-        super().__init__(f"The server's key is {shown}; {stored} {pinned}")
+    def __init__(self, *, pinned: tuple[str, ...], shown: str) -> None:
+        stored = "those stored are" if len(pinned) > 1 else "the one stored is"
+        super().__init__(f"The server's key is {shown}; {stored} {', '.join(pinned)}")
         self.pinned = pinned
         self.shown = shown
 

@@ -115,7 +115,7 @@ class SftpSession:
             except TransferError:
                 if not seen:
                     raise
-                raise HostKeyChanged(pinned=", ".join(settings.host_keys), shown=seen[0]) from None
+                raise HostKeyChanged(pinned=settings.host_keys, shown=seen[0]) from None
             if not settings.host_keys or key in settings.host_keys:
                 with closed_on_failure(session):
                     step("host key", key)

@@ -39,7 +39,7 @@ def test_a_key_that_was_approved_stays_so_at_the_next_save_and_the_focus_where_i
     with site.signed_in("it@acme.example") as page:
         page.goto(f"{site.url}/accounts/acme/ftp")
         save(page, password=asyncssh_server.password)
-        page.get_by_role("button", name="Approve this key").click()
+        page.get_by_role("button", name="Approve it instead").click()
         expect(page.locator("[data-saved]")).to_be_visible()
         expect(page.get_by_label("Password")).to_have_value("")
         expect(page.get_by_label("Host Key")).to_have_value(key)
@@ -52,6 +52,25 @@ def test_a_key_that_was_approved_stays_so_at_the_next_save_and_the_focus_where_i
         expect(page.get_by_label("Path")).to_be_focused()
         expect(page.get_by_label("Logon Type")).to_be_visible()
         assert "Approve" not in page.locator("#result").inner_text()
+
+
+def test_a_key_that_is_approved_as_well_leaves_the_pinned_one_where_it_was(
+    site: Site, asyncssh_server: AsyncSshServer
+) -> None:
+    site.courier.account("acme", asyncssh_server.customer, Protocol.SFTP)
+    before = asyncssh_server.customer.host_key
+    asyncssh_server.stop()
+    asyncssh_server.regenerate_host_key()
+    asyncssh_server.start()
+    after = asyncssh_server.customer.host_key
+    site.user("it@acme.example", "acme")
+    with site.signed_in("it@acme.example") as page:
+        page.goto(f"{site.url}/accounts/acme/ftp")
+        save(page, password=asyncssh_server.password)
+        page.get_by_role("button", name="Approve it as well").click()
+        expect(page.locator("[data-saved]")).to_contain_text("Accepted from now on")
+        expect(page.get_by_label("Host Key")).to_have_value(f"{before}, {after}")
+    assert stored(site).host_keys == (before, after)
 
 
 def test_what_the_server_says_of_a_refusal_is_shown(site: Site) -> None:

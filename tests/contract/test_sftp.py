@@ -65,7 +65,7 @@ def test_a_changed_host_key_gets_no_credential(asyncssh_server: AsyncSshServer) 
     assert asyncssh_server.logins == 0
     assert str(before) in changed.value.words
     assert str(after) in changed.value.words
-    assert (changed.value.pinned, changed.value.shown) == (before, after)
+    assert (changed.value.pinned, changed.value.shown) == ((before,), after)
 
 
 def test_a_key_of_another_type_beside_the_pinned_one_is_no_change(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def set_settings(
             "--host-key",
             "--host-keys",
             metavar="SHA256:...",
-            also="The option may be given several times.",
+            also="The option may be given several times; those given replace those stored.",
         ),
     ] = None,
     weak_algorithms: Annotated[
@@ -163,8 +163,9 @@ def _changed(
 def _told(failure: TransferError) -> str:
     if isinstance(failure, HostKeyChanged):
         return (
-            f"{failure.words}: give the new one with --host-key if the server was replaced on "
-            "purpose; if not, somebody may be standing in its place. No password was sent."
+            f"{failure.words}: if the server was replaced on purpose, give the new one with "
+            "--host-key, and again with --host-key each stored one that stays right; if not, "
+            "somebody may be standing in its place. No password was sent."
         )
     return with_advice(failure)
 

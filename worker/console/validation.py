@@ -18,6 +18,7 @@ from config.accounts import FtpSettings
 from config.audit import Action, Audit
 from config.errors import ConfigError, PasswordAsked
 from config.fields import explain
+from config.ftp_settings import MAX_HOST_KEYS
 from config.permissions import Principal
 from transports.errors import (
     AccountFailure,
@@ -104,6 +105,8 @@ class Run:
     problem: str | None = None
     """Why it ended, where that is not the server's doing."""
     fields: dict[str, str] = field(default_factory=dict)
+    approved: tuple[str, ...] = ()
+    """The host keys that it may save because a person approved one that was shown."""
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -129,10 +132,15 @@ class Run:
         return failure.shown if isinstance(failure, HostKeyChanged) else None
 
     @property
-    def pinned_key(self) -> str | None:
-        """The fingerprint that the server should have shown."""
+    def pinned_keys(self) -> tuple[str, ...]:
+        """The fingerprints of which the server should have shown one."""
         failure = self.failure
-        return failure.pinned if isinstance(failure, HostKeyChanged) else None
+        return failure.pinned if isinstance(failure, HostKeyChanged) else ()
+
+    @property
+    def may_keep(self) -> bool:
+        """Whether the shown key has room beside the pinned ones."""
+        return len(self.pinned_keys) < MAX_HOST_KEYS
 
 
 class Validations:
@@ -184,24 +192,27 @@ class Validations:
             run = self._runs.get(run_id)
         return run if run is not None and run.account_id == account_id else None
 
-    def approve(self, principal: Principal, run: Run) -> Run:
+    def approve(self, principal: Principal, run: Run, *, keep: bool) -> Run:
         """Test again what was refused for its host key, with the key that was shown then.
 
-        Raises TooManyTests, and ConfigError where there is nothing to approve.
+        `keep`: the pinned keys stay accepted beside it; without it they are forgotten. Raises
+        TooManyTests, and ConfigError where there is nothing to approve.
         """
         key = run.shown_key
         if key is None or run.principal != principal:
             raise ConfigError("There is no host key to approve: save the settings again.")
         stored = self._core.directory.get(run.account_id).settings
+        keys = (*(run.pinned_keys if keep else ()), key)
         again = self.start(
-            principal, run.account_id, {**run.changes, "host_keys": (key,)}, run.password
+            principal, run.account_id, {**run.changes, "host_keys": keys}, run.password
         )
+        again.approved = keys
         self._audit.record(
             principal.login,
             Action.HOST_KEY_APPROVED,
             run.account_id,
             {"host_keys": stored.host_keys if stored else ()},
-            {"host_keys": (key,)},
+            {"host_keys": keys},
         )
         return again
 

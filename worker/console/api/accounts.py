@@ -124,8 +124,9 @@ def save_settings(
 
     Protocol, host and username are always given; other fields left out keep their stored value,
     the password only with the same protocol, host, port and username. A changed host key is
-    refused with 409 and both fingerprints; give the new one as `host_key` to approve it. It may
-    take up to five minutes; one test an account runs at once (429).
+    refused with 409 and both fingerprints; give the new one as `host_key` to approve it instead of
+    those stored, or in `host_keys` with those that stay. It may take up to five minutes; one test
+    an account runs at once (429).
     """
     services = services_of(request)
     changes = entered.model_dump(exclude_unset=True, exclude={"password", "capabilities"})

@@ -20,7 +20,7 @@ class SettingsRefused(Exception):
             self.content["fields"] = run.fields
         self.content["steps"] = [vars(step) for step in run.steps]
         if run.shown_key:
-            self.content |= {"pinned": run.pinned_key, "shown": run.shown_key}
+            self.content |= {"pinned": ", ".join(run.pinned_keys), "shown": run.shown_key}
 
 
 def _sentence(run: Run) -> str:

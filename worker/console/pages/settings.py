@@ -81,14 +81,19 @@ def after_save(_: Viewer, request: Request, account_id: str) -> Response:
 
 
 @router.post("/tests/{run_id}/approve")
-def approve(principal: Changer, request: Request, account_id: str, run_id: str) -> Response:
-    """Trust the key that the server showed, and test again with it."""
+def approve(
+    principal: Changer, request: Request, account_id: str, run_id: str, form: FormData
+) -> Response:
+    """Trust the key that the server showed, and test again with it.
+
+    With `keep` in the form the pinned keys stay trusted too.
+    """
     services = services_of(request)
     run = services.validations.find(account_id, run_id)
     if run is None:
         return _forgotten(request)
     try:
-        again = services.validations.approve(principal, run)
+        again = services.validations.approve(principal, run, keep=bool(form.get("keep")))
     except (TooManyTests, TooManyRequests) as error:
         return _refused(request, {"": str(error)})
     return _begun(request, principal, account_id, again)
