@@ -203,6 +203,12 @@ class Server(Protocol):
         Raises Unsupported where it does not tell, be it for want of the file.
         """
 
+    def read(self, path: str, most: int) -> bytes:
+        """The file's content, no more than its first `most` bytes.
+
+        Raises NameRefused where the server does not hand it out, be it for want of the file.
+        """
+
     def remove(self, path: str) -> None:
         """Remove the file; one that is not there is fine."""
 

@@ -34,7 +34,7 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
-from transports.ftp_connection import FtpConnection
+from transports.ftp_connection import FtpConnection, unheard
 from transports.ftp_errors import Refused, refusal, rename_refused, store_refused
 from transports.ftp_files import Files
 from transports.ftp_folders import Folders
@@ -112,7 +112,7 @@ class FtpServer:
             mine.settings, mine.password, mine.dial_server, mine.limits, mine.avoids
         )
         try:
-            connection.open(_unheard)
+            connection.open(unheard)
         except AccountFailure as refused:
             raise ServerBusy(refused.words) from refused
         session = type(self)(connection, self._known_folders, enters=self._folders.enters)
@@ -198,6 +198,10 @@ class FtpServer:
     def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
         """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
         return self._files.digest(path, algorithm, size)
+
+    def read(self, path: str, most: int) -> bytes:
+        """The file's first bytes, `most` at most. Raises NameRefused."""
+        return self._files.read(path, most)
 
     def remove(self, path: str) -> None:
         """Remove the file. Raises PathRefused where it may be there and must stay."""
@@ -378,7 +382,7 @@ class FtpServer:
 
     def _arrived(self, path: str, size: int) -> bool:
         with contextlib.suppress(TransferError, Unsupported):
-            self._connection.open(_unheard)
+            self._connection.open(unheard)
             return self.size(path) == size
         return False
 
@@ -393,6 +397,3 @@ def _check_renamed(begun: str, done: str) -> None:
 
 def _is_free(path: str) -> str:
     return f"{path} is free"
-
-
-def _unheard(_name: str, _detail: str) -> None: ...

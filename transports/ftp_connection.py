@@ -96,7 +96,7 @@ class FtpConnection:
         """Make it anew: in the login folder, with nothing under way."""
         if not self.closed:
             self._drop()
-        self.open(_unheard)
+        self.open(unheard)
 
     @contextlib.contextmanager
     def talk(self, seconds: float, judge: Judge | None = None) -> Iterator[None]:
@@ -287,4 +287,5 @@ def _waits_for_tls(address: Address, limits: Limits) -> bool:
         return False
 
 
-def _unheard(_name: str, _detail: str) -> None: ...
+def unheard(_name: str, _detail: str) -> None:
+    """Of a connection beside the first one, no step is told."""

@@ -3,6 +3,7 @@
 import posixpath
 import re
 import socket
+from functools import partial
 
 from config.accounts import HashAlgorithm, Look
 from transports.base import CannotTell, Unsupported
@@ -14,7 +15,7 @@ from transports.errors import (
     TransferError,
 )
 from transports.ftp_connection import FtpConnection
-from transports.ftp_errors import OF_THE_CONNECTION
+from transports.ftp_errors import OF_THE_CONNECTION, Judge
 from transports.ftp_folders import Folders
 from transports.ftp_replies import (
     MISSING,
@@ -122,6 +123,23 @@ class Files:
             raise Unsupported(reply)
         return digest
 
+    def read(self, path: str, most: int) -> bytes:
+        """The file's first bytes, `most` at most. Raises NameRefused."""
+        connection, content = self._connection, bytearray()
+        named = partial(self._folders.at, path)
+        data = connection.accept_data("RETR", named, _reading_refused)
+        try:
+            while len(content) < most and (
+                piece := self._next_of(data, most - len(content), _reading_refused)
+            ):
+                content += piece
+            if len(content) < most:  # else the server may still be sending
+                with connection.talk(connection.limits.reply, _reading_refused):
+                    connection.control.end_transfer()
+        finally:
+            connection.abandon(data)
+        return bytes(content)
+
     def _hash_command(self, algorithm: HashAlgorithm) -> str | None:
         control = self._connection.control
         if _HASH_NAMES[algorithm] in control.parameters("HASH"):
@@ -183,7 +201,7 @@ class Files:
         in it alone is taken.
         """
         rest, left = b"", _MOST_LISTED
-        while piece := self._next_of(data):
+        while piece := self._next_of(data, _PIECE, _listing_refused):
             left -= len(piece)
             *lines, rest = (rest + piece).split(b"\n")
             if any(_last_part(line) == wanted for line in lines):
@@ -194,9 +212,13 @@ class Files:
             raise CannotTell("The server lists nothing of the folder")
         return _last_part(rest) == wanted
 
-    def _next_of(self, data: socket.socket) -> bytes:
-        with self._connection.talk(self._connection.limits.stall, _listing_refused):
-            return self._connection.receive(data, _PIECE)
+    def _next_of(self, data: socket.socket, most: int, judge: Judge) -> bytes:
+        with self._connection.talk(self._connection.limits.stall, judge):
+            try:
+                return self._connection.receive(data, min(most, _PIECE))
+            except OSError:  # some reset it where they refuse, and say why
+                self._connection.hear_why(data)
+                raise
 
 
 class _NotThere(NameRefused):
@@ -212,6 +234,12 @@ def _listing_refused(reply: str) -> type[TransferError] | None:
     if code in MISSING:
         return _NotThere
     return None if code in OF_THE_CONNECTION else _NoListing
+
+
+def _reading_refused(reply: str) -> type[TransferError] | None:
+    code = code_of(reply)
+    is_of_file = code.startswith(("4", "5")) and code not in OF_THE_CONNECTION
+    return NameRefused if is_of_file else None
 
 
 def _last_part(line: bytes) -> bytes:

@@ -12,7 +12,7 @@ from paramiko.sftp import (
 )
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import CannotTell, Offer, Seen, TargetExists, Unsupported
+from transports.base import USUAL_REQUEST, CannotTell, Offer, Seen, TargetExists, Unsupported
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -144,6 +144,18 @@ class SftpServer(SftpSession):
             except Refused as refusal:
                 raise Unsupported(refusal.words) from refusal
 
+    def read(self, path: str, most: int) -> bytes:
+        """The file's first bytes, `most` at most. Raises NameRefused."""
+        with self._talk(self._reply, _reading_refused):
+            handle = self._sftp.open_to_read(path)
+        content = bytearray()
+        try:
+            while len(content) < most and (piece := self._next_of(handle, len(content), most)):
+                content += piece
+        finally:
+            self._abandon(handle)
+        return bytes(content)
+
     def remove(self, path: str) -> None:
         """Remove the file. Raises PathRefused where it must stay, or nobody can tell.
 
@@ -270,6 +282,10 @@ class SftpServer(SftpSession):
                     return None
                 raise CannotTell(refusal.words) from refusal
 
+    def _next_of(self, handle: bytes, offset: int, most: int) -> bytes:
+        with self._talk(self._reply, _reading_refused):
+            return self._sftp.read(handle, offset, min(USUAL_REQUEST, most - offset))
+
     def _opens(self, path: str) -> bool:
         with self._talk(self._reply):
             try:
@@ -330,6 +346,10 @@ class SftpServer(SftpSession):
             return _path_refused(refusal)
 
         return judge
+
+
+def _reading_refused(_refusal: Refused) -> type[TransferError]:
+    return NameRefused
 
 
 def _path_refused(refusal: Refused) -> type[TransferError]:

@@ -96,6 +96,14 @@ def handle_of(data: bytes) -> bytes:
     return handle
 
 
+def data_of(data: bytes, most: int) -> bytes:
+    """What was read of a file: something, and no more than was asked for."""
+    piece = Packet(data).text()
+    if not 0 < len(piece) <= most:
+        raise Malformed(own("The server sent data of no allowed length"))
+    return piece
+
+
 def attributes_of(data: bytes) -> Attributes:
     """Size and mode: what comes before them is skipped, what comes behind is not read."""
     packet = Packet(data)

@@ -14,12 +14,14 @@ from paramiko import SFTPAttributes
 from paramiko.sftp import (
     CMD_ATTRS,
     CMD_CLOSE,
+    CMD_DATA,
     CMD_EXTENDED,
     CMD_EXTENDED_REPLY,
     CMD_HANDLE,
     CMD_LSTAT,
     CMD_MKDIR,
     CMD_OPEN,
+    CMD_READ,
     CMD_REMOVE,
     CMD_RENAME,
     CMD_RMDIR,
@@ -27,6 +29,7 @@ from paramiko.sftp import (
     CMD_STATUS,
     CMD_WRITE,
     SFTP_BAD_MESSAGE,
+    SFTP_EOF,
     SFTP_FLAG_CREATE,
     SFTP_FLAG_EXCL,
     SFTP_FLAG_READ,
@@ -43,6 +46,7 @@ from transports.sftp_answers import (
     Refused,
     attributes_of,
     check_status,
+    data_of,
     digest_of,
     handle_of,
     has_no_room,
@@ -152,6 +156,17 @@ class SftpClient:
     def open_to_read(self, path: str) -> bytes:
         """A handle of a file that is there."""
         return self._opened(path, SFTP_FLAG_READ)
+
+    def read(self, handle: bytes, offset: int, size: int) -> bytes:
+        """What stands there in the file, `size` bytes at most; nothing at its end."""
+        try:
+            return self._told(
+                partial(data_of, most=size), CMD_DATA, CMD_READ, handle, int64(offset), size
+            )
+        except Refused as refusal:
+            if refusal.code == SFTP_EOF:
+                return b""
+            raise
 
     def digest_by_handle(self, path: str, algorithm: str) -> str:
         """The same, of a server that wants the file opened first."""

@@ -133,6 +133,18 @@ def test_a_recording_arrives_whole(ground: Ground, recording: Path) -> None:
     ground.note("recording", f"whole, by its {done.verified}")
 
 
+def test_a_file_is_read_back_as_it_is(ground: Ground, recording: Path) -> None:
+    with ground.session() as server:
+        done = sent(server, recording, ground.job(), "read.wav")
+    content = recording.read_bytes()
+    with ground.session() as server:
+        assert server.read(done.remote_path, len(content) + 1) == content
+    with ground.session() as server:
+        assert server.read(done.remote_path, 1000) == content[:1000]
+    with ground.session() as server, pytest.raises(NameRefused):
+        server.read(join(FOLDER, "nowhere.wav"), 1000)
+
+
 def test_a_name_that_is_taken_is_left_alone(ground: Ground, recording: Path) -> None:
     with ground.session() as server:
         server.make_directory(FOLDER)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from config.accounts import HashAlgorithm, Look
 from transports.base import HandOn, Offer, Seen, Server, TargetExists
+from transports.errors import NameRefused
 
 
 @dataclass
@@ -80,6 +81,12 @@ class FakeServer:
     def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:  # noqa: ARG002 - the interface
         self._place.fails("digest", path)
         return hashlib.new(algorithm, self._place.files[path], usedforsecurity=False).hexdigest()
+
+    def read(self, path: str, most: int) -> bytes:
+        self._place.fails("read", path)
+        if path not in self._place.files:
+            raise NameRefused("No such file")
+        return self._place.files[path][:most]
 
     def remove(self, path: str) -> None:
         self._place.fails("remove", path)

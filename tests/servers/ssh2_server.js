@@ -59,6 +59,11 @@ function serve(sftp) {
   // that overtakes a write fails that.
   sftp.on("WRITE", (request, handle, offset, data) => inOrder(request, () =>
     fs.writeSync(numberOf(handle), data, 0, data.length, offset)));
+  sftp.on("READ", (request, handle, offset, length) => {
+    const data = Buffer.alloc(length);
+    const read = fs.readSync(numberOf(handle), data, 0, length, offset);
+    read ? sftp.data(request, data.subarray(0, read)) : sftp.status(request, STATUS_CODE.EOF);
+  });
   sftp.on("FSTAT", (request, handle) => fs.fstat(numberOf(handle), attributes(request)));
   sftp.on("CLOSE", (request, handle) => inOrder(request, () => fs.closeSync(numberOf(handle))));
   sftp.on("STAT", (request, name) => fs.stat(onDisk(name), attributes(request)));

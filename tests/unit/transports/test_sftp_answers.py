@@ -15,6 +15,7 @@ from transports.sftp_answers import (
     Refused,
     attributes_of,
     check_status,
+    data_of,
     digest_of,
     extensions_of,
     handle_of,
@@ -31,6 +32,7 @@ PARSERS: tuple[Callable[[bytes], object], ...] = (
     write_limit_of,
     has_no_room,
     lambda data: digest_of(data, "sha256"),
+    lambda data: data_of(data, 100),
 )
 
 
@@ -48,6 +50,12 @@ def test_random_bytes_are_read_or_malformed(parse: Callable[[bytes], object], da
 def test_attributes_with_four_thousand_million_extensions_are_read_at_once() -> None:
     said = struct.pack(">IQII", 0x80000005, 480_044, 0o100644, 0xFFFFFFFF)
     assert attributes_of(said) == Attributes(480_044, 0o100644)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 101])
+def test_data_is_something_and_no_more_than_was_asked_for(content: bytes) -> None:
+    with pytest.raises(Malformed):
+        data_of(struct.pack(">I", len(content)) + content, 100)
 
 
 def test_half_an_answer_is_not_filled_up_with_zeros() -> None:
