@@ -181,6 +181,32 @@ INTAKE_WAITING = _whole(
 INVALID_EVENTS = _whole(
     "courier_invalid_events", "Events that lie in recordings.invalid until somebody sees to them."
 )
+CANARY_RUNS = _counter(
+    "courier_canary_runs_total",
+    "Runs of the canary (COURIER_CANARY_ACCOUNT), each counted once: delivered and read back as it "
+    "was sent (ok), not in place after 5 minutes (late), another content or none (wrong), or given "
+    "up before, by the failure of a step (failed).",
+    result="`ok`, `late`, `wrong`, `failed`",
+)
+CANARY_SUCCESS = _whole(
+    "courier_canary_success",
+    "1 where the canary's last run that was counted is ok, else 0; 0 before the first. The "
+    "canary's gauges are absent where it is off.",
+)
+CANARY_SECONDS = _whole(
+    "courier_canary_seconds",
+    "How long the canary's last run that was ok took, from before its event was published until "
+    "it was read back. Absent before the first.",
+)
+CANARY_LAST_SUCCESS = _whole(
+    "courier_canary_last_success_timestamp_seconds",
+    "When the last run of the canary that was ok ended, in Unix time; 0 before the first.",
+)
+CANARY_LAST_LOOK = _whole(
+    "courier_canary_last_look_timestamp_seconds",
+    "When a worker last saw to the canary, be it only to see that its recording still waits, in "
+    "Unix time; 0 before the first time. Some seconds ago while it runs.",
+)
 MONGODB_UP = _own(
     "courier_mongodb_up", "1 where MongoDB answers the program that is scraped, else 0."
 )
