@@ -14,11 +14,11 @@ def cluster(folder: Path, size: int) -> Iterator[Sequence[RabbitMQ]]:
 
     A quorum queue that is declared has a member on each of the nodes that then run, up to five.
     """
-    script = installed()
-    if script is None:
+    programs = installed()
+    if programs is None:
         raise ServiceError("RabbitMQ is not on this machine: run `make setup-tests`.")
     names = [f"courier-{chr(ord('a') + number)}" for number in range(size)]
-    with private_nodes(folder, script, names) as nodes:
+    with private_nodes(folder, programs, names) as nodes:
         first, *others = nodes
         first.wait_ready()
         for node in others:

@@ -12,6 +12,8 @@ LIBRARIES = STATE / "lib"
 UNPACKED = STATE / "unpacked"
 """Debian packages beside each other that cannot be installed beside each other."""
 NPM = STATE / "npm"
+RELEASES = STATE / "releases"
+"""Other releases of Debian, for a server that this one has in another version."""
 _RUNS = STATE / "run"
 
 

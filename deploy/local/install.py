@@ -59,10 +59,11 @@ def _have_rabbitmq() -> str:
         return f"given by {rabbitmq.URL_VARIABLE}"
     if rabbitmq.installed():
         return "installed"
-    if containers.has_image(rabbitmq.IMAGE) or containers.pull(rabbitmq.IMAGE):
+    release = os.environ.get(rabbitmq.RELEASE_VARIABLE)
+    if not release and (containers.has_image(rabbitmq.IMAGE) or containers.pull(rabbitmq.IMAGE)):
         return f"container {rabbitmq.IMAGE}"
-    _say("RabbitMQ", "installing Debian's rabbitmq-server ...")
-    packages.install("rabbitmq-server")
+    _say("RabbitMQ", f"installing the rabbitmq-server of Debian {release or ''}...")
+    rabbitmq.install()
     return "installed"
 
 

@@ -144,11 +144,23 @@ def debian_11_source(apt: Path = Path("/etc/apt")) -> str:
 
     Raises `ServiceError` where they name none.
     """
+    options, address = _mirror(apt)
+    return f"deb {options}{address} bullseye main\n"
+
+
+def debian_mirror(apt: Path = Path("/etc/apt")) -> str:
+    """The address of the mirror that this machine's own sources name.
+
+    Raises `ServiceError` where they name none.
+    """
+    return _mirror(apt)[1]
+
+
+def _mirror(apt: Path) -> tuple[str, str]:
     mirror = next(_mirrors(apt), None)
     if mirror is None:
-        raise ServiceError(f"No Debian mirror is named in {apt}: install MongoDB by hand.")
-    options, address = mirror
-    return f"deb {options}{address} bullseye main\n"
+        raise ServiceError(f"No Debian mirror is named in {apt}: install the service by hand.")
+    return mirror
 
 
 def _mirrors(apt: Path) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ import pika
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
-from deploy.local import containers
+from deploy.local import containers, debian, packages
 from deploy.local.processes import (
     ELSEWHERE_SECONDS,
     Child,
@@ -27,6 +27,9 @@ from deploy.local.processes import (
 from deploy.local.server import Server
 
 URL_VARIABLE = "COURIER_AMQP_URL"
+RELEASE_VARIABLE = "COURIER_TEST_RABBITMQ"
+"""The Debian release whose RabbitMQ is used instead of this machine's: `trixie` has 4.0."""
+_PACKAGE = "rabbitmq-server"
 IMAGE = "rabbitmq:4-management"
 _READY_SECONDS = 90.0
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
@@ -134,13 +137,39 @@ def _binaries(names: Sequence[str]) -> str:
     return ",".join(f'<<"{name}">>' for name in names)
 
 
-def installed() -> Path | None:
-    """The server's start script, or None when RabbitMQ is not installed."""
+@dataclass(frozen=True)
+class Programs:
+    """RabbitMQ as it is installed: the server's start script, and what to run it with."""
+
+    script: Path
+    wrapper: Sequence[str] = ()
+
+
+def installed() -> Programs | None:
+    """RabbitMQ on this machine, or None when it is not installed.
+
+    Raises `ServiceError` where COURIER_TEST_RABBITMQ is no name of a release.
+    """
+    if release := os.environ.get(RELEASE_VARIABLE):
+        folder = debian.root(release, _PACKAGE)
+        script = _SCRIPTS / "rabbitmq-server"
+        return None if folder is None else Programs(script, debian.wrapper(folder))
     # Debian's own wrapper in PATH insists on root and the rabbitmq user.
     if (_SCRIPTS / "rabbitmq-server").exists():
-        return _SCRIPTS / "rabbitmq-server"
+        return Programs(_SCRIPTS / "rabbitmq-server")
     found = shutil.which("rabbitmq-server")
-    return Path(found) if found else None
+    return Programs(Path(found)) if found else None
+
+
+def install() -> None:
+    """Install it: this machine's own, or that of the release in COURIER_TEST_RABBITMQ.
+
+    Raises `ServiceError` where that is not possible.
+    """
+    if release := os.environ.get(RELEASE_VARIABLE):
+        debian.make(release, _PACKAGE)
+    else:
+        packages.install(_PACKAGE)
 
 
 @contextmanager
@@ -150,14 +179,14 @@ def broker(folder: Path) -> Iterator[RabbitMQ]:
     By order: the one at `COURIER_AMQP_URL`, a private node with its data in `folder`,
     a container. Raises `ServiceError` where none of them is to be had.
     """
-    script = installed()
+    programs = installed()
     if url := os.environ.get(URL_VARIABLE):
         one_node, *_ = url.split(";")
         yield RabbitMQ(one_node, Elsewhere("RabbitMQ", URL_VARIABLE), control=None)
-    elif script is not None:
-        with private_nodes(folder, script, [_NODE]) as (node,):
+    elif programs is not None:
+        with private_nodes(folder, programs, [_NODE]) as (node,):
             yield node
-    elif containers.has_image(IMAGE):
+    elif containers.has_image(IMAGE) and not os.environ.get(RELEASE_VARIABLE):
         with _container() as contained:
             yield contained
     else:
@@ -167,19 +196,22 @@ def broker(folder: Path) -> Iterator[RabbitMQ]:
 
 
 @contextmanager
-def private_nodes(folder: Path, script: Path, names: Sequence[str]) -> Iterator[list[RabbitMQ]]:
+def private_nodes(
+    folder: Path, programs: Programs, names: Sequence[str]
+) -> Iterator[list[RabbitMQ]]:
     """Nodes with one cookie, started, none of them ready yet; ended on exit."""
     folder.mkdir(parents=True, exist_ok=True)
     cookie = secrets.token_hex(16)
     port = str(free_port())
-    epmd = Child("epmd", ["epmd", "-port", port, "-address", "127.0.0.1"], folder / "epmd.log")
+    argv = ["epmd", "-port", port, "-address", "127.0.0.1"]
+    epmd = Child("epmd", argv, folder / "epmd.log", wrapper=programs.wrapper)
     with ExitStack() as stack:
         # Its data goes with the folder, so there is nothing that an orderly stop would save.
         stack.callback(epmd.kill)
         epmd.start()
         nodes = []
         for name in names:
-            node = _private_node(folder / name, script, name, {"ERL_EPMD_PORT": port}, cookie)
+            node = _private_node(folder / name, programs, name, {"ERL_EPMD_PORT": port}, cookie)
             stack.callback(node.kill)
             node.process.start()
             nodes.append(node)
@@ -187,18 +219,19 @@ def private_nodes(folder: Path, script: Path, names: Sequence[str]) -> Iterator[
 
 
 def _private_node(
-    folder: Path, script: Path, name: str, shared: dict[str, str], cookie: str
+    folder: Path, programs: Programs, name: str, shared: dict[str, str], cookie: str
 ) -> RabbitMQ:
     folder.mkdir()
     port = free_port()
     env = shared | _environment(folder, node_name(name), port, cookie)
 
     def control(arguments: Sequence[str]) -> str:
-        return _rabbitmqctl(script.with_name("rabbitmqctl"), env, arguments)
+        return _rabbitmqctl(programs, env, arguments)
 
     # -noinput: with RABBITMQ_ALLOW_INPUT the script becomes the node itself instead of its
     # parent, so that signals reach it; input is then closed again.
-    process = Child("RabbitMQ", [str(script), "-noinput"], folder / "rabbitmq.log", env)
+    argv = [str(programs.script), "-noinput"]
+    process = Child("RabbitMQ", argv, folder / "rabbitmq.log", env, programs.wrapper)
     return RabbitMQ(f"amqp://guest:guest@127.0.0.1:{port}/", process, control)
 
 
@@ -229,9 +262,10 @@ def _environment(folder: Path, node: str, port: int, secret: str) -> dict[str, s
     }
 
 
-def _rabbitmqctl(script: Path, env: dict[str, str], arguments: Sequence[str]) -> str:
+def _rabbitmqctl(programs: Programs, env: dict[str, str], arguments: Sequence[str]) -> str:
+    script = str(programs.script.with_name("rabbitmqctl"))
     result = subprocess.run(
-        [script, "--quiet", "-n", env["RABBITMQ_NODENAME"], *arguments],
+        [*programs.wrapper, script, "--quiet", "-n", env["RABBITMQ_NODENAME"], *arguments],
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -17,6 +17,7 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pymongo import MongoClient
 
+from deploy.local import debian, rabbitmq
 from deploy.local.customers import (
     EXPIRED_PASSWORD,
     PASSWORD,
@@ -27,7 +28,7 @@ from deploy.local.customers import (
     SmtpSink,
 )
 from deploy.local.packages import debian_11_source
-from deploy.local.processes import wait_until
+from deploy.local.processes import ServiceError, wait_until
 from deploy.local.services import Services
 from tests.servers import Sshd, Vsftpd
 from tests.snippets import CHECKOUT, snippet
@@ -306,6 +307,21 @@ def test_debian_11_is_asked_for_at_the_machines_own_mirror(
     (tmp_path / file).write_text(content)
 
     assert debian_11_source(tmp_path) == source
+
+
+def test_the_broker_of_another_release_is_used_only_once_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "RELEASES", tmp_path)
+    monkeypatch.setenv(rabbitmq.RELEASE_VARIABLE, "trixie")
+    assert rabbitmq.installed() is None
+    (tmp_path / "trixie-rabbitmq-server").mkdir()
+    programs = rabbitmq.installed()
+    assert programs is not None
+    assert str(tmp_path / "trixie-rabbitmq-server") in programs.wrapper
+    monkeypatch.setenv(rabbitmq.RELEASE_VARIABLE, "../4")
+    with pytest.raises(ServiceError, match="no name of a Debian release: trixie and forky"):
+        rabbitmq.installed()
 
 
 def test_a_missing_service_fails_the_run_with_one_sentence() -> None:
