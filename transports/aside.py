@@ -20,9 +20,6 @@ TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n
 _CONTENT = TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
 REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
 """Write requests that are tried where a server does not say what it takes."""
-_ONE_PACKET = 28_000
-"""Bytes of a write request that fits into a packet of a channel. Of longer ones, ProFTPD's mod_sftp
-loses track where they come over two channels, and falls silent."""
 _PIECES = 8
 """Write requests that are sent over each of two channels."""
 _IN_FLIGHT = {Look.MLST, Look.SIZE}
@@ -88,16 +85,19 @@ class Aside:
     def requests(self, told: int | None, at_once: int) -> dict[str, Any]:
         """The largest write requests that arrive whole, over two channels at once if there may be.
 
-        `told`: what the server says that it takes; else the usual ones are tried.
+        `told`: what the server says that it takes. Where it says nothing, requests of one packet go
+        over several channels, and the usual ones are tried for one channel alone.
         """
-        largest = told or next((size for size in REQUEST_SIZES if self._takes(size)), None)
-        if at_once == 1 or self.kept is not None:
-            return {"request_size": largest}
-        if self._takes_over_two(largest or USUAL_REQUEST):
-            return {"request_size": largest}
-        if self._takes_over_two(_ONE_PACKET):
-            return {"request_size": _ONE_PACKET}
-        return {"request_size": largest, "at_once": 1}
+        if at_once > 1 and self.kept is None:
+            for size in filter(None, (told, USUAL_REQUEST)):
+                if self._takes_over_two(size):
+                    return {"request_size": size}
+            return {"request_size": told or self._largest(), "at_once": 1}
+        return {"request_size": told or self._largest()}
+
+    def _largest(self) -> int | None:
+        """What arrives over one channel."""
+        return next((size for size in REQUEST_SIZES if self._takes(size)), None)
 
     def flights(self) -> dict[str, Any]:
         """Which commands may be sent before the replies to earlier ones have come."""

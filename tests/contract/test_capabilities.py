@@ -1,5 +1,6 @@
 """What the test on save finds out of a server and stores, against every server."""
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tests.contract.ssh_server import ParamikoServer
 from tests.servers import Sshd, Vsftpd
 from transports import probe
 from transports import server as servers
-from transports.base import BLOCK, Egress
+from transports.base import BLOCK, USUAL_REQUEST, Egress
 from transports.errors import VerificationFailed
 from transports.upload import Verified, upload
 
@@ -85,7 +86,7 @@ def test_what_a_server_of_paramiko_can_do_is_stored(paramiko_server: ParamikoSer
     stored = found(paramiko_server.customer)
     assert stored.hash is None, "of a large file it tells none"
     assert not stored.replace
-    assert stored.request_size == BLOCK, "it does not say, so it was tried"
+    assert stored.request_size == USUAL_REQUEST, "it does not say, and takes several channels"
     assert stored.algorithms is not None
     assert stored.algorithms.host_key == "ecdsa-sha2-nistp256"
 
@@ -168,14 +169,27 @@ class SmallWrites(asyncssh.SFTPServer):
 class NoLargeWrites(SmallWrites):
     """Takes nothing but what every server takes."""
 
-    most = 32 * 1024
+    most = USUAL_REQUEST
+
+
+class OneChannel(AsyncSshServer):
+    """Closes whatever channel is opened beside the first one of a connection."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._open: weakref.WeakKeyDictionary[object, object] = weakref.WeakKeyDictionary()
+
+    def _answering(self, channel: "asyncssh.SSHServerChannel[bytes]") -> asyncssh.SFTPServer:
+        if self._open.setdefault(channel.get_connection(), channel) is not channel:
+            channel.close()
+        return super()._answering(channel)
 
 
 @pytest.mark.parametrize(
     ("sftp", "expected"),
     [(asyncssh.SFTPServer, BLOCK), (SmallWrites, 64 * 1024), (NoLargeWrites, None)],
 )
-def test_the_largest_write_is_tried_where_a_server_does_not_tell_and_then_used(
+def test_the_largest_write_over_one_channel_is_tried_where_a_server_does_not_tell_and_then_used(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     recording: Path,
@@ -185,14 +199,27 @@ def test_the_largest_write_is_tried_where_a_server_does_not_tell_and_then_used(
     without(monkeypatch, b"limits@openssh.com")
     root = tmp_path / "served"
     root.mkdir()
-    with AsyncSshServer(root, sftp=sftp) as server:
+    with OneChannel(root, sftp=sftp) as server:
         stored = found(server.customer)
+        assert stored.at_once == 1
         assert stored.request_size == expected
         session = open_session(server.customer, capabilities=stored)
         with opened(recording) as source:
             upload(session, source, job(), Ledger())
         session.close()
         assert files_in(root) == {"call.wav": recording.stat().st_size}
+
+
+def test_over_several_channels_requests_of_one_packet_go_where_a_server_does_not_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, b"limits@openssh.com")
+    root = tmp_path / "served"
+    root.mkdir()
+    with AsyncSshServer(root) as server:
+        stored = found(server.customer)
+    assert stored.at_once == OPENSSH.at_once
+    assert stored.request_size == USUAL_REQUEST
 
 
 def test_every_session_of_a_test_wants_the_key_that_the_first_has_seen(
