@@ -1,5 +1,6 @@
 """Servers in containers, where a Docker engine answers and has their image."""
 
+import os
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -8,6 +9,10 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 from deploy.local.processes import ServiceError
+
+VARIABLE = "COURIER_TEST_CONTAINERS"
+"""Set to 1, RabbitMQ and MongoDB are containers also where they are installed."""
+_CHOICES = {"": False, "0": False, "1": True}
 
 
 @dataclass
@@ -76,6 +81,29 @@ class Container:
         if self.command:
             container.with_command(self.command)
         return container.start()
+
+
+def wanted(image: str) -> bool:
+    """Whether the environment asks for a container of this image, whatever is installed.
+
+    Raises `ServiceError` where it asks for one that cannot be had, or in other words than 0 or 1.
+    """
+    given = os.environ.get(VARIABLE, "")
+    if given not in _CHOICES:
+        raise ServiceError(f"{VARIABLE} is 1 or 0, not {given!r}.")
+    if not _CHOICES[given]:
+        return False
+    if engine() is None:
+        raise ServiceError(
+            f"{VARIABLE} asks for containers, and no Docker engine answers: "
+            f"start one, name it in DOCKER_HOST, or unset {VARIABLE}."
+        )
+    if not (has_image(image) or pull(image)):
+        raise ServiceError(
+            f"{VARIABLE} asks for containers, and the image {image} can be pulled from nowhere: "
+            f"build or load it, or unset {VARIABLE}."
+        )
+    return True
 
 
 @cache

@@ -146,11 +146,15 @@ def _environment() -> dict[str, str]:
 def database(folder: Path) -> Iterator[MongoDB]:
     """A MongoDB that was started, but may not be ready yet; ended on exit.
 
-    By order: the one at `COURIER_MONGODB_URL`, a private one with its data in `folder`,
-    a container. Raises `ServiceError` where none of them is to be had.
+    By order: the one at `COURIER_MONGODB_URL`, a container where `COURIER_TEST_CONTAINERS` asks
+    for one, a private one with its data in `folder`, a container. Raises `ServiceError` where none
+    of them is to be had.
     """
     if url := os.environ.get(URL_VARIABLE):
         yield MongoDB(url, Elsewhere("MongoDB", URL_VARIABLE), member=None)
+    elif containers.wanted(IMAGE):
+        with _container() as asked_for:
+            yield asked_for
     elif (mongod := installed()) is not None:
         with private_member(folder, mongod) as member:
             yield member

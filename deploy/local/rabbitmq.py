@@ -176,13 +176,17 @@ def install() -> None:
 def broker(folder: Path) -> Iterator[RabbitMQ]:
     """A RabbitMQ that was started, but may not be ready yet; ended on exit.
 
-    By order: the one at `COURIER_AMQP_URL`, a private node with its data in `folder`,
-    a container. Raises `ServiceError` where none of them is to be had.
+    By order: the one at `COURIER_AMQP_URL`, a container where `COURIER_TEST_CONTAINERS` asks for
+    one, a private node with its data in `folder`, a container. Raises `ServiceError` where
+    none of them is to be had.
     """
     programs = installed()
     if url := os.environ.get(URL_VARIABLE):
         one_node, *_ = url.split(";")
         yield RabbitMQ(one_node, Elsewhere("RabbitMQ", URL_VARIABLE), control=None)
+    elif containers.wanted(IMAGE):
+        with _container() as asked_for:
+            yield asked_for
     elif programs is not None:
         with private_nodes(folder, programs, [_NODE]) as (node,):
             yield node
