@@ -1,6 +1,7 @@
 """Which events may be taken: decoded, and their accounts and numbers looked up."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from config.accounts import Account, DeliveryMethod
 from config.directory import Directory, Number
@@ -8,9 +9,19 @@ from config.errors import AccountError
 from config.numbers import spellings
 from consumers.events import InvalidEvent, RecordingReady, decode
 from consumers.ledger import Arrival
+from consumers.trace import TraceContext
 
 Accounts = Mapping[str, Account | AccountError]
 Numbers = Mapping[str, Number]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What of an event's message is judged, and the trace that it belongs to."""
+
+    body: bytes
+    content_type: str | None = None
+    trace: TraceContext = field(default_factory=TraceContext.begun)
 
 
 class Admission:
@@ -19,36 +30,40 @@ class Admission:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    def judge(self, messages: Sequence[tuple[bytes, str | None]]) -> list[Arrival | InvalidEvent]:
-        """What becomes of each of these bodies with their content types."""
-        events = [_decoded(body, content_type) for body, content_type in messages]
+    def judge(self, messages: Sequence[Message]) -> list[Arrival | InvalidEvent]:
+        """What becomes of each of these."""
+        events = [_decoded(message) for message in messages]
         usable = [event for event in events if isinstance(event, RecordingReady)]
         accounts = self._directory.find_all({event.account_id for event in usable})
         numbers = self._directory.find_numbers(
             {each for event in usable for each in _spellings(event)}
         )
         return [
-            event if isinstance(event, InvalidEvent) else _admitted(event, accounts, numbers)
-            for event in events
+            event
+            if isinstance(event, InvalidEvent)
+            else _admitted(event, message.trace, accounts, numbers)
+            for message, event in zip(messages, events, strict=True)
         ]
 
 
-def _decoded(body: bytes, content_type: str | None) -> RecordingReady | InvalidEvent:
+def _decoded(message: Message) -> RecordingReady | InvalidEvent:
     try:
-        return decode(body, content_type)
+        return decode(message.body, message.content_type)
     except InvalidEvent as error:
+        error.trace = message.trace
         return error
 
 
 def _admitted(
-    event: RecordingReady, accounts: Accounts, numbers: Numbers
+    event: RecordingReady, trace: TraceContext, accounts: Accounts, numbers: Numbers
 ) -> Arrival | InvalidEvent:
     try:
         method = _method(event, accounts, numbers)
     except InvalidEvent as error:
+        error.trace = trace
         return error
     body = event.model_dump_json(exclude_unset=True).encode()
-    return Arrival(event, body, skipped=method is DeliveryMethod.EMAIL)
+    return Arrival(event, body, skipped=method is DeliveryMethod.EMAIL, trace=trace)
 
 
 def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> DeliveryMethod:

@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pymongo.errors import PyMongoError
 
@@ -118,7 +119,7 @@ class Attempt:
         self._observe(uploaded=uploaded)
         delivered = self.around.settlement.delivered(self.claim, uploaded)
         if delivered and not self._found_all_well():
-            self.around.settlement.recover(self.account)
+            self.around.settlement.recover(self.account, self.claim.trace)
         if self.claim.casualty:
             self.around.means.dead_letters.sweep(self.around.account_id)
         return Ended(self.claim, delivered=delivered)
@@ -275,6 +276,12 @@ class Attempt:
         )
         return Ended(self.claim, passes=True)
 
+    @property
+    def _purpose(self) -> Literal["probe", "casualty"] | None:
+        if self.begun.state is State.PROBING:
+            return "probe"
+        return "casualty" if self.claim.casualty else None
+
     def _report(self, fault: ProgramFault) -> None:
         """Put its traceback into the log, once: uploads at once may share it."""
         if fault.reported or fault.__cause__ is None:
@@ -282,7 +289,11 @@ class Attempt:
         fault.reported = True
         self.around.means.observe(
             ProgramFailed(
-                fault.phase, fault.__cause__, self.around.account_id, self.claim.recording_id
+                fault.phase,
+                fault.__cause__,
+                self.around.account_id,
+                self.claim.recording_id,
+                self.claim.trace,
             )
         )
 
@@ -305,5 +316,9 @@ class Attempt:
                 words=failure.words if failure else None,
                 advice=failure.advice if failure else None,
                 left=", ".join(uploaded.left) or None if uploaded else None,
+                host=self.settings.host,
+                port=self.settings.port,
+                purpose=self._purpose,
+                trace=self.claim.trace,
             )
         )

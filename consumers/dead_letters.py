@@ -13,6 +13,7 @@ from consumers.ledger import CRASH_LOOP, Ledger, Routing, Status
 from consumers.observe import FileEnded, Observer
 from consumers.queue_browser import Message, browse
 from consumers.routing import Router
+from consumers.trace import headers_of
 
 
 class DeadLetters:
@@ -41,6 +42,7 @@ class DeadLetters:
             topology.TRIES_HEADER: tries,
             topology.REASON_HEADER: reason,
             topology.TURN_HEADER: routing.turn,
+            **headers_of(routing.trace),
         }
         message = Outgoing("", queue.name, routing.body, headers, routing.recording_id)
         for failure in self._queues.publish(self._publisher, [(queue, message)]).values():
@@ -54,11 +56,13 @@ class DeadLetters:
         for loop in self._ledger.files.crash_loops(account_id):
             if not loop.casualty:
                 self.bury(loop.routing, loop.tries, CRASH_LOOP)
-            recording_id = loop.routing.recording_id
+            recording_id, trace = loop.routing.recording_id, loop.routing.trace
             ended = self._ledger.files.crash_loop_ends(recording_id, epoch)
             if ended and not loop.casualty:
                 self._observe(
-                    FileEnded("dead_lettered", account_id, recording_id, reason=CRASH_LOOP)
+                    FileEnded(
+                        "dead_lettered", account_id, recording_id, reason=CRASH_LOOP, trace=trace
+                    )
                 )
 
     def replay(self, recording_id: str) -> bool:
@@ -67,7 +71,7 @@ class DeadLetters:
         if routing is None:
             return False
         self._router.route(routing)
-        self._observe(FileEnded("replayed", routing.account_id, recording_id))
+        self._observe(FileEnded("replayed", routing.account_id, recording_id, trace=routing.trace))
         return True
 
     def discard(self, recording_id: str) -> bool:

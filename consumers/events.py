@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, PydanticSerializationError
 
+from consumers.trace import TraceContext
 from transports.names import safe_name
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -22,8 +23,9 @@ _MAX_SIZE = 2**63 - 1
 class InvalidEvent(Exception):
     """The event cannot be used. `reason` goes into the header `x-courier-reason`."""
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", trace: TraceContext | None = None) -> None:
         self.reason = f"{code}: {detail}" if detail else code
+        self.trace = trace
         super().__init__(self.reason)
 
 

@@ -7,6 +7,7 @@ that comes alone is a batch too, and waits for no other.
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -19,12 +20,20 @@ from pymongo.errors import PyMongoError
 from config.directory import Directory
 from config.tls import Endpoint
 from consumers import topology
-from consumers.admission import Admission
+from consumers.admission import Admission, Message
 from consumers.broker import BrokerAway, NotRouted, Publisher, in_words
 from consumers.events import InvalidEvent
 from consumers.ledger import Arrival, Ledger, Opened, Routing
-from consumers.observe import EventTaken, Observer, ProgramFailed, Trouble
+from consumers.observe import (
+    BatchObserver,
+    EventTaken,
+    Observer,
+    ProgramFailed,
+    Received,
+    Trouble,
+)
 from consumers.routing import Router
+from consumers.trace import TraceContext
 from consumers.unusable import Unusable, UnusableEvents
 
 BATCH = 500
@@ -61,6 +70,7 @@ class Intake:
         router: Router,
         observe: Observer,
         routed: Callable[[], None],
+        spans: BatchObserver | None = None,
     ) -> None:
         self._rabbitmq = rabbitmq
         self._admission = Admission(directory)
@@ -69,6 +79,7 @@ class Intake:
         self._router = router
         self._observe = observe
         self._routed = routed
+        self._spans = spans
         self._stopping = threading.Event()
         self.consuming = threading.Event()
         self.behind = False
@@ -163,19 +174,23 @@ class Intake:
             raise
         except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
             self._observe(ProgramFailed("intake", error))
-            fault = InvalidEvent(PROGRAM_FAULT, type(error).__name__)
+            fault = InvalidEvent(PROGRAM_FAULT, type(error).__name__, self._trace(message))
             self._unusable.keep([Unusable(message, fault, _body(message))])
             self._acknowledge([message], [fault])
 
     def _take(self, messages: Sequence[Any]) -> None:
         """A batch of events, each to its end. Raises what is ours: what is left comes again."""
-        verdicts = self._admission.judge([(_body(each), each.content_type) for each in messages])
+        began = time.monotonic()
+        verdicts = self._admission.judge(
+            [Message(_body(each), each.content_type, self._trace(each)) for each in messages]
+        )
         arrivals = [each for each in verdicts if isinstance(each, Arrival)]
         rows = self._ledger.files.open(arrivals)
         self._route(self._unrouted(arrivals, rows))
-        opened = iter(rows)
+        opened, seconds = iter(rows), time.monotonic() - began
         ends = [
-            _end(each, next(opened)) if isinstance(each, Arrival) else each for each in verdicts
+            _end(each, next(opened), seconds) if isinstance(each, Arrival) else each
+            for each in verdicts
         ]
         self._unusable.keep(
             [
@@ -185,6 +200,16 @@ class Intake:
             ]
         )
         self._acknowledge(messages, ends)
+        if self._spans is not None and len(messages) > 1:
+            traces = [each.trace for each in verdicts if each.trace is not None]
+            self._spans(Received(time.monotonic() - began, traces))
+
+    def _trace(self, message: Any) -> TraceContext:
+        """The trace that the event is of; where spans are sent, its way through here is one."""
+        received = TraceContext.received(message.headers)
+        if received is None:
+            return TraceContext.begun()
+        return received if self._spans is None else received.child()
 
     def _unrouted(self, arrivals: Sequence[Arrival], rows: Sequence[Opened]) -> list[Routing]:
         """What is to be published: new rows, and those whose first publish came to no end."""
@@ -242,11 +267,17 @@ def _body(message: Any) -> bytes:
     return body.encode() if isinstance(body, str) else bytes(body)  # an empty one is a str
 
 
-def _end(arrival: Arrival, row: Opened) -> End:
+def _end(arrival: Arrival, row: Opened, seconds: float) -> End:
     event = arrival.event
     if row.outcome == "conflict":
-        return InvalidEvent("conflict")
-    return EventTaken(_outcome(arrival, row), event.account_id, event.recording_id)
+        return InvalidEvent("conflict", trace=arrival.trace)
+    return EventTaken(
+        _outcome(arrival, row),
+        event.account_id,
+        event.recording_id,
+        seconds=seconds,
+        trace=row.trace,
+    )
 
 
 def _outcome(arrival: Arrival, row: Opened) -> Literal["routed", "duplicate", "skipped"]:
@@ -257,5 +288,5 @@ def _outcome(arrival: Arrival, row: Opened) -> Literal["routed", "duplicate", "s
 
 def _taken(end: End) -> EventTaken:
     if isinstance(end, InvalidEvent):
-        return EventTaken("invalid", None, None, end.reason)
+        return EventTaken("invalid", None, None, end.reason, trace=end.trace)
     return end

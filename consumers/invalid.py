@@ -9,6 +9,7 @@ from config.tls import Endpoint
 from consumers import topology
 from consumers.broker import Publisher
 from consumers.queue_browser import Message, browse
+from consumers.trace import TraceContext, headers_of
 
 BEGINNING = 200
 """Characters of a body that are shown."""
@@ -82,6 +83,7 @@ def replay_invalid(rabbitmq: Endpoint, publisher: Publisher, reason: str, done: 
             topology.RECORDINGS.name,
             topology.READY_KEY,
             message.body,
+            headers_of(TraceContext.received(message.headers)),
             message_id=message.message_id,
             content_type=message.content_type or "application/json",
         )

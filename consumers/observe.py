@@ -1,26 +1,34 @@
 """What happened, as frozen records: one stream feeds the log and the metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from config.accounts import Protocol
+from consumers.ledger.records import Routing
+from consumers.trace import TraceContext
 from transports.errors import Kind
 
 
 @dataclass(frozen=True)
 class EventTaken:
-    """An event left the intake queue."""
+    """An event left the intake queue, `seconds` after its batch was begun."""
 
     outcome: Literal["routed", "duplicate", "invalid", "skipped"]
     account_id: str | None
     recording_id: str | None
     reason: str | None = None
+    seconds: float | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True)
 class TryEnded:
-    """A try of a file ended; `kind`, `words` and `advice` are of its failure, if any."""
+    """A try of a file ended; `kind`, `words` and `advice` are of its failure, if any.
+
+    `purpose` is of a try that others wait for: the probe of a suspended account, or a file that an
+    outage has dead-lettered.
+    """
 
     account_id: str
     recording_id: str
@@ -35,6 +43,10 @@ class TryEnded:
     advice: str | None = None
     left: str | None = None
     """Paths of files of ours that the server did not let be removed."""
+    host: str | None = None
+    port: int | None = None
+    purpose: Literal["probe", "casualty"] | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True)
@@ -49,17 +61,22 @@ class FileEnded:
     recording_id: str
     delivery_seconds: float | None = None
     reason: str | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True)
 class AccountChanged:
-    """An account's running state changed; `cause` is the kind of failure of a suspension."""
+    """An account's running state changed; `cause` is the kind of failure of a suspension.
+
+    `trace` is that of the recording whose try has changed it.
+    """
 
     account_id: str
     state: Literal["active", "suspended", "probing"]
     failures: int
     cause: Kind | None = None
     words: str | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +106,28 @@ class ProgramFailed:
     fault: BaseException
     account_id: str | None = None
     recording_id: str | None = None
+    trace: TraceContext | None = None
+
+
+@dataclass(frozen=True)
+class Received:
+    """Several events were taken together; each of them is told by its EventTaken too."""
+
+    seconds: float
+    traces: Sequence[TraceContext]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Files were brought into their accounts' queues together."""
+
+    seconds: float
+    routings: Sequence[Routing]
 
 
 Observation = (
     EventTaken | TryEnded | FileEnded | AccountChanged | FilesDiscarded | Trouble | ProgramFailed
 )
 Observer = Callable[[Observation], None]
+BatchObserver = Callable[[Received | Sent], None]
+"""Hears what only spans tell; there is none where no spans are sent."""

@@ -1,5 +1,6 @@
 """Brings recordings of the ledger into their accounts' queues: published, confirmed, noted."""
 
+import time
 from collections.abc import Sequence
 
 from consumers import topology
@@ -7,15 +8,24 @@ from consumers.broker import NotRouted, Publisher
 from consumers.confirms import Outgoing
 from consumers.declared import DeclaredQueues
 from consumers.ledger import Ledger, Routing
+from consumers.observe import BatchObserver, Sent
+from consumers.trace import headers_of
 
 
 class Router:
     """The one way into `deliveries.<account>`. Its order is the promise: state follows confirm."""
 
-    def __init__(self, queues: DeclaredQueues, publisher: Publisher, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        queues: DeclaredQueues,
+        publisher: Publisher,
+        ledger: Ledger,
+        spans: BatchObserver | None = None,
+    ) -> None:
         self._queues = queues
         self._publisher = publisher
         self._ledger = ledger
+        self._spans = spans
 
     def route(self, routing: Routing) -> None:
         """One alone. Raises NotRouted as well."""
@@ -31,11 +41,14 @@ class Router:
         """
         queues = {each.account_id: topology.account_queue(each.account_id) for each in routings}
         posts = [(queues[each.account_id], _message(each)) for each in routings]
+        began = time.monotonic()
         failures = self._queues.publish(self._publisher, posts)
         routed = [each for position, each in enumerate(routings) if position not in failures]
         if routed:
             self._ledger.accounts.arrived(*(each.account_id for each in routed))
             self._ledger.files.routed(routed)
+            if self._spans is not None:
+                self._spans(Sent(time.monotonic() - began, routed))
         broken = {routings[each].account_id: str(error) for each, error in failures.items()}
         for account_id, words in broken.items():
             self._ledger.accounts.queue_broken(account_id, "routing", words)
@@ -47,6 +60,6 @@ def _message(routing: Routing) -> Outgoing:
         topology.DELIVERIES.name,
         routing.account_id,
         routing.body,
-        {topology.TURN_HEADER: routing.turn},
+        {topology.TURN_HEADER: routing.turn, **headers_of(routing.trace)},
         routing.recording_id,
     )

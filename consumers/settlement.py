@@ -27,6 +27,7 @@ from consumers.policy import (
     decide,
     judged,
 )
+from consumers.trace import TraceContext
 from transports.errors import Kind, ProgramFault, SingledOut, TransferError
 from transports.upload import Uploaded
 
@@ -52,11 +53,19 @@ class Settlement:
             self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
             return False
         if claim.casualty:
-            self.means.observe(FileEnded("replayed", self.account_id, claim.recording_id))
+            self.means.observe(
+                FileEnded("replayed", self.account_id, claim.recording_id, trace=claim.trace)
+            )
         elif claim.tries + 1 >= self.means.rules.max_tries:  # it may have waited to be buried
             self.means.ledger.accounts.queue_usable(self.account_id, "burying")
         self.means.observe(
-            FileEnded("delivered", self.account_id, claim.recording_id, delivery_seconds=seconds)
+            FileEnded(
+                "delivered",
+                self.account_id,
+                claim.recording_id,
+                delivery_seconds=seconds,
+                trace=claim.trace,
+            )
         )
         return True
 
@@ -94,12 +103,18 @@ class Settlement:
             elif decision.file.counted and not again.file.counted:
                 self._take_back(claim, decision.file)
             decision = again
-            if self._settle_account(account, run, decision, error):
+            if self._settle_account(account, run, decision, error, claim.trace):
                 break
         return is_kept
 
-    def changed(self, state: State, failures: int, error: LastError | None = None) -> None:
-        """Tell that the account's running state has changed."""
+    def changed(
+        self,
+        state: State,
+        failures: int,
+        error: LastError | None = None,
+        trace: TraceContext | None = None,
+    ) -> None:
+        """Tell that the account's running state has changed; by the try of which recording."""
         self.means.observe(
             AccountChanged(
                 self.account_id,
@@ -107,17 +122,18 @@ class Settlement:
                 failures,
                 cause=Kind(error.kind) if error else None,
                 words=error.words if error else None,
+                trace=trace,
             )
         )
 
-    def recover(self, account: Account) -> None:
+    def recover(self, account: Account, trace: TraceContext | None) -> None:
         """A file was delivered: what its account had to recover from is over."""
         for run in self._until_it_holds():
             if not run.recovers:
                 return
             relief = self._relief(account, run)
             if self.means.ledger.accounts.recovered(self.account_id, self.epoch, run, relief):
-                self.changed(State.ACTIVE, 0)
+                self.changed(State.ACTIVE, 0, trace=trace)
                 return
 
     def _until_it_holds(self) -> Iterator[RunState]:
@@ -200,7 +216,13 @@ class Settlement:
         )
         if not claim.casualty:
             self.means.observe(
-                FileEnded("dead_lettered", self.account_id, claim.recording_id, reason=error.kind)
+                FileEnded(
+                    "dead_lettered",
+                    self.account_id,
+                    claim.recording_id,
+                    reason=error.kind,
+                    trace=claim.trace,
+                )
             )
         return True
 
@@ -217,7 +239,12 @@ class Settlement:
         return True
 
     def _settle_account(
-        self, account: Account, run: RunState, decision: Decision, error: LastError
+        self,
+        account: Account,
+        run: RunState,
+        decision: Decision,
+        error: LastError,
+        trace: TraceContext | None,
     ) -> bool:
         """False where the account's state has changed since `run` was read."""
         match decision.account:
@@ -234,7 +261,7 @@ class Settlement:
                     casualties_in=self.means.rules.suspend_seconds if casualty else None,
                 )
             case Suspend() as suspend:
-                return self._suspend(account, run, suspend, error)
+                return self._suspend(account, run, suspend, error, trace)
 
     def _relief(self, account: Account, run: RunState) -> Relief | None:
         """What the people are told who have asked to hear of the end of an outage."""
@@ -250,7 +277,14 @@ class Settlement:
             returning=files.count_casualties(self.account_id, run.streak),
         )
 
-    def _suspend(self, account: Account, run: RunState, suspend: Suspend, error: LastError) -> bool:
+    def _suspend(
+        self,
+        account: Account,
+        run: RunState,
+        suspend: Suspend,
+        error: LastError,
+        trace: TraceContext | None,
+    ) -> bool:
         waiting = self.means.ledger.files.waiting(self.account_id)
         done = self.means.ledger.accounts.suspend(
             self.account_id,
@@ -261,5 +295,5 @@ class Settlement:
             blame=Blame(account, error, waiting.files, waiting.oldest),
         )
         if done:
-            self.changed(State.SUSPENDED, suspend.failures, error)
+            self.changed(State.SUSPENDED, suspend.failures, error, trace)
         return done

@@ -15,6 +15,7 @@ from consumers.broker import BrokerRefuses, NotRouted, Publisher
 from consumers.confirms import Outgoing
 from consumers.declared import DeclaredQueues
 from consumers.events import InvalidEvent
+from consumers.trace import headers_of
 
 RETRY_SECONDS = 5.0
 MOST = 500
@@ -36,7 +37,7 @@ class Unusable:
             "",
             topology.INVALID.name,
             self.body,
-            {topology.REASON_HEADER: self.error.reason},
+            {topology.REASON_HEADER: self.error.reason, **headers_of(self.error.trace)},
             self.message.properties.get("message_id"),
             self.message.content_type or "application/json",
         )

@@ -25,6 +25,7 @@ from consumers.observe import (
     Trouble,
     TryEnded,
 )
+from consumers.trace import TraceContext
 
 Format = Literal["json", "console"]
 
@@ -143,6 +144,8 @@ def _known(observation: Observation | AlertTried) -> dict[str, Any]:
         _FIELD_NAMES.get((kind, field.name), field.name): getattr(observation, field.name)
         for field in fields(observation)
     }
+    trace = named.pop("trace", None)
+    named["trace_id"] = trace.trace_id if isinstance(trace, TraceContext) else None
     return {name: value for name, value in named.items() if value is not None}
 
 

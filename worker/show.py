@@ -16,7 +16,16 @@ from config.numbers import Number
 from config.tokens import Token
 from config.users import User
 from consumers.invalid import InvalidMessage
-from consumers.ledger import NO_FILES, Counts, Document, RunState, Status, Totals, shown_state
+from consumers.ledger import (
+    NO_FILES,
+    Counts,
+    Document,
+    RunState,
+    Status,
+    Totals,
+    shown_state,
+    trace_of,
+)
 from consumers.presence import Worker
 from transports.errors import Speaker
 from worker.core import Core
@@ -44,6 +53,7 @@ DELIVERY_FIELDS = (
     "verified",
     "replaced_by",
     "replaced_at",
+    "trace_id",
 )
 """What `delivery_shape` has, in its order."""
 STATUS_WORDS = {
@@ -168,6 +178,7 @@ def delivery_shape(row: Document) -> Shape:
     """A recording's row of the ledger."""
     is_delivered = row["status"] == Status.DELIVERED
     replaced = row.get("replaced")  # by a later file of the same name
+    trace = trace_of(row)
     return {
         "recording_id": row["_id"],
         "account_id": row["account_id"],
@@ -189,6 +200,7 @@ def delivery_shape(row: Document) -> Shape:
         "verified": row["verified"],
         "replaced_by": replaced["by"] if replaced else None,
         "replaced_at": iso(replaced["at"]) if replaced else None,
+        "trace_id": trace.trace_id if trace else None,
     }
 
 

@@ -26,6 +26,7 @@ from consumers.ledger.records import (
     Totals,
     Waiting,
     shown_state,
+    trace_of,
 )
 from consumers.ledger.view import NO_FILES, Selection
 
@@ -53,6 +54,7 @@ __all__ = [
     "Waiting",
     "bucket_of",
     "shown_state",
+    "trace_of",
 ]
 
 ACCOUNT_STATES = ("active", "suspended", "probing", "paused", "disabled")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -12,8 +12,9 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from consumers.events import RecordingReady
-from consumers.ledger.records import Document, Routing, Status
+from consumers.ledger.records import Document, Routing, Status, trace_of
 from consumers.ledger.rows import OLDEST_FIRST, Rows, later, routing
+from consumers.trace import TraceContext
 
 FIRST_TURN = 1
 _DUPLICATE_KEY = 11000
@@ -26,6 +27,7 @@ class Arrival:
     event: RecordingReady
     body: bytes
     skipped: bool
+    trace: TraceContext = field(default_factory=TraceContext.begun)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Opened:
     status: Status
     routing: Routing | None = None
     """What it takes to publish a new row."""
+    trace: TraceContext | None = None
+    """That of the row, whatever the event says of it now."""
 
     @property
     def is_to_be_routed(self) -> bool:
@@ -147,6 +151,7 @@ def _new(row: Document) -> Opened:
         routed=False,
         status=status,
         routing=routing(row) if status is Status.QUEUED else None,
+        trace=trace_of(row),
     )
 
 
@@ -156,6 +161,7 @@ def _again(event: RecordingReady, row: Document) -> Opened:
         "again" if same else "conflict",
         routed=row["routed_at"] is not None,
         status=Status(row["status"]),
+        trace=trace_of(row),
     )
 
 
@@ -173,6 +179,8 @@ def _new_row(arrival: Arrival, now: datetime) -> Document:
         "sha256_given": event.sha256 is not None,
         "recorded_at": event.recorded_at,
         "event": arrival.body.decode(),
+        "traceparent": arrival.trace.traceparent,
+        "tracestate": arrival.trace.state or None,
         "arrival": ObjectId(),
         "status": (Status.SKIPPED if arrival.skipped else Status.QUEUED).value,
         "tries": 0,

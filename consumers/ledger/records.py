@@ -8,6 +8,7 @@ from typing import Any
 
 from config.accounts import Account
 from consumers.policy import AccountView, State, recovers
+from consumers.trace import TraceContext
 from transports.errors import Kind, TransferError
 from transports.names import join, part_name
 from transports.upload import Intent
@@ -76,6 +77,8 @@ class Routing:
     account_id: str
     turn: int
     body: bytes
+    trace: TraceContext | None = None
+    """None: its row is from before traces were kept."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Claim:
     had to wait for it: as a probe for one."""
     created_at: datetime
     body: bytes
+    trace: TraceContext | None = None
 
     @property
     def leftovers(self) -> tuple[str, ...]:
@@ -130,7 +134,7 @@ class Claim:
     @property
     def routing(self) -> Routing:
         """What a message of the recording is made from."""
-        return Routing(self.recording_id, self.account_id, self.turn, self.body)
+        return Routing(self.recording_id, self.account_id, self.turn, self.body, self.trace)
 
     @classmethod
     def of(cls, row: Document, claimant: Claimant) -> "Claim":
@@ -156,6 +160,7 @@ class Claim:
             suspected=row.get("suspected", 0),
             created_at=row["created_at"],
             body=row["event"].encode(),
+            trace=trace_of(row),
         )
 
 
@@ -236,6 +241,11 @@ class Totals:
     oldest_queued_seconds: float
     broken_queues: int = 0
     """Accounts whose queue at the broker cannot be used."""
+
+
+def trace_of(row: Document) -> TraceContext | None:
+    """The trace of a row; None for one from before traces were kept."""
+    return TraceContext.read(row.get("traceparent"), row.get("tracestate"))
 
 
 def part_path(recording_id: str, part: Document) -> str:

@@ -7,7 +7,7 @@ nothing. Times are the database's.
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from consumers.ledger.records import Claim, Document, Routing, Status
+from consumers.ledger.records import Claim, Document, Routing, Status, trace_of
 
 OLDEST_FIRST = [("created_at", ASCENDING), ("arrival", ASCENDING)]
 
@@ -24,7 +24,7 @@ class Rows:
 
 
 def routing(row: Document) -> Routing:
-    return Routing(row["_id"], row["account_id"], row["turn"], row["event"].encode())
+    return Routing(row["_id"], row["account_id"], row["turn"], row["event"].encode(), trace_of(row))
 
 
 def mine(claim: Claim) -> Document:

@@ -8,6 +8,8 @@ import pika
 
 from config.audit import Audit
 from consumers import topology
+from consumers.ledger import trace_of
+from consumers.queue_browser import Message, browse
 from tests.acceptance.program import Program
 from tests.acceptance.stage import ERROR, Stage, queue_lengths
 
@@ -47,6 +49,49 @@ def test_recordings_are_listed_by_account_status_and_time(courier: Program, stag
     assert shown["created_at"].endswith("Z")
     assert "530 Login incorrect." in courier.inside("deliveries", "show", "a2").out
     assert "no recording 'nope'" in courier.refuses("deliveries", "show", "nope")
+
+
+def test_a_recording_is_shown_with_its_trace_which_a_replay_keeps(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    stage.dead("a1")
+    row = stage.core.ledger.files.row("a1")
+    assert row is not None
+    trace = trace_of(row)
+    assert trace is not None
+
+    assert courier.inside("deliveries", "show", "a1", "--json").json["trace_id"] == trace.trace_id
+    assert trace.trace_id in courier.inside("deliveries", "show", "a1").out
+    assert _traceparent(courier, "dead-letters.acme") == trace.traceparent
+
+    courier.inside("dead-letters", "replay", "--account", "acme")
+    assert courier.inside("deliveries", "show", "a1", "--json").json["trace_id"] == trace.trace_id
+    assert _traceparent(courier, "deliveries.acme") == trace.traceparent
+
+
+def test_recordings_of_the_version_before_traces_are_still_shown(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    stage.queued("a1")
+    rows = stage.core.database["deliveries"]
+    rows.update_one({"_id": "a1"}, {"$unset": {"traceparent": "", "tracestate": ""}})
+
+    assert courier.inside("deliveries", "show", "a1", "--json").json["trace_id"] is None
+    assert "trace" not in courier.inside("deliveries", "show", "a1").out
+
+
+def _traceparent(courier: Program, queue: str) -> object:
+    """Of the newest message there, which is left as it is."""
+    found: list[object] = []
+
+    def look(message: Message) -> bool:
+        found.append(message.headers.get("traceparent"))
+        return False
+
+    browse(courier.core_settings().rabbitmq, queue, look)
+    return found[-1]
 
 
 def test_recordings_are_exported_as_csv_and_as_lines_of_json(

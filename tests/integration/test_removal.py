@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from consumers.admission import Admission
+from consumers.admission import Admission, Message
 from consumers.ledger import Arrival, Claimant
 from consumers.observe import FilesDiscarded, Observation, Trouble
 from consumers.removal import BATCH, OWNERLESS_AGE, discard_ownerless, remove_account
@@ -31,7 +31,7 @@ def judged(courier: Platform, *recording_ids: str, account_id: str = "acme") -> 
     """Events of the account, as the intake has found them good."""
     event = {"account_id": account_id, "file_url": "file:///r/a.wav"}
     bodies = [json.dumps({**event, "recording_id": each}).encode() for each in recording_ids]
-    verdicts = Admission(courier.core.directory).judge([(body, None) for body in bodies])
+    verdicts = Admission(courier.core.directory).judge([Message(body) for body in bodies])
     return [verdict for verdict in verdicts if isinstance(verdict, Arrival)]
 
 

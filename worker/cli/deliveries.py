@@ -150,6 +150,7 @@ def _page(row: Document) -> Iterator[tuple[str, Cell]]:
     yield "delivered", output.moment(shape["delivered_at"])
     yield "replaced", _replaced(shape)
     yield "dead letter since", output.moment(shape["dead_at"])
+    yield "trace", shape["trace_id"]
 
 
 def _status(shape: show.Shape) -> Text:

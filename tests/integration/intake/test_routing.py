@@ -9,7 +9,6 @@ from config.accounts import DeliveryMethod
 from config.directory import Number
 from consumers import topology
 from consumers.events import CLOUD_EVENT
-from consumers.observe import EventTaken
 from tests.integration.intake.route import (
     ACCOUNT,
     EVERY,
@@ -27,8 +26,9 @@ from tests.integration.intake.route import (
 def test_an_event_is_routed_to_its_accounts_queue(route: Route) -> None:
     with intake(route):
         route.publish(event(caller="anna"))
-        assert route.taken() == [EventTaken("routed", ACCOUNT, "one")]
+        [taken] = route.taken()
 
+    assert (taken.outcome, taken.account_id, taken.recording_id) == ("routed", ACCOUNT, "one")
     [(properties, body)] = route.messages(QUEUE, 1)
     assert json.loads(body) == json.loads(event(caller="anna"))
     assert (properties.message_id, properties.delivery_mode) == ("one", 2)

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, get_args
 
@@ -26,6 +27,7 @@ from consumers.observe import (
     Trouble,
     TryEnded,
 )
+from consumers.trace import TraceContext
 from transports.errors import Kind
 from worker.logs import LogObserver, configure, mask_secrets
 from worker.metrics import Metrics
@@ -324,3 +326,21 @@ def test_what_was_bound_to_the_thread_is_in_every_event(stream: io.StringIO) -> 
         LogObserver()(Trouble("mongodb", "away"))
     [event] = events(stream)
     assert event["worker"] == "w1"
+
+
+def test_what_is_told_of_a_recording_carries_its_trace_id() -> None:
+    stream = io.StringIO()
+    configure("json", stream)
+    trace = TraceContext.begun()
+    for told in (
+        EventTaken("routed", "acme", "r1", trace=trace),
+        replace(DELIVERED, trace=trace),
+        replace(FAILED, trace=trace),
+        FileEnded("delivered", "acme", "r1", 3.5, trace=trace),
+        AccountChanged("acme", "suspended", 10, trace=trace),
+        ProgramFailed("writing", KeyError("227"), "acme", "r1", trace),
+    ):
+        LogObserver()(told)
+
+    assert {line["trace_id"] for line in events(stream)} == {trace.trace_id}
+    assert not any("trace" in line for line in events(stream))

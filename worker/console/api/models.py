@@ -230,6 +230,8 @@ class DeliveryShape(Given):
     replaced_by: str | None
     """The later recording whose file has taken the place of this one's."""
     replaced_at: Time | None
+    trace_id: str | None
+    """The id of its trace (W3C Trace Context), by which its spans and log lines are found."""
 
 
 class Chosen(Taken):
