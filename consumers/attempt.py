@@ -117,7 +117,7 @@ class Attempt:
             self._give_start_back(error)
             raise
         self._observe(uploaded=uploaded)
-        delivered = self.around.settlement.delivered(self.claim, uploaded)
+        delivered = self.around.settlement.delivered(self.begun, self.claim, uploaded)
         if delivered and not self._found_all_well():
             self.around.settlement.recover(self.account, self.claim.trace)
         if self.claim.casualty:

@@ -13,10 +13,10 @@ from config.accounts import FtpSettings
 from config.errors import PasswordAsked
 from consumers.faults import foreseen
 from consumers.means import Means
-from consumers.observe import ProgramFailed
+from consumers.observe import LoggedIn, ProgramFailed
 from transports import server as servers
 from transports.base import MOST_AT_ONCE, Server
-from transports.errors import Interrupted, Phase, Progress, TransferError
+from transports.errors import Interrupted, LoginRefused, Phase, Progress, TransferError
 
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
@@ -220,9 +220,12 @@ class Login:
         except TransferError as error:
             self._refusal = error
             error.common = error.common or error
+            is_refused = isinstance(error, LoginRefused)
+            self._means.observe(LoggedIn(self._account_id, "refused" if is_refused else "failed"))
             raise
         finally:
             self.logons += 1
+        self._means.observe(LoggedIn(self._account_id, "accepted"))
         with self._lock:
             self._settings = settings
         self._stirred.set()

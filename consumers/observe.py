@@ -61,7 +61,18 @@ class FileEnded:
     recording_id: str
     delivery_seconds: float | None = None
     reason: str | None = None
+    was_well: bool = False
+    """Nothing but us can have kept it waiting: it tells how soon we deliver."""
     trace: TraceContext | None = None
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    """An account session has asked its server to be let in, for itself and those beside it."""
+
+    account_id: str
+    result: Literal["accepted", "refused", "failed"]
+    """Failed: the server was not reached, or not asked."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,14 @@ class Sent:
 
 
 Observation = (
-    EventTaken | TryEnded | FileEnded | AccountChanged | FilesDiscarded | Trouble | ProgramFailed
+    EventTaken
+    | TryEnded
+    | FileEnded
+    | LoggedIn
+    | AccountChanged
+    | FilesDiscarded
+    | Trouble
+    | ProgramFailed
 )
 Observer = Callable[[Observation], None]
 BatchObserver = Callable[[Received | Sent], None]

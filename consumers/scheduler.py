@@ -45,6 +45,12 @@ class Scheduler:
         """Something has become due: look now."""
         self._woken.set()
 
+    @property
+    def sessions(self) -> int:
+        """How many accounts are worked at this moment."""
+        with self._lock:
+            return len(self._running)
+
     def busy_buckets(self) -> set[int]:
         """The buckets in which a session is open."""
         with self._lock:

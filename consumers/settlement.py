@@ -46,8 +46,11 @@ class Settlement:
     epoch: int
     means: Means
 
-    def delivered(self, claim: Claim, uploaded: Uploaded) -> bool:
-        """The file stands in its place: so says its row. False where it is another session's."""
+    def delivered(self, begun: RunState, claim: Claim, uploaded: Uploaded) -> bool:
+        """The file stands in its place: so says its row. False where it is another session's.
+
+        `begun`: the account's running state when it was claimed.
+        """
         seconds = self.means.ledger.files.delivered(claim, uploaded)
         if seconds is None:
             self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
@@ -65,6 +68,7 @@ class Settlement:
                 claim.recording_id,
                 delivery_seconds=seconds,
                 trace=claim.trace,
+                was_well=begun.was_well(claim),
             )
         )
         return True

@@ -25,6 +25,7 @@ class Slots:
     """An account session holds one for as long as it lasts; more uploads at once take more."""
 
     def __init__(self, total: int) -> None:
+        self._total = total
         self._free = total
         self._lock = threading.Lock()
         self._running = 0
@@ -40,6 +41,12 @@ class Slots:
         """How many are not taken at this moment."""
         with self._lock:
             return self._free
+
+    @property
+    def used(self) -> int:
+        """How many are taken at this moment."""
+        with self._lock:
+            return self._total - self._free
 
     def take(self, *, spare: int = 0) -> bool:
         """Take one; False where no more than `spare` are free."""

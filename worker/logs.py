@@ -20,6 +20,7 @@ from consumers.observe import (
     EventTaken,
     FileEnded,
     FilesDiscarded,
+    LoggedIn,
     Observation,
     ProgramFailed,
     Trouble,
@@ -104,6 +105,8 @@ def _event_name(observation: Observation | AlertTried) -> str:
             name = "try_ended"
         case FileEnded():
             name = "file_ended"
+        case LoggedIn():
+            name = "logged_in"
         case AccountChanged():
             name = "account_changed"
         case FilesDiscarded():

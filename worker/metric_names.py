@@ -72,9 +72,9 @@ FILES = _counter(
 )
 FRESH_FILES = _counter(
     "courier_fresh_files_total",
-    "Delivered files of accounts that were healthy: neither suspended nor paused nor switched off "
-    "while the file waited, and the file never a dead letter. By whether they were in place "
-    "within 5 minutes of their event.",
+    "Delivered files of which nothing but Courier can have kept one waiting: their account was at "
+    "work without a failure since they arrived, neither suspended nor paused nor switched off, "
+    "and no try of them had failed. By whether they were in place within 5 minutes.",
     result="`within`, `late`",
 )
 DEAD_LETTERS = _counter(
@@ -99,7 +99,8 @@ DELIVERY_SECONDS = Named(
 )
 LOGINS = _counter(
     "courier_logins_total",
-    "Logins at customers' servers: accepted, refused by the server, or failed before it was asked.",
+    "Logins at customers' servers, those beside one that stands left out: accepted, refused by "
+    "the server, or failed before it was asked.",
     result="`accepted`, `refused`, `failed`",
 )
 SUSPENSIONS = _counter(
@@ -159,8 +160,8 @@ OLDEST_QUEUED = _whole(
 )
 OVERDUE_FILES = _whole(
     "courier_overdue_files",
-    "Files that have waited for more than 5 minutes though their account is healthy, "
-    "as courier_fresh_files_total has it.",
+    "Files that have waited for more than 5 minutes though nothing but Courier can have kept them "
+    "waiting, as courier_fresh_files_total has it.",
 )
 DEAD_LETTER_FILES = _whole("courier_dead_letter_files", "Files given up.")
 LAST_DELIVERY = _whole(

@@ -1,52 +1,48 @@
-"""What Prometheus is told. Names, types and labels are those of the contract.
-
-No label carries an account, a file or a path: there are too many of them.
+"""What Prometheus is told of this program. Names, types and labels are those of `metric_names`.
 
 Several processes: set `PROMETHEUS_MULTIPROC_DIR` to an empty folder in the environment before
-any of them imports prometheus_client, and give the one that answers scrapes that folder as
-`summed_from`; it then tells the sums of all, of ended ones too.
+any of them imports prometheus_client, and give the one that answers scrapes the counts that lie
+there as `summed`; it then tells the sums of all, of ended ones too.
 """
 
-import threading
+import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Protocol as Interface
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
 from typing import assert_never
 
-import pymongo
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from pymongo.errors import PyMongoError
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
+from consumers.ledger import CRASH_LOOP
 from consumers.observe import (
     AccountChanged,
     EventTaken,
     FileEnded,
     FilesDiscarded,
+    LoggedIn,
     Observation,
     ProgramFailed,
     Trouble,
     TryEnded,
 )
 from transports.errors import Kind, Phase
+from worker import metric_names as names
+from worker.metric_files import ProcessCounts
+from worker.metric_names import Named
 
-CACHE_SECONDS = 5.0
-"""How old the numbers read from the database may be."""
-READ_SECONDS = 2.0
-"""Longest wait for the database, well within a scrape's own limit."""
-STATES = ("active", "suspended", "probing", "paused", "disabled")
-
+FRESH_SECONDS = 300.0
+"""The service level: a recording of an account that is well is to be in its place by then."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 UPLOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 DELIVERY_BUCKETS = (
@@ -56,87 +52,39 @@ DELIVERY_BUCKETS = (
 )
 
 
-class Totals(Interface):
-    """What the ledger counts over all accounts."""
-
-    @property
-    def accounts(self) -> Mapping[str, int]: ...
-    @property
-    def queued(self) -> int: ...
-    @property
-    def dead_letters(self) -> int: ...
-    @property
-    def oldest_queued_seconds(self) -> float: ...
-    @property
-    def broken_queues(self) -> int: ...
-
-
 class Metrics:
-    """The counters of this process, and the gauges that are read from the database on a scrape.
-
-    `totals` and `alerts_waiting` may raise pymongo's errors: the gauges are then left out.
-    """
+    """The counters of this process, and beside them the gauges of `platform`, for a scrape."""
 
     def __init__(
         self,
-        totals: Callable[[], Totals],
-        alerts_waiting: Callable[[], int],
+        platform: Collector,
         *,
-        summed_from: Path | None = None,
+        summed: ProcessCounts | None = None,
+        restarts: Callable[[], int] = lambda: 0,
     ) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        """`restarts`: of a supervisor, how many of its workers it has replaced."""
         own = CollectorRegistry()
-        self._events = Counter(
-            "courier_events", "Events taken from the intake queue.", ["outcome"], registry=own
-        )
-        self._tries = Counter(
-            "courier_tries",
-            "Tries of files, by their result and the kind of failure.",
-            ["protocol", "result", "kind"],
-            registry=own,
-        )
-        self._files = Counter(
-            "courier_files",
-            "Files delivered, dead-lettered, or returned from there.",
-            ["outcome"],
-            registry=own,
-        )
-        self._bytes = Counter(
-            "courier_uploaded_bytes", "Bytes of delivered files.", ["protocol"], registry=own
-        )
-        self._upload_seconds = Histogram(
-            "courier_upload_seconds",
-            "Length of the tries that delivered a file.",
-            ["protocol"],
-            buckets=UPLOAD_BUCKETS,
-            registry=own,
-        )
-        self._delivery_seconds = Histogram(
-            "courier_delivery_seconds",
-            "From an event's arrival to its file's place at the customer.",
-            buckets=DELIVERY_BUCKETS,
-            registry=own,
-        )
-        self._suspensions = Counter(
-            "courier_suspensions",
-            "Suspensions of accounts, by the kind of the failure that caused them.",
-            ["cause"],
-            registry=own,
-        )
-        self._alerts = Counter("courier_alerts", "Alert e-mails tried.", ["outcome"], registry=own)
-        self._faults = Counter(
-            "courier_program_faults",
-            "Errors that nobody foresaw, by the phase of a try or the part of the program. "
-            "Each has its traceback in the log as `program_failed`.",
-            ["phase"],
-            registry=own,
-        )
+        self._events = _counter(names.EVENTS, own)
+        self._tries = _counter(names.TRIES, own)
+        self._files = _counter(names.FILES, own)
+        self._fresh = _counter(names.FRESH_FILES, own)
+        self._dead = _counter(names.DEAD_LETTERS, own)
+        self._bytes = _counter(names.BYTES, own)
+        self._upload_seconds = _histogram(names.UPLOAD_SECONDS, UPLOAD_BUCKETS, own)
+        self._delivery_seconds = _histogram(names.DELIVERY_SECONDS, DELIVERY_BUCKETS, own)
+        self._logins = _counter(names.LOGINS, own)
+        self._suspensions = _counter(names.SUSPENSIONS, own)
+        self._alerts = _counter(names.ALERTS, own)
+        self._faults = _counter(names.PROGRAM_FAULTS, own)
+        self._slots = _live_gauge(names.SLOTS, own)
+        self._sessions = _live_gauge(names.SESSIONS, own)
         self._create_known()
         self._registry = own
-        if summed_from is not None:
+        if summed is not None:
             self._registry = CollectorRegistry()
-            MultiProcessCollector(self._registry, path=str(summed_from))  # type: ignore[no-untyped-call]
-        self._registry.register(_Gauges(totals, alerts_waiting))
+            self._registry.register(summed)
+        self._registry.register(_Program(restarts))
+        self._registry.register(platform)
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -147,6 +95,12 @@ class Metrics:
         """The answer to a scrape, in Prometheus' text format."""
         return generate_latest(self._registry)
 
+    def tell_load(self, *, used: int, free: int, sessions: int) -> None:
+        """How many upload slots of this process are taken, and how many accounts are worked."""
+        self._slots.labels("used").set(used)
+        self._slots.labels("free").set(free)
+        self._sessions.set(sessions)
+
     def observe(self, observation: Observation | AlertTried) -> None:
         """Count it. Callable from any thread."""
         match observation:
@@ -154,10 +108,10 @@ class Metrics:
                 self._events.labels(outcome).inc()
             case TryEnded():
                 self._count_try(observation)
-            case FileEnded(outcome=outcome, delivery_seconds=seconds):
-                self._files.labels(outcome).inc()
-                if seconds is not None:
-                    self._delivery_seconds.observe(seconds)
+            case FileEnded():
+                self._count_file(observation)
+            case LoggedIn(result=result):
+                self._logins.labels(result).inc()
             case AccountChanged(state="suspended", cause=cause):
                 self._suspensions.labels(cause or "").inc()
             case AlertTried(outcome=outcome):
@@ -177,73 +131,86 @@ class Metrics:
         self._bytes.labels(ended.protocol).inc(ended.size)
         self._upload_seconds.labels(ended.protocol).observe(ended.seconds)
 
+    def _count_file(self, ended: FileEnded) -> None:
+        self._files.labels(ended.outcome).inc()
+        if ended.outcome == "dead_lettered":
+            self._dead.labels(ended.reason or "").inc()
+        if ended.delivery_seconds is None:
+            return
+        self._delivery_seconds.observe(ended.delivery_seconds)
+        if ended.was_well:
+            is_fresh = ended.delivery_seconds <= FRESH_SECONDS
+            self._fresh.labels("within" if is_fresh else "late").inc()
+
     def _create_known(self) -> None:
         """Begin every known series at 0, so that `rate()` sees the first increment too."""
-        for outcome in ("routed", "duplicate", "invalid", "skipped"):
-            self._events.labels(outcome)
-        for outcome in ("delivered", "dead_lettered", "replayed"):
-            self._files.labels(outcome)
-        for outcome in ("sent", "failed"):
-            self._alerts.labels(outcome)
-        for cause in (Kind.ACCOUNT, Kind.FILE):
-            self._suspensions.labels(cause)
-        for phase in Phase:
-            self._faults.labels(phase)
+        _create(self._events, "routed", "duplicate", "invalid", "skipped")
+        _create(self._files, "delivered", "dead_lettered", "replayed")
+        _create(self._fresh, "within", "late")
+        _create(self._dead, Kind.ACCOUNT, Kind.FILE, Kind.SOURCE, CRASH_LOOP)
+        _create(self._logins, "accepted", "refused", "failed")
+        _create(self._alerts, "sent", "failed")
+        _create(self._suspensions, Kind.ACCOUNT, Kind.FILE)
+        _create(self._faults, *Phase)
+        _create(self._bytes, *Protocol)
+        _create(self._slots, "used", "free")
         for protocol in Protocol:
-            self._bytes.labels(protocol)
             self._upload_seconds.labels(protocol)
             self._tries.labels(protocol, "delivered", "")
             for kind in Kind:
                 self._tries.labels(protocol, "failed", kind)
 
 
-class _Gauges(Collector):
-    """Reads the database when scraped, at most once in `CACHE_SECONDS`, also while it is away."""
+class ExporterMetrics:
+    """The gauges of the platform alone: of a program that does no work itself."""
 
-    def __init__(self, totals: Callable[[], Totals], alerts_waiting: Callable[[], int]) -> None:
-        self._totals = totals
-        self._alerts_waiting = alerts_waiting
-        self._lock = threading.Lock()
-        self._read_at: float | None = None
-        self._last: list[Metric] = []
+    def __init__(self, platform: Collector) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Program(None))
+        self._registry.register(platform)
 
-    def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask the database."""
-        return []
+    def render(self) -> bytes:
+        """The answer to a scrape, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _Program(Collector):
+    """The program that is scraped; a supervisor has no part in the sums of its workers."""
+
+    def __init__(self, restarts: Callable[[], int] | None) -> None:
+        self._restarts = restarts
+        self._started = time.time()
 
     def collect(self) -> Iterator[Metric]:
-        """The gauges, or none where the database is away."""
-        with self._lock:
-            if self._read_at is None or time.monotonic() - self._read_at >= CACHE_SECONDS:
-                self._last = self._read()
-                self._read_at = time.monotonic()
-            yield from self._last
-
-    def _read(self) -> list[Metric]:
-        try:
-            with pymongo.timeout(READ_SECONDS):
-                return _gauges(self._totals(), self._alerts_waiting())
-        except PyMongoError:
-            return []
+        """What runs, since when, and how often a part of it had to be replaced."""
+        versions = {"version": version("courier"), "python": platform.python_version()}
+        build = names.BUILD_INFO
+        family = GaugeMetricFamily(build.name, build.help, labels=[*versions])
+        family.add_metric([*versions.values()], 1)
+        yield family
+        start = names.START_TIME
+        yield GaugeMetricFamily(start.name, start.help, self._started)
+        if self._restarts is not None:
+            restarts = names.WORKER_RESTARTS
+            yield CounterMetricFamily(restarts.name, restarts.help, self._restarts())
 
 
-def _gauges(totals: Totals, alerts_waiting: int) -> list[Metric]:
-    accounts = GaugeMetricFamily("courier_accounts", "Accounts, by state.", labels=["state"])
-    for state in STATES:
-        accounts.add_metric([state], totals.accounts.get(state, 0))
-    return [
-        accounts,
-        GaugeMetricFamily("courier_queued_files", "Files that wait.", totals.queued),
-        GaugeMetricFamily("courier_dead_letter_files", "Files given up.", totals.dead_letters),
-        GaugeMetricFamily(
-            "courier_oldest_queued_seconds",
-            "How long the oldest of the files that wait has waited.",
-            totals.oldest_queued_seconds,
-        ),
-        GaugeMetricFamily(
-            "courier_broken_queues",
-            "Accounts whose queue at RabbitMQ cannot be used.",
-            totals.broken_queues,
-        ),
-        GaugeMetricFamily("courier_alerts_waiting", "Alert e-mails not sent yet.", alerts_waiting),
-    ]
+def _counter(named: Named, registry: CollectorRegistry) -> Counter:
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    return Counter(named.name, named.help, [*named.labels], registry=registry)
+
+
+def _histogram(named: Named, buckets: Sequence[float], registry: CollectorRegistry) -> Histogram:
+    return Histogram(named.name, named.help, [*named.labels], buckets=buckets, registry=registry)
+
+
+def _live_gauge(named: Named, registry: CollectorRegistry) -> Gauge:
+    """Of several processes the sum of those that live."""
+    return Gauge(
+        named.name, named.help, [*named.labels], registry=registry, multiprocess_mode="livesum"
+    )
+
+
+def _create(metric: Counter | Gauge, *values: str) -> None:
+    for value in values:
+        metric.labels(value)

@@ -31,6 +31,7 @@ from consumers.scheduler import Scheduler
 from consumers.slots import Slots
 from transports.base import Limits
 from worker.core import Core, egress, make_messaging, make_outbox
+from worker.gauges import PlatformGauges
 from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
@@ -49,6 +50,8 @@ RECONCILE_SECONDS = 10.0
 RIGHTS_SECONDS = 1.0
 """Between two times that it is asked whether the rights are to be looked at."""
 OWNERLESS_SECONDS = 60.0
+LOAD_SECONDS = 1.0
+"""How old the numbers of slots and sessions may be."""
 
 
 class Service:
@@ -70,12 +73,11 @@ class Service:
             busy=self._busy_buckets,
             ttl=settings.lease_seconds,
         )
-        self._metrics = Metrics(
-            totals=lambda: core.ledger.totals(core.directory), alerts_waiting=self._outbox.waiting
-        )
+        self._metrics = Metrics(PlatformGauges.of(core))
         self._observers = Observers(LogObserver(), self._metrics.observe)
         self._publishing = make_messaging(core, self._observe)
         self._consuming = Broker(settings.rabbitmq, "consuming", self._observe)
+        self._slots = Slots(settings.upload_slots)
         self._scheduler = Scheduler(
             self._means(), settings.upload_slots, lambda: self._intake.behind
         )
@@ -103,6 +105,7 @@ class Service:
             Periodic("retention", RETENTION_SECONDS, self._forget_old, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
             Periodic("rights", RIGHTS_SECONDS, self._rights.look, self._observe),
+            Periodic("load", LOAD_SECONDS, self._tell_load, self._observe),
             Periodic("leases", lease_round, self._keep_leases, self._observe),
         ]
         self._working = threading.Event()
@@ -208,7 +211,7 @@ class Service:
             router=self._publishing.router,
             dead_letters=self._publishing.dead_letters,
             ownership=self._leases,
-            slots=Slots(settings.upload_slots),
+            slots=self._slots,
             rules=_rules(settings),
             limits=Limits(),
             egress=egress(settings),
@@ -248,6 +251,10 @@ class Service:
 
     def _busy_buckets(self) -> set[int]:
         return self._scheduler.busy_buckets()
+
+    def _tell_load(self) -> None:
+        slots = self._slots
+        self._metrics.tell_load(used=slots.used, free=slots.free, sessions=self._scheduler.sessions)
 
     def _forget_old(self) -> None:
         forget_old(self._core.ledger, timedelta(days=self._core.settings.retention_days))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from pymongo.errors import PyMongoError
 
 from consumers.presence import Worker, workers
 from worker import mongodb
-from worker.core import Core, make_messaging, make_outbox
+from worker.core import Core, make_messaging
+from worker.gauges import PlatformGauges
 from worker.health import HealthServer
 from worker.logs import LogObserver
+from worker.metric_files import ProcessCounts
 from worker.metrics import Metrics
 from worker.readiness import ASK_SECONDS, Phase
 from worker.service import GRACE_SECONDS
@@ -51,11 +53,11 @@ class Place:
         running = self._process is not None and self._process.poll() is None
         return self._process.pid if running and self._process else None
 
-    def fill(self) -> int | None:
-        """Start a worker where none runs; the code with which the last one ended, if any did."""
+    def fill(self) -> subprocess.Popen[bytes] | None:
+        """Start a worker where none runs; the one that has ended here, if any did."""
         if self.pid is not None or time.monotonic() - self._started < RESTART_SECONDS:
             return None
-        ended = self._process.returncode if self._process else None
+        ended = self._process
         self._started = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603 - it is this very program
             [sys.executable, "-m", "worker", "run", SUPERVISED, "--no-console"],
@@ -95,8 +97,9 @@ def supervised_workers(core: Core, processes: int) -> Iterator["Supervisor"]:
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="courier-metrics-")))
-        supervisor = Supervisor(core, processes, folder)
-        stack.enter_context(_health(core, supervisor, folder))
+        counts = ProcessCounts(folder)
+        supervisor = Supervisor(core, processes, folder, counts.retire)
+        stack.enter_context(_health(core, supervisor, counts))
         yield supervisor
 
 
@@ -119,12 +122,8 @@ def served_console(core: Core) -> Iterator[None]:
         messaging.broker.stop()
 
 
-def _health(core: Core, supervisor: "Supervisor", folder: Path) -> HealthServer:
-    metrics = Metrics(
-        totals=lambda: core.ledger.totals(core.directory),
-        alerts_waiting=make_outbox(core, LogObserver()).waiting,
-        summed_from=folder,
-    )
+def _health(core: Core, supervisor: "Supervisor", counts: ProcessCounts) -> HealthServer:
+    metrics = Metrics(PlatformGauges.of(core), summed=counts, restarts=lambda: supervisor.restarts)
     return HealthServer(
         core.settings.metrics_bind,
         metrics=metrics.render,
@@ -138,12 +137,18 @@ def _health(core: Core, supervisor: "Supervisor", folder: Path) -> HealthServer:
 class Supervisor:
     """Keeps its places filled until it is asked to stop."""
 
-    def __init__(self, core: Core, processes: int, metrics: Path) -> None:
+    def __init__(
+        self, core: Core, processes: int, metrics: Path, retire: Callable[[int], None]
+    ) -> None:
+        """`retire` is told the number of each process that has ended."""
         environment = {**os.environ, METRICS_VARIABLE: str(metrics)}
         self._core = core
+        self._retire = retire
         self._places = [Place(number, environment) for number in range(1, processes + 1)]
         self._log = structlog.stdlib.get_logger("courier")
         self.phase = Phase()
+        self.restarts = 0
+        """Workers that ended unasked, and were replaced."""
 
     def run(self, asked: StopSignals) -> None:
         """Fill the places again and again; returns once all workers have ended in order."""
@@ -189,7 +194,9 @@ class Supervisor:
     def _fill(self, place: Place) -> None:
         ended = place.fill()
         if ended is not None:
-            self._log.warning("worker_replaced", worker=place.number, exit_code=ended)
+            self.restarts += 1
+            self._retire(ended.pid)
+            self._log.warning("worker_replaced", worker=place.number, exit_code=ended.returncode)
 
     def _end(self, asked: StopSignals) -> None:
         deadline = time.monotonic() + STOP_SECONDS

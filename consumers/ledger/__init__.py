@@ -1,16 +1,15 @@
 """The only module that knows `deliveries` documents and the accounts' running state."""
 
-from collections import Counter
+from collections.abc import Sequence
 
 from pymongo.database import Database
 
-from config.accounts import may_use_ftp
-from config.directory import Directory
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.endings import CRASH_LOOP
+from consumers.ledger.load import Load, Loads
 from consumers.ledger.pending import Blame, Relief
 from consumers.ledger.records import (
     Claim,
@@ -31,6 +30,7 @@ from consumers.ledger.records import (
 from consumers.ledger.view import NO_FILES, Selection
 
 __all__ = [
+    "ACCOUNT_STATES",
     "BUCKETS",
     "CRASH_LOOP",
     "NO_FILES",
@@ -44,6 +44,7 @@ __all__ = [
     "Glance",
     "LastError",
     "Ledger",
+    "Load",
     "Opened",
     "Relief",
     "Routing",
@@ -66,23 +67,28 @@ class Ledger:
     def __init__(self, database: Database[Document]) -> None:
         self.files = Deliveries(database)
         self.accounts = AccountStates(database)
+        self._loads = Loads(database)
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
         self.files.ensure_indexes()
         self.accounts.ensure_indexes()
 
-    def totals(self, directory: Directory) -> Totals:
-        """The gauges, by one look at the accounts and a few counts."""
-        accounts = {account.account_id: account for account in directory.list()}
-        permitted = {name for name, each in accounts.items() if may_use_ftp(each, accounts.get)}
-        states = self.accounts.shown_states(list(accounts.values()), permitted)
-        counted = Counter(states.values())
+    def totals(self) -> Totals:
+        """What there is, by one look at the accounts and a few counts."""
+        states = self._loads.states()
         waiting = self.files.waiting()
         return Totals(
-            accounts={state: counted[state] for state in ACCOUNT_STATES},
+            accounts={state: states[state] for state in ACCOUNT_STATES},
             queued=waiting.files,
             dead_letters=self.files.dead_letters(),
             oldest_queued_seconds=waiting.oldest_seconds,
             broken_queues=len(self.accounts.broken_queues()),
         )
+
+    def load(self, ages: Sequence[float], late: float) -> Load:
+        """What there is to do; `ages` in seconds, rising; after `late` seconds a file is overdue.
+
+        What can wait for nobody but us counts as overdue alone.
+        """
+        return self._loads.read(ages, late)

@@ -21,6 +21,7 @@ from consumers.ledger.pending import (
 )
 from consumers.ledger.records import Document, LastError, RunState, shown_state
 from consumers.ledger.states import (
+    WELL_FROM_NOW,
     failure_now,
     fenced,
     later,
@@ -199,6 +200,7 @@ class AccountStates(Decisions, PendingAlerts):
             "run.outage_suspensions": 0,
             "run.outage_told": None,
             "run.tried_now": False,
+            **WELL_FROM_NOW,
         }
         if relief is not None and seen.outage_since is not None:
             values["run.alerts"] = {"$concatArrays": ["$run.alerts", [recovery_facts(relief)]]}

@@ -1,7 +1,7 @@
 """What people decide of an account's running state."""
 
 from consumers.ledger.records import Document
-from consumers.ledger.states import CHANGED, STIRRED, States
+from consumers.ledger.states import CHANGED, STIRRED, WELL_FROM_NOW, States
 from consumers.policy import State
 
 
@@ -49,4 +49,4 @@ class Decisions(States):
         """Have the account looked at: it was switched on, or files came back to its queue."""
         suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
         due = {"$cond": [suspended, "$run.suspended_until", "$$NOW"]}
-        self._update({"_id": account_id}, {"run.next_due": due, **STIRRED})
+        self._update({"_id": account_id}, {"run.next_due": due, **WELL_FROM_NOW, **STIRRED})

@@ -218,6 +218,8 @@ class RunState:
     """The first suspension since the account has last delivered."""
     epoch: int
     """Of the ownership that has last worked it."""
+    well_since: datetime | None
+    """Since when it has been at work without a break; None: always."""
     now: datetime
 
     @property
@@ -225,6 +227,12 @@ class RunState:
         """Whether a delivered file changes it."""
         owed = self.casualties_due is not None
         return recovers(AccountView(self.state, self.failures, owed=owed))
+
+    def was_well(self, claim: Claim) -> bool:
+        """Whether nothing but us can have kept the file waiting: its account has been at work
+        without a failure since it arrived, and no try of it has failed."""
+        unbroken = self.well_since is None or self.well_since <= claim.created_at
+        return unbroken and not (self.failures or claim.tries or claim.casualty)
 
     def seconds_until(self, moment: datetime | None) -> float:
         """From the reading until the moment; 0 where it has passed or there is none."""

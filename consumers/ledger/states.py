@@ -38,13 +38,17 @@ _FRESH: Document = {
     "tried_now": False,
     "faults": 0,
     "rests_until": None,
+    "well_since": None,
 }
 _WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
 QUEUE_ADVICE = (
     "Look at the account's queue at RabbitMQ: delete it where it was not declared by Courier, or "
     "give Courier's user the right to configure, write and read it. The files wait until then."
 )
-CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}}
+WELL_FROM_NOW: Document = {"run.well_since": "$$NOW"}
+"""Files that are there already waited for the account, not for us: none of them tells how soon we
+deliver."""
+CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}, **WELL_FROM_NOW}
 STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
 """Counted like an arrival, so that a session that is about to end does not sleep over it."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pymongo import DESCENDING
 
 from consumers.ledger.records import WAITING, Counts, Document, Status, Waiting
-from consumers.ledger.rows import OLDEST_FIRST, Rows
+from consumers.ledger.rows import OLDEST_FIRST, Rows, count
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class View(Rows):
         oldest = self._rows.find_one(query, {"created_at": 1, "age": age}, sort=OLDEST_FIRST)
         if oldest is None:
             return Waiting(0, None, 0.0)
-        count = self._rows.count_documents(query)
-        return Waiting(count, oldest["created_at"], oldest["age"] / 1000)
+        return Waiting(count(self._rows, query), oldest["created_at"], oldest["age"] / 1000)
 
     def last_size(self, account_id: str) -> int:
         """Bytes of the newest of the account's files that were delivered; 0 before the first."""
@@ -79,7 +78,7 @@ class View(Rows):
 
     def dead_letters(self) -> int:
         """How many dead letters there are."""
-        return self._rows.count_documents({"status": Status.DEAD_LETTERED})
+        return count(self._rows, {"status": Status.DEAD_LETTERED.value})
 
     def _counts(self, query: Document) -> dict[str, Counts]:
         group = {

@@ -84,7 +84,7 @@ def test_what_was_taken_for_an_account_removed_meanwhile_is_discarded_with_its_q
 
     assert [courier.row(each)["status"] for each in ("waits", "runs")] == ["discarded"] * 2
     assert courier.queue_length("deliveries.acme") == 0
-    assert core.ledger.totals(core.directory).queued == 0
+    assert core.ledger.totals().queued == 0
     assert discard(courier, messaging) == []
 
 

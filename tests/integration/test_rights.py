@@ -243,14 +243,14 @@ def test_the_broken_queue_of_an_account_is_shown_and_holds_up_nobody_else(
         assert "inequivalent arg" in error.words
         assert "delete it" in error.advice
         assert courier.row(waits[0])["status"] == "queued"
-        assert courier.core.ledger.totals(courier.core.directory).broken_queues == 1
+        assert courier.core.ledger.totals().broken_queues == 1
         assert "deliveries.acme: inequivalent arg" in check(courier).detail
         with courier._channel() as channel:
             channel.queue_delete("deliveries.acme")
         courier.wait_status(waits[0], "delivered")
         wait_readyz(running, 200, "ready")
     assert courier.run_state("acme").last_error is None
-    assert courier.core.ledger.totals(courier.core.directory).broken_queues == 0
+    assert courier.core.ledger.totals().broken_queues == 0
 
 
 def test_a_queue_that_may_not_be_read_is_shown_on_its_account(

@@ -14,6 +14,7 @@ from worker.cli.apps import MARKUP
 
 GROUPS = {
     "run": "Deliver recordings until Ctrl-C or SIGTERM.",
+    "exporter": "Serve the platform's metrics alone, without doing its work.",
     "check": "Are RabbitMQ, MongoDB, SMTP and the keys reachable and usable?",
     "status": "The platform in a few numbers.",
     "accounts": "Customers, their FTP settings and their state.",

@@ -2,8 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Annotated
 
 import pymongo
@@ -15,9 +14,9 @@ from config.settings import Settings, load_settings
 from consumers import broker
 from consumers.observe import Trouble
 from worker import logs, mongodb
+from worker.cli.addresses import named_addresses
 from worker.cli.apps import single_command
 from worker.cli.refusal import Refused
-from worker.console import ConsoleAddressTaken
 from worker.core import Core, open_core
 from worker.exposure import exposures
 from worker.service import Service
@@ -73,11 +72,11 @@ def _warn(settings: Settings) -> None:
 
 def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool) -> None:
     with ExitStack() as stack:
-        with _addresses(core.settings):
+        with named_addresses(core.settings):
             workers = stack.enter_context(supervised_workers(core, processes))
         if not _database_is_there(core, asked.stop):
             return
-        with _addresses(core.settings):
+        with named_addresses(core.settings):
             if console:
                 stack.enter_context(served_console(core))
         _log().info("service_started", processes=processes, metrics=core.settings.metrics_bind)
@@ -88,12 +87,12 @@ def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool)
 
 def _work(core: Core, asked: StopSignals, *, console: bool, supervised: bool) -> None:
     service = Service(core, console=console, health=not supervised)
-    with _addresses(core.settings):
+    with named_addresses(core.settings):
         service.listen()
     if not _database_is_there(core, asked.stop):
         service.stop(asked.hurry)
         return
-    with _addresses(core.settings):
+    with named_addresses(core.settings):
         service.start()
     _log().info(
         "service_started",
@@ -114,23 +113,6 @@ def _wait(stop: threading.Event, *, supervised: bool) -> None:
     while not stop.wait(ORPHAN_SECONDS):
         if supervised and os.getppid() != supervisor:
             return
-
-
-@contextmanager
-def _addresses(settings: Settings) -> Iterator[None]:
-    """Tell in words which address cannot be had."""
-    try:
-        yield
-    except ConsoleAddressTaken as error:
-        raise Refused(
-            f"The console's address {settings.console_bind} cannot be used ({error.strerror}): "
-            "stop what listens there, set COURIER_CONSOLE_BIND to another, or give --no-console."
-        ) from None
-    except OSError as error:
-        raise Refused(
-            f"The metrics address {settings.metrics_bind} cannot be used ({error.strerror}): "
-            "stop what listens there, or set COURIER_METRICS_BIND to another."
-        ) from None
 
 
 def _database_is_there(core: Core, stop: threading.Event) -> bool:

@@ -69,7 +69,7 @@ def _refresh(core: Core) -> None:
 
 
 def _read(core: Core) -> Shape:
-    return show.status_shape(core.ledger.totals(core.directory), workers(core.database))
+    return show.status_shape(core.ledger.totals(), workers(core.database))
 
 
 def _page(numbers: Shape) -> Table:

@@ -33,7 +33,7 @@ def test_totals_count_the_accounts_by_the_state_people_see(
         run = states.read("probing")
     assert states.begin_probe("probing", EPOCH, run)
 
-    totals = Ledger(database).totals(directory)
+    totals = Ledger(database).totals()
     assert totals.accounts == {
         "active": 1,
         "suspended": 1,

@@ -16,18 +16,19 @@ from pydantic import SecretStr
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
-from consumers.ledger import Totals
 from consumers.observe import (
     AccountChanged,
     EventTaken,
     FileEnded,
     FilesDiscarded,
+    LoggedIn,
     Observation,
     ProgramFailed,
     Trouble,
     TryEnded,
 )
 from consumers.trace import TraceContext
+from tests.unit.worker.test_metrics import Nothing
 from transports.errors import Kind
 from worker.logs import LogObserver, configure, mask_secrets
 from worker.metrics import Metrics
@@ -40,6 +41,7 @@ FAILED = TryEnded(
 
 ONE_OF_EACH = (
     EventTaken("routed", "acme", "r1"),
+    LoggedIn("acme", "refused"),
     DELIVERED,
     FileEnded("delivered", "acme", "r1", 3.5),
     AccountChanged("acme", "active", 0),
@@ -48,7 +50,6 @@ ONE_OF_EACH = (
     ProgramFailed("writing", KeyError("227"), "acme", "r1"),
     AlertTried("sent", "acme:3"),
 )
-NO_TOTALS = Totals({}, 0, 0, 0.0)
 
 
 class Terminal(io.StringIO):
@@ -186,7 +187,7 @@ def test_the_log_and_the_metrics_know_every_observation(stream: io.StringIO) -> 
     assert {type(each) for each in ONE_OF_EACH} == {*get_args(Observation), AlertTried}
     for observation in ONE_OF_EACH:
         LogObserver()(observation)
-        Metrics(lambda: NO_TOTALS, lambda: 0).observe(observation)
+        Metrics(Nothing()).observe(observation)
     assert len({event["event"] for event in events(stream)}) == len(ONE_OF_EACH)
 
 

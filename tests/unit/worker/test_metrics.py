@@ -1,17 +1,17 @@
 """What Prometheus reads, by Prometheus' own parser."""
 
+import platform
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
-import pymongo
 import pytest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from pymongo.errors import ServerSelectionTimeoutError
+from prometheus_client.registry import Collector
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
@@ -19,48 +19,28 @@ from consumers.observe import (
     AccountChanged,
     EventTaken,
     FileEnded,
+    LoggedIn,
     Observation,
     Trouble,
     TryEnded,
 )
 from transports.errors import Kind
-from worker import metrics as module
+from worker.metric_files import ProcessCounts
+from worker.metric_names import Scope, named
 from worker.metrics import Metrics
-
-CONTRACT = {
-    "courier_events_total": ("counter", {"outcome"}),
-    "courier_tries_total": ("counter", {"protocol", "result", "kind"}),
-    "courier_files_total": ("counter", {"outcome"}),
-    "courier_uploaded_bytes_total": ("counter", {"protocol"}),
-    "courier_upload_seconds": ("histogram", {"protocol"}),
-    "courier_delivery_seconds": ("histogram", set[str]()),
-    "courier_accounts": ("gauge", {"state"}),
-    "courier_suspensions_total": ("counter", {"cause"}),
-    "courier_queued_files": ("gauge", set[str]()),
-    "courier_dead_letter_files": ("gauge", set[str]()),
-    "courier_oldest_queued_seconds": ("gauge", set[str]()),
-    "courier_alerts_total": ("counter", {"outcome"}),
-    "courier_alerts_waiting": ("gauge", set[str]()),
-    "courier_broken_queues": ("gauge", set[str]()),
-    "courier_program_faults_total": ("counter", {"phase"}),
-}
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-@dataclass(frozen=True)
-class Counts:
-    accounts: dict[str, int] = field(default_factory=lambda: {"active": 3, "suspended": 1})
-    queued: int = 12
-    dead_letters: int = 2
-    oldest_queued_seconds: float = 61.5
-    broken_queues: int = 1
+class Nothing(Collector):
+    """No platform to tell of."""
+
+    def collect(self) -> list[Metric]:
+        return []
 
 
-def metrics(
-    totals: Callable[[], Counts] = Counts, alerts_waiting: Callable[[], int] = lambda: 4
-) -> Metrics:
-    return Metrics(totals, alerts_waiting)
+def metrics() -> Metrics:
+    return Metrics(Nothing())
 
 
 def read(text: bytes) -> Samples:
@@ -76,17 +56,20 @@ def value(told: Metrics | bytes, name: str, **labels: str) -> float:
     return read(text)[name, frozenset(labels.items())]
 
 
-def away() -> Counts:
-    raise ServerSelectionTimeoutError("no server")
-
-
-def test_names_types_and_labels_are_those_of_the_contract() -> None:
+def test_names_types_and_labels_are_those_of_the_list() -> None:
     found = {}
     for family in text_string_to_metric_families(metrics().render().decode()):
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
-        found[name] = (family.type, labels)
-    assert found == CONTRACT
+        found[name] = (family.type, labels, family.documentation)
+    listed = {
+        each.name: (each.type.value, {*each.labels}, each.help)
+        for each in named()
+        if each.scope is Scope.PROCESS
+        and not each.name.endswith("_up")
+        and not each.name.startswith("courier_canary_")
+    }
+    assert found == listed
 
 
 def test_known_series_begin_at_zero() -> None:
@@ -156,6 +139,13 @@ OBSERVED: list[tuple[Observation | AlertTried, str, dict[str, str], float]] = [
         1,
     ),
     (AlertTried("failed", "a:1", "no"), "courier_alerts_total", {"outcome": "failed"}, 1),
+    (LoggedIn("a", "refused"), "courier_logins_total", {"result": "refused"}, 1),
+    (
+        FileEnded("dead_lettered", "a", "r", reason="crash-loop"),
+        "courier_dead_letters_total",
+        {"reason": "crash-loop"},
+        1,
+    ),
 ]
 
 
@@ -186,62 +176,44 @@ def test_failed_tries_do_not_blur_the_length_of_uploads() -> None:
     assert value(told, "courier_uploaded_bytes_total", protocol="ftp") == 0
 
 
-def test_the_gauges_are_read_on_a_scrape() -> None:
-    text = metrics().render()
-    assert value(text, "courier_accounts", state="active") == 3
-    assert value(text, "courier_accounts", state="suspended") == 1
-    for state in ("probing", "paused", "disabled"):
-        assert value(text, "courier_accounts", state=state) == 0
-    assert value(text, "courier_queued_files") == 12
-    assert value(text, "courier_dead_letter_files") == 2
-    assert value(text, "courier_oldest_queued_seconds") == 61.5
-    assert value(text, "courier_alerts_waiting") == 4
-    assert value(text, "courier_broken_queues") == 1
+FRESH: list[tuple[FileEnded, int, int]] = [
+    (FileEnded("delivered", "a", "r", 300.0, was_well=True), 1, 0),
+    (FileEnded("delivered", "a", "r", 300.1, was_well=True), 0, 1),
+    (FileEnded("delivered", "a", "r", 3000.0), 0, 0),
+    (FileEnded("dead_lettered", "a", "r", was_well=True), 0, 0),
+]
 
 
-def test_the_database_is_not_asked_before_a_scrape_and_then_once_in_a_while(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("ended", "within", "late"), FRESH)
+def test_only_files_that_nothing_but_we_kept_waiting_tell_how_soon_we_deliver(
+    ended: FileEnded, within: int, late: int
 ) -> None:
-    asked: list[None] = []
-
-    def totals() -> Counts:
-        asked.append(None)
-        return Counts()
-
-    told = metrics(totals)
-    assert asked == []
-    told.render()
-    told.render()
-    assert len(asked) == 1
-    monkeypatch.setattr(module, "CACHE_SECONDS", 0.0)
-    told.render()
-    assert len(asked) == 2
+    told = metrics()
+    told.observe(ended)
+    assert value(told, "courier_fresh_files_total", result="within") == within
+    assert value(told, "courier_fresh_files_total", result="late") == late
 
 
-@pytest.mark.parametrize("missing", ["totals", "alerts"])
-def test_without_the_database_the_counters_are_told_and_the_gauges_left_out(missing: str) -> None:
-    def no_alerts() -> int:
-        raise ServerSelectionTimeoutError("no server")
-
-    told = metrics(away) if missing == "totals" else metrics(alerts_waiting=no_alerts)
-    told.observe(EventTaken("routed", "a", "r"))
-    text = told.render()
-    assert value(text, "courier_events_total", outcome="routed") == 1
-    families = {family.name for family in text_string_to_metric_families(text.decode())}
-    gauges = {name for name, (kind, _) in CONTRACT.items() if kind == "gauge"}
-    assert not families & gauges
+def test_slots_and_sessions_are_told_as_they_are_now() -> None:
+    told = metrics()
+    told.tell_load(used=3, free=29, sessions=2)
+    told.tell_load(used=1, free=31, sessions=1)
+    assert value(told, "courier_upload_slots", state="used") == 1
+    assert value(told, "courier_upload_slots", state="free") == 31
+    assert value(told, "courier_account_sessions") == 1
 
 
-def test_a_database_that_does_not_answer_holds_no_scrape_up() -> None:
-    with pymongo.MongoClient[dict[str, int]]("mongodb://127.0.0.1:9/x") as client:
+def test_a_supervisor_tells_how_many_workers_it_has_replaced() -> None:
+    text = Metrics(Nothing(), restarts=lambda: 3).render()
+    assert value(text, "courier_worker_restarts_total") == 3
 
-        def totals() -> Counts:
-            return Counts(queued=client["x"]["y"].count_documents({}))
 
-        begun = time.monotonic()
-        text = metrics(totals).render()
-    assert time.monotonic() - begun < 8
-    assert b"courier_queued_files" not in text
+def test_what_runs_is_told_and_since_when() -> None:
+    begun = time.time()
+    text = metrics().render()
+    versions = {"version": version("courier"), "python": platform.python_version()}
+    assert value(text, "courier_build_info", **versions) == 1
+    assert begun - 1 <= value(text, "courier_start_time_seconds") <= time.time()
 
 
 def test_each_instance_counts_on_its_own() -> None:
@@ -266,28 +238,65 @@ def test_many_threads_lose_no_count() -> None:
 
 
 CHILD = """
+import sys
+from prometheus_client.registry import Collector
 from consumers.observe import EventTaken, TryEnded
 from config.accounts import Protocol
 from worker.metrics import Metrics
 
-metrics = Metrics(lambda: None, lambda: 0)
+class Nothing(Collector):
+    def collect(self):
+        return []
+
+metrics = Metrics(Nothing())
 metrics.observe(EventTaken("routed", "a", "r"))
 metrics.observe(TryEnded("a", "r", Protocol.FTP, 1, 2.0, size=10))
+metrics.tell_load(used=1, free=3, sessions=1)
 """
 
 
-def test_the_counters_of_several_processes_are_summed(tmp_path: Path) -> None:
-    for _ in range(2):
-        subprocess.run(
+def run_children(folder: Path, number: int) -> list[int]:
+    """So many processes count one after the other; their numbers."""
+    pids = []
+    for _ in range(number):
+        with subprocess.Popen(
             [sys.executable, "-c", CHILD],
-            env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PATH": ""},
+            env={"PROMETHEUS_MULTIPROC_DIR": str(folder), "PATH": ""},
             cwd=Path(__file__).parents[3],
-            timeout=60,
-            check=True,
-        )
-    text = Metrics(Counts, lambda: 4, summed_from=tmp_path).render()
+        ) as child:
+            assert child.wait(60) == 0
+            pids.append(child.pid)
+    return pids
+
+
+def test_the_counters_of_several_processes_are_summed(tmp_path: Path) -> None:
+    run_children(tmp_path, 2)
+    text = Metrics(Nothing(), summed=ProcessCounts(tmp_path)).render()
     assert value(text, "courier_events_total", outcome="routed") == 2
     assert value(text, "courier_events_total", outcome="skipped") == 0
     assert value(text, "courier_uploaded_bytes_total", protocol="ftp") == 20
     assert value(text, "courier_upload_seconds_bucket", protocol="ftp", le="2.5") == 2
-    assert value(text, "courier_accounts", state="active") == 3
+    assert value(text, "courier_upload_slots", state="free") == 6
+    assert value(text, "courier_worker_restarts_total") == 0
+
+
+def test_processes_that_have_ended_keep_their_counts_and_lose_their_gauges_and_files(
+    tmp_path: Path,
+) -> None:
+    counts = ProcessCounts(tmp_path)
+    told = Metrics(Nothing(), summed=counts)
+    pids = run_children(tmp_path, 3)
+    before = read(told.render())
+    for pid in pids[:2]:
+        counts.retire(pid)
+    after = read(told.render())
+    gauges = {
+        key for key in before if key[0] in {"courier_upload_slots", "courier_account_sessions"}
+    }
+    assert {key: after[key] for key in after if key not in gauges} == {
+        key: before[key] for key in before if key not in gauges
+    }
+    assert value(told, "courier_upload_slots", state="free") == 3
+    assert len(list(tmp_path.iterdir())) == 5  # two of the ended ones, three of the one that lives
+    counts.retire(pids[0])  # again: nothing is there
+    assert read(told.render()) == after

@@ -22,7 +22,7 @@ Provider = Annotated[Principal, Depends(ApiAccess(Right.PROVIDER, of_nobody))]
 def status(_: Provider, request: Request) -> Shape:
     """Accounts by state, files waiting, workers."""
     core = services_of(request).core
-    return status_shape(core.ledger.totals(core.directory), workers(core.database))
+    return status_shape(core.ledger.totals(), workers(core.database))
 
 
 @router.get("/audit", response_model=list[EntryShape])

@@ -1,0 +1,64 @@
+"""The counts of several processes, in files of one folder that prometheus_client keeps."""
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client.core import Metric
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+ENDED = "ended"
+"""Stands for the number of all processes that have ended."""
+
+
+class ProcessCounts(Collector):
+    """The sums over all processes, of ended ones too, and the gauges of those that live."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._files = MultiProcessCollector(None, path=str(folder))  # type: ignore[no-untyped-call]
+
+    def describe(self) -> list[Metric]:
+        """Nothing is known before the first process counts."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """As of now; never while counts are on their way from one file to another."""
+        with self._lock:
+            return list(self._files.collect())  # type: ignore[no-untyped-call]
+
+    def retire(self, pid: int) -> None:
+        """The process has ended: its counts go to those of all that have, its gauges are gone.
+
+        So there are only as many files as processes, however often one is replaced.
+        """
+        with self._lock:
+            mark_process_dead(pid, path=str(self._folder))  # type: ignore[no-untyped-call]
+            for kind in ("counter", "histogram"):
+                self._add_up(kind, pid)
+
+    def _add_up(self, kind: str, pid: int) -> None:
+        ended, own = (self._folder / f"{kind}_{each}.db" for each in (ENDED, pid))
+        standing = [str(file) for file in (ended, own) if file.exists()]
+        if not own.exists():
+            return
+        sums = MultiProcessCollector.merge(standing, accumulate=False)  # type: ignore[no-untyped-call]
+        aside = self._folder / f"{kind}.new"
+        _write(aside, sums)
+        aside.replace(ended)
+        own.unlink()
+
+
+def _write(file: Path, metrics: Iterable[Metric]) -> None:
+    values = MmapedDict(str(file))  # type: ignore[no-untyped-call]
+    try:
+        for metric in metrics:
+            for sample in metric.samples:
+                labels, help_text = sample.labels, metric.documentation
+                key = mmap_key(metric.name, sample.name, [*labels], [*labels.values()], help_text)
+                values.write_value(key, sample.value, 0.0)  # type: ignore[no-untyped-call]
+    finally:
+        values.close()  # type: ignore[no-untyped-call]
