@@ -7,7 +7,7 @@ looked at one by one, in the index of `run.next_due`.
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pymongo import DESCENDING
 from pymongo.database import Database
@@ -76,7 +76,7 @@ class Loads:
         pending = self._pending()
         due = [each for each in pending if each.is_due]
         probes = sum(each.state in PROBES for each in due)
-        now: datetime = self._rows.database.command("hello")["localTime"]
+        now = self._rows.database.command("hello")["localTime"].replace(tzinfo=UTC)
         oldest = self._oldest()
         return Load(
             due_accounts=len(due),
