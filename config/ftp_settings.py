@@ -140,6 +140,8 @@ class Look(StrEnum):
     """SFTP, of what stands at the end of all links."""
     OPEN = "open"
     """SFTP: the file is opened for reading."""
+    READDIR = "readdir"
+    """SFTP: its folder is listed."""
     NOTHING = "nothing"
     """No means that was tried has found a file that had just been written."""
 

@@ -129,8 +129,10 @@ class Server(Protocol):
 
     Paths are as the customer wrote them: relative to the login folder, or absolute. Every method
     raises a TransferError whose kind tells who has to mend it; after any error the session is
-    closed, never used again. Sessions that share a connection are independent until that breaks:
-    by a stall, by a broken protocol, or cut by `close`. Then each of them fails.
+    closed, never used again but to clean up where `connected` says that it stands: what an upload
+    lost at its end was looked at over a new connection then, which is open until `close`. Sessions
+    that share a connection are independent until that breaks: by a stall, by a broken protocol, or
+    cut by `close`. Then each of them fails.
     """
 
     look: Look | None

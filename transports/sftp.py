@@ -1,8 +1,11 @@
 """SFTP (SSH_FXP version 3) on paramiko: I/O only."""
 
 import contextlib
+import posixpath
 import stat
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from paramiko.sftp import (
     SFTP_FAILURE,
@@ -23,13 +26,17 @@ from transports.errors import (
     TransferError,
 )
 from transports.names import with_parents
-from transports.sftp_answers import Attributes, Refused
+from transports.sftp_answers import MAX_PACKET, Attributes, Refused
 from transports.sftp_session import Judge, SftpSession
 from transports.sftp_writes import Writes
 from transports.words import own
 
 _NO_SUCH_PATH, _WRITE_PROTECT, _NO_SPACE, _QUOTA = 10, 12, 14, 15  # of later drafts, seen in 3
 _MISSING = {SFTP_NO_SUCH_FILE, _NO_SUCH_PATH}
+_MOST_LISTED = 20_000
+"""Names of a folder that are looked through for one."""
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
 
 
 class SftpServer(SftpSession):
@@ -50,7 +57,7 @@ class SftpServer(SftpSession):
         stored = self._settings.capabilities.look
         if stored is Look.NOTHING:
             return ()
-        usual = (Look.LSTAT, Look.STAT, Look.OPEN)
+        usual = (Look.LSTAT, Look.STAT, Look.OPEN, Look.READDIR)
         return tuple(dict.fromkeys([*([stored] if stored else []), *usual]))
 
     def answers(self) -> bool:
@@ -106,6 +113,8 @@ class SftpServer(SftpSession):
                 return self._look(path, look) is not None
             case Look.OPEN:
                 return self._opens(path)
+            case Look.READDIR:
+                return self._is_listed(path)
             case _:
                 raise CannotTell("The server does not tell whether a name is taken")
 
@@ -295,6 +304,39 @@ class SftpServer(SftpSession):
                     return False
                 raise CannotTell(refusal.words) from refusal
         return True
+
+    def _is_listed(self, path: str) -> bool:
+        """By a listing of its folder, as far as `_MOST_LISTED` names and the limit of one answer.
+
+        A file was written there just now: where nothing is listed that tells nothing. Upper and
+        lower case are one on many servers: a name that differs in it alone is taken.
+        """
+        wanted, listed = posixpath.basename(path).encode().lower(), 0
+        deadline = time.monotonic() + self._limits.reply
+        handle = self._listing(self._sftp.open_folder_of, path)
+        try:
+            while names := self._next_names(handle):
+                if any(name.lower() == wanted for name in names):
+                    return True
+                listed += len(names)
+                if listed > _MOST_LISTED or time.monotonic() > deadline:
+                    raise CannotTell("The folder has more files than are looked through")
+        finally:
+            self._abandon(handle)
+        if not listed:
+            raise CannotTell("The server lists nothing of the folder")
+        return False
+
+    def _next_names(self, handle: bytes) -> list[bytes]:
+        self._connection.allow_answer(MAX_PACKET)
+        return self._listing(self._sftp.names, handle)
+
+    def _listing(self, ask: Callable[[Asked], Told], what: Asked) -> Told:
+        with self._talk(self._reply):
+            try:
+                return ask(what)
+            except Refused as refusal:
+                raise CannotTell(refusal.words) from refusal
 
     def _is_gone(self, path: str) -> bool:
         try:

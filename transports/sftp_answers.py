@@ -15,7 +15,7 @@ from transports.words import decoded, own
 MAX_PACKET = 256 * 1024
 """Bytes of an answer: what OpenSSH allows itself (SFTP_MAX_MSG_LENGTH)."""
 _MAX_HANDLE = 256  # section 6.3 of the draft
-_HAS_SIZE, _HAS_OWNER, _HAS_MODE = 1, 2, 4
+_HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 1, 2, 4, 8, 0x80000000
 
 
 class Malformed(SFTPError):
@@ -112,6 +112,37 @@ def attributes_of(data: bytes) -> Attributes:
     if flags & _HAS_OWNER:
         packet.long()
     return Attributes(size, packet.number() if flags & _HAS_MODE else None)
+
+
+def names_of(data: bytes) -> list[bytes]:
+    """The names of a piece of a listing, without their attributes (section 7 of the draft).
+
+    Raises Malformed where there is none: a listing ends with a status.
+    """
+    packet = Packet(data)
+    count = packet.number()
+    names: list[bytes] = []
+    while packet.rest and len(names) < count:
+        names.append(packet.text())
+        packet.text()  # the same as a line for people
+        _skip_attributes(packet)
+    if not names or len(names) < count:
+        raise Malformed(own("The server sent half a listing"))
+    return names
+
+
+def _skip_attributes(packet: Packet) -> None:
+    flags = packet.number()
+    for flag in (_HAS_SIZE, _HAS_OWNER, _HAS_TIMES):
+        if flags & flag:
+            packet.long()
+    if flags & _HAS_MODE:
+        packet.number()
+    more = packet.number() if flags & _HAS_MORE else 0
+    while more and packet.rest:
+        packet.text()
+        packet.text()
+        more -= 1
 
 
 def extensions_of(data: bytes) -> dict[bytes, bytes]:

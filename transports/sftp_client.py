@@ -5,6 +5,7 @@ write's status is checked, codes stay codes, and the request is as large as the 
 be.
 """
 
+import posixpath
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,8 +21,11 @@ from paramiko.sftp import (
     CMD_HANDLE,
     CMD_LSTAT,
     CMD_MKDIR,
+    CMD_NAME,
     CMD_OPEN,
+    CMD_OPENDIR,
     CMD_READ,
+    CMD_READDIR,
     CMD_REMOVE,
     CMD_RENAME,
     CMD_RMDIR,
@@ -50,6 +54,7 @@ from transports.sftp_answers import (
     digest_of,
     handle_of,
     has_no_room,
+    names_of,
     write_limit_of,
 )
 from transports.sftp_channel import Answered, SftpChannel
@@ -123,6 +128,19 @@ class SftpClient:
         """What stands at the path, be it a link."""
         return self._told(attributes_of, CMD_ATTRS, CMD_LSTAT, path)
 
+    def open_folder_of(self, path: str) -> bytes:
+        """A handle to list the folder in which the path is."""
+        return self._handle(CMD_OPENDIR, posixpath.dirname(_at_home(path)) or ".")
+
+    def names(self, handle: bytes) -> list[bytes]:
+        """The next names of a folder; none at its end."""
+        try:
+            return self._told(names_of, CMD_NAME, CMD_READDIR, handle)
+        except Refused as refusal:
+            if refusal.code == SFTP_EOF:
+                return []
+            raise
+
     def mkdir(self, path: str) -> None:
         """Make a folder."""
         attributes = SFTPAttributes()
@@ -186,7 +204,10 @@ class SftpClient:
             return False
 
     def _opened(self, path: str, flags: int) -> bytes:
-        kind, body = self._request(CMD_OPEN, path, flags, SFTPAttributes())
+        return self._handle(CMD_OPEN, path, flags, SFTPAttributes())
+
+    def _handle(self, kind: int, *args: Any) -> bytes:
+        kind, body = self._request(kind, *args)
         if kind != CMD_HANDLE:
             raise SFTPError(own("Expected a handle"))
         return handle_of(body)

@@ -200,14 +200,11 @@ class SftpSession:
     def _connect_again(self) -> bool:
         """A connection in place of what was lost; False where none is wanted any more.
 
-        Raises TransferError.
+        It is this session's until `close`, whatever it shows. Raises TransferError.
         """
         if not (self._is_wanted() and self._closed):
             return False
-        keys = self._settings.host_keys or ((self.host_key,) if self.host_key else ())
-        settings = self._settings.model_copy(update={"host_keys": keys})
-        old = self._connection
-        fresh = self.open(settings, old.password, old.dial, self._limits, _unheard)
+        fresh = self._renewed()
         self._connection, self._watch, self._client = fresh.hand_over(self)
         self._folders = self._connection.folders
         self._closed = False
@@ -215,6 +212,38 @@ class SftpSession:
             self._release()
             return False
         return True
+
+    def _renewed(self) -> Self:
+        """A session like this one. Raises TransferError.
+
+        Of the sessions that have lost a connection together the first one logs in: the others wait
+        for it, and have a channel beside it or fail with it.
+        """
+        old = self._connection
+        with old.renewal:
+            if old.renewed is None or not old.renewed.stands:
+                return self._logged_in_again(old)
+            session = type(self)(old.renewed)  # it does not end from here on
+        try:
+            with closed_on_failure(session):
+                session._open_channel(_no_more, self._client)  # noqa: SLF001 - its own kind
+        except ServerBusy:  # sessions that were behind each other had one channel for two
+            with old.renewal:
+                return self._logged_in_again(old)
+        return session
+
+    def _logged_in_again(self, old: SshConnection) -> Self:
+        if old.refusal is not None:
+            raise old.refusal
+        keys = self._settings.host_keys or ((self.host_key,) if self.host_key else ())
+        settings = self._settings.model_copy(update={"host_keys": keys})
+        try:
+            fresh = self.open(settings, old.password, old.dial, self._limits, _unheard)
+        except TransferError as error:
+            old.refusal = error
+            raise
+        old.renewed = fresh._connection  # noqa: SLF001 - one of its own kind
+        return fresh
 
     def hand_over(self, to: object) -> tuple[SshConnection, Watch, SftpClient | None]:
         """All that this session has, for another one that takes its place."""

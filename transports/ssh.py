@@ -44,6 +44,8 @@ class Wire(socket.socket):
 
     received = 0
     sent = 0
+    allowance = _ALLOWANCE
+    """Bytes that it may send besides those that answer what is sent to it."""
     moved_at = 0.0
     """When the last bytes went out, by the monotonic clock."""
     ended = False
@@ -60,7 +62,7 @@ class Wire(socket.socket):
         self.received += len(data)
         if len(self.greeting) < _GREETING:
             self.greeting += data[: _GREETING - len(self.greeting)]
-        if self.received > _ALLOWANCE + 16 * self.sent:
+        if self.received > self.allowance + 16 * self.sent:
             raise Flooded(own("The server sent more than it was asked for"))
         return data
 

@@ -90,6 +90,12 @@ class SshConnection:
         self._sessions: dict[object, Watch] = {}
         self._failure: TransferError | None = None
         self._closed = False
+        self.renewal = threading.Lock()
+        """Held by the one of its sessions that logs in again."""
+        self.renewed: SshConnection | None = None
+        """The connection that its sessions have made in its place."""
+        self.refusal: TransferError | None = None
+        """Why there is none."""
 
     @property
     def stands(self) -> bool:
@@ -151,6 +157,11 @@ class SshConnection:
         channel = self.transport.open_session()
         self.answered_in(time.monotonic() - started)
         return channel
+
+    def allow_answer(self, size: int) -> None:
+        """The answer to one request may have so many bytes, far more than the request."""
+        with self._lock:
+            self.wire.allowance += size
 
     def answered_in(self, seconds: float) -> None:
         """Note what one request took from its sending to its answer."""

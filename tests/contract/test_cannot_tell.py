@@ -3,8 +3,9 @@
 A file of the customer's own stands under the wanted name, and stands there afterwards.
 """
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,13 +42,18 @@ def refusing(**commands: str) -> type[FTPHandler]:
     return type("Refusing", (FTPHandler,), verbs)
 
 
-class BlindSftp(asyncssh.SFTPServer):
-    """Tells of no path what stands there, and renames over files."""
+class Listing(asyncssh.SFTPServer):
+    """Tells of no path what stands there, lists folders, and renames over files."""
 
     def lstat(self, path: bytes) -> Any:  # noqa: ARG002
         raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no looking")
 
     stat = lstat
+
+    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        """As ever: asyncssh's own looks at each folder besides."""
+        for name in await asyncio.to_thread(os.listdir, self.map_path(path)):
+            yield asyncssh.SFTPName(os.fsencode(name), attrs=asyncssh.SFTPAttrs(size=1))
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         """Over whatever is there."""
@@ -58,6 +64,14 @@ class BlindSftp(asyncssh.SFTPServer):
         if pflags & asyncssh.FXF_READ:
             raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no reading")
         return super().open(path, pflags, attrs)
+
+
+class BlindSftp(Listing):
+    """Lists nothing either."""
+
+    def scandir(self, path: bytes) -> Any:  # noqa: ARG002
+        """Refused."""
+        raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no listing")
 
 
 class RefusingTaken(BlindSftp):
@@ -162,6 +176,7 @@ CASES = [
         Look.NOTHING,
         "call-7.wav",
     ),
+    (sftp(Listing), Look.READDIR, "call (2).wav"),
     (sftp(BlindSftp), Look.NOTHING, "call-7.wav"),
     (sftp(RefusingTaken), Look.NOTHING, "call (2).wav"),
     (sftp(NoRename), Look.NOTHING, "call (2).wav"),

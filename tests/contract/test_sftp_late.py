@@ -1,7 +1,10 @@
 """Answers that come late or never: what they would have said is looked at."""
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -110,6 +113,102 @@ def test_a_connection_cut_at_the_close_is_made_good_too(tmp_path: Path, recordin
             upload(session, source, job(), Ledger())
         session.close()
         assert files_in(server.root) == {"call.wav": 480_044}
+
+
+SESSIONS = 4
+
+
+class Together(asyncssh.SFTPServer):
+    """Answers no close; cuts the connection once every session has closed its file."""
+
+    closed = 0
+
+    async def close(self, file_obj: object) -> None:
+        """Wait for the others, and cut the connection."""
+        super().close(file_obj)
+        type(self).closed += 1
+        while self.closed < SESSIONS:  # noqa: ASYNC110 - a server's event loop is its own
+            await asyncio.sleep(0.01)
+        self.channel.get_connection().abort()
+
+
+class Halving(Together):
+    """Has lost half of each file by the time at which it is asked again."""
+
+    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:  # noqa: ARG002 - of every file
+        """Another size than the one that was sent."""
+        return asyncssh.SFTPAttrs(size=5)
+
+
+def cutting(kind: type[Together] = Together) -> type[Together]:
+    return type("Cutting", (kind,), {})
+
+
+def cut_at_their_ends(server: AsyncSshServer) -> list[BaseException | None]:
+    """How the uploads end that had sent everything when their connection was cut."""
+    first = open_session(server.customer)
+    sessions = [first, *(first.another() for _ in range(SESSIONS - 1))]
+    with ThreadPoolExecutor(SESSIONS) as pool:
+        running = [
+            pool.submit(session.put, [b"0123456789"], f"{number}.part")
+            for number, session in enumerate(sessions)
+        ]
+        ends = [each.exception(60) for each in running]
+    for session in sessions:
+        session.close()
+    assert not any(session.connected for session in sessions)
+    return ends
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_uploads_that_were_cut_at_their_ends_look_over_one_new_login(tmp_path: Path) -> None:
+    with AsyncSshServer(tmp_path, sftp=cutting()) as server:
+        assert cut_at_their_ends(server) == [None] * SESSIONS
+        assert server.logins == 2
+        assert files_in(tmp_path) == {f"{number}.part": 10 for number in range(SESSIONS)}
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_uploads_that_have_not_arrived_leave_no_new_connection(tmp_path: Path) -> None:
+    with AsyncSshServer(tmp_path, sftp=cutting(Halving)) as server:
+        assert [type(end) for end in cut_at_their_ends(server)] == [ConnectionLost] * SESSIONS
+        assert server.logins == 2
+        deadline = time.monotonic() + 30
+        while server._connections and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not server._connections
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_new_login_that_is_refused_is_asked_for_once(tmp_path: Path) -> None:
+    class Locking(Together):
+        async def close(self, file_obj: object) -> None:
+            server.password = "another one"
+            await super().close(file_obj)
+
+    with AsyncSshServer(tmp_path, sftp=cutting(Locking)) as server:
+        assert [type(end) for end in cut_at_their_ends(server)] == [ConnectionLost] * SESSIONS
+        assert server.logins == 2
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_who_gets_no_channel_of_the_new_login_logs_in_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: Counter[object] = Counter()
+    make = asyncssh.SSHServerConnection.create_server_channel
+
+    def one_each_but_of_the_first(connection: Any, *args: Any) -> Any:
+        given[connection] += 1
+        if given[connection] > 1 and connection is not next(iter(given)):
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "No more")
+        return make(connection, *args)
+
+    name = "create_server_channel"
+    monkeypatch.setattr(asyncssh.SSHServerConnection, name, one_each_but_of_the_first)
+    with AsyncSshServer(tmp_path, sftp=cutting()) as server:
+        assert cut_at_their_ends(server) == [None] * SESSIONS
+        assert server.logins == 1 + SESSIONS
 
 
 class Losing(Slow):

@@ -20,6 +20,7 @@ from transports.sftp_answers import (
     extensions_of,
     handle_of,
     has_no_room,
+    names_of,
     write_limit_of,
 )
 
@@ -29,6 +30,7 @@ PARSERS: tuple[Callable[[bytes], object], ...] = (
     handle_of,
     attributes_of,
     extensions_of,
+    names_of,
     write_limit_of,
     has_no_room,
     lambda data: digest_of(data, "sha256"),
@@ -56,6 +58,22 @@ def test_attributes_with_four_thousand_million_extensions_are_read_at_once() -> 
 def test_data_is_something_and_no_more_than_was_asked_for(content: bytes) -> None:
     with pytest.raises(Malformed):
         data_of(struct.pack(">I", len(content)) + content, 100)
+
+
+def named(name: bytes, attributes: bytes) -> bytes:
+    longname = b"-rw-r--r-- 1 0 0 " + name
+    return b"".join(struct.pack(">I", len(each)) + each for each in (name, longname)) + attributes
+
+
+def test_names_are_read_whatever_attributes_stand_between_them() -> None:
+    none = struct.pack(">I", 0)
+    all_of_them = struct.pack(">IQIIIIII", 0x8000000F, 5, 1, 1, 0o644, 0, 0, 1)
+    extended = all_of_them + struct.pack(">I", 1) + b"a" + struct.pack(">I", 1) + b"b"
+    said = named(b"one.wav", extended) + named(b"two.wav", none)
+    assert names_of(struct.pack(">I", 2) + said) == [b"one.wav", b"two.wav"]
+    for told in (0, 3, 0xFFFFFFFF):
+        with pytest.raises(Malformed):
+            names_of(struct.pack(">I", told) + said)
 
 
 def test_half_an_answer_is_not_filled_up_with_zeros() -> None:
