@@ -17,14 +17,7 @@ from config.accounts import (
     Protocol,
 )
 from transports.aside import TEXT, Aside, Leftovers, test_path
-from transports.base import (
-    MOST_AT_ONCE,
-    Egress,
-    Limits,
-    Server,
-    TargetExists,
-    Unsupported,
-)
+from transports.base import MOST_AT_ONCE, Egress, Limits, Server, TargetExists, Unsupported
 from transports.errors import (
     AccountFailure,
     NameRefused,
@@ -34,7 +27,7 @@ from transports.errors import (
 )
 from transports.sending import size_of
 from transports.server import connect
-from transports.taken import find_look
+from transports.taken import find_look, is_no_folder, still_stands
 
 STEPS = (
     "resolved",
@@ -161,6 +154,8 @@ class _Test:
                 self._withdraw(server, path)
             raise
         self._left.remove(server, self._final)
+        if not self._left.paths and still_stands(server, self._final):
+            self._left.paths[self._final] = "The server said that it was removed"
         if self._left.paths:
             self._note(removes=False)
         else:
@@ -281,6 +276,8 @@ class _Test:
             self._final = self._path(ending)
             with contextlib.suppress(*_REFUSED):
                 move(part, self._final)
+                if still_stands(server, part):  # it only says that it was done
+                    continue
                 self.passed("renamed", self._final)
                 self._replace(server, part)
                 return
@@ -336,6 +333,8 @@ class _Test:
                 server.remove_directory(folder)
         else:
             self._left.remove_directory(server, folder)
+            if is_no_folder(server, folder):  # buckets have none
+                self._left.paths.pop(folder, None)
 
     def _withdraw(self, server: Server, path: str) -> None:
         if path:

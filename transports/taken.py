@@ -4,11 +4,13 @@ A server may list a command and refuse it, or answer every look alike. So a mean
 once it has found, in the same login, a file that was there for sure: one that was just written.
 """
 
+import time
 from collections.abc import Iterator
 
 from config.accounts import Look
 from transports.base import CannotTell, Seen, Server
 from transports.job import Journal
+from transports.sending import SIZE_WAITS
 
 MOST_GUESSES = 20
 """Names that are tried where only the server's refusal tells that one is taken: it may mean
@@ -32,6 +34,33 @@ def find_look(server: Server, there: str) -> Look | None:
 def _tells(server: Server, look: Look, there: str, absent: str) -> bool:
     try:
         return server.exists(there, look) and not server.exists(absent, look)
+    except CannotTell:
+        return False
+
+
+def still_stands(server: Server, path: str) -> bool:
+    """Whether a file is seen there that the server said is gone; some show it a little longer."""
+    if server.look is None:
+        return False
+    for seconds in (*SIZE_WAITS, 0):
+        if not _is_seen(server, path):
+            return False
+        time.sleep(seconds)
+    return True
+
+
+def is_no_folder(server: Server, path: str) -> bool:
+    """Whether the path is seen to be free by a means that finds folders too."""
+    finds = {Look.MLST, Look.LSTAT, Look.STAT}
+    try:
+        return server.look in finds and not server.exists(path)
+    except CannotTell:
+        return False
+
+
+def _is_seen(server: Server, path: str) -> bool:
+    try:
+        return server.exists(path)
     except CannotTell:
         return False
 

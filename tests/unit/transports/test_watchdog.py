@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from transports import watchdog
 from transports.watchdog import Watch
 
 
@@ -39,17 +40,21 @@ def test_what_goes_forward_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("sessions", [1, 20])
-def test_one_thread_watches_all_and_ends_with_the_last(sessions: int) -> None:
+def test_one_thread_watches_all_and_ends_with_the_last(
+    monkeypatch: pytest.MonkeyPatch, sessions: int
+) -> None:
+    monkeypatch.setattr(watchdog, "_patrol", watchdog._Patrol())  # not that of tests before it
+    before = _watchdogs()
     watches = [Watch() for _ in range(sessions)]
-    assert len(_watchdogs()) == 1
+    assert len(_watchdogs() - before) == 1
     for watch in watches:
         watch.close()
         watch.close()
     deadline = time.monotonic() + 20
-    while _watchdogs() and time.monotonic() < deadline:
+    while _watchdogs() - before and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not _watchdogs()
+    assert not _watchdogs() - before
 
 
-def _watchdogs() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "watchdog"]
+def _watchdogs() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "watchdog"}
