@@ -69,6 +69,21 @@ def _site(value: str) -> str:
     return value.rstrip("/")
 
 
+def _collector(value: str) -> str:
+    """Where spans are sent, without a slash at its end. Raises ValueError."""
+    bare = value.rstrip("/")
+    if (
+        not is_url(value, "http", "https")
+        or set(value) & set("?#@ ")
+        or bare.endswith("/v1/traces")
+    ):
+        raise ValueError(
+            "must be the address of a collector of OTLP over HTTP, such as http://127.0.0.1:4318, "
+            "without a user, a password or /v1/traces"
+        )
+    return bare
+
+
 def _seconds(value: list[float]) -> list[float]:
     if not value:
         raise ValueError("must name at least one delay in seconds, such as 0,5,20,60")
@@ -150,6 +165,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, type_list] = ()
     confirm_alert_emails: bool = False
     log_format: Literal["json", "console"] | None = None
+    otlp_endpoint: Annotated[str, AfterValidator(_collector)] | None = None
 
     @property
     def trust(self) -> Trust:

@@ -276,7 +276,7 @@ def _end(arrival: Arrival, row: Opened, seconds: float) -> End:
         event.account_id,
         event.recording_id,
         seconds=seconds,
-        trace=row.trace,
+        trace=arrival.trace if row.outcome == "new" else row.trace,
     )
 
 

@@ -16,7 +16,7 @@ from consumers.broker import Broker, Publisher
 from consumers.dead_letters import DeadLetters
 from consumers.declared import DeclaredQueues
 from consumers.ledger import Document, Ledger
-from consumers.observe import Observer
+from consumers.observe import BatchObserver, Observer
 from consumers.routing import Router
 from transports.base import Egress
 from worker import mongodb
@@ -71,13 +71,13 @@ def open_messaging(core: Core, observe: Observer) -> Iterator[Messaging]:
         messaging.broker.stop()
 
 
-def make_messaging(core: Core, observe: Observer) -> Messaging:
+def make_messaging(core: Core, observe: Observer, spans: BatchObserver | None = None) -> Messaging:
     """The parts that publish; their connection is not started yet."""
     rabbitmq = core.settings.rabbitmq
     broker = Broker(rabbitmq, "publishing", observe)
     publisher = Publisher(broker)
     queues = DeclaredQueues(rabbitmq)
-    router = Router(queues, publisher, core.ledger)
+    router = Router(queues, publisher, core.ledger, spans)
     dead_letters = DeadLetters(rabbitmq, queues, publisher, router, core.ledger, observe)
     return Messaging(broker, publisher, router, dead_letters)
 

@@ -2,22 +2,20 @@
 
 import contextlib
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import structlog
 
-from alerts.outbox import AlertTried
-from consumers.observe import Observation
-
-Hears = Callable[[Observation | AlertTried], None]
+Told = TypeVar("Told")
 
 
-class Observers:
+class Observers(Generic[Told]):
     """Callable from any thread. Never raises: an observer that fails is one line in the log."""
 
-    def __init__(self, *observers: Hears) -> None:
+    def __init__(self, *observers: Callable[[Told], None]) -> None:
         self._observers = observers
 
-    def __call__(self, observation: Observation | AlertTried) -> None:
+    def __call__(self, observation: Told) -> None:
         """Tell each of them."""
         for observer in self._observers:
             try:
@@ -26,7 +24,7 @@ class Observers:
                 _tell(observation, error)
 
 
-def _tell(observation: Observation | AlertTried, error: Exception) -> None:
+def _tell(observation: object, error: Exception) -> None:
     with contextlib.suppress(Exception):  # where the log itself is what fails
         log = structlog.stdlib.get_logger("courier")
         log.error("observer_failed", observation=type(observation).__name__, exc_info=error)

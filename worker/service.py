@@ -37,6 +37,7 @@ from worker.logs import LogObserver
 from worker.metrics import Metrics
 from worker.observers import Observers
 from worker.readiness import Condition, Readiness
+from worker.tracing import spans_of
 
 if TYPE_CHECKING:
     from worker.console.server import ConsoleServer
@@ -74,8 +75,11 @@ class Service:
             ttl=settings.lease_seconds,
         )
         self._metrics = Metrics(PlatformGauges.of(core))
-        self._observers = Observers(LogObserver(), self._metrics.observe)
-        self._publishing = make_messaging(core, self._observe)
+        self._spans = spans_of(settings, self._worker, self._observe)
+        traced = (self._spans.observe,) if self._spans else ()
+        self._observers = Observers(LogObserver(), self._metrics.observe, *traced)
+        batches = Observers(self._spans.batch) if self._spans else None
+        self._publishing = make_messaging(core, self._observe, batches)
         self._consuming = Broker(settings.rabbitmq, "consuming", self._observe)
         self._slots = Slots(settings.upload_slots)
         self._scheduler = Scheduler(
@@ -89,6 +93,7 @@ class Service:
             self._publishing.router,
             self._observe,
             self._scheduler.wake,
+            batches,
         )
         self._rights = Rights(settings.rabbitmq)
         self._readiness = Readiness(
@@ -164,6 +169,8 @@ class Service:
             self._end_work(hurry)
         if self._health is not None:
             self._health.stop()
+        if self._spans is not None:
+            self._spans.close()
 
     def _prepare(self) -> None:
         """What must stand in the database before any work begins."""

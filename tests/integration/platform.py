@@ -135,13 +135,14 @@ class Platform:
     def publish(self, account_id: str, source: Path | str, **fields: Any) -> str:
         """A recording-ready event, as the pipeline publishes it; returns its recording id."""
         recording_id: str = fields.pop("recording_id", None) or str(uuid.uuid4())
+        headers = fields.pop("headers", None)
         event = {
             "recording_id": recording_id,
             "account_id": account_id,
             "file_url": source.as_uri() if isinstance(source, Path) else source,
             **fields,
         }
-        self.publish_raw(json.dumps(event).encode())
+        self.publish_raw(json.dumps(event).encode(), headers=headers)
         there = isinstance(source, Path) and source.is_file()
         self._published[recording_id] = Path(source).read_bytes() if there else None
         return recording_id
@@ -150,7 +151,12 @@ class Platform:
         """Recordings of these names, published in this order; their ids."""
         return [self.publish(account_id, self.recording(name)) for name in names]
 
-    def publish_raw(self, body: bytes, content_type: str = "application/json") -> None:
+    def publish_raw(
+        self,
+        body: bytes,
+        content_type: str = "application/json",
+        headers: dict[str, Any] | None = None,
+    ) -> None:
         """Any message at all to the pipeline's exchange, confirmed."""
         with self._channel() as channel:
             channel.confirm_delivery()
@@ -158,7 +164,7 @@ class Platform:
                 "recordings",
                 "recording.ready",
                 body,
-                pika.BasicProperties(content_type=content_type, delivery_mode=2),
+                pika.BasicProperties(content_type=content_type, delivery_mode=2, headers=headers),
                 mandatory=True,
             )
 

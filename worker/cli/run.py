@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from config.settings import Settings, load_settings
 from consumers import broker
 from consumers.observe import Trouble
-from worker import logs, mongodb
+from worker import logs, mongodb, tracing
 from worker.cli.addresses import named_addresses
 from worker.cli.apps import single_command
 from worker.cli.refusal import Refused
@@ -47,6 +47,7 @@ def run(
     """
     settings = load_settings()
     _refuse_short_leases(settings)
+    tracing.check_library(settings)
     logs.configure(settings.log_format)
     with stop_signals() as asked, open_core(settings) as core:
         if processes > 1:

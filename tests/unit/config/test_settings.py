@@ -70,6 +70,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("COURIER_METRICS_BIND", "[::]:0", "metrics_bind", "[::]:0"),
     ("COURIER_LOG_FORMAT", "console", "log_format", "console"),
     ("COURIER_PLATFORM_NAME", "Läufer & Söhne", "platform_name", "Läufer & Söhne"),
+    ("COURIER_OTLP_ENDPOINT", "http://[::1]:4318/", "otlp_endpoint", "http://[::1]:4318"),
 ]
 
 
@@ -141,6 +142,14 @@ BAD = [
     ("COURIER_METRICS_BIND", "127.0.0.1:65536"),
     ("COURIER_CONSOLE_BIND", "127.0.0.1:http"),
     ("COURIER_LOG_FORMAT", "xml"),
+    ("COURIER_OTLP_ENDPOINT", ""),
+    ("COURIER_OTLP_ENDPOINT", "127.0.0.1:4317"),
+    ("COURIER_OTLP_ENDPOINT", "grpc://127.0.0.1:4317"),
+    ("COURIER_OTLP_ENDPOINT", "http://user:hunter2@127.0.0.1:4318"),
+    ("COURIER_OTLP_ENDPOINT", "http://127.0.0.1:4318/v1/traces"),
+    ("COURIER_OTLP_ENDPOINT", "http://127.0.0.1:4318?key=hunter2"),
+    ("COURIER_OTLP_ENDPOINT", "http://127.0.0.1:4318\r\nx: y"),
+    ("COURIER_OTLP_ENDPOINT", "http://127.0.0.1:99999"),
 ]
 
 
@@ -152,7 +161,9 @@ def test_a_value_that_cannot_be_used_is_one_sentence(name: str, text: str) -> No
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize("name", ["AMQP_URL", "MONGODB_URL", "SMTP_URL", "SECRET_KEYS"])
+@pytest.mark.parametrize(
+    "name", ["AMQP_URL", "MONGODB_URL", "SMTP_URL", "SECRET_KEYS", "OTLP_ENDPOINT"]
+)
 def test_a_refused_secret_is_not_repeated(name: str) -> None:
     [problem] = problems({f"COURIER_{name}": "what://user:hunter2@host"})
     assert "hunter2" not in problem
