@@ -1,0 +1,1 @@
+"""What the services of deploy/compose.yaml mount and run."""
