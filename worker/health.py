@@ -13,7 +13,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST
 
 Checks: TypeAlias = Mapping[str, Callable[[], str | None]]
 """Each answers None where all is well, and a plain sentence where not. Each limits its own wait."""
@@ -36,27 +35,28 @@ _Answer: TypeAlias = tuple[HTTPStatus, str, bytes]
 class HealthServer:
     """Answers on `bind` ("127.0.0.1:9108"; port 0 picks a free one) between start and stop.
 
-    `metrics` gives the text of a scrape, `live` and `ready` are the checks of the two others:
-    200 where all are well, else 503, and JSON that names each. The word for `/readyz` is given by
-    `state`, which is told whether all are well: no check is asked twice for one answer. What is
-    well in `ready` and not in `flaws` is `degraded`, and 200 all the same.
+    `metrics` gives the content type and the text of a scrape, by the formats that its client takes.
+    `live` and `ready` are the checks of the two others: 200 where all are well, else 503, and JSON
+    that names each. The word for `/readyz` is given by `state`, which is told whether all are
+    well: no check is asked twice for one answer. What is well in `ready` and not in `flaws` is
+    `degraded`, and 200 all the same.
     """
 
     def __init__(
         self,
         bind: str,
         *,
-        metrics: Callable[[], bytes],
+        metrics: Callable[[str], tuple[str, bytes]],
         live: Checks,
         ready: Checks,
         state: Callable[[bool], str],
         flaws: Checks | None = None,
     ) -> None:
         self._bind = bind
-        self._answers: dict[str, Callable[[], _Answer]] = {
-            "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE_LATEST, metrics()),
-            "/healthz": lambda: _told(live, {}, lambda _: "alive"),
-            "/readyz": lambda: _told(ready, flaws or {}, state),
+        self._answers: dict[str, Callable[[str], _Answer]] = {
+            "/metrics": lambda accept: (HTTPStatus.OK, *metrics(accept)),
+            "/healthz": lambda _: _told(live, {}, lambda _: "alive"),
+            "/readyz": lambda _: _told(ready, flaws or {}, state),
         }
         self._server: _Server | None = None
         self._thread: Thread | None = None
@@ -106,7 +106,9 @@ class HealthServer:
         self.stop()
 
     def _answer(self, environ: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
-        status, content_type, body = self._route(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        status, content_type, body = self._route(
+            environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_ACCEPT", "")
+        )
         headers = [
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),
@@ -117,14 +119,14 @@ class HealthServer:
         respond(f"{status.value} {status.phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == _BODILESS else [body]
 
-    def _route(self, method: str, path: str) -> _Answer:
+    def _route(self, method: str, path: str, accept: str) -> _Answer:
         answer = self._answers.get(path)
         if answer is None:
             return _plain(HTTPStatus.NOT_FOUND)
         if method not in {"GET", _BODILESS}:
             return _plain(HTTPStatus.METHOD_NOT_ALLOWED)
         try:
-            return answer()
+            return answer(accept)
         except Exception:  # noqa: BLE001 - whoever asks is owed an answer; the log has the rest
             structlog.stdlib.get_logger("courier").exception("health_failed", path=path)
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)

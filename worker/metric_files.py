@@ -9,6 +9,11 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from worker import exemplars
+from worker.exemplars import with_exemplars
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Has the folder, where a process is one of several."""
 ENDED = "ended"
 """Stands for the number of all processes that have ended."""
 
@@ -28,7 +33,8 @@ class ProcessCounts(Collector):
     def collect(self) -> Iterable[Metric]:
         """As of now; never while counts are on their way from one file to another."""
         with self._lock:
-            return list(self._files.collect())  # type: ignore[no-untyped-call]
+            metrics = list(self._files.collect())  # type: ignore[no-untyped-call]
+            return list(with_exemplars(metrics, self._folder))
 
     def retire(self, pid: int) -> None:
         """The process has ended: its counts go to those of all that have, its gauges are gone.
@@ -39,6 +45,7 @@ class ProcessCounts(Collector):
             mark_process_dead(pid, path=str(self._folder))  # type: ignore[no-untyped-call]
             for kind in ("counter", "histogram"):
                 self._add_up(kind, pid)
+            exemplars.file_of(self._folder, pid).unlink(missing_ok=True)
 
     def _add_up(self, kind: str, pid: int) -> None:
         ended, own = (self._folder / f"{kind}_{each}.db" for each in (ENDED, pid))

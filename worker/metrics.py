@@ -1,17 +1,20 @@
 """What Prometheus is told of this program. Names, types and labels are those of `metric_names`.
 
-Several processes: set `PROMETHEUS_MULTIPROC_DIR` to an empty folder in the environment before
+Several processes: set FOLDER_VARIABLE to an empty folder in the environment before
 any of them imports prometheus_client, and give the one that answers scrapes the counts that lie
 there as `summed`; it then tells the sums of all, of ended ones too.
 """
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import assert_never
 
 from prometheus_client import (
+    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -20,6 +23,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from alerts.outbox import AlertTried
@@ -36,9 +40,11 @@ from consumers.observe import (
     Trouble,
     TryEnded,
 )
+from consumers.trace import TraceContext
 from transports.errors import Kind, Phase
 from worker import metric_names as names
-from worker.metric_files import ProcessCounts
+from worker.exemplars import Exemplars, Series, labels_of
+from worker.metric_files import FOLDER_VARIABLE, ProcessCounts
 from worker.metric_names import Named
 
 FRESH_SECONDS = 300.0
@@ -79,6 +85,8 @@ class Metrics:
         self._slots = _live_gauge(names.SLOTS, own)
         self._sessions = _live_gauge(names.SESSIONS, own)
         self._create_known()
+        folder = os.environ.get(FOLDER_VARIABLE)
+        self._exemplars = Exemplars(Path(folder)) if folder else None
         self._registry = own
         if summed is not None:
             self._registry = CollectorRegistry()
@@ -93,13 +101,19 @@ class Metrics:
 
     def render(self) -> bytes:
         """The answer to a scrape, in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return scraped(self._registry)[1]
+
+    def scrape(self, accept: str) -> tuple[str, bytes]:
+        """The answer to a scrape that takes these formats, and which of them it is in."""
+        return scraped(self._registry, accept)
 
     def tell_load(self, *, used: int, free: int, sessions: int) -> None:
         """How many upload slots of this process are taken, and how many accounts are worked."""
         self._slots.labels("used").set(used)
         self._slots.labels("free").set(free)
         self._sessions.set(sessions)
+        if self._exemplars is not None:
+            self._exemplars.write()
 
     def observe(self, observation: Observation | AlertTried) -> None:
         """Count it. Callable from any thread."""
@@ -129,7 +143,11 @@ class Metrics:
             return
         self._tries.labels(ended.protocol, "delivered", "").inc()
         self._bytes.labels(ended.protocol).inc(ended.size)
-        self._upload_seconds.labels(ended.protocol).observe(ended.seconds)
+        upload_seconds = self._upload_seconds.labels(ended.protocol)
+        upload_seconds.observe(ended.seconds, _exemplar(ended.trace))
+        if self._exemplars and ended.trace:
+            series = Series(names.UPLOAD_SECONDS.name, UPLOAD_BUCKETS, protocol=ended.protocol)
+            self._exemplars.note(series, ended.seconds, ended.trace.trace_id)
 
     def _count_file(self, ended: FileEnded) -> None:
         self._files.labels(ended.outcome).inc()
@@ -137,7 +155,10 @@ class Metrics:
             self._dead.labels(ended.reason or "").inc()
         if ended.delivery_seconds is None:
             return
-        self._delivery_seconds.observe(ended.delivery_seconds)
+        self._delivery_seconds.observe(ended.delivery_seconds, _exemplar(ended.trace))
+        if self._exemplars and ended.trace:
+            series = Series(names.DELIVERY_SECONDS.name, DELIVERY_BUCKETS)
+            self._exemplars.note(series, ended.delivery_seconds, ended.trace.trace_id)
         if ended.was_well:
             is_fresh = ended.delivery_seconds <= FRESH_SECONDS
             self._fresh.labels("within" if is_fresh else "late").inc()
@@ -171,7 +192,18 @@ class ExporterMetrics:
 
     def render(self) -> bytes:
         """The answer to a scrape, in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return scraped(self._registry)[1]
+
+    def scrape(self, accept: str) -> tuple[str, bytes]:
+        """The answer to a scrape that takes these formats, and which of them it is in."""
+        return scraped(self._registry, accept)
+
+
+def scraped(registry: CollectorRegistry, accept: str = "") -> tuple[str, bytes]:
+    """The content type and the text: OpenMetrics where it is taken, which alone has exemplars."""
+    if openmetrics.CONTENT_TYPE_LATEST.partition(";")[0] in accept:
+        return openmetrics.CONTENT_TYPE_LATEST, openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+    return CONTENT_TYPE_LATEST, generate_latest(registry)
 
 
 class _Program(Collector):
@@ -209,6 +241,10 @@ def _live_gauge(named: Named, registry: CollectorRegistry) -> Gauge:
     return Gauge(
         named.name, named.help, [*named.labels], registry=registry, multiprocess_mode="livesum"
     )
+
+
+def _exemplar(trace: TraceContext | None) -> dict[str, str] | None:
+    return labels_of(trace.trace_id) if trace else None
 
 
 def _create(metric: Counter | Gauge, *values: str) -> None:

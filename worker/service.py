@@ -195,7 +195,7 @@ class Service:
     def _make_health(self) -> HealthServer:
         return HealthServer(
             self._core.settings.metrics_bind,
-            metrics=self._metrics.render,
+            metrics=self._metrics.scrape,
             live=self._liveness(),
             ready=self._readiness.checks,
             state=self._readiness.phase.told,

@@ -24,14 +24,13 @@ from worker.core import Core, make_messaging
 from worker.gauges import PlatformGauges
 from worker.health import HealthServer
 from worker.logs import LogObserver
-from worker.metric_files import ProcessCounts
+from worker.metric_files import FOLDER_VARIABLE, ProcessCounts
 from worker.metrics import Metrics
 from worker.readiness import ASK_SECONDS, Phase
 from worker.service import GRACE_SECONDS
 from worker.signals import StopSignals
 
 SUPERVISED = "--supervised"
-METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 LOOK_SECONDS = 0.2
 RESTART_SECONDS = 1.0
 """Least time between two starts in one place, so that what cannot start does not spin."""
@@ -126,7 +125,7 @@ def _health(core: Core, supervisor: "Supervisor", counts: ProcessCounts) -> Heal
     metrics = Metrics(PlatformGauges.of(core), summed=counts, restarts=lambda: supervisor.restarts)
     return HealthServer(
         core.settings.metrics_bind,
-        metrics=metrics.render,
+        metrics=metrics.scrape,
         live={},
         ready={"workers": supervisor.unready, "running": supervisor.phase.running},
         state=supervisor.phase.told,
@@ -141,7 +140,7 @@ class Supervisor:
         self, core: Core, processes: int, metrics: Path, retire: Callable[[int], None]
     ) -> None:
         """`retire` is told the number of each process that has ended."""
-        environment = {**os.environ, METRICS_VARIABLE: str(metrics)}
+        environment = {**os.environ, FOLDER_VARIABLE: str(metrics)}
         self._core = core
         self._retire = retire
         self._places = [Place(number, environment) for number in range(1, processes + 1)]

@@ -42,7 +42,7 @@ def exporter() -> None:
 def _server(core: Core) -> HealthServer:
     return HealthServer(
         core.settings.metrics_bind,
-        metrics=ExporterMetrics(PlatformGauges.of(core)).render,
+        metrics=ExporterMetrics(PlatformGauges.of(core)).scrape,
         live={},
         ready={"mongodb": lambda: _mongodb(core)},
         state=Phase().told,

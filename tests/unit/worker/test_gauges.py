@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pymongo
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from pymongo.errors import ServerSelectionTimeoutError
 
@@ -18,6 +20,7 @@ from worker.gauges import AGES, Figures, PlatformGauges, Source
 from worker.metric_names import Scope, Type, named
 from worker.metrics import ExporterMetrics
 
+open_families: Any = openmetrics.text_string_to_metric_families
 FIGURES = Figures(
     Totals({"active": 3, "suspended": 1}, 12, 2, 61.5, broken_queues=1),
     Load(5, 7, (*range(len(AGES)), 12), 4, datetime(2026, 11, 23, 14, 5, tzinfo=UTC)),
@@ -86,6 +89,13 @@ def test_names_types_and_labels_are_those_of_the_list() -> None:
         if each.scope is Scope.PLATFORM and not each.name.startswith("courier_canary_"):
             assert found[each.name] == ({*each.labels}, each.help)
         assert each.type not in of_a_worker or each.name not in found
+
+
+def test_openmetrics_own_parser_takes_all_of_it() -> None:
+    metrics = ExporterMetrics(PlatformGauges(lambda: FIGURES, lambda: Depths(8, 3)))
+    _, text = metrics.scrape("application/openmetrics-text")
+    found = {family.name: family.type for family in open_families(text.decode())}
+    assert found["courier_queued_age_seconds"] == "gaugehistogram"
 
 
 def test_without_the_database_its_numbers_are_left_out_and_that_is_told() -> None:

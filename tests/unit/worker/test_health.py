@@ -14,6 +14,8 @@ import pytest
 from worker import health
 from worker.health import HealthServer
 
+TEXT = "text/plain; version=0.0.4"
+
 
 def fine() -> None:
     return None
@@ -21,7 +23,7 @@ def fine() -> None:
 
 @contextmanager
 def running(
-    metrics: Callable[[], bytes] = lambda: b"courier_events_total 1\n",
+    metrics: Callable[[str], tuple[str, bytes]] = lambda _: (TEXT, b"courier_events_total 1\n"),
     bind: str = "127.0.0.1:0",
     state: str = "ready",
     **ready: Callable[[], str | None],
@@ -126,7 +128,7 @@ def test_head_has_the_headers_and_no_body() -> None:
 
 
 def test_metrics_that_cannot_be_told_are_an_answer_too(capsys: pytest.CaptureFixture[str]) -> None:
-    def broken() -> bytes:
+    def broken(_accept: str) -> tuple[str, bytes]:
         raise KeyError("x")
 
     with running(metrics=broken) as server:
@@ -221,7 +223,7 @@ def test_a_flaw_degrades_what_serves_and_is_not_looked_for_where_worse_is(
 ) -> None:
     server = HealthServer(
         "127.0.0.1:0",
-        metrics=lambda: b"",
+        metrics=lambda _: (TEXT, b""),
         live={},
         ready={"mongodb": lambda: well},
         state=lambda _: "ready",
@@ -234,7 +236,7 @@ def test_a_flaw_degrades_what_serves_and_is_not_looked_for_where_worse_is(
 
 def test_it_can_be_started_again_and_stopped_twice() -> None:
     server = HealthServer(
-        "127.0.0.1:0", metrics=lambda: b"", live={}, ready={}, state=lambda _: "ready"
+        "127.0.0.1:0", metrics=lambda _: (TEXT, b""), live={}, ready={}, state=lambda _: "ready"
     )
     for _ in range(2):
         server.start()
@@ -249,7 +251,11 @@ def test_an_address_in_use_is_an_error_at_the_start() -> None:
     with running() as server:
         host, port = server.address
         second = HealthServer(
-            f"{host}:{port}", metrics=lambda: b"", live={}, ready={}, state=lambda _: "ready"
+            f"{host}:{port}",
+            metrics=lambda _: (TEXT, b""),
+            live={},
+            ready={},
+            state=lambda _: "ready",
         )
         with pytest.raises(OSError, match="in use"):
             second.start()

@@ -7,9 +7,11 @@ import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
-from prometheus_client.core import Metric
+from prometheus_client.core import Exemplar, Metric
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
@@ -24,11 +26,13 @@ from consumers.observe import (
     Trouble,
     TryEnded,
 )
+from consumers.trace import TraceContext
 from transports.errors import Kind
 from worker.metric_files import ProcessCounts
 from worker.metric_names import Scope, named
 from worker.metrics import Metrics
 
+open_families: Any = openmetrics.text_string_to_metric_families
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -194,6 +198,39 @@ def test_only_files_that_nothing_but_we_kept_waiting_tell_how_soon_we_deliver(
     assert value(told, "courier_fresh_files_total", result="late") == late
 
 
+TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+
+
+def exemplars(told: Metrics) -> dict[tuple[str, str], Exemplar | None]:
+    """By bucket, of a scrape by OpenMetrics' own parser."""
+    kind, text = told.scrape(OPEN_METRICS)
+    assert kind.startswith("application/openmetrics-text; version=1.0.0")
+    return {
+        (sample.name, sample.labels["le"]): sample.exemplar
+        for family in open_families(text.decode())
+        for sample in family.samples
+        if sample.exemplar is not None
+    }
+
+
+def test_a_bucket_has_the_trace_of_its_last_recording_where_openmetrics_is_taken() -> None:
+    told = metrics()
+    told.observe(FileEnded("delivered", "a", "r", 0.2, trace=TraceContext.begun()))
+    told.observe(FileEnded("delivered", "a", "r", 0.15, trace=TRACE))
+    told.observe(TryEnded("a", "r", Protocol.FTP, 1, 2.0, size=10, trace=TRACE))
+    told.observe(TryEnded("a", "r", Protocol.FTP, 1, 70.0, size=10))
+    found = exemplars(told)
+    assert set(found) == {
+        ("courier_delivery_seconds_bucket", "0.25"),
+        ("courier_upload_seconds_bucket", "2.5"),
+    }
+    exemplar = found["courier_delivery_seconds_bucket", "0.25"]
+    assert exemplar is not None
+    assert (exemplar.labels, exemplar.value) == ({"trace_id": TRACE.trace_id}, 0.15)
+    assert TRACE.trace_id.encode() not in told.render()
+
+
 def test_slots_and_sessions_are_told_as_they_are_now() -> None:
     told = metrics()
     told.tell_load(used=3, free=29, sessions=2)
@@ -242,6 +279,7 @@ import sys
 from prometheus_client.registry import Collector
 from consumers.observe import EventTaken, TryEnded
 from config.accounts import Protocol
+from consumers.trace import TraceContext
 from worker.metrics import Metrics
 
 class Nothing(Collector):
@@ -250,7 +288,8 @@ class Nothing(Collector):
 
 metrics = Metrics(Nothing())
 metrics.observe(EventTaken("routed", "a", "r"))
-metrics.observe(TryEnded("a", "r", Protocol.FTP, 1, 2.0, size=10))
+trace = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+metrics.observe(TryEnded("a", "r", Protocol.FTP, 1, 2.0, size=10, trace=trace))
 metrics.tell_load(used=1, free=3, sessions=1)
 """
 
@@ -280,6 +319,19 @@ def test_the_counters_of_several_processes_are_summed(tmp_path: Path) -> None:
     assert value(text, "courier_worker_restarts_total") == 0
 
 
+def test_exemplars_of_several_processes_are_told_by_whoever_sums_them(tmp_path: Path) -> None:
+    pids = run_children(tmp_path, 2)
+    counts = ProcessCounts(tmp_path)
+    told = Metrics(Nothing(), summed=counts)
+    for ended in (None, pids[0]):
+        if ended:
+            counts.retire(ended)
+        [(bucket, exemplar)] = exemplars(told).items()
+        assert bucket == ("courier_upload_seconds_bucket", "2.5")
+        assert exemplar is not None
+        assert (exemplar.labels, exemplar.value) == ({"trace_id": TRACE.trace_id}, 2.0)
+
+
 def test_processes_that_have_ended_keep_their_counts_and_lose_their_gauges_and_files(
     tmp_path: Path,
 ) -> None:
@@ -297,6 +349,6 @@ def test_processes_that_have_ended_keep_their_counts_and_lose_their_gauges_and_f
         key: before[key] for key in before if key not in gauges
     }
     assert value(told, "courier_upload_slots", state="free") == 3
-    assert len(list(tmp_path.iterdir())) == 5  # two of the ended ones, three of the one that lives
+    assert len(list(tmp_path.iterdir())) == 6  # two of the ended ones, four of the one that lives
     counts.retire(pids[0])  # again: nothing is there
     assert read(told.render()) == after
