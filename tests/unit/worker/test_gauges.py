@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from pymongo.errors import ServerSelectionTimeoutError
+from structlog.testing import capture_logs
 
 from consumers.broker import BrokerAway
 from consumers.depths import Depths
@@ -118,14 +119,13 @@ def test_a_queue_that_may_not_be_looked_at_is_left_out() -> None:
     assert "courier_invalid_events" not in found
 
 
-def test_a_fault_of_the_program_takes_no_other_number_away(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_fault_of_the_program_takes_no_other_number_away() -> None:
     def broken() -> Figures:
         raise ValueError("a fault")
 
-    assert told(figures=broken)["courier_invalid_events"] == 3
-    assert "gauges_failed" in "".join(capsys.readouterr())
+    with capture_logs() as lines:
+        assert told(figures=broken)["courier_invalid_events"] == 3
+    assert [line["event"] for line in lines] == ["gauges_failed"]
 
 
 def test_nothing_is_asked_before_it_is_wanted_and_then_once_in_a_while(
