@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config import tls
-from config.accounts import EmailAddress, Text
+from config.accounts import ACCOUNT_ID, EmailAddress, Text
 from config.errors import SettingsError
 from config.service_urls import AmqpUrl, MongodbUrl, SmtpUrl, is_url
 from config.tls import Endpoint, Trust
@@ -96,6 +96,12 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _account_id(value: str) -> str:
+    if not ACCOUNT_ID.fullmatch(value):
+        raise ValueError("must be the id of an account, such as canary; remove it for no canary")
+    return value
+
+
 def _absolute(value: Path) -> Path:
     if not value.is_absolute():
         raise ValueError("must name folders by their absolute paths, such as /recordings")
@@ -164,6 +170,7 @@ class Settings(BaseSettings):
     console_url: Annotated[str, AfterValidator(_site)] | None = None
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, type_list] = ()
     confirm_alert_emails: bool = False
+    canary_account: Annotated[str, AfterValidator(_account_id)] | None = None
     log_format: Literal["json", "console"] | None = None
     otlp_endpoint: Annotated[str, AfterValidator(_collector)] | None = None
 

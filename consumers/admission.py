@@ -8,8 +8,9 @@ from config.directory import Directory, Number
 from config.errors import AccountError
 from config.numbers import spellings
 from consumers.events import InvalidEvent, RecordingReady, decode
-from consumers.ledger import Arrival
+from consumers.ledger import Arrival, CanaryRuns, recording_id
 from consumers.trace import TraceContext
+from transports.generated import parts_of
 
 Accounts = Mapping[str, Account | AccountError]
 Numbers = Mapping[str, Number]
@@ -27,12 +28,13 @@ class Message:
 class Admission:
     """Judges events by the settings as they stand. Raises pymongo's errors."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, canary: CanaryRuns) -> None:
         self._directory = directory
+        self._canary = canary
 
     def judge(self, messages: Sequence[Message]) -> list[Arrival | InvalidEvent]:
         """What becomes of each of these."""
-        events = [_decoded(message) for message in messages]
+        events = [self._decoded(message) for message in messages]
         usable = [event for event in events if isinstance(event, RecordingReady)]
         accounts = self._directory.find_all({event.account_id for event in usable})
         numbers = self._directory.find_numbers(
@@ -45,13 +47,23 @@ class Admission:
             for message, event in zip(messages, events, strict=True)
         ]
 
+    def _decoded(self, message: Message) -> RecordingReady | InvalidEvent:
+        try:
+            event = decode(message.body, message.content_type)
+            self._check_canary(event)
+        except InvalidEvent as error:
+            error.trace = message.trace
+            return error
+        return event
 
-def _decoded(message: Message) -> RecordingReady | InvalidEvent:
-    try:
-        return decode(message.body, message.content_type)
-    except InvalidEvent as error:
-        error.trace = message.trace
-        return error
+    def _check_canary(self, event: RecordingReady) -> None:
+        """Raises InvalidEvent for a recording of the canary's that the canary has not begun."""
+        parts = parts_of(event.file_url)
+        if parts is None:
+            return
+        named = (event.account_id, event.recording_id)
+        if named != (parts[0], recording_id(*parts)) or not self._canary.has_begun(*parts):
+            raise InvalidEvent("unsupported-source", "canary:// is for Courier's own canary alone")
 
 
 def _admitted(

@@ -12,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, PydanticSerializationError
 
 from consumers.trace import TraceContext
+from transports.generated import SCHEME, parts_of
 from transports.names import safe_name
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -44,6 +45,8 @@ def _file_url(value: str) -> str:
         raise ValueError("must be a URL") from None
     if parts.scheme == "s3":
         raise PydanticCustomError("source", "s3:// sources are not supported yet")
+    if parts.scheme == SCHEME and parts_of(value):
+        return value  # whether the canary has such a recording, the admission knows
     if parts.scheme not in {"file", "https"}:
         raise ValueError("must begin with file:// or https://")
     if parts.scheme == "file" and parts.netloc not in {"", "localhost"}:

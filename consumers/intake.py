@@ -73,7 +73,7 @@ class Intake:
         spans: BatchObserver | None = None,
     ) -> None:
         self._rabbitmq = rabbitmq
-        self._admission = Admission(directory)
+        self._admission = Admission(directory, ledger.canary)
         self._ledger = ledger
         self._unusable = UnusableEvents(rabbitmq, publisher, self._was_kept)
         self._router = router

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from config.accounts import Protocol
+from consumers.ledger.canary import Result
 from consumers.ledger.records import Routing
 from consumers.trace import TraceContext
 from transports.errors import Kind
@@ -99,6 +100,17 @@ class FilesDiscarded:
 
 
 @dataclass(frozen=True)
+class CanaryEnded:
+    """A run of the canary was counted; `seconds` from before its event was published."""
+
+    account_id: str
+    recording_id: str
+    result: Result
+    seconds: float
+    words: str | None = None
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Something of ours did not work and is tried again: the broker or the database is away."""
 
@@ -143,6 +155,7 @@ Observation = (
     | LoggedIn
     | AccountChanged
     | FilesDiscarded
+    | CanaryEnded
     | Trouble
     | ProgramFailed
 )

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from transports.base import BLOCK, Egress, Limits
 from transports.errors import SourceChanged, SourceMissing, SourceUnreadable, TransferError
 from transports.files import open_regular, resolve_within
+from transports.generated import SCHEME, GeneratedSource
 from transports.words import system_words
 
 _FILE_URL = re.compile(r"file://(?:localhost)?(/.*)", re.IGNORECASE | re.DOTALL)
@@ -38,7 +39,7 @@ class OpenSource(Source, Protocol):
 def open_source(
     url: str, *, dirs: tuple[Path, ...], max_bytes: int, egress: Egress, limits: Limits
 ) -> Iterator[OpenSource]:
-    """The recording at a `file://` or `https://` URL.
+    """The recording at a `file://` or `https://` URL, or the canary's own.
 
     Files must be regular, on a file system that stores them, and, where `dirs` names folders, lie
     in one of them after all symbolic links are resolved. https recordings have `max_bytes` at
@@ -50,6 +51,9 @@ def open_source(
 
         with HttpsSource(url, max_bytes, egress, limits) as source:
             yield source
+        return
+    if url.startswith(f"{SCHEME}://"):
+        yield GeneratedSource(url)
         return
     with FileSource(_path_of(url), dirs) as file:
         yield file

@@ -14,6 +14,8 @@ from config.errors import SecretError
 from config.secrets import Vault
 from consumers import rights
 from consumers.broker import BrokerAway
+from consumers.canary import problem_of
+from consumers.ledger import Result
 from consumers.observe import Observation
 from consumers.presence import workers
 from worker import mongodb
@@ -41,7 +43,8 @@ class Checked:
 
 def run_checks(core: Core) -> Iterator[Checked]:
     """Each check in turn, as soon as it is done."""
-    for name, (check, advice) in _CHECKS.items():
+    checks = _CHECKS if core.settings.canary_account is None else {**_CHECKS, **_CANARY}
+    for name, (check, advice) in checks.items():
         try:
             yield Checked(name, ok=True, detail=check(core))
         except Failed as failure:
@@ -134,6 +137,24 @@ def _keys(core: Core) -> str:
     return f"{read} stored {'password' if read == 1 else 'passwords'} can be read"
 
 
+def _canary(core: Core) -> str:
+    """Whether its account may be used at all, and how its last run ended."""
+    account_id = core.settings.canary_account or ""
+    try:
+        with pymongo.timeout(SECONDS):
+            problem = problem_of(core.directory, account_id)
+            status = core.ledger.canary.status(account_id)
+    except PyMongoError as error:
+        raise Failed(f"MongoDB could not be asked: {mongodb.in_words(error)}") from None
+    if problem is not None:
+        raise Failed(problem)
+    if status.result is None:
+        return f"account {account_id!r} can be used; no run has ended yet"
+    if status.result is not Result.OK:
+        raise Failed(f"the last run of account {account_id!r} was {status.result}: {status.words}")
+    return f"account {account_id!r}: the last run was ok and took {status.seconds or 0:.1f} s"
+
+
 def _place(url: SecretStr) -> str:
     """Where it is, or where its nodes are, without credentials."""
     parts = [urlsplit(each.strip()) for each in url.get_secret_value().split(";")]
@@ -153,4 +174,10 @@ _CHECKS: dict[str, tuple[Callable[[Core], str], str]] = {
     "SMTP": (_smtp, "start the mail server, or correct COURIER_SMTP_URL."),
     "keys": (_keys, "put the key they were stored with, or a first one, into COURIER_SECRET_KEYS."),
     "workers": (_workers, "look at /readyz of those that are degraded: it names what is away."),
+}
+_CANARY: dict[str, tuple[Callable[[Core], str], str]] = {
+    "canary": (
+        _canary,
+        "mend the account or its server, or correct COURIER_CANARY_ACCOUNT (remove it for none).",
+    ),
 }

@@ -21,7 +21,7 @@ from pymongo.errors import PyMongoError
 
 from consumers.broker import BrokerAway, BrokerRefuses
 from consumers.depths import Depths, read_depths
-from consumers.ledger import ACCOUNT_STATES, Load, Totals
+from consumers.ledger import ACCOUNT_STATES, CanaryStatus, Load, Result, Totals
 from consumers.presence import workers
 from worker import metric_names as names
 from worker.core import Core, make_outbox
@@ -58,6 +58,8 @@ class Figures:
     alerts_waiting: int
     workers: Mapping[str, int]
     """How many there are, by how they are."""
+    canary: CanaryStatus | None = None
+    """None where it is off."""
 
 
 class Source(Generic[T]):
@@ -111,6 +113,7 @@ class PlatformGauges(Collector):
     def of(cls, core: Core) -> "PlatformGauges":
         """The gauges of the platform that the settings name."""
         waiting = make_outbox(core, LogObserver()).waiting
+        canary = core.settings.canary_account
 
         def figures() -> Figures:
             with pymongo.timeout(READ_SECONDS):
@@ -119,6 +122,7 @@ class PlatformGauges(Collector):
                     core.ledger.load(AGES, LATE_SECONDS),
                     waiting(),
                     Counter(each.state for each in workers(core.database)),
+                    core.ledger.canary.status(canary) if canary is not None else None,
                 )
 
         return cls(figures, lambda: read_depths(core.settings.rabbitmq))
@@ -137,6 +141,8 @@ class PlatformGauges(Collector):
             yield from _of_files(figures)
             yield _by(names.WORKERS, WORKER_STATES, figures.workers)
             yield _gauge(names.ALERTS_WAITING, figures.alerts_waiting)
+            if figures.canary is not None:
+                yield from _of_canary(figures.canary)
         if depths is not None and depths.intake is not None:
             yield _gauge(names.INTAKE_WAITING, depths.intake)
         if depths is not None and depths.invalid is not None:
@@ -159,6 +165,14 @@ def _of_files(figures: Figures) -> Iterator[Metric]:
     yield _gauge(names.DEAD_LETTER_FILES, totals.dead_letters)
     if load.last_delivered is not None:
         yield _gauge(names.LAST_DELIVERY, load.last_delivered.timestamp())
+
+
+def _of_canary(status: CanaryStatus) -> Iterator[Metric]:
+    yield _gauge(names.CANARY_SUCCESS, status.result is Result.OK)
+    yield _gauge(names.CANARY_LAST_SUCCESS, status.succeeded_at.timestamp())
+    yield _gauge(names.CANARY_LAST_LOOK, status.looked_at.timestamp())
+    if status.seconds is not None:
+        yield _gauge(names.CANARY_SECONDS, status.seconds)
 
 
 def _ages(load: Load) -> Metric:

@@ -8,15 +8,17 @@ import logging
 import re
 import sys
 from dataclasses import fields
-from typing import Any, Literal, TextIO, assert_never
+from typing import Any, Literal, TextIO
 
 import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from alerts.outbox import AlertTried
+from consumers.ledger import Result
 from consumers.observe import (
     AccountChanged,
+    CanaryEnded,
     EventTaken,
     FileEnded,
     FilesDiscarded,
@@ -32,6 +34,19 @@ Format = Literal["json", "console"]
 
 MASK = "***"
 
+_EVENT_NAMES: dict[type[Observation | AlertTried], str] = {
+    EventTaken: "event_taken",
+    TryEnded: "try_ended",
+    FileEnded: "file_ended",
+    LoggedIn: "logged_in",
+    AccountChanged: "account_changed",
+    FilesDiscarded: "files_discarded",
+    CanaryEnded: "canary_ended",
+    Trouble: "trouble",
+    ProgramFailed: "program_failed",
+    AlertTried: "alert_tried",
+}
+"""Stable: whoever searches the log relies on them."""
 _FIELD_NAMES: dict[tuple[type, str], str] = {
     (TryEnded, "number"): "try",
     (ProgramFailed, "fault"): "exc_info",
@@ -94,32 +109,7 @@ class LogObserver:
 
     def __call__(self, observation: Observation | AlertTried) -> None:
         """Log it at the level of its meaning, with those of its fields that are known."""
-        self._log.log(_level(observation), _event_name(observation), **_known(observation))
-
-
-def _event_name(observation: Observation | AlertTried) -> str:
-    match observation:
-        case EventTaken():
-            name = "event_taken"
-        case TryEnded():
-            name = "try_ended"
-        case FileEnded():
-            name = "file_ended"
-        case LoggedIn():
-            name = "logged_in"
-        case AccountChanged():
-            name = "account_changed"
-        case FilesDiscarded():
-            name = "files_discarded"
-        case Trouble():
-            name = "trouble"
-        case ProgramFailed():
-            name = "program_failed"
-        case AlertTried():
-            name = "alert_tried"
-        case _:
-            assert_never(observation)
-    return name
+        self._log.log(_level(observation), _EVENT_NAMES[type(observation)], **_known(observation))
 
 
 def _level(observation: Observation | AlertTried) -> int:
@@ -136,6 +126,8 @@ def _level(observation: Observation | AlertTried) -> int:
         ):
             return logging.WARNING
         case TryEnded(kind=kind) if kind is not None:
+            return logging.WARNING
+        case CanaryEnded(result=result) if result is not Result.OK:
             return logging.WARNING
         case _:
             return logging.INFO

@@ -28,9 +28,10 @@ from prometheus_client.registry import Collector
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
-from consumers.ledger import CRASH_LOOP
+from consumers.ledger import CRASH_LOOP, Result
 from consumers.observe import (
     AccountChanged,
+    CanaryEnded,
     EventTaken,
     FileEnded,
     FilesDiscarded,
@@ -82,6 +83,7 @@ class Metrics:
         self._suspensions = _counter(names.SUSPENSIONS, own)
         self._alerts = _counter(names.ALERTS, own)
         self._faults = _counter(names.PROGRAM_FAULTS, own)
+        self._canary_runs = _counter(names.CANARY_RUNS, own)
         self._slots = _live_gauge(names.SLOTS, own)
         self._sessions = _live_gauge(names.SESSIONS, own)
         self._create_known()
@@ -130,6 +132,8 @@ class Metrics:
                 self._suspensions.labels(cause or "").inc()
             case AlertTried(outcome=outcome):
                 self._alerts.labels(outcome).inc()
+            case CanaryEnded(result=result):
+                self._canary_runs.labels(result).inc()
             case ProgramFailed(where=where):
                 self._faults.labels(where).inc()
             case AccountChanged() | FilesDiscarded() | Trouble():
@@ -175,6 +179,7 @@ class Metrics:
         _create(self._faults, *Phase)
         _create(self._bytes, *Protocol)
         _create(self._slots, "used", "free")
+        _create(self._canary_runs, *Result)
         for protocol in Protocol:
             self._upload_seconds.labels(protocol)
             self._tries.labels(protocol, "delivered", "")

@@ -6,7 +6,11 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from alerts.outbox import AlertTried
+from consumers.observe import FileEnded, Observation
+
 Told = TypeVar("Told")
+Hears = Callable[[Observation | AlertTried], None]
 
 
 class Observers(Generic[Told]):
@@ -22,6 +26,20 @@ class Observers(Generic[Told]):
                 observer(observation)
             except Exception as error:  # noqa: BLE001 - a file's outcome is worth more than its log
                 _tell(observation, error)
+
+
+def not_of_files(account_id: str | None, hears: Hears) -> Hears:
+    """An observer that is not told how the files of this account end.
+
+    Those of the canary are no customer's: they are left out of freshness and of what is counted of
+    files, and have a figure of their own.
+    """
+
+    def told(observation: Observation | AlertTried) -> None:
+        if not (isinstance(observation, FileEnded) and observation.account_id == account_id):
+            hears(observation)
+
+    return told
 
 
 def _tell(observation: object, error: Exception) -> None:

@@ -16,6 +16,7 @@ from alerts.outbox import AlertTried
 from config.settings import Settings
 from consumers.alerting import send_alerts
 from consumers.broker import Broker
+from consumers.canary import Canary
 from consumers.intake import Intake
 from consumers.leases import LOOK_SECONDS, RENEWALS, Leases
 from consumers.means import Means
@@ -35,7 +36,7 @@ from worker.gauges import PlatformGauges
 from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
 from worker.metrics import Metrics
-from worker.observers import Observers
+from worker.observers import Observers, not_of_files
 from worker.readiness import Condition, Readiness
 from worker.tracing import spans_of
 
@@ -53,6 +54,7 @@ RIGHTS_SECONDS = 1.0
 OWNERLESS_SECONDS = 60.0
 LOAD_SECONDS = 1.0
 """How old the numbers of slots and sessions may be."""
+CANARY_SECONDS = 1.0
 
 
 class Service:
@@ -76,8 +78,9 @@ class Service:
         )
         self._metrics = Metrics(PlatformGauges.of(core))
         self._spans = spans_of(settings, self._worker, self._observe)
+        counted = not_of_files(settings.canary_account, self._metrics.observe)
         traced = (self._spans.observe,) if self._spans else ()
-        self._observers = Observers(LogObserver(), self._metrics.observe, *traced)
+        self._observers = Observers(LogObserver(), counted, *traced)
         batches = Observers(self._spans.batch) if self._spans else None
         self._publishing = make_messaging(core, self._observe, batches)
         self._consuming = Broker(settings.rabbitmq, "consuming", self._observe)
@@ -113,6 +116,9 @@ class Service:
             Periodic("load", LOAD_SECONDS, self._tell_load, self._observe),
             Periodic("leases", lease_round, self._keep_leases, self._observe),
         ]
+        if settings.canary_account is not None:
+            canary = self._make_canary(settings.canary_account)
+            self._rounds.append(Periodic("canary", CANARY_SECONDS, canary.look, self._observe))
         self._working = threading.Event()
         self._health = self._make_health() if health else None
         self._with_console = console
@@ -225,6 +231,19 @@ class Service:
             source_dirs=settings.source_dirs,
             max_source_bytes=settings.max_source_bytes,
             observe=self._observe,
+        )
+
+    def _make_canary(self, account_id: str) -> Canary:
+        return Canary(
+            account_id,
+            self._core.directory,
+            self._core.ledger,
+            self._publishing.publisher,
+            self._publishing.dead_letters,
+            self._leases,
+            Limits(),
+            egress(self._core.settings),
+            self._observe,
         )
 
     def _observe(self, observation: Observation | AlertTried) -> None:

@@ -7,6 +7,7 @@ from pymongo.database import Database
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
+from consumers.ledger.canary import CanaryRuns, CanaryStatus, Result, Run, recording_id
 from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.endings import CRASH_LOOP
 from consumers.ledger.load import Load, Loads
@@ -36,6 +37,8 @@ __all__ = [
     "NO_FILES",
     "Arrival",
     "Blame",
+    "CanaryRuns",
+    "CanaryStatus",
     "Claim",
     "Claimant",
     "Counts",
@@ -47,13 +50,16 @@ __all__ = [
     "Load",
     "Opened",
     "Relief",
+    "Result",
     "Routing",
+    "Run",
     "RunState",
     "Selection",
     "Status",
     "Totals",
     "Waiting",
     "bucket_of",
+    "recording_id",
     "shown_state",
     "trace_of",
 ]
@@ -62,11 +68,13 @@ ACCOUNT_STATES = ("active", "suspended", "probing", "paused", "disabled")
 
 
 class Ledger:
-    """The rows of the recordings (`files`) and the running state of the accounts (`accounts`)."""
+    """The rows of the recordings (`files`), the running state of the accounts (`accounts`), and of
+    the `canary`."""
 
     def __init__(self, database: Database[Document]) -> None:
         self.files = Deliveries(database)
         self.accounts = AccountStates(database)
+        self.canary = CanaryRuns(database)
         self._loads = Loads(database)
 
     def ensure_indexes(self) -> None:

@@ -7,6 +7,7 @@ from pymongo import ReturnDocument
 
 from consumers.ledger.records import WAITING, Document, Routing, Status
 from consumers.ledger.rows import OLDEST_FIRST, Rows, later, routing
+from transports.generated import SCHEME
 
 _ENDED = {
     Status.DELIVERED: "delivered_at",
@@ -107,6 +108,19 @@ class Returns(Rows):
                 query["_id"] = {"$in": ids}
                 forgotten += self._rows.delete_many(query).deleted_count
         return forgotten
+
+    def forget_generated(self, account_id: str, age: timedelta) -> int:
+        """Remove rows of the account's canary that came longer ago than `age`; how many.
+
+        Dead letters and what waits are left.
+        """
+        query = {
+            "account_id": account_id,
+            "status": {"$in": [status.value for status in _ENDED]},
+            "file_url": {"$regex": f"^{SCHEME}://"},
+            "$expr": {"$lt": ["$created_at", later(-age.total_seconds())]},
+        }
+        return self._rows.delete_many(query).deleted_count
 
     def _give_up(self, query: Document) -> int:
         ended = {"status": Status.DISCARDED.value, "claim": None, "discarded_at": "$$NOW"}

@@ -31,7 +31,8 @@ def judged(courier: Platform, *recording_ids: str, account_id: str = "acme") -> 
     """Events of the account, as the intake has found them good."""
     event = {"account_id": account_id, "file_url": "file:///r/a.wav"}
     bodies = [json.dumps({**event, "recording_id": each}).encode() for each in recording_ids]
-    verdicts = Admission(courier.core.directory).judge([Message(body) for body in bodies])
+    admission = Admission(courier.core.directory, courier.core.ledger.canary)
+    verdicts = admission.judge([Message(body) for body in bodies])
     return [verdict for verdict in verdicts if isinstance(verdict, Arrival)]
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from structlog.testing import capture_logs
 
 from consumers.broker import BrokerAway
 from consumers.depths import Depths
-from consumers.ledger import Load, Totals
+from consumers.ledger import CanaryStatus, Load, Result, Totals
 from worker import gauges as module
 from worker.gauges import AGES, Figures, PlatformGauges, Source
 from worker.metric_names import Scope, Type, named
@@ -27,6 +28,12 @@ FIGURES = Figures(
     Load(5, 7, (*range(len(AGES)), 12), 4, datetime(2026, 11, 23, 14, 5, tzinfo=UTC)),
     alerts_waiting=4,
     workers={"ready": 2},
+    canary=CanaryStatus(
+        looked_at=datetime(2026, 11, 23, 14, 6, tzinfo=UTC),
+        succeeded_at=datetime(2026, 11, 23, 14, 5, tzinfo=UTC),
+        seconds=2.5,
+        result=Result.LATE,
+    ),
 )
 OF_DATABASE = {
     "courier_accounts{state=active}": 3,
@@ -45,6 +52,10 @@ OF_DATABASE = {
     "courier_alerts_waiting": 4,
     "courier_workers{state=ready}": 2,
     "courier_workers{state=degraded}": 0,
+    "courier_canary_success": 0,
+    "courier_canary_seconds": 2.5,
+    "courier_canary_last_success_timestamp_seconds": 1795442700,
+    "courier_canary_last_look_timestamp_seconds": 1795442760,
 }
 OF_BROKER = {"courier_intake_waiting_events": 8, "courier_invalid_events": 3}
 
@@ -87,7 +98,7 @@ def test_names_types_and_labels_are_those_of_the_list() -> None:
     }
     of_a_worker = {Type.COUNTER, Type.HISTOGRAM}
     for each in named():
-        if each.scope is Scope.PLATFORM and not each.name.startswith("courier_canary_"):
+        if each.scope is Scope.PLATFORM:
             assert found[each.name] == ({*each.labels}, each.help)
         assert each.type not in of_a_worker or each.name not in found
 
@@ -97,6 +108,15 @@ def test_openmetrics_own_parser_takes_all_of_it() -> None:
     _, text = metrics.scrape("application/openmetrics-text")
     found = {family.name: family.type for family in open_families(text.decode())}
     assert found["courier_queued_age_seconds"] == "gaugehistogram"
+
+
+def test_a_canary_that_is_off_has_no_gauges_and_one_that_has_never_run_is_no_success() -> None:
+    off = told(lambda: replace(FIGURES, canary=None))
+    assert not [name for name in off if "canary" in name]
+    fresh = told(lambda: replace(FIGURES, canary=CanaryStatus()))
+    assert fresh["courier_canary_success"] == 0
+    assert fresh["courier_canary_last_look_timestamp_seconds"] == 0
+    assert "courier_canary_seconds" not in fresh
 
 
 def test_without_the_database_its_numbers_are_left_out_and_that_is_told() -> None:

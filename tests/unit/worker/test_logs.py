@@ -16,8 +16,10 @@ from pydantic import SecretStr
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
+from consumers.ledger import Result
 from consumers.observe import (
     AccountChanged,
+    CanaryEnded,
     EventTaken,
     FileEnded,
     FilesDiscarded,
@@ -46,6 +48,7 @@ ONE_OF_EACH = (
     FileEnded("delivered", "acme", "r1", 3.5),
     AccountChanged("acme", "active", 0),
     FilesDiscarded("acme", 3),
+    CanaryEnded("canary", "canary-canary-1", Result.OK, 3.5),
     Trouble("mongodb", "away"),
     ProgramFailed("writing", KeyError("227"), "acme", "r1"),
     AlertTried("sent", "acme:3"),
@@ -140,6 +143,11 @@ def events(stream: io.StringIO) -> list[dict[str, Any]]:
             FilesDiscarded("acme", 3),
             "warning",
             {"event": "files_discarded", "account_id": "acme", "files": 3},
+        ),
+        (
+            CanaryEnded("canary", "c1", Result.WRONG, 3.5, "1000 bytes of 16044"),
+            "warning",
+            {"event": "canary_ended", "result": "wrong", "words": "1000 bytes of 16044"},
         ),
         (
             Trouble("rabbitmq", "Connection refused"),

@@ -17,8 +17,10 @@ from prometheus_client.registry import Collector
 
 from alerts.outbox import AlertTried
 from config.accounts import Protocol
+from consumers.ledger import Result
 from consumers.observe import (
     AccountChanged,
+    CanaryEnded,
     EventTaken,
     FileEnded,
     LoggedIn,
@@ -31,6 +33,7 @@ from transports.errors import Kind
 from worker.metric_files import ProcessCounts
 from worker.metric_names import Scope, named
 from worker.metrics import Metrics
+from worker.observers import not_of_files
 
 open_families: Any = openmetrics.text_string_to_metric_families
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -69,9 +72,7 @@ def test_names_types_and_labels_are_those_of_the_list() -> None:
     listed = {
         each.name: (each.type.value, {*each.labels}, each.help)
         for each in named()
-        if each.scope is Scope.PROCESS
-        and not each.name.endswith("_up")
-        and not each.name.startswith("courier_canary_")
+        if each.scope is Scope.PROCESS and not each.name.endswith("_up")
     }
     assert found == listed
 
@@ -352,3 +353,15 @@ def test_processes_that_have_ended_keep_their_counts_and_lose_their_gauges_and_f
     assert len(list(tmp_path.iterdir())) == 6  # two of the ended ones, four of the one that lives
     counts.retire(pids[0])  # again: nothing is there
     assert read(told.render()) == after
+
+
+def test_files_of_the_canary_are_in_no_figure_but_its_own() -> None:
+    told = metrics()
+    hears = not_of_files("canary", told.observe)
+    hears(FileEnded("delivered", "canary", "canary-canary-1", 400.0))
+    hears(FileEnded("delivered", "acme", "one", 1.0))
+    hears(CanaryEnded("canary", "canary-canary-1", Result.LATE, 400.0))
+    assert value(told, "courier_files_total", outcome="delivered") == 1
+    assert value(told, "courier_delivery_seconds_count") == 1
+    assert value(told, "courier_canary_runs_total", result="late") == 1
+    assert value(told, "courier_canary_runs_total", result="ok") == 0
