@@ -1,11 +1,9 @@
 """The e-mail that says that an account's recordings go elsewhere from now on. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from email.message import EmailMessage
-from typing import Any
 
 from alerts import message
+from alerts.facts import mail
 from config.notices import SettingsNotice
 
 SUBJECT = "FTP Settings Changed"
@@ -19,16 +17,6 @@ You are told because this address was among its Email Alerts. If this was intend
 nothing that you have to do; if not, tell the administrator of your account or your service \
 provider at once.
 """
-
-
-def to_document(notice: SettingsNotice) -> dict[str, Any]:
-    """The facts as MongoDB stores them."""
-    return {**asdict(notice), "recipients": list(notice.recipients)}
-
-
-def from_document(document: Mapping[str, Any]) -> SettingsNotice:
-    """The facts read back from MongoDB."""
-    return SettingsNotice(**{**document, "recipients": tuple(document["recipients"])})
 
 
 def compose(notice: SettingsNotice, *, sender: str, platform: str) -> EmailMessage:
@@ -45,11 +33,10 @@ def compose(notice: SettingsNotice, *, sender: str, platform: str) -> EmailMessa
         actor=message.one_line(notice.actor),
         changes="\n".join(_line(notice, title) for title in notice.before),
     )
-    return message.make(
+    return mail(
+        notice,
         sender=sender,
-        to=notice.recipients,
         subject=SUBJECT,
-        at=notice.at,
         key=f"{notice.account_id}\n{notice.key}\nsettings",
         text=text,
     )

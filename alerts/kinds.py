@@ -4,12 +4,14 @@ from email.message import EmailMessage
 from typing import Any
 
 from alerts import changed, confirmation, recovery, suspension
+from alerts.facts import from_document, to_document
 from alerts.recovery import Recovery
 from alerts.suspension import Suspension
 from config.mail_links import MailLinks, Recipient
 from config.notices import SettingsNotice
 
 CONFIRMATION = "confirmation"
+DIGEST = "digest"
 
 Document = dict[str, Any]
 
@@ -17,12 +19,12 @@ Document = dict[str, Any]
 def described(alert: Suspension | Recovery | SettingsNotice) -> tuple[str, Document]:
     """The alert's id, and what is stored of it."""
     if isinstance(alert, SettingsNotice):
-        facts = {"kind": "settings", "facts": changed.to_document(alert)}
+        facts = {"kind": "settings", "facts": to_document(alert)}
         return f"{alert.account_id}:settings:{alert.key}", facts
     alert_id = f"{alert.account_id}:{alert.number}"
     if isinstance(alert, Recovery):
-        return f"{alert_id}:recovery", {"kind": "recovery", "facts": recovery.to_document(alert)}
-    return alert_id, {"kind": "suspension", "facts": suspension.to_document(alert)}
+        return f"{alert_id}:recovery", {"kind": "recovery", "facts": to_document(alert)}
+    return alert_id, {"kind": "suspension", "facts": to_document(alert)}
 
 
 def compose(document: Document, links: MailLinks, *, sender: str, platform: str) -> EmailMessage:
@@ -31,10 +33,10 @@ def compose(document: Document, links: MailLinks, *, sender: str, platform: str)
     who = {"sender": sender, "platform": platform}
     match document["kind"]:
         case "suspension":
-            return suspension.compose(suspension.from_document(facts), **who)
+            return suspension.compose(from_document(Suspension, facts), **who)
         case "recovery":
-            return recovery.compose(recovery.from_document(facts), **who)
+            return recovery.compose(from_document(Recovery, facts), **who)
         case "settings":
-            return changed.compose(changed.from_document(facts), **who)
+            return changed.compose(from_document(SettingsNotice, facts), **who)
     recipient = Recipient(**facts)
     return confirmation.compose(recipient, document["at"], links.url(recipient), **who)

@@ -1,12 +1,11 @@
 """The e-mail that says that an account delivers again, for those who have asked for it. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Any
 
 from alerts import message
+from alerts.facts import mail
 
 SUBJECT = "FTP Suspension Ended"
 
@@ -51,16 +50,6 @@ class Recovery:
     at: datetime
 
 
-def to_document(recovery: Recovery) -> dict[str, Any]:
-    """The facts as MongoDB stores them."""
-    return {**asdict(recovery), "recipients": list(recovery.recipients)}
-
-
-def from_document(document: Mapping[str, Any]) -> Recovery:
-    """The facts read back from MongoDB."""
-    return Recovery(**{**document, "recipients": tuple(document["recipients"])})
-
-
 def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:
     """The customer's e-mail about the end of one outage.
 
@@ -82,14 +71,7 @@ def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:
         are="is" if recovery.queued == 1 else "are",
         returning=recovery.returning,
     )
-    return message.make(
-        sender=sender,
-        to=recovery.recipients,
-        subject=SUBJECT,
-        at=recovery.at,
-        key=_key(recovery),
-        text=text,
-    )
+    return mail(recovery, sender=sender, subject=SUBJECT, key=_key(recovery), text=text)
 
 
 def _key(recovery: Recovery) -> str:

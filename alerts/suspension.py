@@ -5,12 +5,12 @@ Settings", Alerts); what follows below is ours.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Any
 
 from alerts import message
+from alerts.facts import mail
 
 SUBJECT = "FTP Suspension Alert"
 DIGEST_ROWS = 500
@@ -77,16 +77,6 @@ class Suspension:
     """When the outage began, where the account is told of it once and then daily."""
 
 
-def to_document(suspension: Suspension) -> dict[str, Any]:
-    """The facts as MongoDB stores them."""
-    return {**asdict(suspension), "recipients": list(suspension.recipients)}
-
-
-def from_document(document: dict[str, Any]) -> Suspension:
-    """The facts read back from MongoDB."""
-    return Suspension(**{**document, "recipients": tuple(document["recipients"])})
-
-
 def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessage:
     """The customer's e-mail about one suspension.
 
@@ -108,14 +98,7 @@ def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessa
         advice=message.one_line(suspension.advice, message.MAX_WORDS),
         reminder=_reminder(suspension),
     )
-    return message.make(
-        sender=sender,
-        to=suspension.recipients,
-        subject=SUBJECT,
-        at=suspension.at,
-        key=_key(suspension),
-        text=text,
-    )
+    return mail(suspension, sender=sender, subject=SUBJECT, key=_key(suspension), text=text)
 
 
 def compose_digest(

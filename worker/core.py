@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pymongo.database import Database
 
-from alerts.outbox import AlertTried, Outbox
+from alerts.outbox import Outbox
+from alerts.relay import AlertTried
 from config.alert_addresses import AlertAddresses
 from config.directory import Directory
 from config.mail_links import MailLinks

@@ -14,7 +14,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from alerts.outbox import AlertTried
+from alerts.relay import AlertTried
 from consumers.ledger import Result
 from consumers.observe import (
     AccountChanged,

@@ -26,7 +26,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from alerts.outbox import AlertTried
+from alerts.relay import AlertTried
 from config.accounts import Protocol
 from consumers.ledger import CRASH_LOOP, Result
 from consumers.observe import (

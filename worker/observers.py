@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from alerts.outbox import AlertTried
+from alerts.relay import AlertTried
 from consumers.observe import FileEnded, Observation
 
 Told = TypeVar("Told")

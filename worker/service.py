@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pymongo
 from pymongo.errors import PyMongoError
 
-from alerts.outbox import AlertTried
+from alerts.relay import AlertTried
 from config.settings import Settings
 from consumers.alerting import send_alerts
 from consumers.broker import Broker

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts import recovery, suspension
+from alerts.facts import from_document
 from alerts.recovery import Recovery
 from alerts.suspension import Suspension
 from config.accounts import Account, AlertFrequency
@@ -49,9 +49,9 @@ class PendingAlerts(States):
         for row in rows:
             for alert in row["run"]["alerts"]:
                 kind = alert.pop("kind", None)
-                read = suspension.from_document if kind is None else recovery.from_document
+                read: type[Suspension | Recovery] = Suspension if kind is None else Recovery
                 try:
-                    pending = read(alert)
+                    pending = from_document(read, alert)
                 except Exception as error:  # noqa: BLE001 - the others are to be told
                     faults.append(error)
                 else:

@@ -129,8 +129,10 @@ def test_no_words_of_a_server_have_the_password_in_them(tmp_path: Path, before: 
     with RawSftpServer(tmp_path, refuse) as server:
         customer = server.customer
         words = before + customer.password.encode()
-        session = open_session(customer)
-        with pytest.raises(TransferError) as refused:
+        with (
+            contextlib.closing(open_session(customer)) as session,
+            pytest.raises(TransferError) as refused,
+        ):
             session.put([b"x"], "call.part")
         assert customer.password[:6] not in refused.value.words
         server.greeting = b"Hello " + customer.password.encode()

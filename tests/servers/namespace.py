@@ -8,20 +8,18 @@ server together with it.
 import ctypes
 import os
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from deploy.local.customers import CustomerServer
 from deploy.local.install import program
 from deploy.local.packages import unpacked
-from deploy.local.processes import Child, ServiceError, free_port, listens, wait_until
+from deploy.local.processes import Child, ServiceError, free_port
+from tests.servers.child import ChildServer
 
 LOOPBACK = "127.0.0.1"
 _UID = 61_001
-_START_SECONDS = 60.0
 
 # $1: the test's files; $2: the customer's folder; $3: its name in here; the rest: the server.
 _ENTER = """
@@ -52,15 +50,15 @@ session required pam_permit.so
 """
 
 
-class NamespacedServer(ABC):
-    """Starts and stops on one port; `stop` cuts the sessions that are open."""
+class NamespacedServer(ChildServer):
+    """Its user is one of the test's own making."""
 
     def __init__(self, folder: Path, package: str, server: str, home: str) -> None:
         """`home`: the name that the server gives to the customer's folder."""
         self.folder = folder
         self.username = "customer"
         self.password = secrets.token_urlsafe(12)
-        self.port = free_port()
+        self._port = free_port()
         self.root = folder / "home"
         self.log = folder / f"{server}.log"
         self.program = _program(server, package)
@@ -68,7 +66,11 @@ class NamespacedServer(ABC):
         self.root.mkdir(parents=True)
         os.chown(self.root, _UID, _UID)
         self._write_users()
-        self._child: Child | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
 
     @property
     @abstractmethod
@@ -93,47 +95,8 @@ class NamespacedServer(ABC):
             home=self._home,
         )
 
-    def start(self) -> None:
-        """Start it and wait until it listens. Raises `ServiceError` after 60 s."""
-        child = self._child = Child(type(self).__name__, self._namespaced(), self.log)
-        child.start()
-
-        def ready() -> bool:
-            child.check()
-            return listens(self.port)
-
-        try:
-            wait_until(
-                ready,
-                _START_SECONDS,
-                f"{type(self).__name__} did not listen within {_START_SECONDS:.0f} s.",
-            )
-        except ServiceError:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """End it with all its sessions; the port is free on return."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
-            wait_until(
-                lambda: not listens(self.port),
-                _START_SECONDS,
-                f"{type(self).__name__} still listens after it was stopped.",
-            )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def _new_child(self) -> Child:
+        return Child(type(self).__name__, self._namespaced(), self.log)
 
     def _namespaced(self) -> list[str]:
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]

@@ -7,7 +7,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from pymongo.database import Database
 
-from alerts.outbox import AlertTried, Outbox
+from alerts.outbox import Outbox
+from alerts.relay import AlertTried
 from config.alert_addresses import AlertAddresses
 from config.mail_links import MailLinks
 from config.tls import Endpoint

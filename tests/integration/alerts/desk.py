@@ -7,7 +7,8 @@ from typing import Any
 
 from pymongo.database import Database
 
-from alerts.outbox import DAY, AlertTried, Outbox
+from alerts.outbox import Outbox
+from alerts.relay import DAY, AlertTried
 from tests.unit.alerts.facts import EXAMPLE
 
 ONCALL = ("oncall@platform.example",)

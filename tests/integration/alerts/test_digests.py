@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from alerts import outbox as outbox_module
-from alerts import smtp
+from alerts import relay, smtp
 from alerts.outbox import DIGEST_SECONDS, Outbox
 from alerts.smtp import Refusal
 from config.tls import Endpoint
@@ -61,7 +60,7 @@ def test_an_oncall_that_is_refused_does_not_keep_digests_from_the_others(
         smtp.send(message, server, recipients[:1])
         return tuple(Refusal(one, "450 later", permanent=False) for one in recipients[1:])
 
-    monkeypatch.setattr(outbox_module, "send", send_to_first)
+    monkeypatch.setattr(relay, "send", send_to_first)
     desk = open_desk(*ONCALL, "away@platform.example")
     desk.outbox.store(suspension(recipients=()))
     assert desk.outbox.send_due() == 1

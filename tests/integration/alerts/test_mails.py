@@ -1,7 +1,7 @@
 """What a mail says, to the letter, and to whom."""
 
-from alerts.outbox import AlertTried
 from alerts.personal import common
+from alerts.relay import AlertTried
 from alerts.suspension import Suspension, compose
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import Open

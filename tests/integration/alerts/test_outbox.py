@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from alerts import delivery, smtp
-from alerts import outbox as outbox_module
-from alerts.outbox import CLAIM_SECONDS, DAY, Outbox
+from alerts import delivery, relay, smtp
+from alerts.relay import CLAIM_SECONDS, DAY
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import LATER, ONCALL, Desk, Open
 from tests.unit.alerts.facts import EXAMPLE, suspension
@@ -110,14 +109,14 @@ def test_an_email_that_makes_the_program_fail_holds_up_none_of_the_others_and_is
     open_desk: Open, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = open_desk()
-    compose = Outbox._compose
+    compose = relay.Relay._compose
 
-    def broken(outbox: Outbox, document: dict[str, Any]) -> EmailMessage:
+    def broken(sending: relay.Relay, document: dict[str, Any]) -> EmailMessage:
         if document["facts"]["account_id"] == "poison":
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
-        return compose(outbox, document)
+        return compose(sending, document)
 
-    monkeypatch.setattr(Outbox, "_compose", broken)
+    monkeypatch.setattr(relay.Relay, "_compose", broken)
     for name in ("poison", "a", "b"):
         desk.outbox.store(suspension(account_id=name, recipients=(f"it@{name}.example",)))
     with pytest.raises(UnicodeEncodeError):
@@ -221,7 +220,7 @@ def test_a_refused_alert_does_not_hold_up_the_others(open_desk: Open, smtp_sink:
 def test_a_round_ends_so_that_a_worker_can_stop(
     open_desk: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "ROUND", 2)
+    monkeypatch.setattr(relay, "ROUND", 2)
     desk = open_desk()
     for number in range(3):
         desk.outbox.store(suspension(number=number))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from alerts.changed import SUBJECT, compose, from_document, to_document
+from alerts.changed import SUBJECT, compose
+from alerts.facts import from_document, to_document
 from config.ftp_settings import FtpSettings, Protocol
 from config.notices import SettingsNotice, notice_facts
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER
@@ -79,7 +80,7 @@ def test_no_field_adds_a_line() -> None:
 
 
 def test_the_facts_are_read_back_as_they_were_stored() -> None:
-    assert from_document(to_document(NOTICE)) == NOTICE
+    assert from_document(SettingsNotice, to_document(NOTICE)) == NOTICE
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import suspension
+from alerts.facts import from_document, to_document
 from alerts.message import span
-from alerts.recovery import Recovery, compose, from_document, to_document
+from alerts.recovery import Recovery, compose
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, RECOVERY, SENDER
 
 BODY = """\
@@ -84,7 +85,7 @@ def test_another_recovery_is_another_message(changes: dict[str, Any]) -> None:
 
 
 def test_stored_facts_are_read_back_as_they_were() -> None:
-    assert from_document(to_document(RECOVERY)) == RECOVERY
+    assert from_document(Recovery, to_document(RECOVERY)) == RECOVERY
 
 
 TEXT_FIELDS = [

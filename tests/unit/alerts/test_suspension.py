@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.facts import from_document, to_document
 from alerts.message import duration, one_line, usable
 from alerts.suspension import (
     DIGEST_ROWS,
     Suspension,
     compose,
     compose_digest,
-    from_document,
-    to_document,
 )
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER, suspension
 
@@ -101,7 +100,7 @@ def test_of_an_outage_that_is_told_once_the_reader_learns_when_to_hear_again() -
 def test_facts_stored_before_outages_were_known_are_read() -> None:
     document = to_document(EXAMPLE)
     del document["outage_since"]
-    assert from_document(document) == EXAMPLE
+    assert from_document(Suspension, document) == EXAMPLE
 
 
 def test_times_are_told_in_utc_wherever_they_come_from() -> None:
@@ -213,7 +212,7 @@ def test_no_field_adds_a_header_or_a_line(name: str, value: str) -> None:
 def test_stored_facts_are_read_back_as_they_were() -> None:
     document = to_document(EXAMPLE)
     assert document["recipients"] == ["it@customer.example", "ops@customer.example"]
-    assert from_document(document) == EXAMPLE
+    assert from_document(Suspension, document) == EXAMPLE
 
 
 def test_the_digest_has_one_row_an_account_with_its_latest_suspension() -> None:
@@ -295,4 +294,4 @@ def test_below_the_last_words_stands_who_said_them_where_it_was_not_the_server(
 def test_a_suspension_stored_before_that_was_known_is_still_read() -> None:
     document = to_document(suspension())
     del document["said_by"]
-    assert from_document(document).said_by == ""
+    assert from_document(Suspension, document).said_by == ""

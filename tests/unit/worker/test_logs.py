@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from alerts.outbox import AlertTried
+from alerts.relay import AlertTried
 from config.accounts import Protocol
 from consumers.ledger import Result
 from consumers.observe import (

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from alerts.outbox import AlertTried
+from alerts.relay import AlertTried
 from config.accounts import Protocol
 from consumers.ledger import Result
 from consumers.observe import (

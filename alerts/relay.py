@@ -1,0 +1,245 @@
+"""Sends the e-mails that are due of the outbox: the half that speaks to the SMTP server."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from functools import partial
+from typing import Any, Literal
+
+from pymongo import ReturnDocument
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from alerts import kinds
+from alerts.delivery import Delivery
+from alerts.facts import from_document
+from alerts.kinds import CONFIRMATION, DIGEST
+from alerts.message import one_line
+from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
+from alerts.suspension import Suspension, compose_digest
+
+CLAIM_SECONDS = 300
+"""After this long an e-mail that a process began to send is due again: the process is dead."""
+ROUND = 50
+"""Most e-mails in one call of `send_due`, so that a worker that is to stop can."""
+AWAY_SECONDS = 60
+"""Longest time for which an SMTP server that does not answer is left alone."""
+DAY = 86_400
+_EVERY_MINUTE = 120
+"""Tries within about two hours; a mailbox that is still full then is asked less often."""
+_SERVER = ":server"
+_MAX_WORDS = 500
+_FAULT = "A fault of the program at sending it: this was reported"
+_REACHED = {"$ifNull": ["$reached", "$$NOW"]}
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AlertTried:
+    """An e-mail was handed over, or was not; `words` are the SMTP server's about a refusal."""
+
+    outcome: Literal["sent", "failed"]
+    alert_id: str
+    words: str | None = None
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Raises pymongo's errors where MongoDB is away. Any number of processes may relay at once."""
+
+    alerts: Collection[Document]
+    delivery: Delivery
+    observe: Callable[[AlertTried], None]
+    sender: str
+    platform: str
+
+    def send_due(self) -> int:
+        """Send what is due, at most `ROUND` e-mails; the number that were taken by the server.
+
+        Never raises for the SMTP server's sake: what it did not take stays and is due later. An
+        e-mail that makes the program fail is one that was not taken: what it raised is raised once
+        the others are on their way.
+        """
+        sent = 0
+        fault: Exception | None = None
+        for _ in range(ROUND):
+            document = None if self._is_server_away() else self._claim()
+            if document is None:
+                break
+            if not self._admit(document):
+                continue
+            try:
+                refused = self._send(document)
+            except ServerAway as failure:
+                self._release(document, failure)
+            except DeliveryFailed as failure:
+                self._refused(document, document["remaining"], failure)
+            except PyMongoError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one e-mail must not hold up the others
+                fault = fault or error
+                self._refused(document, document["remaining"], DeliveryFailed(_FAULT))
+            else:
+                self._accepted(document, refused)
+                sent += 1
+        if fault is not None:
+            raise fault
+        return sent
+
+    def _claim(self) -> Document | None:
+        return self.alerts.find_one_and_update(
+            {"state": "waiting", "$expr": {"$lte": ["$due", "$$NOW"]}},
+            [{"$set": {"tries": {"$add": ["$tries", 1]}, "due": after(CLAIM_SECONDS)}}],
+            sort=[("due", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def _admit(self, document: Document) -> bool:
+        """Whether somebody is left who gets the e-mail; the on-call always does."""
+        account_id = _account_of(document)
+        if account_id is None or document.get("admitted"):
+            return True
+        admitted = self.delivery.admit(account_id, document["remaining"])
+        document["remaining"] = admitted.recipients
+        over = {"state": "left-out", "finished": "$$NOW", "due": "$$REMOVE"}
+        self._update(
+            document,
+            {
+                "admitted": True,
+                "remaining": {"$literal": admitted.recipients},
+                "left_out": {"$literal": admitted.left_out},
+                **({} if admitted.recipients else over),
+            },
+        )
+        return bool(admitted.recipients)
+
+    def _send(self, document: Document) -> Sequence[Refusal]:
+        account_id = _account_of(document)
+        if account_id is None:
+            return send(self._compose(document), self.delivery.smtp, document["remaining"])
+
+        def note(rest: Sequence[str]) -> None:
+            values = {"remaining": {"$literal": [*rest]}, "due": after(CLAIM_SECONDS)}
+            self._update(document, values)
+
+        recipients: list[str] = document["remaining"]
+        return self.delivery.send(account_id, recipients, partial(self._compose, document), note)
+
+    def _compose(self, document: Document) -> EmailMessage:
+        who = {"sender": self.sender, "platform": self.platform}
+        if document["kind"] != DIGEST:
+            return kinds.compose(document, self.delivery.links, **who)
+        members = self.alerts.find({"_id": {"$in": document["members"]}})
+        return compose_digest(
+            [from_document(Suspension, member["facts"]) for member in members],
+            to=document["to"],
+            at=document["at"],
+            **who,
+        )
+
+    def _accepted(self, document: Document, refused: Sequence[Refusal]) -> None:
+        self._server_answered()
+        words = one_line("; ".join(f"{one.address}: {one.words}" for one in refused), _MAX_WORDS)
+        later = [one.address for one in refused if not one.permanent]
+        if later:
+            self._postpone(document, later, DeliveryFailed(words), is_reached=True)
+        else:
+            self._finish(document, words)
+        self.observe(AlertTried("sent", document["_id"], words or None))
+
+    def _refused(self, document: Document, remaining: list[str], failure: DeliveryFailed) -> None:
+        self._server_answered()
+        self._postpone(document, remaining, failure)
+        self.observe(AlertTried("failed", document["_id"], failure.words))
+
+    def _finish(self, document: Document, words: str) -> None:
+        self._update(
+            document,
+            {
+                "state": "sent",
+                "finished": "$$NOW",
+                "reached": _REACHED,
+                "due": "$$REMOVE",
+                "remaining": [],
+                "last_error": {"$literal": words} if words else "$$REMOVE",
+            },
+        )
+
+    def _postpone(
+        self,
+        document: Document,
+        remaining: list[str],
+        failure: DeliveryFailed,
+        *,
+        is_reached: bool = False,
+    ) -> None:
+        delay, patience = _patience(document["refusals"], permanent=failure.permanent)
+        since = {"$ifNull": ["$refused_at", "$$NOW"]}
+        is_over = {"$gte": [{"$subtract": ["$$NOW", since]}, patience * 1000]}
+        self._update(
+            document,
+            {
+                "state": {"$cond": [is_over, "failed", "waiting"]},
+                "finished": {"$cond": [is_over, "$$NOW", "$$REMOVE"]},
+                "due": {"$cond": [is_over, "$$REMOVE", after(delay)]},
+                "reached": _REACHED if is_reached else "$reached",
+                "refused_at": since,
+                "refusals": {"$add": ["$refusals", 1]},
+                "remaining": {"$literal": remaining},
+                "last_error": {"$literal": failure.words},
+            },
+        )
+
+    def _release(self, document: Document, failure: ServerAway) -> None:
+        """Leave the server alone for a while: the e-mail is not the reason, and none would go."""
+        self._update(document, {"due": "$$NOW", "last_error": {"$literal": failure.words}})
+        failures: Document = {"$ifNull": ["$failures", 0]}
+        pause = {"$min": [AWAY_SECONDS, {"$pow": [2, {"$min": [failures, 10]}]}]}
+        until = {"$add": ["$$NOW", {"$multiply": [1000, pause]}]}
+        with contextlib.suppress(DuplicateKeyError):  # another process says the same just now
+            self.alerts.update_one(
+                {"_id": _SERVER},
+                [{"$set": {"until": until, "failures": {"$add": [failures, 1]}}}],
+                upsert=True,
+            )
+        self.observe(AlertTried("failed", document["_id"], failure.words))
+
+    def _update(self, document: Document, values: Document) -> None:
+        """Change the e-mail, unless another process has claimed it since."""
+        self.alerts.update_one(
+            {"_id": document["_id"], "tries": document["tries"]}, [{"$set": values}]
+        )
+
+    def _is_server_away(self) -> bool:
+        away = {"_id": _SERVER, "$expr": {"$gt": ["$until", "$$NOW"]}}
+        return self.alerts.find_one(away, {"_id": 1}) is not None
+
+    def _server_answered(self) -> None:
+        self.alerts.update_one({"_id": _SERVER, "failures": {"$gt": 0}}, {"$set": {"failures": 0}})
+
+
+def _account_of(document: Document) -> str | None:
+    """Whose recipients are asked and limited; None: nobody's, as the operator's are not."""
+    if document["kind"] in {DIGEST, CONFIRMATION}:
+        return None
+    account_id: str = document["facts"]["account_id"]
+    return account_id
+
+
+def _patience(refusals: int, *, permanent: bool) -> tuple[int, int]:
+    """Seconds until recipients that were refused are tried again, and until they are given up.
+
+    RFC 5321 section 4.5.4.1 asks for four to five days where the refusal was a temporary one.
+    """
+    if permanent:
+        return 3600, DAY
+    if refusals < _EVERY_MINUTE:
+        return min(60, 2 ** min(refusals, 10)), 5 * DAY
+    return 900, 5 * DAY
+
+
+def after(seconds: int) -> Document:
+    """So many seconds from now, by the database's clock."""
+    return {"$add": ["$$NOW", seconds * 1000]}
