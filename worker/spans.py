@@ -29,7 +29,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
-from alerts.outbox import AlertTried
+from alerts.relay import AlertTried
 from config.tls import Trust
 from consumers.observe import (
     AccountChanged,
