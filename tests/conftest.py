@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import hypothesis
 import pika
 import pytest
+import structlog
 from pymongo import MongoClient
 
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
@@ -34,6 +35,17 @@ _VHOSTS_AT_ONCE = 25
 # Two busy cores make any deadline for one example fail now and then.
 hypothesis.settings.register_profile("courier", deadline=None)
 hypothesis.settings.load_profile("courier")
+
+
+# A traceback with the values of all names takes seconds to lay out: a test's session would rest.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -145,8 +157,15 @@ def mood() -> Mood:
 
 
 @pytest.fixture
-def customer(tmp_path: Path, mood: Mood) -> Iterator[AsyncSshServer]:
-    """A customer's SFTP server of that mood."""
+def customer(
+    tmp_path: Path, mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AsyncSshServer]:
+    """A customer's SFTP server of that mood.
+
+    It answers a channel's requests one after the other, and on a busy machine loopback looks far
+    away: a file whose renaming is held would hold the one that follows on its channel.
+    """
+    monkeypatch.setattr("consumers.login.ROUND_TRIP_FOR_ONE_MORE", 3600.0)
     with moody_server(tmp_path / "customer", mood) as server:
         yield server
 

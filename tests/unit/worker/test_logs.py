@@ -64,11 +64,12 @@ class Terminal(io.StringIO):
 def restored() -> Iterator[None]:
     root, transport = logging.getLogger(), logging.getLogger("paramiko.transport")
     handlers, level, transport_level = list(root.handlers), root.level, transport.level
+    configured = structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     transport.setLevel(transport_level)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 @pytest.fixture
