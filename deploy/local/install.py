@@ -45,7 +45,7 @@ def main() -> int:
         if with_tests:
             _say("Customers' servers", _have("Customers' servers", CUSTOMERS_SERVERS))
             _say("FTP servers", _unpack_servers())
-            _say("Servers of npm", _have_servers_of_npm())
+            _say("Servers of npm", _have_packages_of_npm())
             _say("Monitoring", _have("Monitoring", MONITORING))
             _say("Peers", _have("Peers", PEERS))
     except ServiceError as error:
@@ -107,11 +107,12 @@ def _unpack_servers() -> str:
     return f"{', '.join(group[0] for group in BESIDE_EACH_OTHER)} unpacked"
 
 
-def _have_servers_of_npm() -> str:
-    if not npm.installed():
-        _have("Servers of npm", {name: name for name in npm.PROGRAMS if not program(name)})
-        npm.install()
-    return f"{' and '.join(npm.servers())} installed"
+def _have_packages_of_npm() -> str:
+    for locked in (npm.SERVERS, npm.SCHEMAS):
+        if not locked.are_installed:
+            _have("Packages of npm", {name: name for name in npm.PROGRAMS if not program(name)})
+            locked.install()
+    return f"{' and '.join(npm.SERVERS.names + npm.SCHEMAS.names)} installed"
 
 
 def program(name: str) -> Path | None:

@@ -1,7 +1,9 @@
-"""Servers of npm, as a committed lock names them, in the ignored folder of the checkout."""
+"""Packages of npm for the tests, as committed locks name them, in the ignored folder of the
+checkout: servers that customers run, and schemas that documents of ours are checked against."""
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import packages
@@ -10,26 +12,45 @@ from deploy.local.processes import ServiceError
 
 PROGRAMS = {"nodejs": "node", "npm": "npm"}
 """Debian package -> the program."""
-MODULES = NPM / "node_modules"
-_WANTED = Path(__file__).with_name("npm_servers")
-_DONE = NPM / "installed.json"
-"""A copy of the lock that was installed, written last."""
 
 
-def servers() -> list[str]:
-    """The names of the servers' packages."""
-    return list(json.loads((_WANTED / "package.json").read_text())["dependencies"])
+@dataclass(frozen=True)
+class Locked:
+    """The packages of one lock: `wanted` has it, `folder` is where they are installed."""
+
+    wanted: Path
+    folder: Path
+
+    @property
+    def modules(self) -> Path:
+        return self.folder / "node_modules"
+
+    @property
+    def names(self) -> list[str]:
+        """The packages that are asked for by name."""
+        return list(json.loads((self.wanted / "package.json").read_text())["dependencies"])
+
+    @property
+    def are_installed(self) -> bool:
+        """Whether they are there, just as the lock names them."""
+        lock = (self.wanted / "package-lock.json").read_bytes()
+        return self._done.exists() and self._done.read_bytes() == lock
+
+    def install(self) -> None:
+        """Install them without running any script of theirs. Raises `ServiceError`."""
+        shutil.copytree(self.wanted, self.folder, dirs_exist_ok=True)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        if complaint := packages.run(command, self.folder):
+            raise ServiceError(f"npm could not install {' and '.join(self.names)} ({complaint}).")
+        shutil.copy2(self.wanted / "package-lock.json", self._done)
+
+    @property
+    def _done(self) -> Path:
+        """A copy of the lock that was installed, written last."""
+        return self.folder / "installed.json"
 
 
-def installed() -> bool:
-    """Whether they are there, just as the lock names them."""
-    return _DONE.exists() and _DONE.read_bytes() == (_WANTED / "package-lock.json").read_bytes()
-
-
-def install() -> None:
-    """Install them without running any script of theirs. Raises `ServiceError`."""
-    shutil.copytree(_WANTED, NPM, dirs_exist_ok=True)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    if complaint := packages.run(command, NPM):
-        raise ServiceError(f"npm could not install {' and '.join(servers())} ({complaint}).")
-    shutil.copy2(_WANTED / "package-lock.json", _DONE)
+_HERE = Path(__file__).parent
+SERVERS = Locked(_HERE / "npm_servers", NPM)
+SCHEMAS = Locked(_HERE / "npm_schemas", NPM / "schemas")
+MODULES = SERVERS.modules

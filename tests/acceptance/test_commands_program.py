@@ -14,6 +14,7 @@ def test_the_program_tells_its_version_commands_schema_and_a_new_key(courier: Pr
     for name in ("run", "check", "publish", "accounts", "dead-letters", "invalid", "status"):
         assert name in shown
     assert courier.ok("schema").json["title"] == "recording.ready"
+    assert courier.inside("schema", "--asyncapi").json["asyncapi"] == "3.0.0"
     Fernet(courier.ok("secrets", "generate").out.strip())
 
 

@@ -23,7 +23,7 @@ GROUPS = {
     "deliveries": "What became of each recording.",
     "dead-letters": "Recordings that used up their tries.",
     "invalid": "Events that could not be used.",
-    "schema": "Print the JSON Schema of the event.",
+    "schema": "Print the JSON Schema of the event, or an AsyncAPI document.",
     "users": "Who may sign in to the web console.",
     "tokens": "What programs authorize themselves with at the API.",
     "secrets": "Keys for the stored passwords.",
