@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING
 from consumers.ledger.arrivals import Arrivals
 from consumers.ledger.claims import Claims
 from consumers.ledger.endings import Endings
+from consumers.ledger.load import CAME_BACK
 from consumers.ledger.places import Places
 from consumers.ledger.records import Status
 from consumers.ledger.returns import Returns
@@ -43,6 +44,11 @@ class Deliveries(Arrivals, Claims, Places, Endings, Returns, View):
         self._rows.create_index(
             [("account_id", ASCENDING), ("casualty", ASCENDING)],
             partialFilterExpression={"casualty": {"$exists": True}},
+        )
+        self._rows.create_index(
+            [("account_id", ASCENDING), ("status", ASCENDING), ("created_at", ASCENDING)],
+            partialFilterExpression=CAME_BACK,
+            name="came_back",
         )
         self._rows.create_index(
             [("account_id", ASCENDING), ("lost.alone", ASCENDING)],

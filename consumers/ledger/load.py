@@ -18,6 +18,8 @@ from consumers.ledger.rows import count
 from consumers.policy import State
 
 PROBES = (State.SUSPENDED.value, State.PROBING.value)
+CAME_BACK: Document = {"was_dead": {"$exists": True}}
+"""Files that were dead letters in between: few, in an index of their own."""
 _HAS_SETTINGS: Document = {"$eq": [{"$type": "$settings"}, "object"]}
 _ACCOUNT: Document = {"parent": 1, "ftp_access": 1, "enabled": 1, "has_settings": _HAS_SETTINGS}
 
@@ -147,7 +149,8 @@ class Loads:
 
     def _overdue(self, pending: Iterable[_Pending], late: datetime, oldest: datetime | None) -> int:
         """Of accounts that were at work since before the oldest file all late ones, of others
-        those that arrived since then."""
+        those that arrived since then; what lay as a dead letter in between waited for that.
+        """
         if oldest is None or oldest >= late:
             return 0
         well = [each for each in pending if each.state == State.ACTIVE.value and not each.fails]
@@ -157,7 +160,9 @@ class Loads:
             for each in well
             if each.well_since is not None and oldest < each.well_since < late
         ]
-        return self._of(always, _created({"$lt": late})) + self._late_since(lately, late)
+        old = _created({"$lt": late})
+        came_back = self._of(always, {**old, **CAME_BACK})
+        return self._of(always, old) - came_back + self._late_since(lately, late)
 
     def _late_since(self, account_ids: Collection[str], late: datetime) -> int:
         if not account_ids:
@@ -165,7 +170,7 @@ class Loads:
         arrived_well = {"$gte": ["$created_at", "$$since"]}
         files = [
             {"$match": {"status": {"$in": WAITING}, **_created({"$lt": late})}},
-            {"$match": {"$expr": arrived_well}},
+            {"$match": {"$expr": arrived_well, "was_dead": {"$exists": False}}},
             {"$count": "n"},
         ]
         joined = {

@@ -115,6 +115,8 @@ class Claim:
     intent: Intent | None
     copy: int | None
     """Which `name (copy).ext` the intent reserved."""
+    was_dead: bool
+    """It lay as a dead letter until somebody, or the end of an outage, brought it back."""
     suspected: int
     """How often it has failed by the account, at a server that had taken the login, where others
     had to wait for it: as a probe for one."""
@@ -157,6 +159,7 @@ class Claim:
             parts=tuple(part for part in row["parts"] if part["start"] != start),
             intent=Intent(**row["intent"]) if row.get("intent") else None,
             copy=row.get("copy"),
+            was_dead=row.get("was_dead", False),
             suspected=row.get("suspected", 0),
             created_at=row["created_at"],
             body=row["event"].encode(),
@@ -232,7 +235,8 @@ class RunState:
         """Whether nothing but us can have kept the file waiting: its account has been at work
         without a failure since it arrived, and no try of it has failed."""
         unbroken = self.well_since is None or self.well_since <= claim.created_at
-        return unbroken and not (self.failures or claim.tries or claim.casualty)
+        was_tried = claim.tries or claim.was_dead or claim.casualty
+        return unbroken and not (self.failures or was_tried)
 
     def seconds_until(self, moment: datetime | None) -> float:
         """From the reading until the moment; 0 where it has passed or there is none."""

@@ -48,6 +48,7 @@ class Returns(Rows):
                         "not_before": None,
                         "dead_at": None,
                         "reason": None,
+                        "was_dead": True,
                     }
                 },
                 {"$unset": ["casualty", "lost"]},

@@ -16,7 +16,7 @@ from consumers.ledger import Document, Ledger, Load
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.states import _FRESH
-from tests.integration.ledger.rows import claimed, opened, uploaded
+from tests.integration.ledger.rows import claimed, dies, opened, uploaded
 from tests.integration.ledger.runs import (
     ACME,
     EPOCH,
@@ -175,6 +175,20 @@ def test_what_waits_for_a_suspended_a_failing_or_a_paused_account_is_not_overdue
 
 
 @pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("well_ago", [None, timedelta(minutes=30)])
+def test_what_has_come_back_from_the_dead_letters_is_not_overdue(
+    ledger: Ledger, files: Deliveries, database: Database[Document], well_ago: timedelta | None
+) -> None:
+    if well_ago:
+        well = database.command("hello")["localTime"] - well_ago
+        database["accounts"].update_one({"_id": ACME}, {"$set": {"run.well_since": well}})
+    before = load(ledger).overdue_files
+    dies(files, claimed(files, "minutes"))
+    assert files.revive("minutes")
+    assert load(ledger).overdue_files == before - 1
+
+
+@pytest.mark.usefixtures("late")
 def test_what_has_arrived_since_the_account_is_well_again_is_overdue(
     ledger: Ledger, database: Database[Document]
 ) -> None:
@@ -258,9 +272,11 @@ def test_ten_thousand_accounts_are_read_in_few_commands_and_by_indexes(
     scans = {command for command, plan in plans.items() if "COLLSCAN" in plan}
     assert len(scans) == 1, scans  # the one that counts accounts by their state, in one group
     assert "$group" in scans.pop()
-    counted = [plan for command, plan in plans.items() if command.startswith("{'count'")]
-    assert counted
-    assert not [plan for plan in counted if "FETCH" in plan]
+    counts = {command: plan for command, plan in plans.items() if command.startswith("{'count'")}
+    fetches = {command for command, plan in counts.items() if "FETCH" in plan}
+    [of_few] = [command for command in counts if "was_dead" in command]
+    assert fetches == {of_few}
+    assert "'came_back'" in plans[of_few]
 
 
 def _plan(database: Database[Document], command: dict[str, Any]) -> str:

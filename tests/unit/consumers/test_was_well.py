@@ -45,6 +45,7 @@ def run(**changes: Any) -> RunState:
         pytest.param(run(well_since=AFTER), claim(), False, id="it waited for its account"),
         pytest.param(run(failures=1), claim(), False, id="its account fails at this moment"),
         pytest.param(run(), claim(tries=1), False, id="a try of it has failed"),
+        pytest.param(run(), claim(was_dead=True), False, id="it lay as a dead letter"),
         pytest.param(
             run(), claim(claim={"was": "dead_lettered"}), False, id="an outage's dead letter"
         ),
