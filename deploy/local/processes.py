@@ -17,6 +17,7 @@ from typing import Protocol
 STOP_SECONDS = 20.0
 ELSEWHERE_SECONDS = 5.0
 """How long a server that somebody else runs may take to answer."""
+_OF_TESTS = "COURIER_TEST_"
 _PORTS_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -92,7 +93,7 @@ class Child:
             try:
                 return subprocess.Popen(
                     argv,
-                    env={**os.environ, **self.env},
+                    env={**inherited(), **self.env},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -134,6 +135,15 @@ class Elsewhere:
 
     def check(self) -> None:
         """Nothing is known of it but its address."""
+
+
+def inherited() -> dict[str, str]:
+    """What a child has of this process's environment.
+
+    That is all but what chooses the services of the tests: the program refuses names of settings
+    that it does not know.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OF_TESTS)}
 
 
 @cache
