@@ -92,7 +92,20 @@ def is_url(value: str, *schemes: str) -> bool:
     return True
 
 
+def _check_api(value: str) -> None:
+    parts = _split(value, ("http", "https"))
+    if parts.username is None or parts.password is None:
+        raise ValueError("must have a user and a password (user:password@)")
+    if parts.query:
+        raise ValueError(f"must have no options: {_FILES}")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(
+            "must not send a password without TLS beyond this machine: begin it with https://"
+        )
+
+
 AmqpUrl = _checked(_check_amqp)
+ManagementUrl = _checked(_check_api)
 MongodbUrl = _checked(_check_mongodb)
 SmtpUrl = _checked(_check_smtp)
 

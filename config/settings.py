@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from config import tls
 from config.accounts import ACCOUNT_ID, EmailAddress, Text
 from config.errors import SettingsError
-from config.service_urls import AmqpUrl, MongodbUrl, SmtpUrl, is_url
+from config.service_urls import AmqpUrl, ManagementUrl, MongodbUrl, SmtpUrl, is_url
 from config.tls import Endpoint, Trust
 
 PREFIX = "COURIER_"
@@ -136,6 +136,7 @@ class Settings(BaseSettings):
 
     amqp_url: Annotated[SecretStr, AmqpUrl] = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
     mongodb_url: Annotated[SecretStr, MongodbUrl] = SecretStr("mongodb://127.0.0.1:27017/courier")
+    rabbitmq_management_url: Annotated[SecretStr, ManagementUrl] | None = None
     smtp_url: Annotated[SecretStr, SmtpUrl] = SecretStr("smtp://127.0.0.1:25")
     tls_ca_file: File | None = None
     tls_cert_file: File | None = None
@@ -183,6 +184,12 @@ class Settings(BaseSettings):
     def rabbitmq(self) -> Endpoint:
         """Where RabbitMQ is: one node, or those of a cluster."""
         return Endpoint(self.amqp_url, self.trust)
+
+    @property
+    def rabbitmq_management(self) -> Endpoint | None:
+        """Where RabbitMQ's management API is, or None where it is not given."""
+        url = self.rabbitmq_management_url
+        return None if url is None else Endpoint(url, self.trust)
 
     @property
     def mongodb(self) -> Endpoint:

@@ -18,7 +18,7 @@ from consumers.canary import problem_of
 from consumers.ledger import Result
 from consumers.observe import Observation
 from consumers.presence import workers
-from worker import mongodb
+from worker import losses, mongodb
 from worker.core import Core, make_messaging
 from worker.exposure import exposures
 
@@ -49,6 +49,7 @@ def run_checks(core: Core) -> Iterator[Checked]:
             yield Checked(name, ok=True, detail=check(core))
         except Failed as failure:
             yield Checked(name, ok=False, detail=str(failure), advice=advice)
+    yield from _policies(core)
     for each in exposures(core.settings):
         yield Checked(each.name, ok=True, detail=each.detail, advice=each.advice, warning=True)
 
@@ -69,6 +70,17 @@ def _rabbitmq(core: Core) -> str:
     if refused:
         raise Failed("; ".join(dict.fromkeys(refused)))
     return f"{_place(core.settings.amqp_url)}, exchanges and queues stand, no right is missing"
+
+
+def _policies(core: Core) -> Iterator[Checked]:
+    """Warns of those that would lose messages."""
+    try:
+        with pymongo.timeout(SECONDS):
+            found = losses.losing(core)
+    except (BrokerAway, PyMongoError):
+        return  # which their own checks complain of
+    for words in found:
+        yield Checked("policies", ok=True, detail=words, advice=losses.ADVICE, warning=True)
 
 
 def _account_ids(core: Core) -> list[str]:

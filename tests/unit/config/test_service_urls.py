@@ -134,6 +134,26 @@ def test_on_this_machine_it_may_go_without(host: str) -> None:
     accepted("SMTP", f"smtp://u:{SECRET}@{host}:25")
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://a.example:15672", "must have a user and a password"),
+        (f"http://u:{SECRET}@a.example:15672", "https://"),
+        (f"https://u:{SECRET}@a.example?x=y", "must have no options"),
+        (f"amqp://u:{SECRET}@a.example", "begins with http:// or https://"),
+    ],
+)
+def test_the_management_api_is_asked_with_a_password_that_nobody_reads(
+    url: str, words: str
+) -> None:
+    assert words in refused("RABBITMQ_MANAGEMENT", url)
+
+
+@pytest.mark.parametrize("place", ["https://u:p@a.example/broker", "http://u:p@127.0.0.1:15672"])
+def test_where_the_management_api_is_may_be_given(place: str) -> None:
+    accepted("RABBITMQ_MANAGEMENT", place)
+
+
 def test_each_service_has_its_own_sentence() -> None:
     given = {"COURIER_AMQP_URL": "http://a", "COURIER_MONGODB_URL": "http://a"}
     with pytest.raises(SettingsError) as caught:
