@@ -23,8 +23,10 @@ from consumers.broker import BrokerAway, BrokerRefuses
 from consumers.depths import Depths, read_depths
 from consumers.ledger import ACCOUNT_STATES, CanaryStatus, Load, Result, Totals
 from consumers.presence import workers
+from worker import losses
 from worker import metric_names as names
 from worker.core import Core, make_outbox
+from worker.exposure import exposures
 from worker.logs import LogObserver
 from worker.metric_names import Named
 
@@ -38,6 +40,7 @@ STALE_SECONDS = 60.0
 """Older numbers are not told any more, while a reading goes on."""
 LATE_SECONDS = 300.0
 """A file that waits longer, and need not, is overdue."""
+WARNED_OF = ("sources", "user", "networks", "metadata", "policies")
 WORKER_STATES = ("starting", "ready", "degraded", "stopping")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -58,6 +61,8 @@ class Figures:
     alerts_waiting: int
     workers: Mapping[str, int]
     """How many there are, by how they are."""
+    policies: int
+    """How many policies at RabbitMQ would lose messages."""
     canary: CanaryStatus | None = None
     """None where it is off."""
 
@@ -105,7 +110,14 @@ class Source(Generic[T]):
 class PlatformGauges(Collector):
     """The gauges; those of what is away are left out, and that it is away is told."""
 
-    def __init__(self, figures: Callable[[], Figures], depths: Callable[[], Depths]) -> None:
+    def __init__(
+        self,
+        figures: Callable[[], Figures],
+        depths: Callable[[], Depths],
+        warnings: Mapping[str, int],
+    ) -> None:
+        """`warnings`: how many there are of the settings, by what they are about."""
+        self._warnings = warnings
         self._figures = Source(figures)
         self._depths = Source(depths)
 
@@ -122,10 +134,12 @@ class PlatformGauges(Collector):
                     core.ledger.load(AGES, LATE_SECONDS),
                     waiting(),
                     Counter(each.state for each in workers(core.database)),
+                    len(losses.known(core.database)),
                     core.ledger.canary.status(canary) if canary is not None else None,
                 )
 
-        return cls(figures, lambda: read_depths(core.settings.rabbitmq))
+        warnings = Counter(each.name for each in exposures(core.settings))
+        return cls(figures, lambda: read_depths(core.settings.rabbitmq), warnings)
 
     def describe(self) -> list[Metric]:
         """Nothing: registering must not ask anybody."""
@@ -141,6 +155,8 @@ class PlatformGauges(Collector):
             yield from _of_files(figures)
             yield _by(names.WORKERS, WORKER_STATES, figures.workers)
             yield _gauge(names.ALERTS_WAITING, figures.alerts_waiting)
+            warnings = {**self._warnings, "policies": figures.policies}
+            yield _by(names.CONFIGURATION_WARNINGS, WARNED_OF, warnings)
             if figures.canary is not None:
                 yield from _of_canary(figures.canary)
         if depths is not None and depths.intake is not None:

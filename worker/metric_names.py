@@ -182,6 +182,13 @@ INTAKE_WAITING = _whole(
 INVALID_EVENTS = _whole(
     "courier_invalid_events", "Events that lie in recordings.invalid until somebody sees to them."
 )
+CONFIGURATION_WARNINGS = _whole(
+    "courier_configuration_warnings",
+    "What `courier check` warns of: files and networks that are open to more than may be meant, "
+    "as the program that is scraped has them, and policies at RabbitMQ that would lose messages, "
+    "as a worker found them within the hour.",
+    about="`sources`, `user`, `networks`, `metadata`, `policies`",
+)
 CANARY_RUNS = _counter(
     "courier_canary_runs_total",
     "Runs of the canary (COURIER_CANARY_ACCOUNT), each counted once: delivered and read back as it "

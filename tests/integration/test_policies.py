@@ -135,20 +135,6 @@ def test_a_queue_that_refuses_messages_is_found(
     assert ready.startswith("a queue recordings.ready keeps ")
 
 
-def test_a_queue_that_is_deleted_while_it_is_tried_is_found(
-    rabbitmq: Endpoint, administrator: Policies, services: Services
-) -> None:
-    """RabbitMQ looks every 5 seconds which queues have expired, here more often."""
-    administrator.set(policy(r"^deliveries\.", operator=True, expires=100))
-    tick = "application:set_env(rabbit, quorum_tick_interval, {}), ok."
-    services.rabbitmq.evaluate(tick.format(100))
-    try:
-        (deliveries,) = policy_probe.losing(rabbitmq)
-    finally:
-        services.rabbitmq.evaluate(tick.format(5000))
-    assert deliveries.endswith("is deleted within 2 seconds in which nobody uses it")
-
-
 def test_a_user_that_may_make_no_such_queue_is_told_nothing(
     rabbitmq: Endpoint, services: Services, administrator: Policies
 ) -> None:

@@ -28,6 +28,7 @@ FIGURES = Figures(
     Load(5, 7, (*range(len(AGES)), 12), 4, datetime(2026, 11, 23, 14, 5, tzinfo=UTC)),
     alerts_waiting=4,
     workers={"ready": 2},
+    policies=2,
     canary=CanaryStatus(
         looked_at=datetime(2026, 11, 23, 14, 6, tzinfo=UTC),
         succeeded_at=datetime(2026, 11, 23, 14, 5, tzinfo=UTC),
@@ -52,6 +53,9 @@ OF_DATABASE = {
     "courier_alerts_waiting": 4,
     "courier_workers{state=ready}": 2,
     "courier_workers{state=degraded}": 0,
+    "courier_configuration_warnings{about=policies}": 2,
+    "courier_configuration_warnings{about=user}": 1,
+    "courier_configuration_warnings{about=metadata}": 0,
     "courier_canary_success": 0,
     "courier_canary_seconds": 2.5,
     "courier_canary_last_success_timestamp_seconds": 1795442700,
@@ -64,7 +68,7 @@ def told(
     figures: Callable[[], Figures] = lambda: FIGURES,
     depths: Callable[[], Depths] = lambda: Depths(8, 3),
 ) -> dict[str, float]:
-    text = ExporterMetrics(PlatformGauges(figures, depths)).render().decode()
+    text = ExporterMetrics(PlatformGauges(figures, depths, {"user": 1})).render().decode()
     return {
         sample.name
         + "".join(f"{{{name}={value}}}" for name, value in sample.labels.items()): sample.value
@@ -88,7 +92,9 @@ def test_all_is_told_where_both_answer() -> None:
 
 
 def test_names_types_and_labels_are_those_of_the_list() -> None:
-    text = ExporterMetrics(PlatformGauges(lambda: FIGURES, lambda: Depths(8, 3))).render().decode()
+    text = (
+        ExporterMetrics(PlatformGauges(lambda: FIGURES, lambda: Depths(8, 3), {})).render().decode()
+    )
     found = {
         family.name: (
             {label for sample in family.samples for label in sample.labels} - {"le"},
@@ -104,7 +110,7 @@ def test_names_types_and_labels_are_those_of_the_list() -> None:
 
 
 def test_openmetrics_own_parser_takes_all_of_it() -> None:
-    metrics = ExporterMetrics(PlatformGauges(lambda: FIGURES, lambda: Depths(8, 3)))
+    metrics = ExporterMetrics(PlatformGauges(lambda: FIGURES, lambda: Depths(8, 3), {}))
     _, text = metrics.scrape("application/openmetrics-text")
     found = {family.name: family.type for family in open_families(text.decode())}
     assert found["courier_queued_age_seconds"] == "gaugehistogram"
