@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults servers soak bench lint lock sbom
+.PHONY: help setup setup-tests run test faults servers soak bench lint lock sbom images
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -36,6 +36,9 @@ soak: setup-tests ## random faults for MINUTES=10 (NODES=3 of RabbitMQ), then th
 bench: setup-tests ## compare with sftp, lftp and rclone (ONLY=a,c ROUNDS=3 QUICK=1: a part)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(QUICK),--quick)
+
+images: setup-tests ## build and try the image and the compose file (root), and write docs/images.md
+	@$(BIN)/python -m deploy.images $(TESTS)
 
 lint: $(STAMP) ## formatter, linter, strict types, licences
 	@$(BIN)/ruff format --check .

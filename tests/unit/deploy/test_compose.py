@@ -1,4 +1,4 @@
-"""The compose file, as it is written. `deploy/try-images` runs it."""
+"""The compose file, as it is written. `make images` runs it."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The image, as its recipe tells it. `deploy/try-images` builds and runs it."""
+"""The image, as its recipe tells it. `make images` builds and runs it."""
 
 import re
 import subprocess
