@@ -1,6 +1,7 @@
 """The compose file, as it is written. `make images` runs it."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -125,3 +126,13 @@ def test_the_program_may_end_its_uploads_before_it_is_killed() -> None:
 def test_every_configuration_is_yaml() -> None:
     for path in (DEPLOY / "compose").rglob("*.yaml"):
         assert yaml.safe_load(path.read_text()), path
+
+
+def test_prometheus_takes_its_configuration() -> None:
+    checked = subprocess.run(
+        ["promtool", "check", "config", DEPLOY / "compose" / "prometheus.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
