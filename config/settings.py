@@ -232,8 +232,8 @@ def load_settings(
         problems += tls.problems(settings.trust)
         if settings.confirm_alert_emails and not (settings.console_url and settings.secret_keys):
             problems.append(
-                "COURIER_CONFIRM_ALERT_EMAILS needs links in e-mails: set COURIER_CONSOLE_URL and "
-                "COURIER_SECRET_KEYS too, or nobody can confirm."
+                "COURIER_CONFIRM_ALERT_EMAILS is not valid: it needs links in e-mails. Set "
+                "COURIER_CONSOLE_URL and COURIER_SECRET_KEYS too, or nobody can confirm."
             )
     except ValidationError as error:
         problems += _explain(error)

@@ -47,6 +47,14 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert settings.metrics_bind == "127.0.0.1:9108"
     assert settings.console_bind == "127.0.0.1:8080"
     assert settings.log_format is None
+    assert settings.canary_account is None
+
+
+@pytest.mark.parametrize("value", ["", "two words", "-canary", "x" * 65, "canary/7"])
+def test_the_canarys_account_is_an_accounts_id(value: str) -> None:
+    assert load({"COURIER_CANARY_ACCOUNT": "canary"}).canary_account == "canary"
+    (told,) = problems({"COURIER_CANARY_ACCOUNT": value})
+    assert told.startswith("COURIER_CANARY_ACCOUNT is not valid: must be the id of an account")
 
 
 @pytest.mark.parametrize(
