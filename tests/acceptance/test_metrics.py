@@ -5,9 +5,12 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer
 from deploy.local.install import program
-from deploy.local.processes import free_port
+from deploy.local.processes import Child, free_port
 from deploy.local.services import Services
 from tests.acceptance.program import Program, ended
 from tests.acceptance.test_processes import (
@@ -27,6 +30,7 @@ from tests.acceptance.test_processes import (
     started,
 )
 from tests.integration.platform import Platform, platform, until
+from tests.servers.misbehaving import Mood
 
 SLOTS = 7
 
@@ -133,6 +137,77 @@ def test_two_workers_are_told_as_one_also_after_one_was_killed_and_replaced(
         )
         running.terminate()
         running.wait_end()
+
+
+def test_a_prometheus_takes_the_traces_and_the_ages_of_what_two_workers_do(
+    courier: Program, ground: Platform, customer: AsyncSshServer, mood: Mood, tmp_path: Path
+) -> None:
+    ground.account("acme", customer.customer, Protocol.SFTP)
+    with (
+        started(courier, 2, NO_CONSOLE) as running,
+        prometheus(tmp_path / "prometheus", running.port) as ask,
+    ):
+        running.wait_state("ready")
+        ground.publish("acme", ground.recording("a.wav"), recording_id="a")
+        trace_id = ground.wait_status("a", "delivered")["traceparent"].split("-")[1]
+
+        def traces() -> set[str]:
+            found = ask("query_exemplars", query="courier_delivery_seconds_bucket")
+            return {each["labels"]["trace_id"] for series in found for each in series["exemplars"]}
+
+        until(lambda: traces() == {trace_id}, "the recording's trace")
+        mood.held = True
+        ground.publish("acme", ground.recording("b.wav"))
+        youngest = "histogram_quantile(0.5, max by (le) (courier_queued_age_seconds_bucket))"
+
+        def age() -> float:
+            [told] = ask("query", query=youngest)["result"]
+            return float(told["value"][1])
+
+        until(lambda: age() > 0, "the age of the file that waits")
+        mood.held = False
+        [up] = ask("query", query="up")["result"]
+        assert up["value"][1] == "1"
+        running.terminate()
+        running.wait_end()
+
+
+@contextmanager
+def prometheus(folder: Path, target: int) -> Iterator[Callable[..., Any]]:
+    """A real one that scrapes this port; ask it by the name of a path of its API."""
+    folder.mkdir()
+    (folder / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s}\nscrape_configs: [{job_name: courier, "
+        f"static_configs: [{{targets: ['127.0.0.1:{target}']}}]}}]\n"
+    )
+    address = f"127.0.0.1:{free_port()}"
+    argv = [
+        str(program("prometheus")),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address={address}",
+        "--enable-feature=exemplar-storage",
+    ]
+    child = Child("Prometheus", argv, folder / "log")
+
+    def ask(path: str, **query: str) -> Any:
+        url = f"http://{address}/api/v1/{path}?{urlencode(query)}"
+        with urlopen(url, timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    child.start()
+    try:
+        until(lambda: _answers(ask), (folder / "log").read_text)
+        yield ask
+    finally:
+        child.kill()
+
+
+def _answers(ask: Callable[..., Any]) -> bool:
+    try:
+        return bool(ask("status/buildinfo"))
+    except OSError:
+        return False
 
 
 def test_the_exporter_tells_what_is_due_while_no_worker_runs(
