@@ -48,13 +48,13 @@ ASIDE_SECONDS = 10.0
 _ENDINGS = (".txt", ".wav")
 """Of a final name: some servers take those of recordings alone."""
 _REFUSED = (Unsupported, NameRefused, TargetExists)
-_IN_PLACE = "recordings are written to their name, and whoever looks meanwhile sees half of one"
-_UNSEEN = (
+IN_PLACE = "recordings are written to their name, and whoever looks meanwhile sees half of one"
+UNSEEN = (
     "The server does not tell whether a name is taken: the names of recordings carry their id, "
     "as in call-<id>.wav, so that nothing is overwritten"
 )
-_REFUSES_TAKEN = "The server does not tell whether a name is taken, and refuses one that is"
-_OVERWRITES = "The server does not tell whether a name is taken: files are overwritten, as chosen"
+REFUSES_TAKEN = "The server does not tell whether a name is taken, and refuses one that is"
+OVERWRITES = "The server does not tell whether a name is taken: files are overwritten, as chosen"
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class _Test:
             with contextlib.suppress(NameRefused, PathRefused):
                 self._write_in_place(server)
                 self._note(temporary=False, rename=False, replace=False)
-                words = f"The server refuses temporary names ({refused.words}): {_IN_PLACE}"
+                words = f"The server refuses temporary names ({refused.words}): {IN_PLACE}"
                 self.passed("wrote", f"{self._final}. {words}")
                 self._look_at_size(server, self._final)
                 self._note(look=find_look(server, self._final) or Look.NOTHING)
@@ -284,7 +284,7 @@ class _Test:
         self._note(rename=False, replace=False)
         self._left.remove(server, part)
         self._write_in_place(server)
-        self.passed("renamed", f"The server refuses it: {_IN_PLACE}")
+        self.passed("renamed", f"The server refuses it: {IN_PLACE}")
 
     def _replace(self, server: Server, part: str) -> None:
         """A second file over the first: whether it is the one that stands there afterwards."""
@@ -317,10 +317,10 @@ class _Test:
         if self.found.look is not Look.NOTHING:
             return
         if self.settings.existing_file is ExistingFile.OVERWRITE:
-            words = _OVERWRITES
+            words = OVERWRITES
         else:
             refuses = self.found.rename_refuses if self.found.rename else self.found.exclusive
-            words = _REFUSES_TAKEN if refuses else _UNSEEN
+            words = REFUSES_TAKEN if refuses else UNSEEN
         self.passed("names", words)
 
     def _try_folder(self, server: Server) -> None:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from config.accounts import Capabilities, FtpSettings
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.accounts import LIMITS, files_in, settings_of
-from tests.servers import Vsftpd
+from tests.servers import Sshd, Vsftpd
 from transports import probe
 from transports.base import Egress
 from transports.errors import HostKeyChanged, LoginRefused, PathRefused
@@ -141,3 +141,17 @@ def test_what_an_earlier_test_found_is_looked_at_again(customer: CustomerServer)
     stale = Capabilities(size=False, rename=False, replace=False, mkdir=False)
     report = probed(customer, settings_of(customer, capabilities=stale))
     assert plain(report) == Capabilities()
+
+
+def test_a_root_that_is_not_writable_is_told_and_the_folder_beneath_it_passes(
+    tmp_path: Path,
+) -> None:
+    """Of a session that sshd confines: its root cannot be the customer's."""
+    confined = ["ChrootDirectory /home", "ForceCommand internal-sftp"]
+    with Sshd(tmp_path / "sshd", extra=confined) as server:
+        for path in (".", "/", "/new"):
+            refused = probed(server.customer, settings_of(server.customer, path=path))
+            assert isinstance(refused.failure, PathRefused)
+        for path in ("customer/calls", "/customer/calls"):
+            assert probed(server.customer, settings_of(server.customer, path=path)).ok
+    assert files_in(server.root) == {}

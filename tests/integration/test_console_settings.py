@@ -185,51 +185,6 @@ def test_a_changed_host_key_is_refused_until_it_is_approved(
     ]
 
 
-def changed_key(sshd: Sshd) -> str:
-    """Another key from now on, which is returned."""
-    sshd.stop()
-    sshd.regenerate_host_key()
-    sshd.start()
-    return sshd.host_key
-
-
-def test_a_further_host_key_is_approved_beside_the_pinned_ones(
-    console: Console, browser: Browser, sshd: Sshd
-) -> None:
-    console.tested(browser, "acme", browser.send_form(FTP, **form(sshd.customer)).text)
-    keys = [sshd.host_key]
-    for stays in ("the pinned one stays accepted", "the 2 pinned ones stay accepted"):
-        keys.append(changed_key(sshd))
-        refused = console.tested(
-            browser, "acme", browser.send_form(FTP, **form(sshd.customer)).text
-        )
-        assert stays in refused
-        act = refused.split('action="')[1].split('"')[0]
-        shown = console.tested(browser, "acme", browser.send_form(act, keep="yes").text)
-        assert "Saved" in shown
-        assert (
-            " ".join(f"<code>{key}</code>" for key in keys) in shown.split("Accepted from now")[1]
-        )
-        saved = console.settings("acme")
-        assert saved is not None
-        assert list(saved.host_keys) == keys
-
-    approved = console.services.audit.list(["acme"], 100)
-    (entry, _) = [each for each in approved if each.action == "host-key.approved"]
-    assert (entry.before, entry.after) == ({"host_keys": keys[:2]}, {"host_keys": keys})
-
-
-def test_no_further_host_key_is_offered_where_none_has_room(
-    console: Console, browser: Browser, sshd: Sshd
-) -> None:
-    pinned = ", ".join(f"SHA256:{letter * 43}" for letter in "ABCDEFGH")
-    fields = form(sshd.customer, host_keys=pinned)
-    refused = console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
-
-    assert "No further key can be kept beside 8" in refused
-    assert 'name="keep"' not in refused
-
-
 def test_a_change_keeps_the_password_and_the_pinned_key(
     console: Console, browser: Browser, sshd: Sshd
 ) -> None:

@@ -93,6 +93,8 @@ _OF_OPENSSH = {
     "internal-sftp -P rename,posix-rename": ["ForceCommand internal-sftp -P rename,posix-rename"],
 }
 """Lines of sshd_config for each setting; `-P` names requests that are refused."""
+_CONFINED = ["ChrootDirectory /home", "ForceCommand internal-sftp -d /customer"]
+"""Sessions see a root that is not theirs to write to, and begin in the one folder that is."""
 
 SERVERS = (
     Entry(*_VSFTPD, AS_SHIPPED, _version_of_vsftpd, Vsftpd),
@@ -154,6 +156,12 @@ SERVERS = (
     *(
         Entry(*_OPENSSH, setting, _version_of_openssh, partial(Sshd, extra=lines))
         for setting, lines in _OF_OPENSSH.items()
+    ),
+    Entry(
+        *_OPENSSH,
+        "ChrootDirectory, root not writable",
+        _version_of_openssh,
+        partial(Sshd, extra=_CONFINED, home="/customer"),
     ),
     Entry("SFTP", "ProFTPD mod_sftp", AS_SHIPPED, _version_of_proftpd, ModSftp),
     Entry(

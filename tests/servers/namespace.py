@@ -26,7 +26,8 @@ _ENTER = """
 set -e
 etc=$1 root=$2 home=$3
 shift 3
-mount -t tmpfs tmpfs /home
+# Root's alone, as sshd wants a folder that sessions are confined to.
+mount -t tmpfs -o mode=755 tmpfs /home
 mkdir -p "$home"
 mount --bind "$root" "$home"
 mount -t tmpfs tmpfs /run

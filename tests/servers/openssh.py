@@ -29,7 +29,8 @@ class Sshd(NamespacedServer):
     """`folder`: an empty folder for its files; uploads land in `folder/home`.
 
     `logon`: the only method it offers. `extra`: lines of sshd_config, for example
-    `MaxSessions 1`; they come first and so win. Port and host key survive `stop` and `start`.
+    `MaxSessions 1`; they come first and so win. `home`: where its sessions begin. Port and
+    host key survive `stop` and `start`.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class Sshd(NamespacedServer):
         *,
         logon: Literal["password", "keyboard-interactive"] = "password",
         extra: Sequence[str] = (),
+        home: str = "/home/customer",
     ) -> None:
-        super().__init__(folder, "openssh-server", "sshd", home="/home/customer")
+        super().__init__(folder, "openssh-server", "sshd", home=home)
         self._interactive = logon == "keyboard-interactive"
         self._extra = tuple(extra)
         self._key = folder / "host_key"

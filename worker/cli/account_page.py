@@ -9,6 +9,7 @@ from worker import show
 from worker.cli import output
 from worker.cli.output import Cell
 from worker.core import Core
+from worker.server_facts import server_facts
 from worker.show import AccountFacts
 
 LAST_DELIVERIES = 5
@@ -79,6 +80,9 @@ def _settings_lines(settings: FtpSettings | None) -> Iterator[tuple[str, Cell]]:
     yield "e-mail alerts", ", ".join(settings.email_alerts) or "none"
     yield "alert frequency", _label("alert_frequency", settings.alert_frequency)
     yield "recovery e-mail", "yes" if settings.recovery_email else "no"
+    for fact in server_facts(settings):
+        words = f"TO KNOW: {fact.words}" if fact.is_risk else fact.words
+        yield f"server: {fact.title.lower()}", words
 
 
 def _label(name: str, value: str) -> str:

@@ -27,6 +27,7 @@ from worker.console.errors import Conflict
 from worker.console.limits import TooManyRequests
 from worker.console.services import services_of
 from worker.console.sessions import Notice
+from worker.server_facts import server_facts
 from worker.show import CUSTOMERS_WORDS, STATUS_WORDS, without_credentials
 
 NOTICE_COOKIE = "courier_notice"
@@ -179,6 +180,7 @@ def _environment() -> Environment:
         ended=_ended,
         plain=_plain,
         public_url=without_credentials,
+        server_facts=server_facts,
         segment=lambda text: quote(str(text), safe=""),
     )
     return templates
