@@ -5,20 +5,29 @@ Needs root. All of it ends with the program, nothing of this machine is changed.
 
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
-PYTHON = Path("/checkout") / Path(sys.executable).relative_to(CHECKOUT)
-"""This interpreter, where the root has it."""
+_PYTHON = Path(sys.executable).resolve().relative_to(sys.base_prefix)
+_PACKAGES = Path("/checkout") / Path(sysconfig.get_path("purelib")).relative_to(CHECKOUT)
+PROGRAM = (f"/python/{_PYTHON}", "-W", "error", "-m", "worker")
+"""`courier` by this interpreter, where the root has it, with this environment:"""
+PYTHON = {
+    "PYTHONHOME": "/python",
+    "LD_LIBRARY_PATH": "/python/lib",
+    "PYTHONPATH": f"/checkout:{_PACKAGES}",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 _NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 MAKE_ROOT = """
 set -eu
 root=$1; shift
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$root"
-for each in usr bin sbin lib lib32 lib64 opt; do
+for each in usr bin sbin lib lib32 lib64; do
     if [ -L "/$each" ]; then
         cp -a "/$each" "$root/"
     elif [ -d "/$each" ]; then
@@ -26,18 +35,15 @@ for each in usr bin sbin lib lib32 lib64 opt; do
         mount --bind -o ro "/$each" "$root/$each"
     fi
 done
-for each in checkout etc proc dev tmp run; do mkdir "$root/$each"; done
-mount --bind -o ro "$1" "$root/checkout"; shift
-if [ ! -e "$root$1" ]; then
-    mkdir -p "$root$1"
-    mount --bind -o ro "$1" "$root$1"
-fi
-shift
+for each in checkout python etc proc dev tmp run; do mkdir "$root/$each"; done
+mount --bind -o ro "$1" "$root/checkout"
+mount --bind -o ro "$2" "$root/python"
+shift 2
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 """
-"""bash: a root at $1 with the checkout $2 and the Python of $3; its /etc and /dev are empty."""
+"""bash: a root at $1 with the checkout $2 and the Python $3; its /etc and /dev are empty."""
 _POD = (
     MAKE_ROOT
     + """
@@ -73,14 +79,13 @@ def in_pod(
     """
     root.mkdir()
     folders = [part for folder, place in mounts.items() for part in (str(folder), place)]
-    program = [str(PYTHON), "-W", "error", "-m", "worker", *arguments]
     command = [*_NAMESPACES, "bash", "-c", _POD, "pod", str(root), str(CHECKOUT), sys.base_prefix]
-    given = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin", "PYTHONPATH": "/checkout", **env}
+    given = {"PATH": "/usr/bin:/bin:/usr/sbin", "HOME": "/tmp", **PYTHON, **env}  # noqa: S108
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [*command, *folders, "--", str(user), *program],
-            env={**given, "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},  # noqa: S108 - its own
+            [*command, *folders, "--", str(user), *PROGRAM, *arguments],
+            env=given,
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -93,7 +98,13 @@ def in_pod(
             process.kill()  # and the kernel ends what runs in its namespace
 
 
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """What it has started."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(child) for child in listed.split()]
+
+
 def first_child(process: subprocess.Popen[bytes]) -> int:
     """The program itself, which is process 1 in there."""
-    [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return int(child)
+    [child] = children(process)
+    return child

@@ -30,6 +30,8 @@ BESIDE_EACH_OTHER = (
 """Debian packages of FTP servers, of which a machine can have one installed."""
 MONITORING = {"prometheus": "promtool"}
 """Debian package -> the program that the tests judge metrics and rules by."""
+SYSTEMD = {"systemd": "systemd-analyze"}
+"""The same for the unit of the service: the tests run it by systemd in namespaces of their own."""
 PEERS = {"openssh-client": "sftp", "lftp": "lftp"}
 """Debian package -> the program that the benchmarks compare with; rclone comes from PyPI."""
 
@@ -47,6 +49,7 @@ def main() -> int:
             _say("FTP servers", _unpack_servers())
             _say("Servers of npm", _have_packages_of_npm())
             _say("Monitoring", _have("Monitoring", MONITORING))
+            _say("systemd", _have("systemd", SYSTEMD))
             _say("Peers", _have("Peers", PEERS))
     except ServiceError as error:
         print(error, file=sys.stderr)
