@@ -11,10 +11,11 @@ import kubernetes_validate
 import pytest
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
-from cloudcoil.models.prometheus_operator.v1 import PodMonitor
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
 from cryptography.fernet import Fernet
 
 from config.settings import CLOUD_METADATA, Settings, load_settings
+from deploy.kubernetes import prometheus_rules
 from tests.manifests import (
     OVERLAYS,
     Manifest,
@@ -31,7 +32,7 @@ from worker.metric_names import named
 from worker.supervisor import STOP_SECONDS
 
 VERSION = "1.37"
-CUSTOM = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor}
+CUSTOM = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule}
 """Kind -> the operator's own schema: KEDA 2.16, Prometheus operator 0.80."""
 SECRETS = "/run/secrets/courier"
 SECRET_SETTINGS = ("amqp_url", "mongodb_url", "smtp_url", "secret_keys")
@@ -321,3 +322,13 @@ def test_the_autoscaler_wants_workers_by_accounts_and_files_and_no_more_than_acc
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_operators_rules_are_those_of_prometheus_itself() -> None:
+    written = prometheus_rules.WRITTEN.read_text()
+    assert written == prometheus_rules.manifest(), (
+        "run: python -m deploy.kubernetes.prometheus_rules"
+    )
+    files = sorted(prometheus_rules.RULES.glob("*.yaml"))
+    groups = [each for file in files for each in yaml.safe_load(file.read_text())["groups"]]
+    assert yaml.safe_load(written)["spec"]["groups"] == groups

@@ -1,0 +1,1 @@
+"""The manifests for Kubernetes, and what writes one of them."""
