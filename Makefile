@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults servers soak bench lint lock sbom images
+.PHONY: help setup setup-tests run test faults alerts servers soak bench lint lock sbom images
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -23,8 +23,12 @@ test: setup-tests ## run the whole test suite, on real servers
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 faults: setup-tests ## try every fault, also the slow ones, and write the table of the README
-	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"; \
+	@$(BIN)/python -m pytest tests/faults --ignore tests/faults/test_alerts.py -m "slow or not slow"; \
 		status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
+
+alerts: setup-tests ## make every alert fire at a real Prometheus, and write docs/alerts.md
+	@$(BIN)/python -m pytest tests/faults/test_alerts.py -m "slow or not slow"; \
+		status=$$?; $(BIN)/python -m tests.faults.alert_report && exit $$status
 
 servers: setup-tests ## try every customer's server, and write docs/servers.md
 	@$(BIN)/python -m pytest tests/contract/test_servers.py -k "not the_table"; \
