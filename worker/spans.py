@@ -48,7 +48,7 @@ QUEUE = 8192
 """Spans that wait to be sent; while a collector is away the oldest are dropped."""
 BATCH = 512
 DELAY_SECONDS = 2.0
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 3.0
 """For so long the end of the process waits for what is left to be sent."""
 _INTAKE = "recordings.ready"
 _INTAKE_PLACE = f"recordings:{_INTAKE}"

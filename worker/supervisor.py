@@ -26,9 +26,11 @@ from worker.health import HealthServer
 from worker.logs import LogObserver
 from worker.metric_files import FOLDER_VARIABLE, ProcessCounts
 from worker.metrics import Metrics
+from worker.observers import Observers
 from worker.readiness import ASK_SECONDS, Phase
 from worker.service import GRACE_SECONDS
 from worker.signals import StopSignals
+from worker.tracing import spans_of
 
 SUPERVISED = "--supervised"
 LOOK_SECONDS = 0.2
@@ -110,7 +112,9 @@ def served_console(core: Core) -> Iterator[None]:
     """
     from worker.console.server import ConsoleServer  # noqa: PLC0415 - only where it is served
 
-    messaging = make_messaging(core, LogObserver())
+    spans = spans_of(core.settings, f"{socket.gethostname()}-{os.getpid()}-console", LogObserver())
+    observers = Observers(LogObserver(), *((spans.observe,) if spans else ()))
+    messaging = make_messaging(core, observers, Observers(spans.batch) if spans else None)
     server = ConsoleServer(core.settings.console_bind, core, messaging)
     server.start()
     messaging.broker.start()
@@ -119,6 +123,8 @@ def served_console(core: Core) -> Iterator[None]:
     finally:
         server.stop()
         messaging.broker.stop()
+        if spans is not None:
+            spans.close()
 
 
 def _health(core: Core, supervisor: "Supervisor", counts: ProcessCounts) -> HealthServer:
