@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.events import decode
-from consumers.ledger import Claimant, LastError, Opened, Status
+from consumers.ledger import Claimant, LastError, Opened, Status, trace_of
 from consumers.ledger.deliveries import Deliveries
 from tests.integration.ledger.rows import FOLDER, ME, claimed, opened, row, uploaded, waits
 from transports.upload import Intent
@@ -41,7 +41,7 @@ def test_the_same_event_again_changes_nothing(files: Deliveries) -> None:
 
     again = opened(files, file_name="other.wav")
 
-    assert again == Opened("again", routed=False, status=Status.QUEUED)
+    assert again == Opened("again", routed=False, status=Status.QUEUED, trace=trace_of(before))
     assert row(files) == before
 
 
@@ -51,7 +51,8 @@ def test_an_event_of_a_routed_row_says_so(files: Deliveries) -> None:
     assert routing is not None
     files.routed([routing])
 
-    assert opened(files) == Opened("again", routed=True, status=Status.QUEUED)
+    again = Opened("again", routed=True, status=Status.QUEUED, trace=trace_of(row(files)))
+    assert opened(files) == again
 
 
 @pytest.mark.parametrize("changed", [{"account_id": "other"}, {"file_url": "file:///r/b.wav"}])
@@ -65,7 +66,8 @@ def test_another_account_or_url_is_a_conflict(files: Deliveries, changed: dict[s
 
 def test_a_skipped_recording_is_final_from_the_start(files: Deliveries) -> None:
     assert opened(files, skipped=True).status is Status.SKIPPED
-    assert opened(files, skipped=True) == Opened("again", routed=False, status=Status.SKIPPED)
+    again = Opened("again", routed=False, status=Status.SKIPPED, trace=trace_of(row(files)))
+    assert opened(files, skipped=True) == again
     assert files.next_turn("one") is None
     assert files.claim("one", 1, ME, FOLDER) is None
     assert files.unrouted(timedelta(0), 10) == []
