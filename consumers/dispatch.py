@@ -106,7 +106,7 @@ class Dispatch:
         self._begin(account, run, claim)
 
     def _claim_overtaking(self, account: Account, held: Held | None) -> Claim | None:
-        """A file from behind a window full of failed ones, which yield to it (DESIGN 3, rule 3).
+        """A file from behind a window full of failed ones, which yield to it.
 
         Like a probe it is uploaded without its message, which is acknowledged when it is met.
         """

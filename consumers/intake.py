@@ -1,6 +1,6 @@
 """recordings.ready -> deliveries.<account>: each event becomes a row, then a message, then an ack.
 
-In this order, so that a crash anywhere repeats and never loses (DESIGN 2). What has arrived is
+In this order, so that a crash anywhere repeats and never loses. What has arrived is
 taken together: the events of a batch share their writes at the database and at the broker. One
 that comes alone is a batch too, and waits for no other.
 """

@@ -1,4 +1,4 @@
-"""Who works which account: 1,024 buckets of accounts, each a lease in MongoDB (DESIGN 5).
+"""Who works which account: 1,024 buckets of accounts, each a lease in MongoDB.
 
 A worker wants the buckets that rendezvous hashing gives it among the workers that live, takes
 those that are free or expired, and hands back those that another one wants, once their sessions

@@ -74,7 +74,10 @@ class Line:
                 return server
 
     def _beside(self, origin: Server) -> Server | None:
-        """None where it has ended meanwhile, with its last upload; lost is another thing."""
+        """A session beside `origin`; None where its connection has ended with its last upload.
+
+        Raises TransferError where the connection was lost.
+        """
         try:
             return self._login.use(origin.another())
         except ServerBusy:

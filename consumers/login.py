@@ -46,9 +46,9 @@ class _Kept:
 
 
 class Login:
-    """One login, and over it a session at the server for each upload that runs.
+    """One login of an account, and over it a session at the server for each upload that runs.
 
-    SFTP opens channels on the one connection, FTP connections (DESIGN 3, rule 13).
+    SFTP opens a channel on the same connection for each session, FTP a connection of its own.
     """
 
     def __init__(self, means: Means, account_id: str, stirred: threading.Event) -> None:
@@ -158,8 +158,8 @@ class Login:
     def wait_for_session(self, settings: FtpSettings) -> Server | None:
         """A session that was kept and still stands; None where one more may be opened instead.
 
-        The caller of whom it is expected to be opened says so by `opened`. Raises Interrupted
-        where nothing is to begin any more.
+        After None the caller opens that session, and calls `opened` once it is in use or has
+        failed. Raises Interrupted where nothing may begin any more.
         """
         while (kept := self._wait_for_session(settings)) is not None:
             if kept.server.connected and self._answers(kept):
@@ -200,8 +200,9 @@ class Login:
     def connect(self, settings: FtpSettings, logons: int) -> Server | None:
         """Log in; None where another upload has done so meanwhile: one logs in at a time.
 
-        Who has begun when there were so many `logons` has failed with one that failed since.
-        Raises TransferError, and ConfigError for an unreadable password.
+        `logons`: how many there were when this upload began to wait. If another upload's login was
+        refused since then, that refusal is raised and the server is not asked again. Raises
+        TransferError, and ConfigError for an unreadable password.
         """
         with self._logging_in:
             if self.logons == logons:
@@ -250,7 +251,8 @@ class Login:
         raise Interrupted("The worker is stopping")
 
     def hand_on(self, server: Server, successor: Server) -> None:
-        """All but the end of an upload is done: its successor is there for the next one."""
+        """An upload has sent everything and waits for its last answers: `successor` is a session
+        on the same channel, for the next upload."""
         with self._lock:
             self._in_use.remove(server)
             self._ending.append(server)
@@ -260,28 +262,28 @@ class Login:
         self._stirred.set()
 
     def end(self, server: Server) -> None:
-        """The end of an upload that has handed on its session is done, or has failed."""
+        """An upload that had handed on its session is over, delivered or not."""
         self._close(server)
         with self._lock:
             self._ending.remove(server)
             self._lock.notify_all()
 
     def doubt(self) -> None:
-        """Something has failed that may have broken the others: they are asked before they are
-        used."""
+        """One session has failed, and may have broken the others: each kept one is asked whether
+        it still stands before it is used."""
         with self._lock:
             for kept in self._kept:
                 kept.since = -math.inf
 
     def keep(self, server: Server) -> None:
-        """A file was delivered over it just now: it is there for the next one."""
+        """An upload has delivered its file over this session: keep it for the next upload."""
         with self._lock:
             self._in_use.remove(server)
             self._kept.append(_Kept(server, time.monotonic()))
             self._lock.notify()
 
     def discard(self, server: Server) -> None:
-        """It has failed: a session that is broken is never used again."""
+        """An upload has failed over this session: close it, and never use it again."""
         self._close(server)
         self.doubt()
         with self._lock:
@@ -289,11 +291,11 @@ class Login:
             self._lock.notify_all()
 
     def is_told(self, failure: TransferError, losses: int) -> bool:
-        """Whether another upload has failed of the same before, and its failure counts for both.
+        """Whether another upload has reported the cause of this failure already.
 
-        `losses`: how many there were when this one had its session, or began to wait for one. Of
-        uploads at once one may meet the connection that is cut, and another one the login that is
-        refused right after: that is one failure (DESIGN 3, rule 13).
+        Then both count as one failure. `losses`: how many there were when this upload got its
+        session, or began to wait for one. When a connection is cut under several uploads, one may
+        meet the cut and another one the login that is refused right after it: that is one failure.
         """
         with self._lock:
             if failure.common is None:

@@ -1,6 +1,6 @@
 """What a try leaves behind: the file's part is written first, then the account's.
 
-A crash between the two loses one count, never a file (DESIGN 2, step 6).
+A crash between the two loses one count, never a file.
 """
 
 import random

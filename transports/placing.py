@@ -33,7 +33,8 @@ class Part:
     """The file whose place it takes may be gone: the next start finishes the rename."""
 
     def intend(self, journal: Journal, intent: Intent) -> bool:
-        """Write the intent down. From before it is known whether that was done, it counts."""
+        """Write the intent down. It counts from here on: if the answer of the database is lost, it
+        may have been written."""
         self.is_intended = True
         return journal.intend(intent)
 

@@ -236,7 +236,7 @@ class AccountStates(Decisions, PendingAlerts):
         seconds: float,
         blame: Blame,
     ) -> bool:
-        """State, timer, count, last error and the pending alert: one update (DESIGN 3, rule 5).
+        """State, timer, count, last error and the pending alert: one update.
 
         Where an outage is told of once and then daily, the alert is addressed to nobody in
         between: it is left to the on-call. A probe that somebody began with "try now" leaves no

@@ -11,7 +11,7 @@ from consumers.ledger.rows import OLDEST_FIRST, Rows, later, mine, routing
 from transports.upload import Uploaded
 
 CRASH_LOOP = "crash-loop"
-"""Why a file is a dead letter of which no try has come to an end (DESIGN 5)."""
+"""Why a file is a dead letter of which no try has come to an end."""
 MAX_CRASHES = 5
 """So many workers may die of a file while it is all they upload."""
 MAX_LEFTOVERS = 100

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class Chain:
         """How each of them has ended; once one has, the next one has begun."""
         found: list[BaseException | None] = []
         while len(found) in self._running:
-            found.append(self._running[len(found)].exception(20))
+            found.append(self._running[len(found)].exception(60))
         return found
 
 
@@ -242,12 +243,17 @@ def test_a_refused_end_leaves_the_handle_of_the_next_file_alone(
         assert files_in(server.customer.root) == {"b.part": 2 * len(BLOCK)}
 
 
+PATIENT = replace(LIMITS, reply=6, stall=6)
+"""Twelve times what a piece takes there, so that a busy machine alone is no stall."""
+PIECE_SECONDS = 0.5
+
+
 class Leisurely(asyncssh.SFTPServer):
     """Takes its time for each piece, and does one thing after the other."""
 
     def write(self, file_obj: object, offset: int, data: bytes) -> Any:
         """As always, but slowly."""
-        time.sleep(LIMITS.reply / 10)
+        time.sleep(PIECE_SECONDS)
         return super().write(file_obj, offset, data)
 
 
@@ -257,13 +263,14 @@ def test_who_waits_behind_the_last_file_has_not_stalled(
     root = tmp_path / "served"
     root.mkdir()
     pieces = 15
+    assert pieces * PIECE_SECONDS > PATIENT.reply  # the second one waits for longer than that
 
     def deliver(server: Server, number: int) -> None:
         server.put([BLOCK] * pieces, f"{number}.part")
 
     chain = Chain(pool, deliver)
     with AsyncSshServer(root, sftp=Leisurely) as server:
-        chain.begin(open_session(server.customer, LIMITS), 1)
+        chain.begin(open_session(server.customer, PATIENT), 1)
         assert chain.failures() == [None, None]
     assert files_in(root) == dict.fromkeys(["0.part", "1.part"], pieces * len(BLOCK))
 

@@ -57,7 +57,7 @@ def run(
 
 
 def _refuse_short_leases(settings: Settings) -> None:
-    """A dead worker's messages are to be back before its accounts pass on (DESIGN 5)."""
+    """Refuse leases that end before RabbitMQ has given a dead worker's messages back."""
     if settings.lease_seconds <= broker.HEARTBEAT:
         raise Refused(
             f"COURIER_LEASE_SECONDS must be more than {broker.HEARTBEAT}: only after that time "
