@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from pymongo import UpdateOne
 
-from config.accounts import Account
 from consumers.ledger.buckets import BUCKETS
 from consumers.ledger.decisions import Decisions
 from consumers.ledger.pending import (
@@ -19,14 +18,13 @@ from consumers.ledger.pending import (
     recovery_facts,
     tells_once,
 )
-from consumers.ledger.records import Document, LastError, RunState, shown_state
+from consumers.ledger.records import Document, LastError, RunState
 from consumers.ledger.states import (
     WELL_FROM_NOW,
     failure_now,
     fenced,
     later,
     refused,
-    run_state,
     seen_state,
     stages,
 )
@@ -278,18 +276,6 @@ class AccountStates(Decisions, PendingAlerts):
             "run.tried_now": False,
         }
         return self._change(account_id, epoch, seen, values)
-
-    def shown_states(self, accounts: Sequence[Account], permitted: set[str]) -> dict[str, str]:
-        """The state of each account as people see it."""
-        runs = self.read_all()
-        return {
-            account.account_id: shown_state(
-                account,
-                runs.get(account.account_id) or run_state({}),
-                permitted=account.account_id in permitted,
-            )
-            for account in accounts
-        }
 
 
 def _arrival(files: int) -> Document:

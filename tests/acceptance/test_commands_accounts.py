@@ -205,8 +205,8 @@ def test_an_account_is_switched_off_on_paused_and_resumed(
     courier: Program, stage: Stage, pyftpd_server: PyFtpServer
 ) -> None:
     def state() -> str:
-        accounts = [stage.core.directory.get("acme")]
-        return stage.core.ledger.accounts.shown_states(accounts, {"acme"})["acme"]
+        shown: str = courier.inside("accounts", "show", "acme", "--json").json["state"]
+        return shown
 
     stage.account(pyftpd_server.customer)
     courier.ok("accounts", "disable", "acme")
