@@ -29,6 +29,7 @@ TESTS = ("tests/integration/test_delivery.py", "tests/integration/test_local_ser
 TEST_LOG = STATE / "images-tests.log"
 REPORT = STATE.parent / "docs" / "images.md"
 _LIMIT = 300.0
+_TEST_SECONDS = 2 * 3600
 
 # Runs in the container of courier: nothing else there can ask.
 _ASK = """
@@ -167,6 +168,7 @@ def _on_containers(tests: Sequence[str]) -> Step:
                 env={**os.environ, **variables},
                 stdout=log,
                 stderr=log,
+                timeout=_TEST_SECONDS,
                 check=False,
             )
         last = TEST_LOG.read_text().strip().splitlines()[-1].strip("= ")

@@ -1,6 +1,6 @@
 """`make images` tries every image that is named here, or says which it cannot."""
 
-from deploy.images.__main__ import IMAGE, LEFT_OUT
+from deploy.images.__main__ import IMAGE, LEFT_OUT, REPORT
 from deploy.images.standins import DEBIAN, FOLDER, standins
 from tests.unit.deploy.test_compose import OURS, services
 from tests.unit.deploy.test_image import DOCKERFILES, bases, instructions
@@ -21,3 +21,12 @@ def test_none_that_stands_in_begins_with_an_image_from_outside() -> None:
 
 def test_what_is_tried_is_the_release_of_the_compose_file() -> None:
     assert f"courier:{project()['version']}" == IMAGE
+
+
+def test_the_last_result_is_written_down_with_its_date_and_with_what_was_not_real() -> None:
+    text = REPORT.read_text()
+    assert "all of it held" in text
+    for each in standins():
+        assert each.image in text
+    for name in LEFT_OUT:
+        assert f"| {name} | not started" in text
