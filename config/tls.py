@@ -16,6 +16,16 @@ _NO_PAIR = (
     "cannot be used with its key: both must be PEM and belong together, and the key must "
     "have no passphrase (COURIER_TLS_KEY_FILE names it where it is in a file of its own)."
 )
+_ALERTS = {
+    "alert certificate required": "the server demands a certificate: set COURIER_TLS_CERT_FILE",
+    "alert unknown ca": "the server does not trust the certificate in COURIER_TLS_CERT_FILE",
+    "alert certificate expired": "the certificate in COURIER_TLS_CERT_FILE has expired",
+    "EOF occurred in violation of protocol": (
+        "the server hung up, as one does that demands a certificate that it trusts "
+        "(COURIER_TLS_CERT_FILE)"
+    ),
+}
+"""What a server tells before it hangs up (RFC 8446, section 6.2), and what it means here."""
 LOWEST_VERSION = ssl.TLSVersion.TLSv1_2
 _PARTICULARS = re.compile(r"\[[A-Z][A-Z0-9_ :]*\] | \(_ssl\.c:\d+\)")
 """What OpenSSL's library and CPython put around the words: `[SSL: NAME] ... (_ssl.c:1006)`."""
@@ -75,7 +85,14 @@ def in_words(error: ssl.SSLError) -> str:
     """What went wrong with TLS, for a person."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate is not trusted: {error.verify_message}"
-    return f"TLS failed: {without_particulars(error.strerror or str(error))}"
+    return failure(error.strerror or str(error))
+
+
+def failure(words: str) -> str:
+    """A library's words about TLS that failed, with what to do where the server told why."""
+    words = without_particulars(words)
+    meaning = next((told for alert, told in _ALERTS.items() if alert in words), None)
+    return f"TLS failed: {meaning} ({words})" if meaning else f"TLS failed: {words}"
 
 
 def without_particulars(words: str) -> str:

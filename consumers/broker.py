@@ -33,6 +33,8 @@ CALL_LIMIT = 30.0
 _BACKOFF = (0.2, 0.5, 1, 2, 5)
 _REPLY = re.compile(r"(?:^|\(\d{3}\) )(['\"]?)[A-Z]+_[A-Z_]+ - (.*?)\1$", re.DOTALL)
 """RabbitMQ's own words in what pika and py-amqp make of a refusal: `(403) ACCESS_REFUSED - ...`."""
+_TLS_ALERT = re.compile(r"SSL\w*Error\(\d+, '(.*?)'\)")
+"""What pika makes of it where the server refuses only after the handshake, as TLS 1.3 does."""
 AWAY = (AMQPError, AMQPConnectorException, OSError)
 """What pika raises where RabbitMQ cannot be reached; a handshake that times out is no AMQPError."""
 
@@ -270,6 +272,8 @@ def in_words(error: BaseException) -> str:
         return tls.in_words(error)
     said = getattr(error, "reply_text", None) or getattr(error, "strerror", None)
     words = said or str(error) or type(error).__name__
+    if alert := _TLS_ALERT.search(words):
+        return tls.failure(alert[1])
     reply = _REPLY.search(words)
     return reply[2] if reply else words
 

@@ -8,7 +8,12 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 
 from config import tls
 from config.errors import ConfigError
@@ -37,6 +42,10 @@ OURS: dict[str, Any] = {
 }
 """How it is spoken to, whatever the URL says: the promises rest on it."""
 
+_HUNG_UP = (
+    ", as a server does that demands TLS (tls=true in the URL), or a certificate that it trusts "
+    "(COURIER_TLS_CERT_FILE)"
+)
 _TIMING = re.compile(r" \(configured timeouts:.*|, Timeout: .*", re.DOTALL)
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")
@@ -89,7 +98,9 @@ def in_words(error: PyMongoError) -> str:
         words = str(error.details.get("errmsg", error))
     else:
         words = tls.without_particulars(_ERRNO.sub("", _TIMING.sub("", str(error))))
-    return _CREDENTIALS.sub("***@", words).strip(" .") or type(error).__name__
+    words = _CREDENTIALS.sub("***@", words).strip(" .") or type(error).__name__
+    is_first = isinstance(error, ServerSelectionTimeoutError)
+    return words + _HUNG_UP if is_first and words.endswith("connection closed") else words
 
 
 def _uses_tls(url: str) -> bool:

@@ -24,6 +24,8 @@ from worker import mongodb
 
 ADDRESS = "127.0.0.1"
 _DEMAND = "{fail_if_no_peer_cert,true}"
+REFUSED = "COURIER_TLS_CERT_FILE|reset by peer"
+"""The server hangs up right after it told why; what is read first is a matter of moments."""
 Library = Callable[[Endpoint], None]
 
 
@@ -149,8 +151,14 @@ def test_a_broker_that_demands_a_certificate_gets_ours(
 ) -> None:
     own = listeners.authority.issue("courier")
     library(at(amqp_url, listeners.demanding, listeners.authority.trust(own)))
-    with pytest.raises(BrokerAway):
+    with pytest.raises(BrokerAway, match=REFUSED):
         library(at(amqp_url, listeners.demanding, listeners.authority.trust()))
+    strange = listeners.authority.trust(listeners.stranger.issue("courier"))
+    with pytest.raises(BrokerAway, match=REFUSED):
+        library(at(amqp_url, listeners.demanding, strange))
+    late = listeners.authority.trust(listeners.authority.issue("courier", expired=True))
+    with pytest.raises(BrokerAway, match=REFUSED):
+        library(at(amqp_url, listeners.demanding, late))
 
 
 @every_library
@@ -237,7 +245,13 @@ def test_mongodb_under_tls_gets_our_certificate_and_is_checked_like_the_others(
     elsewhere = url.replace(ADDRESS, "localhost")
     assert "not valid for 'localhost'" in asked(elsewhere, authority.trust(own))
     assert "certificate verify failed" in asked(url, stranger.trust(own))
-    assert asked(url, authority.trust())  # we show none
+    for unfit in (
+        authority.trust(),  # we show none
+        authority.trust(stranger.issue("courier")),
+        authority.trust(authority.issue("courier", expired=True)),
+    ):
+        assert "demands TLS (tls=true in the URL), or a certificate" in asked(url, unfit)
+    assert "demands TLS (tls=true in the URL)" in asked(url.partition("?")[0], Trust())
 
 
 def asked(url: str, trust: Trust) -> str:

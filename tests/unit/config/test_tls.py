@@ -109,3 +109,9 @@ def test_a_blank_name_is_no_file() -> None:
 def test_openssls_particulars_are_not_for_people() -> None:
     error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
     assert tls.in_words(error) == "TLS failed: wrong version number"
+
+
+def test_what_a_server_refuses_a_certificate_for_is_told_with_what_to_do() -> None:
+    told = tls.failure("[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+    assert told.startswith("TLS failed: the server demands a certificate: set COURIER_TLS_CERT_")
+    assert tls.failure("[SSL] unknown error (_ssl.c:1)") == "TLS failed: unknown error"
