@@ -55,9 +55,10 @@ def main() -> int:
         print("Only root may make another Debian and start an engine in it.", file=sys.stderr)
         return 1
     began = time.monotonic()
+    commit = _git("describe", "--always", "--dirty")  # before the long run, while others may commit
     told: list[str] = []
     problem = _try_all(told, tests)
-    _write(told, problem, time.monotonic() - began)
+    _write(commit, told, problem, time.monotonic() - began)
     if problem:
         print(problem, file=sys.stderr)
     return 1 if problem else 0
@@ -113,7 +114,9 @@ def _look_into(running: Engine) -> Iterator[str]:
     shell = (*once, "--entrypoint", "sh", IMAGE, "-c")
     user = running.docker(*shell, "id -u")
     _hold(user == "10001", f"it runs as {user}")
-    found = running.docker(*shell, f"{{ {_TOOLS}; }} 2>/dev/null || true")
+    # As root, who alone may look into root's own folder.
+    search = (*once, "--user", "0", "--entrypoint", "sh", IMAGE, "-c")
+    found = running.docker(*search, f"{{ {_TOOLS}; }} 2>/dev/null || true")
     _hold(not found, f"there is {found}")
     packages = running.docker(*shell, "ls /opt/courier/lib/python3*/site-packages").split()
     extra = {"pip", "pytest", "mypy", "ruff", "testcontainers"} & set(packages)
@@ -232,7 +235,7 @@ def _hold(fact: bool, otherwise: str) -> None:  # noqa: FBT001 - an assertion of
 # --- what is written down --------------------------------------------------------------------
 
 
-def _write(told: Sequence[str], problem: str | None, seconds: float) -> None:
+def _write(commit: str, told: Sequence[str], problem: str | None, seconds: float) -> None:
     result = f"**failed**: {problem}" if problem else "all of it held"
     lines = [
         "# The image, the compose file, and the tests in containers",
@@ -242,7 +245,7 @@ def _write(told: Sequence[str], problem: str | None, seconds: float) -> None:
         "those that ours and the compose file name are built from Debian's packages, under their",
         "names. The last result, written by the command:",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {_git('rev-parse', '--short', 'HEAD')}: {result},",
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}: {result},",
         f"in {seconds / 60:.0f} min on {os.cpu_count()} cores.",
         "",
         *(f"- {line}" for line in told),
