@@ -1,6 +1,7 @@
 """The manifests for Kubernetes: rendered by kubectl, and held against the schemas of a cluster."""
 
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from copy import deepcopy
 from ipaddress import ip_network
@@ -332,3 +333,16 @@ def test_the_operators_rules_are_those_of_prometheus_itself() -> None:
     files = sorted(prometheus_rules.RULES.glob("*.yaml"))
     groups = [each for file in files for each in yaml.safe_load(file.read_text())["groups"]]
     assert yaml.safe_load(written)["spec"]["groups"] == groups
+
+
+@each_overlay
+def test_the_image_is_the_one_that_the_dockerfile_makes(overlay: str) -> None:
+    root = Path(prometheus_rules.__file__).parents[2]
+    lines = (root / "deploy" / "Dockerfile").read_text().splitlines()
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert 'ENTRYPOINT ["courier"]' in lines
+    for template in pod_templates(overlay):
+        user = template["spec"]["securityContext"]
+        assert f"USER {user['runAsUser']}:{user['runAsGroup']}" in lines
+        assert container(template)["image"].endswith(f"/courier:{project['version']}")
+        assert "command" not in container(template)
