@@ -47,7 +47,7 @@ class Pod:
         """Until the kubelet would be content with each of its probes."""
         for name in ("startupProbe", "livenessProbe", "readinessProbe"):
             request = probed[name]["httpGet"]
-            until(partial(self.get, request["path"], request["port"]), self.log.read_text)
+            until(partial(self.get, request["path"], request["port"]), self.log.read_text, LIMIT)
 
     def end(self, grace: float) -> None:
         """Ask it to end as the kubelet does; it must within the grace, and in order."""

@@ -80,7 +80,7 @@ def test_systemd_runs_it_without_rights_restarts_it_and_stops_it_in_order(
         with booted(folder, etc, recordings) as machine:
             until(machine.is_up, (folder / "boot.log").read_text)
             machine.ok("systemctl", "start", "courier")
-            until(lambda: answers(metrics, "/readyz"), machine.log)
+            until(lambda: answers(metrics, "/readyz"), machine.log, LIMIT)
             sent = place.publish("acme", "file:///recordings/call.wav")
             place.wait_status(sent, "delivered")
             assert (customer.customer.root / "call.wav").read_bytes() == source.read_bytes()
@@ -92,7 +92,7 @@ def test_systemd_runs_it_without_rights_restarts_it_and_stops_it_in_order(
 
             machine.ok("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "courier")
             until(lambda: machine.property("NRestarts") == "1", machine.log)
-            until(lambda: answers(metrics, "/readyz"), machine.log)
+            until(lambda: answers(metrics, "/readyz"), machine.log, LIMIT)
             assert answers(console, "/sign-in")
 
             machine.ok("systemctl", "stop", "courier")
