@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pika
 import pytest
@@ -349,6 +350,21 @@ def test_an_alert_on_what_we_stand_on_fires_and_ends(
     finally:
         server.start()
     watch.wait_ended(alert)
+
+
+@pytest.mark.slow
+def test_an_alert_on_a_policy_that_loses_messages_fires_and_ends(
+    watch: Watch, services: Services
+) -> None:
+    vhost = unquote(urlsplit(watch.ground.platform.core.settings.amqp_url.get_secret_value()).path)
+    watch.start(constants={"worker.losses:AFTER_SECONDS": 0.0, "worker.losses:AGAIN_SECONDS": 2})
+    where = ("-p", vhost.removeprefix("/"))
+    watch.strike()
+    limit = '{"max-length": 1}'
+    services.rabbitmq.administer("set_policy", *where, "--apply-to", "queues", "short", "", limit)
+    watch.wait_firing("CourierPoliciesLoseMessages")
+    services.rabbitmq.administer("clear_policy", *where, "short")
+    watch.wait_ended("CourierPoliciesLoseMessages")
 
 
 CANARY = {"consumers.ledger.canary:_MINUTE_MS": 2000, "consumers.canary:LATE_SECONDS": 5.0}
