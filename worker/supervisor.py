@@ -5,6 +5,7 @@ leases. The supervisor serves the console, the health checks, and the metrics su
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -69,9 +70,17 @@ class Place:
         return ended
 
     def terminate(self) -> None:
-        """Ask the worker to stop; a second time asks it to hurry."""
+        """Ask the worker to stop."""
         if self.pid is not None and self._process is not None:
             self._process.terminate()
+
+    def hurry(self) -> None:
+        """Ask it to hurry, once it was asked to stop.
+
+        By another signal: two of one number are one for a worker that has not come to the first.
+        """
+        if self.pid is not None and self._process is not None:
+            self._process.send_signal(signal.SIGINT)
 
     def wait(self, seconds: float) -> bool:
         """Whether the worker has ended within this time."""
@@ -205,17 +214,15 @@ class Supervisor:
 
     def _end(self, asked: StopSignals) -> None:
         deadline = time.monotonic() + STOP_SECONDS
-        self._terminate_all()
+        for place in self._places:
+            place.terminate()
         hurried = False
         while not all(place.wait(LOOK_SECONDS) for place in self._places):
             if asked.hurry.is_set() and not hurried:
                 hurried = True
-                self._terminate_all()
+                for place in self._places:
+                    place.hurry()
             if time.monotonic() > deadline:
                 break
         for place in self._places:
             place.kill()
-
-    def _terminate_all(self) -> None:
-        for place in self._places:
-            place.terminate()
