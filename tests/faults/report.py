@@ -52,6 +52,8 @@ FAULTS = {
     36: "a file that fails at a server which is well, once it is the probe",
     37: "a hostile tenant: passwords elsewhere, held tests, half-sent requests, mail bombs, SSRF",
     38: "a source without end, or made up by the kernel",
+    39: "the broker lost with all its queues",
+    40: "the database restored to a backup taken in mid-run",
 }
 
 
