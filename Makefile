@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults alerts servers soak bench lint lock sbom images
+.PHONY: help setup setup-tests run test faults alerts servers soak upgrade bench lint lock sbom images
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -36,6 +36,9 @@ servers: setup-tests ## try every customer's server, and write docs/servers.md
 
 soak: setup-tests ## random faults for MINUTES=10 (NODES=3 of RabbitMQ), then the accounting
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10) --nodes $(or $(NODES),1)
+
+upgrade: setup-tests ## old and new workers beside each other (FROM=COMMIT), and write docs/upgrade.md
+	@$(BIN)/python -m tests.faults.upgrade $(FROM)
 
 bench: setup-tests ## compare with sftp, lftp and rclone (ONLY=a,c ROUNDS=3 QUICK=1: a part)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
