@@ -8,7 +8,15 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic.config import JsonDict
 
 from config.errors import AccountError
@@ -189,6 +197,14 @@ class Capabilities(BaseModel):
     """A path in a command is refused; a bare name is taken in the folder that was entered (FTP)."""
     algorithms: Algorithms | None = None
     """Of the connection that was tested (SFTP); only for showing."""
+
+    @field_validator("look", "hash", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        """During an upgrade a newer version may have stored a means that has no name here: to this
+        one it is not known."""
+        known = (None, *Look, *HashAlgorithm)
+        return value if value in known else None
 
 
 class _Server(BaseModel):

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from config.account_documents import account_of
 from config.accounts import (
     Account,
+    Capabilities,
     FtpSettings,
     LogonType,
     Protocol,
@@ -300,3 +302,12 @@ def test_the_permission_is_decided_for_any_family(
             assert account.ftp_access
             assert above is not None
             assert may_use_ftp(above, accounts.get)
+
+
+def test_what_a_newer_version_found_of_a_server_does_not_make_the_account_unusable() -> None:
+    """It runs beside this one during an upgrade, and has stored a means that has no name here."""
+    found = {"look": "by a means to come", "hash": "a digest to come", "removes": False}
+    stored = {"protocol": "sftp", "host": "ftp.example", "username": "u", "capabilities": found}
+    account = account_of({"_id": "acme", "name": "Acme", "ftp_access": True, "settings": stored})
+    assert account.settings is not None
+    assert account.settings.capabilities == Capabilities(removes=False)
