@@ -6,11 +6,14 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+import pika
 import pytest
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
+from pika.exceptions import ChannelClosedByBroker
 
 from config.accounts import Protocol
+from consumers.nodes import parameters
 from deploy.local.customers import AsyncSshServer
 from tests.faults.accounting import files_below
 from tests.faults.conftest import Tell
@@ -29,8 +32,10 @@ def test_row_39_a_broker_lost_with_all_its_queues_is_filled_again_from_the_ledge
     for account_id in ("acme", "rests"):
         ground.customer(account_id, customer.customer, Protocol.SFTP)
     ground.platform.core.ledger.accounts.pause("rests")
-    mood.held = True
     ground.start()
+    dead = ground.platform.publish("acme", ground.platform.folder / "late", recording_id="late")
+    ground.platform.wait_status(dead, "dead_lettered")
+    mood.held = True
     ids = [*ground.publish("acme", 15), *ground.publish("rests", 5)]
     ground.platform.wait_routed(ids)
     until(lambda: mood.uploads, "an upload")
@@ -39,13 +44,16 @@ def test_row_39_a_broker_lost_with_all_its_queues_is_filled_again_from_the_ledge
     mood.held = False
     ground.wait_delivered(*ids[:15])
     seconds = time.monotonic() - began
+    wait_taken(ground)
     ground.platform.core.ledger.accounts.resume("rests")
     ids += ground.publish("acme", 3)  # to the exchange that the worker has declared anew
     for name in ids:
         publish_again(ground, name)
+    ground.accounts["acme"].published[dead] = ground.platform.recording("late").read_bytes()
+    command(ground, "dead-letters", "replay", "--recording", dead)
     ground.wait_delivered()
     ground.account_for_all()
-    assert sorted(mood.renamed) == sorted(ids)
+    assert sorted(mood.renamed) == sorted([*ids, dead])
     tell(f"20 files published again by the ledger, 15 of them delivered within {seconds:.0f} s")
 
 
@@ -155,6 +163,7 @@ class Story:
     def publish_since_the_dump(self) -> list[str]:
         """Have the pipeline publish again; the ids that stand there twice."""
         since = [*self.came, *self.routed, *self.untaken]
+        wait_taken(self.ground)
         for name in since:
             publish_again(self.ground, name)
         self.ground.wait_delivered(*since)
@@ -171,8 +180,22 @@ def lose_broker(ground: Scene) -> None:
     ground.services.rabbitmq.replace_vhosts([vhost], [vhost])
 
 
+def wait_taken(ground: Scene) -> None:
+    """Wait until a worker has declared the pipeline's exchange anew, and takes its events."""
+
+    def consumers() -> int:
+        with pika.BlockingConnection(parameters(ground.platform.core.settings.rabbitmq)) as broker:
+            try:
+                queue = broker.channel().queue_declare("recordings.ready", passive=True)
+            except ChannelClosedByBroker:
+                return 0
+            return int(queue.method.consumer_count)
+
+    until(consumers, "a worker to take events")
+
+
 def publish_again(ground: Scene, name: str) -> None:
-    """As the pipeline does that does not know what was taken, once there is an exchange."""
+    """As the pipeline does that does not know what was taken."""
     account_id, _, _ = name.rpartition("-")
     source = ground.platform.folder / name
     ground.platform.publish(account_id, source, recording_id=name)
