@@ -5,6 +5,7 @@ A service that is missing fails the run with one sentence; nothing is ever skipp
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -31,6 +32,10 @@ _MOST_WORKERS = 4
 
 # A virtual host costs 20 ms, the program that makes them half a second.
 _VHOSTS_AT_ONCE = 25
+
+# A shell has its background jobs ignore Ctrl-C, and what they start inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two busy cores make any deadline for one example fail now and then.
 hypothesis.settings.register_profile("courier", deadline=None)

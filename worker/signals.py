@@ -18,7 +18,10 @@ class StopSignals:
 
 @contextmanager
 def stop_signals() -> Iterator[StopSignals]:
-    """The signals that come while the block runs; before and after, they do what they did."""
+    """The signals that come while the block runs. With it the program ends: then they are ignored.
+
+    A late one would break into what Python still has to end, and end in a traceback.
+    """
     asked = StopSignals()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -27,9 +30,10 @@ def stop_signals() -> Iterator[StopSignals]:
         asked.stop.set()
 
     numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, on_signal) for number in numbers]
+    for number in numbers:
+        signal.signal(number, on_signal)
     try:
         yield asked
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
