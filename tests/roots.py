@@ -38,12 +38,17 @@ done
 for each in checkout python etc proc dev tmp run; do mkdir "$root/$each"; done
 mount --bind -o ro "$1" "$root/checkout"
 mount --bind -o ro "$2" "$root/python"
+system=$root/python/lib/python3/dist-packages
+[ ! -d "$system" ] || mount -t tmpfs tmpfs "$system"
 shift 2
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 """
-"""bash: a root at $1 with the checkout $2 and the Python $3; its /etc and /dev are empty."""
+"""bash: a root at $1 with the checkout $2 and the Python $3; its /etc and /dev are empty.
+
+Of Debian's own Python only itself is there: the packages of its system are no image's.
+"""
 _POD = (
     MAKE_ROOT
     + """
