@@ -46,6 +46,8 @@ _HUNG_UP = (
     ", as a server does that demands TLS (tls=true in the URL), or a certificate that it trusts "
     "(COURIER_TLS_CERT_FILE)"
 )
+_HANGS_UP = ("connection closed", "Connection reset by peer", "Broken pipe")
+"""Which of them is met is a matter of moments."""
 _TIMING = re.compile(r" \(configured timeouts:.*|, Timeout: .*", re.DOTALL)
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")
@@ -100,7 +102,7 @@ def in_words(error: PyMongoError) -> str:
         words = tls.without_particulars(_ERRNO.sub("", _TIMING.sub("", str(error))))
     words = _CREDENTIALS.sub("***@", words).strip(" .") or type(error).__name__
     is_first = isinstance(error, ServerSelectionTimeoutError)
-    return words + _HUNG_UP if is_first and words.endswith("connection closed") else words
+    return words + _HUNG_UP if is_first and words.endswith(_HANGS_UP) else words
 
 
 def _uses_tls(url: str) -> bool:

@@ -26,7 +26,9 @@ class Rows:
 
 def count(rows: Collection[Document], query: Document) -> int:
     """By the command that counts in the index alone, which an aggregation does not."""
-    counted: int = rows.database.command("count", rows.name, query=query)["n"]
+    concern = rows.read_concern.document  # a command takes the client's from nowhere by itself
+    answer = rows.database.command("count", rows.name, query=query, readConcern=concern)
+    counted: int = answer["n"]
     return counted
 
 
