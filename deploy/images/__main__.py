@@ -36,7 +36,7 @@ _ASK = """
 import json, sys, urllib.request
 with urllib.request.urlopen(sys.argv[1], timeout=10) as answer: print(answer.read().decode())
 """
-_TOOLS = "for tool in cc gcc g++ make ld curl; do command -v $tool; done; ls -d /root/.cache /tmp/*"
+_TOOLS = "for tool in cc gcc g++ make ld curl; do command -v $tool; done; ls -d ~root/.cache /tmp/*"
 _LABELS = "{{json .Config.Labels}}"
 
 Step = Callable[[Engine], Iterator[str]]
