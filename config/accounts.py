@@ -9,17 +9,14 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from config.capabilities import Algorithms, Capabilities, HashAlgorithm, Look
 from config.errors import AccountError
 from config.ftp_settings import (
     MAX_PASSWORD,
     AlertFrequency,
-    Algorithms,
-    Capabilities,
     ExistingFile,
     FtpSettings,
-    HashAlgorithm,
     LogonType,
-    Look,
     Protocol,
     check_password,
 )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from config.ftp_settings import Capabilities, ExistingFile, FtpSettings, Look
+from config.capabilities import Capabilities, Look
+from config.ftp_settings import ExistingFile, FtpSettings
 from transports.probe import IN_PLACE, OVERWRITES, REFUSES_TAKEN, UNSEEN
 
 _SLOW_SECONDS = 5

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from config.capabilities import Capabilities
 from config.destination import merged
-from config.ftp_settings import Capabilities, FtpSettings, LogonType, Protocol
+from config.ftp_settings import FtpSettings, LogonType, Protocol
 from consumers.ledger import Totals
 from consumers.presence import Worker
 from worker import show

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from config.accounts import FtpSettings, Protocol
-from config.ftp_settings import Algorithms, Capabilities, ExistingFile, HashAlgorithm, Look
+from config.capabilities import Algorithms, Capabilities, HashAlgorithm, Look
+from config.ftp_settings import ExistingFile
 from worker.server_facts import ServerFact, server_facts
 
 TOLD: dict[str, Any] = {
