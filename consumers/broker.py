@@ -95,6 +95,14 @@ class Broker:
         connection = self._connection
         return connection is not None and bool(connection.is_open)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the connection does not stand, in a sentence; None where it does."""
+        if self.ready:
+            return None
+        why = self._last_words
+        return f"RabbitMQ is not connected: {why}." if why else "RabbitMQ is not connected."
+
     def call(
         self,
         work: Callable[[BlockingConnection], T],
@@ -148,6 +156,7 @@ class Broker:
     def _serve(self) -> None:
         connection = BlockingConnection(self._parameters())
         self._connection = connection
+        self._last_words = ""
         self._connected.set()
         try:
             while not self._stopping.is_set():

@@ -101,8 +101,7 @@ class Readiness:
         return Condition(DEGRADED if flaw else word, serves=True, words=flaw)
 
     def _rabbitmq(self) -> str | None:
-        connected = all(broker.ready for broker in self._brokers)
-        return None if connected else "RabbitMQ is not connected."
+        return next(filter(None, (broker.trouble for broker in self._brokers)), None)
 
     def _mongodb(self) -> str | None:
         try:
