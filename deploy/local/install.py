@@ -28,8 +28,8 @@ BESIDE_EACH_OTHER = (
     ("inetutils-ftpd",),
 )
 """Debian packages of FTP servers, of which a machine can have one installed."""
-MONITORING = {"prometheus": "promtool"}
-"""Debian package -> the program that the tests judge metrics and rules by."""
+MONITORING = {"prometheus": "promtool", "prometheus-alertmanager": "amtool"}
+"""Debian package -> the program that the tests judge metrics, rules and the routes of alerts by."""
 SYSTEMD = {"systemd": "systemd-analyze"}
 """The same for the unit of the service: the tests run it by systemd in namespaces of their own."""
 PEERS = {"openssh-client": "sftp", "lftp": "lftp"}

@@ -19,6 +19,7 @@ _UNITS = {
     "openssh-server": "ssh",
     "vsftpd": "vsftpd",
     "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
 }
 _QUIET = ("-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300")
 

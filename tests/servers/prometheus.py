@@ -19,6 +19,10 @@ global:
   scrape_timeout: 1s
   evaluation_interval: 1s
 rule_files: {rules}
+alerting:
+  alertmanagers:
+    - static_configs:
+        - targets: {alertmanagers}
 scrape_configs:
   - job_name: courier
     static_configs:
@@ -27,16 +31,24 @@ scrape_configs:
 
 
 class Prometheus:
-    """Scrapes each second; `rules`: files of rules, as they stand."""
+    """Scrapes each second; `rules`: files of rules, as they stand; `tells`: Alertmanagers."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], rules: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        targets: Sequence[str],
+        rules: Sequence[Path] = (),
+        tells: Sequence[str] = (),
+    ) -> None:
         folder.mkdir()
         self._port = free_port()
         configuration = folder / "prometheus.yml"
         # JSON is YAML.
         configuration.write_text(
             _CONFIGURATION.format(
-                rules=json.dumps([str(each) for each in rules]), targets=json.dumps([*targets])
+                rules=json.dumps([str(each) for each in rules]),
+                targets=json.dumps([*targets]),
+                alertmanagers=json.dumps([*tells]),
             )
         )
         path = program("prometheus")
@@ -48,6 +60,8 @@ class Prometheus:
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self._port}",
             "--log.level=warn",
+            # It knows no Alertmanager yet when its first alerts fire.
+            "--rules.alert.resend-delay=1s",
         ]
         self._child = Child("Prometheus", command, folder / "prometheus.log")
 

@@ -128,9 +128,17 @@ def test_every_configuration_is_yaml() -> None:
         assert yaml.safe_load(path.read_text()), path
 
 
-def test_prometheus_takes_its_configuration() -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["promtool", "check", "config", "prometheus.yaml"],
+        ["amtool", "check-config", "alertmanager.yaml"],
+    ],
+)
+def test_monitoring_takes_its_configuration(command: list[str]) -> None:
     checked = subprocess.run(
-        ["promtool", "check", "config", DEPLOY / "compose" / "prometheus.yaml"],
+        command,
+        cwd=DEPLOY / "compose",
         capture_output=True,
         text=True,
         check=False,
