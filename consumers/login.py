@@ -347,6 +347,4 @@ def most_at_once(settings: FtpSettings) -> int:
 
 def _worth(round_trip: float) -> int:
     """How many uploads at once make it faster, by the seconds of a round trip."""
-    if math.isinf(round_trip):
-        return 1  # the server was asked nothing yet
     return AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)

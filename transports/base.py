@@ -159,7 +159,7 @@ class Server(Protocol):
 
     @property
     def round_trip(self) -> float:
-        """Seconds from a request to its answer: the best that was seen."""
+        """Seconds from a request to its answer, the best of late; 0 until enough came to tell."""
 
     @property
     def offer(self) -> Offer:

@@ -47,6 +47,7 @@ from transports.ftp_replies import (
     is_sendable,
     told_size,
 )
+from transports.round_trip import RoundTrip
 from transports.words import spoken
 
 _SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n" * 100
@@ -90,7 +91,7 @@ class FtpServer:
     ) -> Self:
         """A session with the server, logged in."""
         avoids = set(settings.capabilities.avoids)
-        connection = FtpConnection(settings, password, dial_server, limits, avoids)
+        connection = FtpConnection(settings, password, dial_server, limits, avoids, RoundTrip())
         connection.open(step)
         return cls(connection, {"", "."}, enters=settings.capabilities.enters)
 
@@ -101,15 +102,15 @@ class FtpServer:
 
     @property
     def round_trip(self) -> float:
-        """Seconds: the quickest reply."""
-        return self._connection.control.round_trip
+        """Seconds: the quickest recent reply; 0 until known."""
+        return self._connection.line.seconds
 
     def another(self) -> Self:
         """A session with a login of its own. Raises ServerBusy for whatever refuses it: what was
         taken from this session cannot be wrong for the next."""
         mine = self._connection
         connection = FtpConnection(
-            mine.settings, mine.password, mine.dial_server, mine.limits, mine.avoids
+            mine.settings, mine.password, mine.dial_server, mine.limits, mine.avoids, mine.line
         )
         try:
             connection.open(unheard)

@@ -36,6 +36,7 @@ from transports.ftp_errors import (
     translate,
 )
 from transports.ftp_replies import code_of
+from transports.round_trip import RoundTrip
 from transports.watchdog import Watch
 
 _CONVENIENCE_SECONDS = 10.0
@@ -46,7 +47,7 @@ _TLS_SECONDS = 5.0
 class FtpConnection:
     """Control and data connections of one session; for one thread at a time.
 
-    `avoids`: the commands that are not sent, shared by the sessions of one login.
+    `avoids`: the commands that are not sent, and `line`: both shared by the sessions of one login.
     """
 
     control: Control
@@ -58,11 +59,13 @@ class FtpConnection:
         dial_server: Callable[[], Connection],
         limits: Limits,
         avoids: set[str],
+        line: RoundTrip,
     ) -> None:
         self.settings = settings
         self.password = password
         self.limits = limits
         self.avoids = avoids
+        self.line = line
         self.dial_server = dial_server
         self.pipelines = settings.capabilities.pipelines
         """Whether commands are sent together."""
@@ -83,7 +86,7 @@ class FtpConnection:
         self.dial_server = partial(dial, [connection.address], self.limits)
         self._watch = Watch()
         self._watch.guard(connection.socket)
-        self.control = Control(connection)
+        self.control = Control(connection, self.line)
         self.closed = False
         with closed_on_failure(self):
             self._check_wanted()

@@ -12,6 +12,7 @@ from transports.egress import Connection
 from transports.errors import NameRefused
 from transports.ftp_errors import NEEDS_ACCOUNT, SESSION_IS_OVER, Garbled, Stranger, refusal
 from transports.ftp_replies import code_of, is_done, is_refusal, is_sendable, told_features
+from transports.round_trip import RoundTrip
 from transports.words import own
 
 _MAX_LINE = 8192
@@ -41,14 +42,15 @@ class Control:
     finds the bytes again.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, line: RoundTrip) -> None:
+        """`line` hears how long the server takes to answer."""
         self.peer = connection.address
         self.awaits_reply = False
         """Whether a transfer was begun whose last reply is still to come."""
         self.awaits_begin = False
         """Whether a transfer was asked for whose first reply is still to come."""
-        self.round_trip = math.inf
-        """Seconds: the quickest reply to a command."""
+        self._round_trip = line
+        self._is_logged_in = False
         self._socket = connection.socket
         self._socket.settimeout(None)  # the watchdog cuts it
         self._received = b""
@@ -82,6 +84,7 @@ class Control:
             reply = self.reply_to("PASS", password)
         if not is_done(reply):
             raise refusal(reply)
+        self._is_logged_in = True
 
     def log_in_at_once(self, username: str, password: str, passive: str) -> str:
         """USER to FEAT in one flight; the reply to the passive command behind them."""
@@ -92,6 +95,7 @@ class Control:
         logon = user if user[0] in "245" else logon
         if not is_done(logon):
             raise refusal(logon)
+        self._is_logged_in = True
         self.learn(features)
         if self.knows("UTF8"):
             self.reply_to("OPTS UTF8 ON")
@@ -243,7 +247,8 @@ class Control:
         while not code_of(first):  # what comes between two replies is nobody's answer
             first = self._line()
         reply = self._whole(first)
-        self.round_trip = min(self.round_trip, time.monotonic() - self._asked_at)
+        if self._is_logged_in and self._asked_at > -math.inf:  # a login takes more than its way
+            self._round_trip.took(time.monotonic() - self._asked_at)
         self._asked_at = -math.inf
         return reply
 

@@ -6,7 +6,6 @@ every answer reaches whoever asked: of those who wait for one, one reads for all
 
 import contextlib
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -16,6 +15,7 @@ from paramiko.message import Message
 from paramiko.sftp import CMD_INIT, CMD_VERSION, SFTPError
 from paramiko.ssh_exception import SSHException
 
+from transports.round_trip import Asked, RoundTrip
 from transports.sftp_answers import MAX_PACKET, Malformed, Packet, extensions_of
 from transports.words import MAX_WORDS, own
 
@@ -82,20 +82,20 @@ class SftpChannel(SFTPClient):
 
     if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
         _lock: threading.Lock
+        request_number: int
         _expecting: dict[int, Answered]
 
         def _async_request(self, waiting: Answered, kind: int, *args: Any) -> int: ...
         def _read_all(self, count: int) -> bytes: ...
         def _send_packet(self, kind: int, message: Message) -> None: ...
 
-    def __init__(
-        self, channel: Channel, moved: Moved, answered_in: Callable[[float], None]
-    ) -> None:
-        """Greet the server. `answered_in` hears how many seconds it took to answer."""
+    def __init__(self, channel: Channel, moved: Moved, line: RoundTrip) -> None:
+        """Greet the server. `line` hears of every request and every answer."""
         self.extensions: frozenset[bytes] = frozenset()
         """Which the server has named in its greeting."""
         self._moved = moved
-        self._answered_in = answered_in
+        self._line = line
+        self._asked: dict[int, Asked] = {}
         self._sending = _Queue()
         self._waiting: list[_Waiting] = []
         self._turn = threading.Condition()
@@ -119,6 +119,8 @@ class SftpChannel(SFTPClient):
             self._users -= 1
             if self._users:
                 return
+        self._line.forget(len(self._asked))
+        self._asked.clear()
         self.close()
 
     def ask(self, waiting: Answered, moved: Moved, kind: int, *args: Any) -> int:
@@ -128,6 +130,8 @@ class SftpChannel(SFTPClient):
         """
         with self._sending:
             self._moved = moved
+            size = sum(len(each) for each in args if isinstance(each, bytes))
+            self._asked[self.request_number] = self._line.ask(size)
             return self._async_request(waiting, kind, *args)
 
     def wait(self, is_answered: Callable[[], bool], number: int, moved: Moved) -> None:
@@ -172,10 +176,12 @@ class SftpChannel(SFTPClient):
         packet = Packet(data)
         number = packet.number()
         with self._lock:
-            asked = self._expecting.pop(number, None)
-        if asked is None:
+            waiting = self._expecting.pop(number, None)
+        if number in self._asked:
+            self._line.answer(self._asked.pop(number))
+        if waiting is None:
             return  # what nobody waits for any more is no harm, and no progress
-        asked.take(kind, packet.rest)
+        waiting.take(kind, packet.rest)
         for each in tuple(self._waiting):
             if number < each.number:
                 each.moved()
@@ -183,10 +189,8 @@ class SftpChannel(SFTPClient):
     def _send_version(self) -> int:
         hello = Message()
         hello.add_int(_VERSION)
-        started = time.monotonic()
         self._send_packet(CMD_INIT, hello)
         kind, data = self._read_packet_of(self._length_of_greeting())
-        self._answered_in(time.monotonic() - started)
         if kind != CMD_VERSION:
             raise SFTPError(own("It does not speak SFTP"))
         version = Packet(data).number()

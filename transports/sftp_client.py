@@ -6,7 +6,6 @@ be.
 """
 
 import posixpath
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -73,19 +72,15 @@ class SftpClient:
         self,
         channel: SftpChannel,
         watch: Watch,
-        answered_in: Callable[[float], None],
         request_size: int | None = None,
         like: "SftpClient | None" = None,
     ) -> None:
-        """`answered_in` hears how many seconds each request took that was waited for.
-
-        `request_size`: what the server is known to take, whatever it says. `like`: of the
+        """`request_size`: what the server is known to take, whatever it says. `like`: of the
         same server, which has told already what it takes.
         """
         self.channel = channel
         self._watch = watch
         self._number = -1
-        self._answered_in = answered_in
         self.told_request_size: int | None
         self.told_request_size = like.told_request_size if like else self._asked_request_size()
         self.request_size = min(request_size or self.told_request_size or USUAL_REQUEST, BLOCK)
@@ -249,10 +244,8 @@ class SftpClient:
 
     def _request(self, kind: int, *args: Any) -> tuple[int, bytes]:
         reply = _Reply()
-        started = time.monotonic()
         self._ask(reply, kind, *args)
         self.wait(reply.has_come)
-        self._answered_in(time.monotonic() - started)
         if reply.kind == CMD_STATUS:
             check_status(reply.kind, reply.body)
         return reply.kind, reply.body

@@ -69,8 +69,8 @@ class SftpSession:
 
     @property
     def round_trip(self) -> float:
-        """Seconds: the quickest answer over the connection."""
-        return self._connection.round_trip
+        """Seconds: the quickest recent answer over the connection; 0 until known."""
+        return self._connection.line.seconds
 
     @classmethod
     def open(
@@ -154,9 +154,7 @@ class SftpSession:
         """One more session on the same channel."""
         session = cls(connection)
         size = connection.settings.capabilities.request_size
-        session._client = SftpClient(
-            client.channel, session._watch, connection.answered_in, size, client
-        )
+        session._client = SftpClient(client.channel, session._watch, size, client)
         return session
 
     def cut(self) -> None:
@@ -276,9 +274,8 @@ class SftpSession:
         with closed_on_failure(channel):
             channel.invoke_subsystem("sftp")
             size = self._settings.capabilities.request_size
-            answered_in = self._connection.answered_in
-            requests = SftpChannel(channel, self._watch.moved, answered_in)
-            return SftpClient(requests, self._watch, answered_in, size, like)
+            requests = SftpChannel(channel, self._watch.moved, self._connection.line)
+            return SftpClient(requests, self._watch, size, like)
 
     def _words(self, text: str | bytes) -> str:
         return spoken(text, self._connection.password)

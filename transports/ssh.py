@@ -48,6 +48,8 @@ class Wire(socket.socket):
     """Bytes that it may send besides those that answer what is sent to it."""
     moved_at = 0.0
     """When the last bytes went out, by the monotonic clock."""
+    heard_at = 0.0
+    """When the last bytes came in."""
     ended = False
     greeting = b""
 
@@ -60,6 +62,7 @@ class Wire(socket.socket):
             raise
         self.ended = self.ended or not data
         self.received += len(data)
+        self.heard_at = time.monotonic()
         if len(self.greeting) < _GREETING:
             self.greeting += data[: _GREETING - len(self.greeting)]
         if self.received > self.allowance + 16 * self.sent:

@@ -3,9 +3,7 @@
 A raw Transport, so that the host key is compared before any credential is sent.
 """
 
-import math
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from paramiko import Channel
@@ -35,6 +33,7 @@ from transports.errors import (
     StrangerAnswers,
     TransferError,
 )
+from transports.round_trip import RoundTrip
 from transports.ssh import SshTransport, Wire
 from transports.ssh_logon import Answers
 from transports.watchdog import Watch
@@ -82,8 +81,7 @@ class SshConnection:
         self.wire = Wire(fileno=dialed.socket.detach())
         weak = settings.weak_algorithms
         self.transport = SshTransport(self.wire, limits.login, without, weak=weak)
-        self.round_trip = math.inf
-        """Seconds: the best that was seen of any session."""
+        self.line = RoundTrip(lambda: self.wire.heard_at)
         self.folders: set[str] = {"", ".", "~"}
         """Folders that are known to be there."""
         self._lock = threading.Lock()
@@ -153,19 +151,16 @@ class SshConnection:
 
     def open_channel(self) -> Channel:
         """One more channel."""
-        started = time.monotonic()
-        channel = self.transport.open_session()
-        self.answered_in(time.monotonic() - started)
-        return channel
+        asked = self.line.ask()
+        try:
+            return self.transport.open_session()
+        finally:
+            self.line.answer(asked)
 
     def allow_answer(self, size: int) -> None:
         """The answer to one request may have so many bytes, far more than the request."""
         with self._lock:
             self.wire.allowance += size
-
-    def answered_in(self, seconds: float) -> None:
-        """Note what one request took from its sending to its answer."""
-        self.round_trip = min(self.round_trip, seconds)
 
     def failed(self, error: Exception, watch: Watch) -> TransferError:
         """What the error of one session means. It is the end of all the others too.

@@ -24,6 +24,7 @@ class Proxy:
     swallowed, once, and its connection closed. `instead`: a reply that begins with the first is
     replaced by the second. `again`: after a cut it goes on, and cuts after that many bytes more.
     `silent`: while it is set nothing passes in either direction, and no connection is refused.
+    `delay`: seconds that each piece from the server is held up; may be changed.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Proxy:
         self._instead = instead
         self._again = again
         self.silent = threading.Event()
+        self.delay = 0.0
         self.passed = 0
         """Bytes that went to the server."""
         self._sockets: list[socket.socket] = []
@@ -144,6 +146,7 @@ class Proxy:
     def _to_client(self, server: socket.socket, client: socket.socket) -> None:
         while data := server.recv(16 * 1024):
             self._wait_while_silent()
+            time.sleep(self.delay)
             if self._lose is not None and self._lose in data:
                 self._lose = None
                 break

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transports.egress import Address, Connection
 from transports.ftp_control import Control
 from transports.ftp_errors import Garbled, Refused, Stranger, translate
+from transports.round_trip import RoundTrip
 
 MOST_READ = 512 * 1024
 """Far above what a reply may have, far below what an endless one has, buffers included."""
@@ -49,7 +50,7 @@ QUESTIONS: dict[str, Callable[[Control], object]] = {
 def heard(said: bytes, *, ends: bool = True) -> Iterator[Control]:
     """The control connection to a server that says this, and hangs up or is silent."""
     ours, theirs = socket.socketpair()
-    control = Control(Connection(ours, Address(socket.AF_INET, ("127.0.0.1", 21))))
+    control = Control(Connection(ours, Address(socket.AF_INET, ("127.0.0.1", 21))), RoundTrip())
     speaker = threading.Thread(target=_say, args=(theirs, said, ends))
     speaker.start()
     try:
