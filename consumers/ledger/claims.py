@@ -1,9 +1,11 @@
 """A session takes a recording: the start is counted, and the claim is that session's alone."""
 
-from collections.abc import Iterable, Sequence
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument, UpdateMany
 
 from consumers.ledger.records import Claim, Claimant, Document, Glance, Status
 from consumers.ledger.rows import OLDEST_FIRST, Rows, casualties, mine
@@ -33,7 +35,7 @@ class Claims(Rows):
                 row["tries"],
                 (row["wait"] or 0) / 1000,
                 row["file_name"],
-                "lost" in row,
+                row["lost"]["starts"] if "lost" in row else 0,
             )
             for row in rows
         }
@@ -43,8 +45,32 @@ class Claims(Rows):
 
         Its message proves that it was routed, should the intake have died before it said so.
         """
-        query = {"_id": recording_id, "status": Status.QUEUED, "turn": turn, "$expr": _READY}
-        return self._start(query, claimant, folder, noted=_ROUTED)
+        return self._start(_waiting(recording_id, turn), claimant, folder, noted=_ROUTED)
+
+    def claim_flight(
+        self, wanted: Mapping[str, int], claimant: Claimant, folder: str
+    ) -> list[Claim]:
+        """Start those of these queued recordings, each with its turn, that are to be started now.
+
+        In the order of `wanted`. Whichever way the answer was lost: what carries the flight's id
+        is this flight's, and nothing else.
+        """
+        flight = uuid.uuid4().hex
+        turns: defaultdict[int, list[str]] = defaultdict(list)
+        for recording_id, turn in wanted.items():
+            turns[turn].append(recording_id)
+        updates = [
+            UpdateMany(
+                _startable(_waiting({"$in": names}, turn), claimant),
+                _started(claimant, flight, folder, _ROUTED),
+            )
+            for turn, names in turns.items()
+        ]
+        written = self._commit.write(updates, len(wanted))
+        written.check()
+        query = {"_id": {"$in": [*wanted]}, "claim.flight": flight}
+        rows = {row["_id"]: row for row in self._commit.find(written, query)}
+        return [Claim.of(rows[name], claimant) for name in wanted if name in rows]
 
     def claim_probe(
         self, account_id: str, streak: int, claimant: Claimant, folder: str, passed: Iterable[str]
@@ -146,39 +172,9 @@ class Claims(Rows):
         order: Sequence[tuple[str, int]] = OLDEST_FIRST,
         noted: Document | None = None,
     ) -> Claim | None:
-        """Count the start before the upload, so that a start that never ends is seen.
-
-        By the database's clock the ownership still stands: a worker that was frozen with this
-        call on its way, or its request in the network, starts nothing that is another's by now.
-        """
-        start = {"$add": ["$starts", 1]}
-        claim = {
-            "worker": {"$literal": claimant.worker},
-            "session": {"$literal": claimant.session},
-            "at": "$$NOW",
-            "was": "$status",
-            "alone": claimant.alone,
-        }
-        query = {**query, **({} if claimant.alone else {"lost": {"$exists": False}})}
         row = self._rows.find_one_and_update(
-            {"$and": [{**query, "epoch": {"$lte": claimant.epoch}}, _still_owns(claimant)]},
-            [
-                {
-                    "$set": {
-                        **(noted or {}),
-                        "status": Status.UPLOADING.value,
-                        "starts": start,
-                        "epoch": claimant.epoch,
-                        "claim": claim,
-                        "parts": {
-                            "$concatArrays": [
-                                "$parts",
-                                [{"start": start, "folder": {"$literal": folder}}],
-                            ]
-                        },
-                    }
-                }
-            ],
+            _startable(query, claimant),
+            _started(claimant, uuid.uuid4().hex, folder, noted or {}),
             sort=order,
             return_document=ReturnDocument.AFTER,
         )
@@ -193,6 +189,52 @@ class Claims(Rows):
             "_id": {"$nin": list(passed)},
             "$or": [queued, casualty],
         }
+
+
+def _waiting(recording_id: str | Document, turn: int) -> Document:
+    return {"_id": recording_id, "status": Status.QUEUED.value, "turn": turn, "$expr": _READY}
+
+
+def _startable(query: Document, claimant: Claimant) -> Document:
+    """Those of the rows that the claimant may start.
+
+    By the database's clock the ownership still stands: a worker that was frozen with this
+    call on its way, or its request in the network, starts nothing that is another's by now.
+    """
+    takes_lost = claimant.alone or claimant.takes_lost
+    unharmed = {} if takes_lost else {"lost": {"$exists": False}}
+    return {
+        "$and": [
+            {**query, **unharmed, "epoch": {"$lte": claimant.epoch}},
+            _still_owns(claimant),
+        ]
+    }
+
+
+def _started(claimant: Claimant, flight: str, folder: str, noted: Document) -> list[Document]:
+    """Count the start before the upload, so that a start that never ends is seen."""
+    start = {"$add": ["$starts", 1]}
+    claim = {
+        "worker": {"$literal": claimant.worker},
+        "session": {"$literal": claimant.session},
+        "flight": flight,
+        "at": "$$NOW",
+        "was": "$status",
+        "alone": claimant.alone,
+    }
+    part = {"start": start, "folder": {"$literal": folder}}
+    return [
+        {
+            "$set": {
+                **noted,
+                "status": Status.UPLOADING.value,
+                "starts": start,
+                "epoch": claimant.epoch,
+                "claim": claim,
+                "parts": {"$concatArrays": ["$parts", [part]]},
+            }
+        }
+    ]
 
 
 def _lost_starts(claimant: Claimant) -> Document:

@@ -1,13 +1,16 @@
 """How a start ends: delivered, to be tried again, dead-lettered, or given back."""
 
 import contextlib
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateMany
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import Claim, CrashLoop, Document, LastError, Status, part_path
-from consumers.ledger.rows import OLDEST_FIRST, Rows, later, mine, routing
+from consumers.ledger.rows import OLDEST_FIRST, Rows, later, mine, ours, routing
+from consumers.ledger.writer import Written
 from transports.upload import Uploaded
 
 CRASH_LOOP = "crash-loop"
@@ -33,29 +36,35 @@ class Endings(Rows):
 
         A casualty has come back by it, as by a replay: its tries are forgotten.
         """
-        alive = {"tries": 0, "account_tries": 0, "dead_at": None, "reason": None}
         row = self._rows.find_one_and_update(
             mine(claim),
-            [
-                {
-                    "$set": {
-                        "status": Status.DELIVERED.value,
-                        "delivered_at": "$$NOW",
-                        "remote_path": {"$literal": uploaded.remote_path},
-                        "size": uploaded.size,
-                        "sha256": uploaded.sha256,
-                        "verified": uploaded.verified.value,
-                        "parts": {"$literal": claim.still_there(uploaded.left)},
-                        "claim": None,
-                        **(alive if claim.casualty else {}),
-                    }
-                },
-                {"$unset": ["casualty", "intent", "replaces", "replaced", "lost", "suspected"]},
-            ],
+            _deliver(claim, {"$literal": _told(claim, uploaded)}),
             projection={"delivered_at": 1, "created_at": 1},
             return_document=ReturnDocument.AFTER,
         )
         return (row["delivered_at"] - row["created_at"]).total_seconds() if row else None
+
+    def delivered_flight(self, wanted: Sequence[tuple[Claim, Uploaded]]) -> dict[str, float]:
+        """The same for many files at once: seconds by recording id, without those not ours."""
+        alike: defaultdict[tuple[str, int, bool], list[tuple[Claim, Uploaded]]] = defaultdict(list)
+        for claim, uploaded in wanted:
+            alike[claim.flight, claim.start, claim.casualty].append((claim, uploaded))
+        updates = [_all_delivered(together) for together in alike.values()]
+        written = self._commit.write(updates, len(wanted))
+        written.check()
+        claims = [claim for claim, _ in wanted]
+        if not written.holds:
+            claims = self._delivered_of(written, claims)
+        return {claim.recording_id: claim.age for claim in claims}
+
+    def _delivered_of(self, written: Written, claims: Sequence[Claim]) -> list[Claim]:
+        """Those whose very start has delivered: a later one has another number."""
+        names = [claim.recording_id for claim in claims]
+        query = {"_id": {"$in": names}, "status": Status.DELIVERED.value}
+        starts = {
+            row["_id"]: row["starts"] for row in self._commit.find(written, query, {"starts": 1})
+        }
+        return [claim for claim in claims if starts.get(claim.recording_id) == claim.start]
 
     def waits(
         self,
@@ -208,6 +217,38 @@ class Endings(Rows):
                 {"_id": row["replaces"], "replaced.by": row["_id"]},
                 {"$set": {"remote_path": row["remote_path"]}, "$unset": {"replaced": ""}},
             )
+
+
+def _all_delivered(together: Sequence[tuple[Claim, Uploaded]]) -> UpdateMany:
+    """One update for all starts of a number in a flight: each row finds its own by its id."""
+    claims = [claim for claim, _ in together]
+    at = {"$indexOfArray": [{"$literal": [claim.recording_id for claim in claims]}, "$_id"]}
+    told = {"$literal": [_told(*each) for each in together]}
+    return UpdateMany(ours(claims), _deliver(claims[0], {"$arrayElemAt": [told, at]}))
+
+
+def _told(claim: Claim, uploaded: Uploaded) -> Document:
+    return {
+        "remote_path": uploaded.remote_path,
+        "size": uploaded.size,
+        "sha256": uploaded.sha256,
+        "verified": uploaded.verified.value,
+        "parts": claim.still_there(uploaded.left),
+    }
+
+
+def _deliver(claim: Claim, told: Document) -> list[Document]:
+    alive = {"tries": 0, "account_tries": 0, "dead_at": None, "reason": None}
+    values = {
+        "status": Status.DELIVERED.value,
+        "delivered_at": "$$NOW",
+        "claim": None,
+        **(alive if claim.casualty else {}),
+    }
+    return [
+        {"$replaceWith": {"$mergeObjects": ["$$ROOT", told, values]}},
+        {"$unset": ["casualty", "intent", "replaces", "replaced", "lost", "suspected"]},
+    ]
 
 
 def _tried(claim: Claim, *, counted: bool, by_account: bool) -> Document:

@@ -1,13 +1,14 @@
 """The path of a recording at its customer: one recording of an account has it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from pymongo import DESCENDING
+from pymongo import DESCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import WAITING, Claim, Document
-from consumers.ledger.rows import Rows, mine
+from consumers.ledger.rows import Rows, holds, mine
+from consumers.ledger.writer import DUPLICATE_KEY
 from transports.names import join, numbered
 from transports.upload import Intent
 
@@ -44,18 +45,27 @@ class Places(Rows):
         way keeps it. False where the path is another recording's, or the claim is no longer this
         session's.
         """
-        reservation: Document = {
-            "intent": asdict(intent),
-            "remote_path": intent.final,
-            "wanted": join(folder, claim.file_name),
-            "copy": copy,
-        }
+        reservation = _reservation(claim, intent, folder, copy)
         if self._reserve(claim, reservation):
             return True
         if not overwrite or not self.is_mine(claim):
             return False
         replaced = self._take_over(claim, intent.final)
         return self._reserve(claim, {**reservation, **({"replaces": replaced} if replaced else {})})
+
+    def intend_flight(self, wanted: Sequence[tuple[Claim, Intent, str, int]]) -> list[bool]:
+        """The same for many files at once, as (claim, intent, folder, copy), without overwriting.
+
+        A path that is another recording's costs none of the others theirs.
+        """
+        updates = [UpdateOne(mine(each[0]), {"$set": _reservation(*each)}) for each in wanted]
+        written = self._commit.write(updates, len(updates))
+        written.check(tolerated=(DUPLICATE_KEY,))
+        if written.holds:
+            return [True] * len(wanted)
+        query = {"_id": {"$in": [claim.recording_id for claim, *_ in wanted]}}
+        rows = {row["_id"]: row for row in self._commit.find(written, query)}
+        return [_is_reserved(rows.get(each[0].recording_id), *each) for each in wanted]
 
     def withdraw(self, claim: Claim) -> bool:
         """Take the intent back, the path stays reserved. False where the claim is lost."""
@@ -102,3 +112,22 @@ class Places(Rows):
             projection={"_id": 1},
         )
         return row["_id"] if row else None
+
+
+def _reservation(claim: Claim, intent: Intent, folder: str, copy: int) -> Document:
+    return {
+        "intent": asdict(intent),
+        "remote_path": intent.final,
+        "wanted": join(folder, claim.file_name),
+        "copy": copy,
+    }
+
+
+def _is_reserved(
+    row: Document | None, claim: Claim, intent: Intent, folder: str, copy: int
+) -> bool:
+    """Whether the row says all that was to be written down, for a claim that still holds."""
+    if row is None or not holds(claim, row):
+        return False
+    reservation = _reservation(claim, intent, folder, copy)
+    return all(row.get(name) == value for name, value in reservation.items())

@@ -1,7 +1,8 @@
 """What the ledger hands out: frozen views of its documents."""
 
+import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -67,6 +68,8 @@ class Claimant:
     """The database's time at which the ownership ends; None: it does not."""
     alone: bool = False
     """What it begins is the only upload of its process: it may take a file with a lost start."""
+    takes_lost: bool = False
+    """It may take such files though not alone: in a smaller flight than the one that was lost."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,17 @@ class Claim:
     created_at: datetime
     body: bytes
     trace: TraceContext | None = None
+    flight: str = ""
+    """Of the files that were claimed together; a file that was claimed alone has one too."""
+    waited: float = 0.0
+    """Seconds between its arrival and the claim, by the database's clock."""
+    since: float = field(default_factory=time.monotonic, compare=False)
+    """Local monotonic time at which the claim was known here."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since the file's arrival, to a few milliseconds: nothing is asked for it."""
+        return self.waited + time.monotonic() - self.since
 
     @property
     def leftovers(self) -> tuple[str, ...]:
@@ -164,6 +178,8 @@ class Claim:
             created_at=row["created_at"],
             body=row["event"].encode(),
             trace=trace_of(row),
+            flight=row["claim"]["flight"],
+            waited=(row["claim"]["at"] - row["created_at"]).total_seconds(),
         )
 
 
@@ -177,8 +193,13 @@ class Glance:
     wait: float
     """Seconds until its next try may begin; 0 or less: now."""
     file_name: str
-    lost_start: bool
-    """A worker died while it uploaded the file: it is tried alone next."""
+    lost_starts: int
+    """So many workers died while they uploaded the file: it is tried with ever fewer others."""
+
+    @property
+    def lost_start(self) -> bool:
+        """Whether a worker died while it uploaded the file."""
+        return self.lost_starts > 0
 
 
 @dataclass(frozen=True)

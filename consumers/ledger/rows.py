@@ -4,11 +4,14 @@ Each transition is one conditional update: it holds or it does not, and repeatin
 nothing. Times are the database's.
 """
 
+from collections.abc import Sequence
+
 from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from consumers.ledger.records import Claim, Document, Routing, Status, trace_of
+from consumers.ledger.writer import GroupCommit
 
 OLDEST_FIRST = [("created_at", ASCENDING), ("arrival", ASCENDING)]
 
@@ -18,6 +21,7 @@ class Rows:
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["deliveries"]
+        self._commit = GroupCommit(self._rows)
 
     def is_mine(self, claim: Claim) -> bool:
         """Whether the claim still holds: another session has not taken it over."""
@@ -37,12 +41,30 @@ def routing(row: Document) -> Routing:
 
 
 def mine(claim: Claim) -> Document:
+    return {"_id": claim.recording_id, **_held(claim)}
+
+
+def ours(claims: Sequence[Claim]) -> Document:
+    """The rows of claims of one flight, each of which is the same start of its row."""
     return {
-        "_id": claim.recording_id,
-        "status": Status.UPLOADING,
+        "_id": {"$in": [claim.recording_id for claim in claims]},
+        **_held(claims[0]),
+        "claim.flight": claims[0].flight,
+    }
+
+
+def _held(claim: Claim) -> Document:
+    return {
+        "status": Status.UPLOADING.value,
         "starts": claim.start,
         "claim.session": claim.session,
     }
+
+
+def holds(claim: Claim, row: Document) -> bool:
+    """Whether this row is as `mine` demands."""
+    is_held = row["status"] == Status.UPLOADING and row["starts"] == claim.start
+    return is_held and bool(row["claim"]["session"] == claim.session)
 
 
 def casualties(account_id: str, streak: int) -> Document:
