@@ -35,7 +35,7 @@ class Claims(Rows):
                 row["tries"],
                 (row["wait"] or 0) / 1000,
                 row["file_name"],
-                row["lost"]["starts"] if "lost" in row else 0,
+                row["lost"].get("files", 1) if "lost" in row else 0,
             )
             for row in rows
         }
@@ -62,7 +62,7 @@ class Claims(Rows):
         updates = [
             UpdateMany(
                 _startable(_waiting({"$in": names}, turn), claimant),
-                _started(claimant, flight, folder, _ROUTED),
+                _started(claimant, flight, folder, _ROUTED, files=len(wanted)),
             )
             for turn, names in turns.items()
         ]
@@ -201,8 +201,7 @@ def _startable(query: Document, claimant: Claimant) -> Document:
     By the database's clock the ownership still stands: a worker that was frozen with this
     call on its way, or its request in the network, starts nothing that is another's by now.
     """
-    takes_lost = claimant.alone or claimant.takes_lost
-    unharmed = {} if takes_lost else {"lost": {"$exists": False}}
+    unharmed = {} if claimant.alone else {"lost": {"$exists": False}}
     return {
         "$and": [
             {**query, **unharmed, "epoch": {"$lte": claimant.epoch}},
@@ -211,8 +210,14 @@ def _startable(query: Document, claimant: Claimant) -> Document:
     }
 
 
-def _started(claimant: Claimant, flight: str, folder: str, noted: Document) -> list[Document]:
-    """Count the start before the upload, so that a start that never ends is seen."""
+def _started(
+    claimant: Claimant, flight: str, folder: str, noted: Document, *, files: int = 1
+) -> list[Document]:
+    """Count the start before the upload, so that a start that never ends is seen.
+
+    What ends the process of a file that is `alone` is put down to that file: no other one of its
+    flight, or of its process, can have been the cause.
+    """
     start = {"$add": ["$starts", 1]}
     claim = {
         "worker": {"$literal": claimant.worker},
@@ -220,7 +225,8 @@ def _started(claimant: Claimant, flight: str, folder: str, noted: Document) -> l
         "flight": flight,
         "at": "$$NOW",
         "was": "$status",
-        "alone": claimant.alone,
+        "files": files,
+        "alone": claimant.alone and files == 1,
     }
     part = {"start": start, "folder": {"$literal": folder}}
     return [
@@ -238,11 +244,13 @@ def _started(claimant: Claimant, flight: str, folder: str, noted: Document) -> l
 
 
 def _lost_starts(claimant: Claimant) -> Document:
-    """How many starts of the row were lost, and how many of them as a process's only upload."""
+    """How many starts of the row were lost, how many of them as a process's only upload, and of
+    how many files the last one's flight was."""
     alone = {"$cond": [{"$eq": ["$claim.alone", True]}, 1, 0]}
     counted = {
         "starts": {"$add": [{"$ifNull": ["$lost.starts", 0]}, 1]},
         "alone": {"$add": [{"$ifNull": ["$lost.alone", 0]}, alone]},
+        "files": {"$ifNull": ["$claim.files", 1]},
     }
     is_lost = {"$ne": ["$claim.worker", {"$literal": claimant.worker}]}
     return {"$cond": [is_lost, counted, {"$ifNull": ["$lost", "$$REMOVE"]}]}

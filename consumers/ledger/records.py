@@ -67,9 +67,7 @@ class Claimant:
     until: datetime | None = None
     """The database's time at which the ownership ends; None: it does not."""
     alone: bool = False
-    """What it begins is the only upload of its process: it may take a file with a lost start."""
-    takes_lost: bool = False
-    """It may take such files though not alone: in a smaller flight than the one that was lost."""
+    """What it begins is all that its process uploads: it may take files with a lost start."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class Claim:
     account_tries: int
     casualty: bool
     alone: bool
-    """It is the only upload of its process."""
+    """Its flight is all that its process uploads."""
     file_url: str
     file_name: str
     size: int | None
@@ -193,13 +191,13 @@ class Glance:
     wait: float
     """Seconds until its next try may begin; 0 or less: now."""
     file_name: str
-    lost_starts: int
-    """So many workers died while they uploaded the file: it is tried with ever fewer others."""
+    lost_with: int
+    """Workers may die of the file: of how many files the flight was that was lost last; 0: none."""
 
     @property
     def lost_start(self) -> bool:
         """Whether a worker died while it uploaded the file."""
-        return self.lost_starts > 0
+        return self.lost_with > 0
 
 
 @dataclass(frozen=True)

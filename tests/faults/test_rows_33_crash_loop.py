@@ -59,7 +59,7 @@ def test_row_33_a_file_that_every_worker_dies_of_is_a_dead_letter_and_the_others
     until(lambda: not parts_left(customer), "the .part of the killed starts to be removed")
     ground.account_for_all()
     assert (row["reason"], row["tries"]) == ("crash-loop", 0)
-    assert row["lost"] == {"starts": MOST_DEATHS, "alone": MOST_DEATHS - 1}
+    assert row["lost"] == {"starts": MOST_DEATHS, "alone": MOST_DEATHS - 1, "files": 1}
     assert ground.platform.run_state("acme").failures == 0
     headers, _ = ground.platform.messages("dead-letters.acme")[0]
     assert (headers["x-courier-reason"], headers["x-courier-tries"]) == ("crash-loop", 0)

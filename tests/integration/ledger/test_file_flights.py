@@ -84,7 +84,13 @@ def test_a_claim_by_a_flight_is_as_one_alone(files: Deliveries) -> None:
     opened(files, "single", file_name="together.wav")
     single = files.claim("single", 1, ME, FOLDER)
     assert single is not None
-    names: dict[str, Any] = {"recording_id": "x", "part": "x", "flight": "x", "waited": 0.0, "body": b""}
+    names: dict[str, Any] = {
+        "recording_id": "x",
+        "part": "x",
+        "flight": "x",
+        "waited": 0.0,
+        "body": b"",
+    }
     names |= {"created_at": single.created_at, "trace": None}
 
     assert replace(together, **names) == replace(single, **names)
@@ -98,7 +104,7 @@ def test_a_claim_by_a_flight_is_as_one_alone(files: Deliveries) -> None:
         ("status", {"status": "delivered"}),
         ("epoch", {"epoch": 2}),
         ("not_before", {"not_before": later(60)}),
-        ("lost", {"lost": {"starts": 1, "alone": 0}}),
+        ("lost", {"lost": {"starts": 1, "alone": 0, "files": 16}}),
     ],
 )
 def test_a_row_that_may_not_be_started_stays_and_the_others_are_claimed(
@@ -133,23 +139,28 @@ def test_a_claimant_whose_ownership_has_ended_by_the_databases_clock_claims_noth
     assert len(flight(files, claimant=replace(ME, until=opened_at + timedelta(hours=1)))) == 16
 
 
-def test_files_with_lost_starts_are_claimed_by_who_is_alone_or_takes_them(
+def test_files_of_a_lost_flight_are_claimed_by_who_is_alone_and_tell_its_size(
     files: Deliveries,
 ) -> None:
     flight(files, NAMES[:4])
     files.free_claims("acme", OTHER)
-    assert {files.glance(NAMES)[name].lost_starts for name in NAMES[:4]} == {1}
+    assert {each.lost_with for each in files.glance(NAMES).values()} == {4}
     assert flight(files, NAMES[:4], OTHER) == []
 
-    halved = flight(files, NAMES[:2], replace(OTHER, takes_lost=True))
-    assert [claim.alone for claim in halved] == [False, False]
+    halved = flight(files, NAMES[:2], alone(OTHER))
+    assert [claim.alone for claim in halved] == [True, True]
     files.free_claims("acme", replace(ME, epoch=2))
-    assert row(files, "00")["lost"] == {"starts": 2, "alone": 0}, "it was not alone"
+    assert row(files, "00")["lost"] == {"starts": 2, "alone": 0, "files": 2}, "one of the two"
 
-    [single] = flight(files, ["02"], alone(OTHER))
-    assert single.alone
+    [single] = flight(files, ["00"], alone(LATER))
     files.free_claims("acme", replace(ME, epoch=2))
-    assert row(files, "02")["lost"] == {"starts": 2, "alone": 1}
+    assert single.alone
+    assert row(files, "00")["lost"] == {"starts": 3, "alone": 1, "files": 1}
+    assert {name: each.lost_with for name, each in files.glance(NAMES[:3]).items()} == {
+        "00": 1,
+        "01": 2,
+        "02": 4,
+    }
 
 
 def test_each_row_is_claimed_by_one_of_many_flights(files: Deliveries) -> None:
@@ -346,6 +357,15 @@ def test_a_path_that_was_never_reserved_is_refused_by_name(files: Deliveries) ->
 
 
 # --- old rows, and what it costs ------------------------------------------------------------
+
+
+def test_a_start_that_a_version_before_flights_has_lost_was_of_one_file(
+    files: Deliveries, database: Database[Document]
+) -> None:
+    opened(files, "00")
+    database["deliveries"].update_one({"_id": "00"}, {"$set": {"lost": {"starts": 1, "alone": 0}}})
+
+    assert files.glance(["00"])["00"].lost_with == 1
 
 
 def test_a_row_from_before_flights_is_claimed_freed_and_delivered(

@@ -25,8 +25,8 @@ def test_a_start_that_was_lost_is_followed_by_one_alone(files: Deliveries) -> No
     turn = claimed(files).turn
     files.free_claims("acme", OTHER)
 
-    assert row(files)["lost"] == {"starts": 1, "alone": 0}
-    assert files.glance(["one"])["one"].lost_start
+    assert row(files)["lost"] == {"starts": 1, "alone": 0, "files": 1}
+    assert files.glance(["one"])["one"].lost_with
     assert files.claim("one", turn, OTHER, FOLDER) is None
     again = files.claim("one", turn, alone(OTHER), FOLDER)
     assert again is not None
@@ -39,10 +39,10 @@ def test_a_row_from_before_lost_starts_were_counted_is_claimed_and_freed(
 ) -> None:
     claimed(files)
     database["deliveries"].update_one({"_id": "one"}, {"$unset": {"claim.alone": ""}})
-    assert not files.glance(["one"])["one"].lost_start
+    assert not files.glance(["one"])["one"].lost_with
 
     assert files.free_claims("acme", OTHER) == 1
-    assert row(files)["lost"] == {"starts": 1, "alone": 0}
+    assert row(files)["lost"] == {"starts": 1, "alone": 0, "files": 1}
 
 
 def test_a_session_that_could_only_not_write_its_end_down_has_lost_no_start(
@@ -57,7 +57,9 @@ def test_a_session_that_could_only_not_write_its_end_down_has_lost_no_start(
     claimed(files, claimant=alone(ME))
 
     files.free_claims("acme", replace(ME, session="session-9"))
-    assert row(files)["lost"] == {"starts": 1, "alone": 0}, "and nothing is forgotten by it"
+    assert row(files)["lost"] == {"starts": 1, "alone": 0, "files": 1}, (
+        "and nothing is forgotten by it"
+    )
 
 
 @pytest.mark.parametrize("end", ["waits", "dead_lettered", "delivered"])
@@ -76,7 +78,7 @@ def test_a_start_that_is_given_back_is_neither_lost_nor_forgets_what_was(
     crashed(files, 2)
 
     files.release(claimed(files, claimant=alone(ME)))
-    assert row(files)["lost"] == {"starts": 2, "alone": 2}
+    assert row(files)["lost"] == {"starts": 2, "alone": 2, "files": 1}
 
 
 def test_a_start_that_is_not_alone_any_more_is_not_counted_as_such(files: Deliveries) -> None:
@@ -84,7 +86,7 @@ def test_a_start_that_is_not_alone_any_more_is_not_counted_as_such(files: Delive
     files.shares_process(claimed(files, claimant=alone(OTHER)))
     files.free_claims("acme", ME)
 
-    assert row(files)["lost"] == {"starts": 5, "alone": 4}
+    assert row(files)["lost"] == {"starts": 5, "alone": 4, "files": 1}
     assert files.crash_loops("acme") == []
 
 
