@@ -42,7 +42,7 @@ def asked_until(session: Server, holds: Callable[[], bool]) -> bool:
     """Whether that is so after some more questions to the server."""
     end = time.monotonic() + PATIENCE
     while not holds() and time.monotonic() < end:
-        session.exists("nobody.wav")
+        session.answers()
     return holds()
 
 
