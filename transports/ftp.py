@@ -279,8 +279,10 @@ class FtpServer:
         data = connection.accept_data("STOR", partial(self._folders.at, path), store_refused)
         if self.pipelines or not self._says_begin:
             return data
+        # A reply that never comes is no silence: its wait must not use up the limit of a reply.
+        seconds = _BEGIN_SECONDS + connection.limits.reply
         try:
-            with connection.talk(connection.limits.reply, store_refused):
+            with connection.talk(seconds, store_refused):
                 self._says_begin = connection.control.speaks_within(_BEGIN_SECONDS)
                 if self._says_begin:
                     connection.control.hear_begin()

@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,17 @@ def test_recordings_reach_servers_that_answer_in_their_own_way(
 ) -> None:
     with serving(tmp_path, handler) as customer:
         deliver(customer, found(customer), recording)
+
+
+def test_a_reply_that_begins_no_transfer_is_missed_however_short_the_limit_of_a_reply_is(
+    tmp_path: Path, recording: Path
+) -> None:
+    (tmp_path / "served").mkdir()
+    handler = odd(replies={"150": "", "125": ""})
+    with PyFtpServer(tmp_path / "served", handler=handler) as server:
+        with closing(open_session(server.customer, replace(LIMITS, reply=2))) as session:
+            session.put([recording.read_bytes()], "a.part")
+        assert files_in(server.customer.root) == {"a.part": recording.stat().st_size}
 
 
 EPSV = {
