@@ -7,6 +7,7 @@ the policy does, and the settlement writes it down.
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,7 +40,7 @@ from transports.errors import (
 )
 from transports.sources import open_source
 from transports.trial import try_upload
-from transports.upload import Uploaded, upload
+from transports.upload import Transfer, Uploaded, intend_each, upload
 
 OURS_DELAY = 1.0
 SUSPECTED = 2
@@ -160,9 +161,17 @@ class Attempt:
         return uploaded
 
     def _bring(self, line: Line, progress: Progress) -> Uploaded:
-        means, revocation = self.around.means, self.around.revocation
         journal = self._journal(progress)
         journal.check_name()
+        progress.phase = Phase.CONNECTING
+        transfer = Transfer(self._source, journal.job(), journal)
+        upload(line.open(self.settings), [transfer], intend_each)
+        return transfer.result()
+
+    @contextlib.contextmanager
+    def _source(self) -> Iterator[GuardedSource]:
+        """The recording, cut where the account is revoked."""
+        means, revocation = self.around.means, self.around.revocation
         with open_source(
             self.claim.file_url,
             dirs=means.source_dirs,
@@ -170,11 +179,9 @@ class Attempt:
             egress=means.egress,
             limits=means.limits,
         ) as source:
-            progress.phase = Phase.CONNECTING
-            server = line.open(self.settings)
             guarded = GuardedSource(source, revocation.check)
             with revocation.reading(guarded):
-                return upload(server, guarded, journal.job(), journal)
+                yield guarded
 
     def _journal(self, progress: Progress) -> LedgerJournal:
         around = self.around

@@ -1,7 +1,7 @@
 """What a backend can do at a customer's server, and the limits all of them keep to."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
@@ -94,6 +94,36 @@ class Seen:
     """The name that was looked at."""
     taken: bool | None = None
     """Whether that is taken."""
+
+
+@dataclass(eq=False)
+class Put:
+    """One file of those that are written together."""
+
+    path: str
+    open: Callable[[], AbstractContextManager[Iterable[bytes]]]
+    """Gives its blocks, once they are wanted."""
+    look_at: str | None = None
+    """A name: whether it is taken is looked at on the way, where that costs no round trip."""
+    new: bool = False
+    """Whether no file of its name may be written over (see `Server.put`)."""
+    begun: bool = False
+    """Whether a byte of it may have arrived, or may have failed to."""
+    outcome: Seen | BaseException | None = None
+    """What the server told, or what ended it; None as long as it is on its way or not begun."""
+
+
+@dataclass(eq=False)
+class Move:
+    """One rename of those that are done together."""
+
+    path: str
+    to: str
+    permit: Callable[[], None]
+    """Called right before the request is sent; what it raises is the outcome."""
+    done: bool = False
+    error: BaseException | None = None
+    """What ended it: what `permit` or `Server.rename` raises."""
 
 
 class Closable(Protocol):

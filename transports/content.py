@@ -17,6 +17,8 @@ class Content:
     ) -> None:
         """`most`: bytes that it may have. `algorithm`: of which a digest is wanted as well."""
         self.size = 0
+        self.is_begun = False
+        """Whether the server was ready for its bytes: the file there is this upload's then."""
         self.seen = Seen()
         """What the server told on the way."""
         self._source = source
@@ -37,6 +39,7 @@ class Content:
 
     def __iter__(self) -> Iterator[bytes]:
         """The blocks, once. Raises what the source raises, SourceMismatch for too much of it."""
+        self.is_begun = True
         for block in self._source:
             self.size += len(block)
             if self._most is not None and self.size > self._most:

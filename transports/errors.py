@@ -105,6 +105,13 @@ class TransferError(Exception):
         self.part_left = False
         self.common: object | None = None
 
+    def again(self) -> Self:
+        """The same failure, of one more file."""
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        other.__cause__ = self.__cause__
+        return other
+
     @property
     def said_by(self) -> Speaker:
         """Whose words these are."""

@@ -1,12 +1,14 @@
-"""What one upload is given, what it asks of the ledger, and what it tells of its end."""
+"""What an upload is given, what it asks of the ledger, and what it tells of its end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from config.accounts import HashAlgorithm, Look
-from transports.errors import Progress
+from transports.errors import Interrupted, Progress
+from transports.sources import Source
 
 UNKNOWN_SIZE = -1
 """In the intent of a file that is written to its name, where its size is not known before."""
@@ -102,3 +104,36 @@ class Journal(Protocol):
 
     def permit(self) -> None:
         """Called right before the rename. Raises NotPermitted once the lease is over."""
+
+
+@dataclass(eq=False)
+class Transfer:
+    """One recording of a flight."""
+
+    open_source: Callable[[], AbstractContextManager[Source]]
+    """The recording is opened when its bytes are wanted, and closed right after."""
+    job: Job
+    journal: Journal
+    outcome: Uploaded | BaseException | None = None
+    """What became of it, set once by `upload`; None: it was not begun."""
+
+    def result(self) -> Uploaded:
+        """Raises what ended it, and Interrupted where it was not begun."""
+        if isinstance(self.outcome, Uploaded):
+            return self.outcome
+        raise self.outcome or Interrupted("The upload was not begun")
+
+
+class Intents(Protocol):
+    """Writes the intents of several files down, in one step."""
+
+    def __call__(self, wanted: Sequence[tuple[Transfer, Intent]]) -> Sequence[bool]:
+        """For each: False where its path is another recording's.
+
+        Such a file goes on alone, with what its own journal offers next.
+        """
+
+
+def intend_each(wanted: Sequence[tuple[Transfer, Intent]]) -> Sequence[bool]:
+    """Write the intents down one by one, each by its own journal."""
+    return [transfer.journal.intend(intent) for transfer, intent in wanted]

@@ -109,10 +109,17 @@ def removed_on_failure(
     try:
         yield
     except BaseException as error:
-        progress.part_left = not _removed(server, part, journal)
-        if isinstance(error, TransferError):
-            error.part_left = progress.part_left
+        remove_part(server, part, journal, progress, error)
         raise
+
+
+def remove_part(
+    server: Server, part: Part, journal: Journal, progress: Progress, error: BaseException
+) -> None:
+    """Remove the file of a try that ended with this; `part_left` says whether it may stay."""
+    progress.part_left = not _removed(server, part, journal)
+    if isinstance(error, TransferError):
+        error.part_left = progress.part_left
 
 
 @contextlib.contextmanager
@@ -121,20 +128,21 @@ def telling_name(path: str) -> Iterator[None]:
     try:
         yield
     except NameRefused as refused:
-        _tell_name(refused, path)
+        tell_name(refused, path)
         raise
+
+
+def tell_name(refused: NameRefused, path: str) -> None:
+    """Say which name was refused, and what in it servers commonly forbid."""
+    name = posixpath.basename(path)
+    refused.tell(name, forbidden_in(name))
 
 
 def name_refused(words: str, path: str) -> NameRefused:
     """The server refused the name of this path, in these words."""
     refused = NameRefused(words)
-    _tell_name(refused, path)
+    tell_name(refused, path)
     return refused
-
-
-def _tell_name(refused: NameRefused, path: str) -> None:
-    name = posixpath.basename(path)
-    refused.tell(name, forbidden_in(name))
 
 
 def _rename_to_own(server: Server, part: Part, intent: Intent, journal: Journal) -> str:

@@ -1,6 +1,8 @@
 """The way of a recording's bytes to the server, and how far it is made sure that they arrived."""
 
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from config.accounts import HashAlgorithm
 from transports.base import Server, Unsupported
@@ -13,26 +15,52 @@ SIZE_WAITS = (0.1, 0.4, 1.0, 2.0)
 """Seconds before each further question for a size that does not fit."""
 
 
-def send(
-    server: Server,
-    source: Source,
-    job: Job,
-    path: str,
-    look_at: str | None = None,
-    *,
-    new: bool = False,
-) -> Content:
-    """Stream the recording to the path. Raises SourceMismatch, and TargetExists with `new`."""
-    job.progress.phase = Phase.WRITING
-    if source.size is not None:
-        _check_size(source.size, job)
-    content = Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256)
-    content.seen = server.put(content, path, look_at, new=new)
-    _check_size(content.size, job)
-    sha256 = content.sha256
-    if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
-        raise SourceMismatch(f"Its SHA-256 is {sha256}, the event says {job.expected_sha256}")
-    return content
+class Sending:
+    """One recording on its way: opened when its first byte is wanted, closed behind its last."""
+
+    def __init__(self, open_source: Callable[[], AbstractContextManager[Source]], job: Job) -> None:
+        self._open_source = open_source
+        self._job = job
+        self._content: Content | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the server was ready for its bytes: the file there is this upload's then."""
+        return self._content is not None and self._content.is_begun
+
+    @property
+    def content(self) -> Content:
+        """What has passed."""
+        if self._content is None:
+            raise AssertionError("No byte was asked for")
+        return self._content
+
+    @contextmanager
+    def opened(self) -> Iterator[Iterable[bytes]]:
+        """Its blocks.
+
+        Raises SourceMismatch where they are not what the event says, and what the source raises.
+        """
+        job = self._job
+        job.progress.phase = Phase.OPENING
+        with self._open_source() as source:
+            job.progress.phase = Phase.WRITING
+            self._content = Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256)
+            if source.size is not None:
+                _check_size(source.size, job)
+            yield self._content
+        _check_size(self._content.size, job)
+        sha256 = self._content.sha256
+        if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
+            raise SourceMismatch(f"Its SHA-256 is {sha256}, the event says {job.expected_sha256}")
+
+
+def send(server: Server, sending: Sending, path: str, *, new: bool = False) -> Content:
+    """Stream the recording to the path. Raises TargetExists with `new`."""
+    with sending.opened() as blocks:
+        seen = server.put(blocks, path, new=new)
+    sending.content.seen = seen
+    return sending.content
 
 
 def verify(

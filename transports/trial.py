@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from transports.base import Server
 from transports.errors import Progress, TransferError
 from transports.names import join
-from transports.upload import Intent, Job, Journal, upload
+from transports.upload import Intent, Job, Journal, Transfer, intend_each, upload
 
 _TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
 _BLOCK = 256 * 1024
@@ -38,7 +38,9 @@ def try_upload(server: Server, job: Job, journal: Journal, size: int = 0) -> Non
         progress=Progress(),
     )
     path = join(job.folder, f"{name}.txt")
-    uploaded = upload(server, text, trial, _Unnoted(path, journal))
+    transfer = Transfer(lambda: nullcontext(text), trial, _Unnoted(path, journal))
+    upload(server, [transfer], intend_each)
+    uploaded = transfer.result()
     with suppress(TransferError):
         server.remove(uploaded.remote_path)
 

@@ -1,224 +1,323 @@
-"""The one upload algorithm, the same for every backend."""
+"""The one upload algorithm, the same for every backend, for one file or a flight of several.
+
+A flight goes phase by phase over its files, so that what a server can do for many at once is asked
+in one go:
+
+1. What earlier starts have left is finished or removed, and the folder made.
+2. Every file is written to a temporary name (`.part`), and its size compared.
+3. Each gets a free final name; the intents of all renames are written down in one step. From here
+   on a later start can tell a rename that was done from one that was not.
+4. The lease is checked, then all files are renamed.
+
+A file with trouble leaves the flight, the others go on. So does one with anything unusual, in turn:
+one that overwrites, one whose name is taken after all, one of a server that renames nothing. Once
+the session is over, so is the flight: what had begun has failed of one and the same cause, and what
+had not is as it was.
+"""
 
 import contextlib
-import posixpath
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+import unicodedata
+from collections.abc import Iterator, Sequence
 
-from transports.base import CannotTell, Seen, Server, TargetExists, Unsupported
-from transports.errors import NameInUse, NameRefused, PathRefused, Phase, TransferError
-from transports.job import UNKNOWN_SIZE, Intent, Job, Journal, Uploaded, Verified
-from transports.names import join
-from transports.placing import (
-    IN_USE,
-    NO_NAME_LEFT,
-    Part,
-    make_room,
-    name_refused,
-    overwrite,
-    removed_on_failure,
-    rename,
+from transports.base import CannotTell, Move, Put, Seen, Server, TargetExists, Unsupported
+from transports.batches import is_lost, put_each, rename_each
+from transports.errors import NameRefused, Phase, TransferError
+from transports.in_place import put_in_place
+from transports.job import (
+    UNKNOWN_SIZE,
+    Intent,
+    Intents,
+    Job,
+    Journal,
+    Transfer,
+    Uploaded,
+    Verified,
+    intend_each,
 )
-from transports.sending import send, verify
-from transports.sources import Source
+from transports.names import join
+from transports.placing import Part, overwrite, remove_part, rename, tell_name
+from transports.sending import Sending, verify
 from transports.taken import Names, find_look
-from transports.takeover import finish, finished_before, remove_leftovers, removed
+from transports.takeover import finish, finished_before, remove_leftovers
 
-__all__ = ["UNKNOWN_SIZE", "Intent", "Job", "Journal", "Uploaded", "Verified", "upload"]
+__all__ = [
+    "UNKNOWN_SIZE",
+    "Intent",
+    "Intents",
+    "Job",
+    "Journal",
+    "Transfer",
+    "Uploaded",
+    "Verified",
+    "intend_each",
+    "upload",
+]
 
 
-def upload(server: Server, source: Source, job: Job, journal: Journal) -> Uploaded:
-    """Bring the recording to its place: whole under its final name, or not there at all.
+def upload(server: Server, transfers: Sequence[Transfer], intend: Intents) -> None:
+    """Bring the recordings to their places: each whole under its final name, or not there at all.
 
-    On an error the temporary file of this try is removed where the session still can, else
-    `part_left` is set on it, and the session is closed. Raises TransferError; what the journal
-    raises passes through unchanged.
+    Each transfer's `outcome` tells what became of it: a TransferError, what its journal or `intend`
+    raised, or what nobody foresaw; None where it was not begun when the session ended. On an error
+    the temporary file is removed where the session still can, else `part_left` is set on it; and
+    the session is closed at the end. Nothing is raised.
     """
+    flight = _Flight(server, transfers)
     try:
+        flight.prepare()
+        flight.send()
+        flight.verify()
+        flight.choose_names()
+        flight.intend(intend)
+        flight.rename()
+    except _SessionOver as over:
+        flight.end(over.error)
+    if any(isinstance(each.outcome, BaseException) for each in transfers):
+        with contextlib.suppress(Exception):  # the outcomes tell what is wrong
+            server.close()
+
+
+class _SessionOver(Exception):
+    """Nothing more can be done over the session."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _File:
+    """One file of a flight."""
+
+    def __init__(self, transfer: Transfer) -> None:
+        job = transfer.job
+        self.transfer = transfer
+        self.job = job
+        self.journal = transfer.journal
+        self.part = Part(join(job.folder, job.part), withdraws=job.overwrite)
+        self.sending = Sending(transfer.open_source, job)
+        self.put = Put(self.part.path, self.sending.opened)
+        self.left: tuple[str, ...] = ()
+        self.verified = Verified.REPLY
+        self.seen = Seen()
+        """What is known of a name."""
+        self.intent: Intent | None = None
+        """What the rename in common is to do; None where the file is renamed alone."""
+
+    @property
+    def is_flying(self) -> bool:
+        """Whether it has not come to an end."""
+        return self.transfer.outcome is None
+
+    def prepare(self, server: Server) -> None:
+        """Do or undo what earlier starts have left; make sure of the folder."""
+        job = self.job
         job.progress.phase = Phase.LOOKING
-        finished = finished_before(server, job) or finish(server, job, journal)
+        finished = finished_before(server, job) or finish(server, job, self.journal)
         if finished is not None:
-            return finished
+            self.transfer.outcome = finished
+            return
         job.progress.phase = Phase.FOLDER
         server.make_directory(job.folder)
         job.progress.phase = Phase.LOOKING
-        left = remove_leftovers(server, job, journal)
-        if job.rename:
-            with contextlib.suppress(Unsupported):
-                return _put_and_rename(server, source, job, journal, left)
-        return _put_in_place(server, source, job, journal, left)
-    except BaseException:
-        with contextlib.suppress(Exception):  # the first error is raised, not one of the closing
-            server.close()
-        raise
+        self.left = remove_leftovers(server, job, self.journal)
 
+    def look_ahead(self, server: Server) -> None:
+        """Have the wanted name looked at on the way.
 
-def _put_and_rename(
-    server: Server, source: Source, job: Job, journal: Journal, left: tuple[str, ...]
-) -> Uploaded:
-    part = Part(join(job.folder, job.part), withdraws=job.overwrite)
-    # A digest may take its time: then what was seen before it may be true no more.
-    looks_ahead = not job.overwrite and job.hash is None
-    look_at = Names(server, journal).wanted() if looks_ahead else None
-    with removed_on_failure(server, part, journal, job.progress):
-        content = send(server, source, job, part.path, look_at)
-        verified = verify(server, part.path, content, job)
-        job.progress.phase = Phase.RENAMING
-        intent = Intent(part.path, "", content.size, content.sha256)
-        if job.overwrite:
-            final = overwrite(server, part, intent, journal)
-        else:
-            final = rename(server, part, intent, job, journal, content.seen)
-    return Uploaded(final, content.size, content.sha256, verified, sent=True, left=left)
+        A digest may take its time: then what was seen before it may be true no more.
+        """
+        if not self.job.overwrite and self.job.hash is None:
+            self.put.look_at = Names(server, self.journal).wanted()
 
-
-def _put_in_place(
-    server: Server, source: Source, job: Job, journal: Journal, left: tuple[str, ...]
-) -> Uploaded:
-    """The way of a server that refuses renames: the name is reserved first, then written to."""
-    write = _InPlace(server, source, job, journal, left)
-    if job.overwrite:
-        return write.over()
-    if write.sees():
+    def choose_name(self, server: Server) -> None:
+        """The first name that is free. Where there is none, or nothing tells, none is chosen."""
+        self.job.progress.phase = Phase.RENAMING
+        if self.job.overwrite:
+            return
+        sees = server.look is not None or find_look(server, self.part.path) is not None
+        if not (sees or self.job.rename_refuses):
+            return
+        names = Names(server, self.journal)
         with contextlib.suppress(CannotTell):
-            return write.to_free_name()
-    return write.to_own_name()
+            path = next(names.free(self.seen) if sees else names.guesses(), None)
+            self.intent = None if path is None else self.intent_to(path)
 
+    def intent_to(self, path: str) -> Intent:
+        """Of a rename to the path."""
+        content = self.sending.content
+        return Intent(self.part.path, path, content.size, content.sha256)
 
-class _InPlace:
-    """Writes the recording to its name."""
-
-    def __init__(
-        self, server: Server, source: Source, job: Job, journal: Journal, left: tuple[str, ...]
-    ) -> None:
-        self._server = server
-        self._source = source
-        self._job = job
-        self._journal = journal
-        self._left = left
-
-    def over(self) -> Uploaded:
-        """In place of the file that may be there. Raises NameInUse."""
-        for path in self._journal.candidates():
-            intent = self._intent(path)
-            if make_room(self._server, intent, self._journal) and self._journal.intend(intent):
-                return self._write(path)
-        raise NameInUse(IN_USE)
-
-    def to_free_name(self) -> Uploaded:
-        """To a name that is free. Raises CannotTell."""
-        names = Names(self._server, self._journal)
-        for path in names.free(Seen()) if self._server.look else names.guesses():
-            if self._journal.intend(self._intent(path)):
-                with contextlib.suppress(TargetExists):
-                    return self._write(path, new=True)
-        if self._server.look:
-            raise NameRefused(NO_NAME_LEFT)
-        raise CannotTell(NO_NAME_LEFT)
-
-    def to_own_name(self) -> Uploaded:
-        """To the name that carries the recording's id."""
-        path = self._journal.own()
-        if not self._journal.intend(self._intent(path)):
-            raise NameRefused(NO_NAME_LEFT)
-        return self._write(path)
-
-    def sees(self) -> bool:
-        """Whether it will be seen that a name is taken.
-
-        The means that the test on save has found is tried again with a file of ours, where that
-        can be removed; else it is believed.
-        """
-        if self._server.look is not None or self._job.exclusive:
-            return True
-        if self._job.removes:
-            return self._finds_sample()
-        if self._job.look in self._server.looks:
-            self._server.look = self._job.look
-        return self._server.look is not None
-
-    def _finds_sample(self) -> bool:
-        sample = self._sample()
+    def place_alone(self, server: Server) -> None:
+        """Rename it by itself; where the server renames nothing, write it to its name."""
+        intent = self.intent_to("")
+        # Since a name was seen to be free, others of the flight were renamed.
+        seen = self.seen if self.seen.taken else Seen()
         try:
-            self._server.put([], sample)
-        except TransferError:
-            if not self._server.connected:
-                raise
-            return False
-        find_look(self._server, sample)
-        if not removed(self._server, sample):
-            self._left = (*self._left, sample)
-        return self._server.look is not None
+            if self.job.overwrite:
+                path = overwrite(server, self.part, intent, self.journal)
+            else:
+                path = rename(server, self.part, intent, self.job, self.journal, seen)
+        except Unsupported as unsupported:
+            self.put.begun = False
+            remove_part(server, self.part, self.journal, self.job.progress, unsupported)
+            self.transfer.outcome = put_in_place(server, self.transfer, self.left)
+            return
+        self.stands_at(path)
 
-    def _sample(self) -> str:
-        """A plain name of ours that ends as the recording's does.
+    def stands_at(self, path: str) -> None:
+        """It has arrived."""
+        content = self.sending.content
+        self.transfer.outcome = Uploaded(
+            path, content.size, content.sha256, self.verified, sent=True, left=self.left
+        )
 
-        Where it may have to stay it is the same for all recordings, so that only one stays.
-        """
-        wanted = Names(self._server, self._journal).wanted() or ""
-        goes = self._job.removes and self._job.look is not None
-        stem = self._job.part.removesuffix(".part") if goes else "courier-test"
-        return join(self._job.folder, stem + PurePosixPath(posixpath.basename(wanted)).suffix)
+    def fail(self, server: Server, error: BaseException) -> None:
+        """End it with the error; its temporary file is removed where there may be one."""
+        if self.put.begun:
+            remove_part(server, self.part, self.journal, self.job.progress, error)
+        self.transfer.outcome = error
 
-    def _write(self, path: str, *, new: bool = False) -> Uploaded:
-        self._journal.permit()
-        server, job = self._server, self._job
-        source = _Handed(self._source)
-        with self._blamed_on_name(path), self._removed_on_failure(path, source, new=new):
-            content = send(server, source, job, path, new=new)
-            verified = verify(server, path, content, job, may_be_taken=True)
-        return Uploaded(path, content.size, content.sha256, verified, sent=True, left=self._left)
 
-    def _intent(self, path: str) -> Intent:
-        job, size = self._job, self._source.size
-        expected = job.expected_size if size is None else size
-        size = UNKNOWN_SIZE if expected is None else expected
-        return Intent(path, path, size, job.expected_sha256 or "")
+class _Flight:
+    """Files that go to a server together. Its methods raise _SessionOver, and nothing else."""
+
+    def __init__(self, server: Server, transfers: Sequence[Transfer]) -> None:
+        self._server = server
+        self._files = [_File(each) for each in transfers]
+
+    @property
+    def _flying(self) -> list[_File]:
+        return [file for file in self._files if file.is_flying]
+
+    def prepare(self) -> None:
+        """See to what earlier starts have left, and to the folder."""
+        for file in self._flying:
+            with self._leaving(file):
+                file.prepare(self._server)
+
+    def send(self) -> None:
+        """Write all of them to their temporary names."""
+        together = [file for file in self._flying if file.job.rename]
+        for file in together:
+            with self._leaving(file):
+                file.look_ahead(self._server)
+        self._put([file for file in together if file.is_flying])
+        for file in self._flying:
+            if not file.job.rename:
+                with self._leaving(file):
+                    file.transfer.outcome = put_in_place(self._server, file.transfer, file.left)
+
+    def verify(self) -> None:
+        """Compare what arrived with what was sent."""
+        for file in self._flying:
+            with self._leaving(file):
+                content = file.sending.content
+                file.verified = verify(self._server, file.part.path, content, file.job)
+
+    def choose_names(self) -> None:
+        """Find a free name for each."""
+        for file in self._flying:
+            with self._leaving(file):
+                file.choose_name(self._server)
+
+    def intend(self, intend: Intents) -> None:
+        """Write the intents down. A path that is another recording's is for nobody here."""
+        files = [file for file in self._flying if file.intent is not None]
+        wanted = [(file.transfer, file.intent) for file in files if file.intent is not None]
+        if not wanted:
+            return
+        for file in files:
+            # If the answer is lost, we must assume that it was written.
+            file.part.is_intended = True
+        try:
+            granted = list(intend(wanted))
+        except BaseException as error:  # noqa: BLE001 - it is the outcome
+            for file in files:
+                file.fail(self._server, error)
+            return
+        for (file, (_, intent)), is_granted in zip(
+            zip(files, wanted, strict=True), granted, strict=True
+        ):
+            if not is_granted:
+                file.intent, file.seen = None, Seen(name=intent.final, taken=True)
+
+    def rename(self) -> None:
+        """Rename those in one go that can be; then each of the others."""
+        self._rename_together()
+        for file in self._flying:
+            with self._leaving(file):
+                file.place_alone(self._server)
+
+    def end(self, error: BaseException) -> None:
+        """The session is over. Of what had begun the error is the end, counted once for all."""
+        begun = [file for file in self._flying if file.put.begun]
+        if begun and isinstance(error, TransferError):
+            error.common = error.common or error
+        for file in begun:
+            file.fail(self._server, error.again() if isinstance(error, TransferError) else error)
+
+    def _put(self, files: list[_File]) -> None:
+        if not files:
+            return
+        files[0].put.begun = True  # somebody has to have what fails before the first byte
+        try:
+            put_each(self._server, [file.put for file in files])
+        except BaseException as error:
+            self._judge_puts(files)
+            raise _SessionOver(error) from error
+        self._judge_puts(files)
+
+    def _judge_puts(self, files: list[_File]) -> None:
+        for file in files:
+            match file.put.outcome:
+                case Seen() as seen:
+                    file.seen = file.sending.content.seen = seen
+                case BaseException() as error:
+                    file.fail(self._server, error)
+        self._files = [file for file in self._files if file.put.begun or not file.job.rename]
+
+    def _rename_together(self) -> None:
+        files = _of_different_names(self._flying)
+        moves = [
+            Move(file.part.path, file.intent.final, file.journal.permit)
+            for file in files
+            if file.intent is not None
+        ]
+        try:
+            rename_each(self._server, moves)
+        except BaseException as error:
+            self._judge_moves(files, moves)
+            raise _SessionOver(error) from error
+        self._judge_moves(files, moves)
+
+    def _judge_moves(self, files: list[_File], moves: list[Move]) -> None:
+        for file, move in zip(files, moves, strict=True):
+            if move.done:
+                file.stands_at(move.to)
+            elif isinstance(move.error, TargetExists):
+                file.seen = Seen(name=move.to, taken=True)
+            elif move.error is not None and not isinstance(move.error, Unsupported):
+                if isinstance(move.error, NameRefused):
+                    tell_name(move.error, move.to)
+                file.fail(self._server, move.error)
 
     @contextlib.contextmanager
-    def _removed_on_failure(self, path: str, source: "_Handed", *, new: bool) -> Iterator[None]:
-        """Where a new file was refused before its first byte, what stands there by now is somebody
-        else's: it stays."""
-        refused: TransferError | TargetExists | None = None
-        with removed_on_failure(self._server, Part(path), self._journal, self._job.progress):
-            try:
-                yield
-            except (PathRefused, NameRefused, TargetExists) as refusal:
-                if not new or source.is_begun:
-                    raise
-                refused = refusal
-        if refused is not None:
-            raise refused
-
-    @contextlib.contextmanager
-    def _blamed_on_name(self, path: str) -> Iterator[None]:
-        """Where the folder takes a plain name of ours, it is the file's name that was refused."""
+    def _leaving(self, file: _File) -> Iterator[None]:
+        """Where something is raised the file has ended with it, and maybe the flight."""
         try:
             yield
-        except PathRefused as refused:
-            if not self._takes(self._sample()):
-                raise
-            raise name_refused(refused.words, path) from refused
-
-    def _takes(self, path: str) -> bool:
-        try:
-            self._server.put([], path)
-        except TransferError:
-            return False
-        with contextlib.suppress(TransferError):
-            self._server.remove(path)
-        return True
+        except BaseException as error:
+            file.fail(self._server, error)
+            if is_lost(self._server, error):
+                raise _SessionOver(error) from error
 
 
-class _Handed:
-    """A recording, and whether the server has asked for it: then the file is this upload's."""
-
-    def __init__(self, source: Source) -> None:
-        self.size = source.size
-        self.is_begun = False
-        self._source = source
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Its blocks."""
-        self.is_begun = True
-        yield from self._source
+def _of_different_names(files: list[_File]) -> list[_File]:
+    """Those with an intent, without any whose name another one takes on some servers: upper and
+    lower case may be one there, and so may two spellings of an accent."""
+    by_name: dict[str, _File] = {}
+    for file in files:
+        if file.intent is not None:
+            name = unicodedata.normalize("NFC", file.intent.final).casefold()
+            by_name.setdefault(name, file)
+    return list(by_name.values())

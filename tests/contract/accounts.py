@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from transports.base import Egress, Limits, Server
 from transports.names import identified, join
 from transports.server import connect
 from transports.sources import Source, open_source
-from transports.upload import Intent, Job
+from transports.upload import Intent, Job, Journal, Transfer, Uploaded, intend_each
+from transports.upload import upload as upload_all
 
 RECORDING_ID = "7"
 LIMITS = Limits(resolve=5, connect=5, login=10, reply=5, stall=1.5)
@@ -62,6 +63,13 @@ def job(attempt: int = 1, **changes: Any) -> Job:
         "rename": True,
     }
     return Job(**(values | changes))
+
+
+def upload(server: Server, source: Source, what: Job, journal: Journal) -> Uploaded:
+    """A flight of one: what became of it is returned, or raised."""
+    transfer = Transfer(lambda: nullcontext(source), what, journal)
+    upload_all(server, [transfer], intend_each)
+    return transfer.result()
 
 
 @dataclass

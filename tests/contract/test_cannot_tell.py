@@ -19,13 +19,22 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Capabilities, ExistingFile, Look
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.accounts import (
+    LIMITS,
+    Ledger,
+    files_in,
+    job,
+    open_session,
+    opened,
+    settings_of,
+    upload,
+)
 from transports import probe
 from transports.base import Egress
 from transports.errors import NameRefused
 from transports.job import Intent, Job
 from transports.probe import TestReport
-from transports.upload import Uploaded, upload
+from transports.upload import Uploaded
 
 OWN = b"the customer's own"
 SIZE = 480_044

@@ -13,7 +13,16 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Algorithms, Capabilities, HashAlgorithm, Look
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.accounts import (
+    LIMITS,
+    Ledger,
+    files_in,
+    job,
+    open_session,
+    opened,
+    settings_of,
+    upload,
+)
 from tests.contract.conftest import leaving_nothing
 from tests.contract.ftp_handlers import Hashing, Lying, ModernHashing, NeverOver, Silent
 from tests.contract.ssh_server import ParamikoServer
@@ -22,7 +31,7 @@ from transports import probe
 from transports import server as servers
 from transports.base import BLOCK, USUAL_REQUEST, Egress
 from transports.errors import VerificationFailed
-from transports.upload import Verified, upload
+from transports.upload import Verified
 
 FTP = Capabilities(at_once=4, pipelines=True, look=Look.SIZE)
 OPENSSH = Capabilities(

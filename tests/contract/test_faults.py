@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, upload
 from tests.contract.proxy import Proxy
 from transports.base import Limits
 from transports.errors import (
@@ -23,7 +23,6 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
-from transports.upload import upload
 
 SIZE = 480_044
 SLACK = 10

@@ -15,7 +15,16 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Capabilities, Look
 from deploy.local.customers import CustomerServer, PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.accounts import (
+    LIMITS,
+    Ledger,
+    files_in,
+    job,
+    open_session,
+    opened,
+    settings_of,
+    upload,
+)
 from tests.contract.proxy import Proxy
 from tests.servers import Vsftpd
 from transports import probe
@@ -28,7 +37,7 @@ from transports.errors import (
     QuotaExceeded,
     ServerBusy,
 )
-from transports.upload import Verified, upload
+from transports.upload import Verified
 
 PIPELINES = Capabilities(pipelines=True)
 QUEUES = Capabilities(pipelines=True, queues=True)

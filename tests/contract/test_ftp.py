@@ -10,7 +10,7 @@ from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import FTPHandler
 
 from deploy.local.customers import PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, upload
 from tests.contract.proxy import Proxy
 from tests.contract.scripted import ScriptedServer, endless
 from tests.servers import Vsftpd
@@ -25,7 +25,7 @@ from transports.errors import (
     ServerBusy,
     TransferError,
 )
-from transports.upload import Verified, upload
+from transports.upload import Verified
 
 
 def refusal(*answers: bytes, greeting: bytes = b"220 ready\r\n") -> TransferError:

@@ -24,13 +24,21 @@ from asyncssh.constants import (
 
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.bench.line import slow_line
-from tests.contract.accounts import LIMITS, LONGEST, Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import (
+    LIMITS,
+    LONGEST,
+    Ledger,
+    files_in,
+    job,
+    open_session,
+    opened,
+    upload,
+)
 from tests.contract.proxy import Proxy
 from tests.servers import Sshd
 from tests.servers.raw_sftp import RawSftpServer, packet, status
 from transports.base import Server
 from transports.errors import AccountFailure, ConnectionLost, NameRefused, Stalled, TransferError
-from transports.upload import upload
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 ROUND_TRIP = 0.1

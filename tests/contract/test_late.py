@@ -10,12 +10,12 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Capabilities
 from deploy.local.customers import PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, upload
 from transports.base import Limits
 from transports.egress import Connection
 from transports.errors import ConnectionLost
 from transports.ftp import FtpServer
-from transports.upload import Verified, upload
+from transports.upload import Verified
 
 
 class Scanning(FTPHandler):  # type: ignore[misc]

@@ -13,12 +13,20 @@ from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.accounts import (
+    LIMITS,
+    Ledger,
+    files_in,
+    job,
+    open_session,
+    opened,
+    settings_of,
+    upload,
+)
 from tests.contract.ftp_handlers import Hashing
 from transports import probe
 from transports.base import Egress
 from transports.probe import TestReport
-from transports.upload import upload
 
 SIZE = 480_044
 

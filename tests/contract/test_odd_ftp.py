@@ -17,7 +17,16 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Capabilities, Look
 from deploy.local.customers import CustomerServer, PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.accounts import (
+    LIMITS,
+    Ledger,
+    files_in,
+    job,
+    open_session,
+    opened,
+    settings_of,
+    upload,
+)
 from tests.contract.ftp_handlers import (
     HANG_UP,
     SILENCE,
@@ -30,7 +39,6 @@ from tests.contract.scripted import ScriptedServer
 from transports import probe
 from transports.base import CannotTell, Egress, Limits, Server, TargetExists, Unsupported
 from transports.errors import ConnectFailed, EncryptionAsked, TransferError
-from transports.upload import upload
 
 ANSWER = st.one_of(
     st.binary(max_size=40),

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from config.accounts import Capabilities
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
-from tests.contract.accounts import Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import Ledger, files_in, job, open_session, opened, upload
 from tests.contract.ftp_handlers import NeverOver
 from tests.contract.proxy import Proxy
 from tests.servers import Vsftpd
 from transports.base import Server
 from transports.errors import NameInUse, NameRefused, NotPermitted, TransferError
-from transports.upload import UNKNOWN_SIZE, Intent, Uploaded, upload
+from transports.upload import UNKNOWN_SIZE, Intent, Uploaded
 
 OLD = b"of an earlier recording"
 NAME = "call.wav"

@@ -14,13 +14,20 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Capabilities
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
-from tests.contract.accounts import LIMITS, Ledger, files_in, open_session, opened, settings_of
+from tests.contract.accounts import (
+    LIMITS,
+    Ledger,
+    files_in,
+    open_session,
+    opened,
+    settings_of,
+    upload,
+)
 from tests.contract.test_cannot_tell import job_by
 from transports import probe
 from transports.base import Egress
 from transports.errors import VerificationFailed
 from transports.probe import TestReport
-from transports.upload import upload
 
 SIZE = 480_044
 

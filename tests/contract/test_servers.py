@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from config.accounts import Capabilities, FtpSettings, Look
 from deploy.local.customers import CustomerServer
-from tests.contract.accounts import Ledger, files_in, job, opened, settings_of
+from tests.contract.accounts import Ledger, files_in, job, opened, settings_of, upload
 from tests.contract.proxy import Proxy
 from tests.contract.servers import QUESTIONS, TABLE, Answer, note
 from tests.servers.catalogue import SERVERS, Entry
@@ -22,7 +22,6 @@ from transports.errors import NameRefused, TransferError
 from transports.job import Job, Uploaded
 from transports.names import join, numbered
 from transports.server import connect
-from transports.upload import upload
 
 FOLDER = "calls/of today"
 LIMITS_HERE = Limits(resolve=20, connect=20, login=60, reply=30, stall=20)

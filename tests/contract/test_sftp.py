@@ -19,7 +19,7 @@ from asyncssh.constants import (
 
 from config.accounts import LogonType
 from deploy.local.customers import AsyncSshServer, Challenge
-from tests.contract.accounts import Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import Ledger, files_in, job, open_session, opened, upload
 from tests.contract.scripted import ScriptedServer, endless
 from tests.servers import Sshd
 from transports.base import Unsupported
@@ -32,7 +32,7 @@ from transports.errors import (
     ServerBusy,
     TransferError,
 )
-from transports.upload import Verified, upload
+from transports.upload import Verified
 
 INTERACTIVE: dict[str, Any] = {"logon_type": LogonType.INTERACTIVE}
 ONE_TIME_CODE = Challenge((("Verification code: ", False),), answers=("123456",))

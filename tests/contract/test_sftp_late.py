@@ -14,10 +14,10 @@ import pytest
 
 from config.accounts import Capabilities
 from deploy.local.customers import AsyncSshServer
-from tests.contract.accounts import Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import Ledger, files_in, job, open_session, opened, upload
 from transports.base import Limits
 from transports.errors import ConnectionLost, Stalled, TransferError
-from transports.upload import Verified, upload
+from transports.upload import Verified
 
 LATE = 4.0
 """Seconds after which a slow server answers."""

@@ -15,11 +15,11 @@ from tests.contract.accounts import (
     open_session,
     opened,
     settings_of,
+    upload,
 )
 from tests.contract.test_sftp import Blind
 from transports import probe
 from transports.base import Egress
-from transports.upload import upload
 
 
 @pytest.mark.parametrize("folder", ["~", "~/calls", "~/calls/today"])

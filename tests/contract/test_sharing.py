@@ -15,7 +15,16 @@ import pytest
 from pyftpdlib.handlers import FTPHandler
 
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
-from tests.contract.accounts import LIMITS, LONGEST, Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import (
+    LIMITS,
+    LONGEST,
+    Ledger,
+    files_in,
+    job,
+    open_session,
+    opened,
+    upload,
+)
 from tests.contract.proxy import Proxy
 from tests.servers import Sshd, Vsftpd
 from transports.base import Limits, Server
@@ -27,7 +36,6 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
-from transports.upload import upload
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 BLOCK = os.urandom(100_000)

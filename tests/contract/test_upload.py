@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.local.customers import CustomerServer
-from tests.contract.accounts import Ledger, files_in, job, open_session, opened
+from tests.contract.accounts import Ledger, files_in, job, open_session, opened, upload
 from transports.base import Server
 from transports.errors import (
     NameRefused,
@@ -16,7 +16,7 @@ from transports.errors import (
     SourceMismatch,
     TransferError,
 )
-from transports.upload import Intent, Uploaded, Verified, upload
+from transports.upload import Intent, Uploaded, Verified
 
 
 def sha256(path: Path) -> str:

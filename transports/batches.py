@@ -1,0 +1,41 @@
+"""Several files one after the other, at a server that takes them so."""
+
+from collections.abc import Sequence
+
+from transports.base import Move, Put, Server
+from transports.errors import Kind, TransferError
+
+
+def put_each(server: Server, puts: Sequence[Put]) -> None:
+    """Write the files. Raises TransferError where the session is over."""
+    for put in puts:
+        put.begun = True
+        try:
+            with put.open() as blocks:
+                put.outcome = server.put(blocks, put.path, put.look_at, new=put.new)
+        except BaseException as error:
+            if is_lost(server, error):
+                raise
+            put.outcome = error
+
+
+def rename_each(server: Server, moves: Sequence[Move]) -> None:
+    """Rename the files. Raises TransferError where the session is over."""
+    for move in moves:
+        try:
+            move.permit()
+            server.rename(move.path, move.to)
+        except BaseException as error:
+            if is_lost(server, error):
+                raise
+            move.error = error
+        else:
+            move.done = True
+
+
+def is_lost(server: Server, error: BaseException) -> bool:
+    """Whether the session is over with this error."""
+    if not isinstance(error, TransferError):
+        return False
+    of_connection = error.kind in {Kind.ACCOUNT, Kind.BUSY} and not server.connected
+    return error.common is not None or of_connection
