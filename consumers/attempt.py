@@ -117,10 +117,11 @@ class Attempt:
         except OURS as error:
             self._give_start_back(error)
             raise
-        self._observe(uploaded=uploaded)
-        delivered = self.around.settlement.delivered(self.begun, self.claim, uploaded)
+        brought_by = self._observe(uploaded=uploaded)
+        settlement = self.around.settlement
+        delivered = settlement.delivered(self.begun, self.claim, uploaded, brought_by)
         if delivered and not self._found_all_well():
-            self.around.settlement.recover(self.account, self.claim.trace)
+            settlement.recover(self.account, self.claim.trace)
         if self.claim.casualty:
             self.around.means.dead_letters.sweep(self.around.account_id)
         return Ended(self.claim, delivered=delivered)
@@ -306,26 +307,26 @@ class Attempt:
 
     def _observe(
         self, *, uploaded: Uploaded | None = None, failure: TransferError | None = None
-    ) -> None:
+    ) -> TryEnded:
         if isinstance(failure, ProgramFault):
             self._report(failure)
-        self.around.means.observe(
-            TryEnded(
-                account_id=self.around.account_id,
-                recording_id=self.claim.recording_id,
-                protocol=self.settings.protocol,
-                number=self.claim.tries + 1,
-                seconds=time.monotonic() - self._began,
-                size=uploaded.size if uploaded and uploaded.sent else 0,
-                remote_path=uploaded.remote_path if uploaded else None,
-                verified=uploaded.verified.value if uploaded else None,
-                kind=failure.kind if failure else None,
-                words=failure.words if failure else None,
-                advice=failure.advice if failure else None,
-                left=", ".join(uploaded.left) or None if uploaded else None,
-                host=self.settings.host,
-                port=self.settings.port,
-                purpose=self._purpose,
-                trace=self.claim.trace,
-            )
+        ended = TryEnded(
+            account_id=self.around.account_id,
+            recording_id=self.claim.recording_id,
+            protocol=self.settings.protocol,
+            number=self.claim.tries + 1,
+            seconds=time.monotonic() - self._began,
+            size=uploaded.size if uploaded and uploaded.sent else 0,
+            remote_path=uploaded.remote_path if uploaded else None,
+            verified=uploaded.verified.value if uploaded else None,
+            kind=failure.kind if failure else None,
+            words=failure.words if failure else None,
+            advice=failure.advice if failure else None,
+            left=", ".join(uploaded.left) or None if uploaded else None,
+            host=self.settings.host,
+            port=self.settings.port,
+            purpose=self._purpose,
+            trace=self.claim.trace,
         )
+        self.around.means.observe(ended)
+        return ended

@@ -65,6 +65,8 @@ class FileEnded:
     was_well: bool = False
     """Nothing but us can have kept it waiting: it tells how soon we deliver."""
     trace: TraceContext | None = None
+    brought_by: TryEnded | None = None
+    """The try that brought it to its place: the log tells both in one line."""
 
 
 @dataclass(frozen=True)

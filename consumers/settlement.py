@@ -13,7 +13,7 @@ from config.accounts import Account
 from consumers.broker import BrokerRefuses, NotRouted
 from consumers.ledger import Blame, Claim, LastError, Relief, RunState
 from consumers.means import Means
-from consumers.observe import AccountChanged, FileEnded, Trouble
+from consumers.observe import AccountChanged, FileEnded, Trouble, TryEnded
 from consumers.policy import (
     AccountView,
     Count,
@@ -46,7 +46,9 @@ class Settlement:
     epoch: int
     means: Means
 
-    def delivered(self, begun: RunState, claim: Claim, uploaded: Uploaded) -> bool:
+    def delivered(
+        self, begun: RunState, claim: Claim, uploaded: Uploaded, brought_by: TryEnded
+    ) -> bool:
         """The file stands in its place: so says its row. False where it is another session's.
 
         `begun`: the account's running state when it was claimed.
@@ -69,6 +71,7 @@ class Settlement:
                 delivery_seconds=seconds,
                 trace=claim.trace,
                 was_well=begun.was_well(claim),
+                brought_by=brought_by,
             )
         )
         return True

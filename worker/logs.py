@@ -1,13 +1,17 @@
 """The log: one event a line on stderr, structured, without secrets.
 
 What happens to recordings and accounts arrives as observations; `LogObserver` gives each a stable
-event name and the account, the recording and the try as fields.
+event name and the account, the recording and the try as fields. A recording that arrives at its
+first try is one line, `file_ended`, with all that is known of the try. Each failed try is a line
+of its own.
 """
 
+import json
 import logging
 import re
 import sys
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -29,6 +33,7 @@ from consumers.observe import (
     TryEnded,
 )
 from consumers.trace import TraceContext
+from worker.lines import Lines
 
 Format = Literal["json", "console"]
 
@@ -51,6 +56,15 @@ _FIELD_NAMES: dict[tuple[type, str], str] = {
     (TryEnded, "number"): "try",
     (ProgramFailed, "fault"): "exc_info",
 }
+_FIELDS = {
+    kind: [
+        (field.name, _FIELD_NAMES.get((kind, field.name), field.name))
+        for field in fields(kind)
+        if field.name != "brought_by"
+    ]
+    for kind in _EVENT_NAMES
+}
+"""The fields of each, and what they are called in the log."""
 _SECRET_KEY = re.compile(
     r"passw(or)?d|passphrase|secret|token|authorization|credential|private_?key|api_?key|cookie",
     re.IGNORECASE,
@@ -58,10 +72,39 @@ _SECRET_KEY = re.compile(
 _USERINFO = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LIBRARIES = logging.WARNING
+_ENCODER = json.JSONEncoder(default=repr)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """Ours on the root logger, told from those of others."""
+class _Handler(logging.Handler):
+    """Ours on the root logger, told from those of others: what libraries log goes the same way."""
+
+    def __init__(self, lines: Lines, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have the record written."""
+        try:
+            self._lines.add(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler does: what cannot be logged fails nobody
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait a short while until all that was logged is written."""
+        self._lines.flush()
+
+    def close(self) -> None:
+        """Write what waits; the end of the process calls it."""
+        self._lines.close()
+        super().close()
+
+
+class _Written:
+    """What structlog calls with a finished line, by the name of its level."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.info = self.warning = self.error = self.critical = lines.add
 
 
 def configure(log_format: Format | None = None, stream: TextIO | None = None) -> None:
@@ -72,28 +115,28 @@ def configure(log_format: Format | None = None, stream: TextIO | None = None) ->
     """
     stream = sys.stderr if stream is None else stream
     is_console = log_format == "console" or (log_format is None and stream.isatty())
-    shared: list[Processor] = [
+    rendered = _console(stream) if is_console else _json()
+    stamped: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    lines = Lines(stream, _tell_lost)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*stamped, *rendered],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=lambda *_names: _Written(lines),
         cache_logger_on_first_use=False,
     )
-    handler = _Handler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(_console(stream) if is_console else _json()),
-            ],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*stamped, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
     )
-    _install(handler)
+    _install(_Handler(lines, formatter))
+
+
+def _tell_lost(lines: int) -> None:
+    structlog.get_logger().warning("log_lines_lost", lines=lines)
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
@@ -105,27 +148,31 @@ class LogObserver:
     """Writes each observation as one event. Callable from any thread."""
 
     def __init__(self) -> None:
-        self._log = structlog.stdlib.get_logger("courier")
+        self._log = structlog.get_logger().bind()
 
     def __call__(self, observation: Observation | AlertTried) -> None:
         """Log it at the level of its meaning, with those of its fields that are known."""
-        self._log.log(_level(observation), _EVENT_NAMES[type(observation)], **_known(observation))
+        level = _level(observation)
+        if level is not None:
+            self._log.log(level, _EVENT_NAMES[type(observation)], **_told(observation))
 
 
-def _level(observation: Observation | AlertTried) -> int:
+def _level(observation: Observation | AlertTried) -> int | None:
+    """None for what the line of its file's end tells."""
     match observation:
+        case EventTaken(outcome="routed") | TryEnded(kind=None):
+            return None
         case ProgramFailed():
             return logging.ERROR
         case (
             Trouble()
             | FilesDiscarded()
             | EventTaken(outcome="invalid")
+            | TryEnded()
             | FileEnded(outcome="dead_lettered")
             | AccountChanged(state="suspended")
             | AlertTried(outcome="failed")
         ):
-            return logging.WARNING
-        case TryEnded(kind=kind) if kind is not None:
             return logging.WARNING
         case CanaryEnded(result=result) if result is not Result.OK:
             return logging.WARNING
@@ -133,24 +180,32 @@ def _level(observation: Observation | AlertTried) -> int:
             return logging.INFO
 
 
+def _told(observation: Observation | AlertTried) -> dict[str, Any]:
+    """The fields of its line; a delivered file's has those of the try that brought it there."""
+    if isinstance(observation, FileEnded) and observation.brought_by is not None:
+        return _known(observation.brought_by) | _known(observation)
+    return _known(observation)
+
+
 def _known(observation: Observation | AlertTried) -> dict[str, Any]:
-    kind = type(observation)
-    named = {
-        _FIELD_NAMES.get((kind, field.name), field.name): getattr(observation, field.name)
-        for field in fields(observation)
+    told = {
+        shown: value
+        for name, shown in _FIELDS[type(observation)]
+        if (value := getattr(observation, name)) is not None
     }
-    trace = named.pop("trace", None)
-    named["trace_id"] = trace.trace_id if isinstance(trace, TraceContext) else None
-    return {name: value for name, value in named.items() if value is not None}
+    trace = told.pop("trace", None)
+    if isinstance(trace, TraceContext):
+        told["trace_id"] = trace.trace_id
+    return told
 
 
 def _install(handler: logging.Handler) -> None:
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, _Handler)]:
         root.removeHandler(old)
+        old.close()
     root.addHandler(handler)
     root.setLevel(_LIBRARIES)
-    logging.getLogger("courier").setLevel(logging.INFO)
     # paramiko writes the traceback of every failed login here, a line an event; each of these
     # errors reaches us as an exception too, and is told in words as the try's failure.
     logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
@@ -164,8 +219,12 @@ def _json() -> list[Processor]:
     return [
         structlog.processors.ExceptionRenderer(transform),
         mask_secrets,
-        structlog.processors.JSONRenderer(),
+        structlog.processors.JSONRenderer(_written),
     ]
+
+
+def _written(told: EventDict, **_options: Any) -> str:
+    return _ENCODER.encode(told)
 
 
 def _console(stream: TextIO) -> list[Processor]:
@@ -195,11 +254,16 @@ def _escaped(value: Any, keep: str) -> Any:
     )
 
 
+@lru_cache
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
+
+
 def _masked(key: object, value: Any) -> Any:
-    if isinstance(value, SecretStr) or (isinstance(key, str) and _SECRET_KEY.search(key)):
+    if isinstance(value, SecretStr) or (isinstance(key, str) and _is_secret(key)):
         return MASK
     if isinstance(value, str):
-        return _USERINFO.sub(f"{MASK}@", value)
+        return _USERINFO.sub(f"{MASK}@", value) if "://" in value else value
     if isinstance(value, dict):
         return {name: _masked(name, item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

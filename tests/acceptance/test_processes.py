@@ -211,6 +211,14 @@ def test_two_workers_share_the_work_and_one_that_is_killed_is_replaced(
         until(lambda: running.counted(delivered) == 8, "the dead worker's files to count still")
         running.terminate()
         running.wait_end()
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    after = [line for line in lines if line.get("recording_id", "").endswith("-after.wav")]
+    assert sorted(line["recording_id"] for line in after) == sorted(
+        f"{account}-after.wav" for account in accounts
+    ), "a file is one line"
+    assert {(line["event"], line["outcome"], line["try"]) for line in after} == {
+        ("file_ended", "delivered", 1)
+    }
     assert not [pid for pid in new if Path(f"/proc/{pid}").exists()]
     assert workers(courier).keys() <= {victim}
 

@@ -36,8 +36,9 @@ def loaded(courier: Program, *options: str, **changes: str) -> set[str]:
             courier.inside("accounts", "create", "acme")
             source = courier.folder / "a.wav"
             source.write_bytes(b"a")
-            courier.inside("publish", source, "--account", "acme")
-            until(lambda: "event_taken" in log.read_text(), log.read_text, LIMIT)
+            courier.inside("publish", source, "--account", "acme", "--recording-id", "r1")
+            shown = ("deliveries", "show", "r1")
+            until(lambda: courier.inside(*shown).code == 0, log.read_text, LIMIT)
             process.terminate()
             out, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, log.read_text()

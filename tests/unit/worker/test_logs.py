@@ -42,9 +42,9 @@ FAILED = TryEnded(
 )
 
 ONE_OF_EACH = (
-    EventTaken("routed", "acme", "r1"),
+    EventTaken("duplicate", "acme", "r1"),
     LoggedIn("acme", "refused"),
-    DELIVERED,
+    FAILED,
     FileEnded("delivered", "acme", "r1", 3.5),
     AccountChanged("acme", "active", 0),
     FilesDiscarded("acme", 3),
@@ -83,37 +83,28 @@ def fail(error: Exception) -> None:
     raise error
 
 
+def written(stream: io.StringIO) -> str:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return stream.getvalue()
+
+
 def events(stream: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [json.loads(line) for line in written(stream).splitlines()]
 
 
 @pytest.mark.parametrize(
     ("observation", "level", "expected"),
     [
         (
-            EventTaken("routed", "acme", "r1"),
+            EventTaken("skipped", "acme", "r1"),
             "info",
-            {"event": "event_taken", "outcome": "routed", "account_id": "acme"},
+            {"event": "event_taken", "outcome": "skipped", "account_id": "acme"},
         ),
         (
             EventTaken("invalid", None, None, "not JSON"),
             "warning",
             {"event": "event_taken", "outcome": "invalid", "reason": "not JSON"},
-        ),
-        (
-            DELIVERED,
-            "info",
-            {
-                "event": "try_ended",
-                "account_id": "acme",
-                "recording_id": "r1",
-                "try": 2,
-                "protocol": "sftp",
-                "seconds": 1.5,
-                "size": 480_044,
-                "remote_path": "/in/a.wav",
-                "verified": "size",
-            },
         ),
         (
             FAILED,
@@ -200,6 +191,51 @@ def test_the_log_and_the_metrics_know_every_observation(stream: io.StringIO) -> 
     assert len({event["event"] for event in events(stream)}) == len(ONE_OF_EACH)
 
 
+def test_a_delivered_file_is_one_line_with_all_that_is_known_of_it(stream: io.StringIO) -> None:
+    trace = TraceContext.begun()
+    tried = replace(DELIVERED, host="ftp.acme.example", port=22, left="/in/.a.part", trace=trace)
+    log = LogObserver()
+    log(EventTaken("routed", "acme", "r1", seconds=0.01, trace=trace))
+    log(tried)
+    log(FileEnded("delivered", "acme", "r1", 3.5, trace=trace, was_well=True, brought_by=tried))
+    [event] = events(stream)
+    del event["timestamp"]
+    assert event == {
+        "event": "file_ended",
+        "level": "info",
+        "outcome": "delivered",
+        "account_id": "acme",
+        "recording_id": "r1",
+        "protocol": "sftp",
+        "host": "ftp.acme.example",
+        "port": 22,
+        "try": 2,
+        "seconds": 1.5,
+        "size": 480_044,
+        "remote_path": "/in/a.wav",
+        "verified": "size",
+        "left": "/in/.a.part",
+        "delivery_seconds": 3.5,
+        "was_well": True,
+        "trace_id": trace.trace_id,
+    }
+
+
+def test_each_failed_try_and_a_dead_letter_are_lines_of_their_own(stream: io.StringIO) -> None:
+    log = LogObserver()
+    for number in range(1, 6):
+        log(replace(FAILED, number=number))
+    log(FileEnded("dead_lettered", "acme", "r1", reason="account"))
+    told = [(event["event"], event.get("try")) for event in events(stream)]
+    assert told == [*(("try_ended", number) for number in range(1, 6)), ("file_ended", None)]
+
+
+def test_of_events_only_those_that_lead_to_no_file_are_told(stream: io.StringIO) -> None:
+    for outcome in ("routed", "duplicate", "skipped", "invalid"):
+        LogObserver()(EventTaken(outcome, "acme", "r1"))
+    assert [event["outcome"] for event in events(stream)] == ["duplicate", "skipped", "invalid"]
+
+
 def test_an_observer_that_fails_fails_nobody_and_is_a_line_in_the_log(stream: io.StringIO) -> None:
     heard: list[object] = []
 
@@ -213,7 +249,7 @@ def test_an_observer_that_fails_fails_nobody_and_is_a_line_in_the_log(stream: io
 
 
 def test_an_event_has_a_time_in_utc_and_no_empty_fields(stream: io.StringIO) -> None:
-    LogObserver()(EventTaken("routed", "acme", "r1"))
+    LogObserver()(EventTaken("skipped", "acme", "r1"))
     [event] = events(stream)
     assert set(event) == {"event", "level", "timestamp", "outcome", "account_id", "recording_id"}
     assert event["timestamp"].endswith("Z")
@@ -229,10 +265,10 @@ def test_a_servers_words_cannot_break_a_line(log_format: Any, words: str) -> Non
     stream = io.StringIO()
     configure(log_format, stream)
     LogObserver()(TryEnded("acme", "r1", Protocol.FTP, 1, 0.2, kind=Kind.ACCOUNT, words=words))
-    written = stream.getvalue()
-    assert len(written.splitlines()) == 1
-    assert "\x1b" not in written
-    assert "\x9b" not in written
+    told = written(stream)
+    assert len(told.splitlines()) == 1
+    assert "\x1b" not in told
+    assert "\x9b" not in told
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
@@ -258,10 +294,10 @@ def test_secrets_are_masked_wherever_they_are(log_format: Any) -> None:
     except OSError:
         structlog.stdlib.get_logger("courier").exception("unexpected", password="hunter2")
         logging.getLogger("pymongo").exception("unexpected")
-    written = stream.getvalue()
-    assert "hunter2" not in written
-    assert "amqp://***@host:5672/v" in written
-    assert "sftp://***@host/path" in written
+    told = written(stream)
+    assert "hunter2" not in told
+    assert "amqp://***@host:5672/v" in told
+    assert "sftp://***@host/path" in told
 
 
 def test_what_is_no_secret_stays() -> None:
@@ -297,7 +333,7 @@ def test_an_unexpected_error_is_a_structured_field_without_local_values(
     [event] = events(stream)
     assert event["exception"][0]["exc_type"] == "ValueError"
     assert event["exception"][0]["exc_value"] == "18 is odd"
-    assert local_value not in stream.getvalue()
+    assert local_value not in written(stream)
 
 
 def test_an_unexpected_error_on_a_terminal_is_a_plain_traceback() -> None:
@@ -307,8 +343,9 @@ def test_an_unexpected_error_on_a_terminal_is_a_plain_traceback() -> None:
         fail(ValueError("a\x1b[2J"))
     except ValueError:
         structlog.stdlib.get_logger("courier").exception("unexpected")
-    assert "Traceback (most recent call last):\n" in stream.getvalue()
-    assert "\x1b" not in stream.getvalue()
+    told = written(stream)
+    assert "Traceback (most recent call last):\n" in told
+    assert "\x1b" not in told
 
 
 def test_without_a_format_it_is_for_eyes_on_a_terminal_and_json_elsewhere() -> None:
@@ -317,7 +354,7 @@ def test_without_a_format_it_is_for_eyes_on_a_terminal_and_json_elsewhere() -> N
     LogObserver()(Trouble("mongodb", "away"))
     configure(None, file)
     LogObserver()(Trouble("mongodb", "away"))
-    assert not terminal.getvalue().startswith("{")
+    assert not written(terminal).startswith("{")
     assert "trouble" in terminal.getvalue()
     assert len(events(file)) == 1
 
@@ -327,7 +364,7 @@ def test_configuring_again_writes_each_event_once() -> None:
     configure("json", first)
     configure("json", second)
     LogObserver()(Trouble("mongodb", "away"))
-    assert first.getvalue() == ""
+    assert written(first) == ""
     assert len(events(second)) == 1
 
 
@@ -343,8 +380,7 @@ def test_what_is_told_of_a_recording_carries_its_trace_id() -> None:
     configure("json", stream)
     trace = TraceContext.begun()
     for told in (
-        EventTaken("routed", "acme", "r1", trace=trace),
-        replace(DELIVERED, trace=trace),
+        EventTaken("skipped", "acme", "r1", trace=trace),
         replace(FAILED, trace=trace),
         FileEnded("delivered", "acme", "r1", 3.5, trace=trace),
         AccountChanged("acme", "suspended", 10, trace=trace),

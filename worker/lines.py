@@ -1,0 +1,151 @@
+"""The last step of a log line: a thread of its own writes them, several at once.
+
+Whoever logs hands its line over and goes on, whatever the stream does. Lines keep their order. The
+thread writes as soon as there is one, and takes along what has come until then: no line waits for
+another. Where the stream is blocked, `KEPT` lines wait for it; later ones are lost, and counted.
+"""
+
+import os
+import select
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from io import UnsupportedOperation
+from queue import Empty, SimpleQueue
+from typing import TextIO
+
+BATCH = 16
+"""Most lines in one write."""
+KEPT = 10_000
+"""Lines that wait for a stream that takes none."""
+FLUSH_SECONDS = 2.0
+"""For so long the end of the process waits for a stream that takes none."""
+
+
+class Lines:
+    """Callable from any thread, and again while it is called: a destructor may log too."""
+
+    def __init__(self, stream: TextIO, tell_lost: Callable[[int], None], kept: int = KEPT) -> None:
+        """`tell_lost` is called with the number of lines that were lost, once lines are taken."""
+        self._encoding = stream.encoding or "utf-8"
+        self._out = _opened(stream)
+        self._tell_lost = tell_lost
+        self._kept = kept
+        self._lost = 0
+        self._counting = threading.RLock()
+        # SimpleQueue, since its put() may be interrupted by another one in the same thread.
+        self._waiting: SimpleQueue[bytes | threading.Event] = SimpleQueue()
+        self._ended = False
+        # A daemon: a stream that is blocked must not keep the process from ending.
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def add(self, line: str) -> None:
+        """Have the line written. Never waits for the stream."""
+        if self._waiting.qsize() >= self._kept:
+            self._lose(1)
+        else:
+            self._waiting.put(f"{line}\n".encode(self._encoding, "backslashreplace"))
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+        """Wait until all lines so far are written, or as long as this."""
+        written = threading.Event()
+        self._waiting.put(written)
+        written.wait(seconds)
+
+    def close(self) -> None:
+        """Write what waits, and end the thread. What is added later is lost."""
+        self._ended = True
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._ended or not self._waiting.empty():
+            taken = [self._waiting.get()]
+            with suppress(Empty):
+                while len(taken) < BATCH:
+                    taken.append(self._waiting.get_nowait())
+            self._write([each for each in taken if isinstance(each, bytes)])
+            for each in taken:
+                if isinstance(each, threading.Event):
+                    each.set()
+        self._out.close()
+
+    def _write(self, lines: Iterable[bytes]) -> None:
+        for data in _packed(lines):
+            try:
+                self._out.write(data)
+            except (OSError, ValueError):  # closed, or full: there is nowhere to tell it yet
+                self._lose(data.count(b"\n"))
+            else:
+                self._tell()
+
+    def _lose(self, lines: int) -> None:
+        with self._counting:
+            self._lost += lines
+
+    def _tell(self) -> None:
+        with self._counting:
+            lost, self._lost = self._lost, 0
+        if lost:
+            self._tell_lost(lost)
+
+
+def _packed(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, as many as a pipe takes in one piece.
+
+    The workers of a supervisor share one stream: longer writes to a pipe may be mixed with theirs.
+    """
+    data = b""
+    for line in lines:
+        if data and len(data) + len(line) > select.PIPE_BUF:
+            yield data
+            data = b""
+        data += line
+    if data:
+        yield data
+
+
+class _Descriptor:
+    """The stream's file under a descriptor of its own, which nothing else is given meanwhile.
+
+    The stream itself is not used: whoever waits in its buffer holds its lock, and Python aborts at
+    the end of a process where that is still held.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        stream.flush()
+        self._number = os.dup(stream.fileno())
+
+    def write(self, data: bytes) -> None:
+        """Write all of it, however long that takes. Raises OSError where nobody takes it."""
+        while data:
+            try:
+                data = data[os.write(self._number, data) :]
+            except BlockingIOError:  # whoever shares it has made it so
+                poll = select.poll()
+                poll.register(self._number, select.POLLOUT)
+                poll.poll()
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._number)
+
+
+class _InMemory:
+    """A stream without a file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        """Write all of it."""
+        self._stream.write(data.decode())
+
+    def close(self) -> None:
+        """Whoever has made the stream closes it."""
+
+
+def _opened(stream: TextIO) -> _Descriptor | _InMemory:
+    try:
+        return _Descriptor(stream)
+    except UnsupportedOperation:
+        return _InMemory(stream)
