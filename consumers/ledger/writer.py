@@ -7,11 +7,13 @@ There is no thread to start or to end, a lone flight waits for nobody, and no ti
 anything: under load the bulks grow by themselves.
 
 Every update is a condition on a claim and may be repeated: applied again it finds nothing to do.
-That is what makes an answer that was lost harmless. The bulk is sent once more, its counts tell
-nothing then, and each asker judges its own rows by what it reads (`find`).
+That is what makes an answer that was lost harmless. The bulk is sent again, its counts tell nothing
+then, and each asker judges its own rows by what it reads (`find`).
 """
 
+import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from typing import Any
 import pymongo
 from bson import Timestamp
 from pymongo import UpdateMany, UpdateOne
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection as Rows
 from pymongo.errors import AutoReconnect, BulkWriteError, NetworkTimeout, PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -32,10 +35,13 @@ BULKS = 2
 MOST_UPDATES = 128
 """Of one bulk: who waits for it does not wait for all that others have asked for."""
 BULK_SECONDS = 20.0
-"""Longest time for a bulk, its second sending included."""
-WAIT_SECONDS = 2 * BULK_SECONDS + 5
-"""Longest time for an asker: the bulk that is under way, and the one that it goes with."""
+"""Longest time for a bulk, however often it is sent."""
+PAUSES = (0.0, 0.1, 0.5)
+"""Seconds before a bulk is sent again of which nobody knows what it has written."""
+UNKNOWN = (AutoReconnect, BulkWriteError)
 DUPLICATE_KEY = 11000
+_PRIMARY_ENDS = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
+"""Codes with which a member ends what it does because it is shut down, or primary no more."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Written:
     refused: Sequence[Document]
     """MongoDB's errors with these updates."""
     clock: Mapping[str, Any] | None
-    time: Timestamp | None
+    moment: Timestamp | None
     """MongoDB's time after the bulk: what is read as of then has all of it."""
 
     def check(self, tolerated: Collection[int] = ()) -> None:
@@ -76,7 +82,9 @@ class _Asked:
 class GroupCommit:
     """For all threads of a process. Raises pymongo's errors, where MongoDB is away for one."""
 
-    def __init__(self, rows: Rows[Document]) -> None:
+    def __init__(self, rows: Rows[Document], seconds: float = BULK_SECONDS) -> None:
+        """`seconds`: the longest time for one bulk."""
+        self._seconds = seconds
         self._rows = rows
         self._durable = rows.with_options(read_concern=ReadConcern("majority"))
         self._client = rows.database.client
@@ -84,17 +92,30 @@ class GroupCommit:
         self._waiting: deque[_Asked] = deque()
         self._under_way = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many askers wait for the next bulk."""
+        return len(self._waiting)
+
+    @property
+    def under_way(self) -> int:
+        """How many bulks are being written."""
+        return self._under_way
+
     def write(self, updates: Sequence[Update], rows: int) -> Written:
         """Apply the updates, which are to match so many rows together, durably.
 
         An error is raised to each asker of the bulk that failed: then nobody knows what was
-        written, and the claims tell.
+        written, and the claims tell. An asker waits for the bulk that is under way and for the one
+        that it goes with, not longer.
         """
         asked = _Asked(updates, rows)
         self._enter(asked)
         try:
-            if not asked.stirred.wait(WAIT_SECONDS):
-                raise NetworkTimeout(f"MongoDB has written nothing for {WAIT_SECONDS:.0f} s")
+            if not asked.stirred.wait(2 * self._seconds + 5):
+                raise NetworkTimeout(
+                    f"MongoDB takes longer than {2 * self._seconds:.0f} s to write"
+                )
             if asked.bulk:
                 self._send(asked.bulk)
         finally:
@@ -112,9 +133,9 @@ class GroupCommit:
         confirmed, unless it is told since when: hence the session.
         """
         with self._client.start_session() as session:
-            if written.time is not None and written.clock is not None:
+            if written.moment is not None and written.clock is not None:
                 session.advance_cluster_time(written.clock)
-                session.advance_operation_time(written.time)
+                session.advance_operation_time(written.moment)
             return list(self._durable.find(query, projection, session=session))
 
     # --- who sends ----------------------------------------------------------------------------
@@ -172,35 +193,45 @@ class GroupCommit:
             each.tell(outcome)
 
     def _written(self, bulk: Sequence[_Asked]) -> list[Written]:
-        """Send it; once more where its answer was lost, or what it has written may be lost yet."""
+        """Send it; again where its answer was lost, or what it has written may be lost yet."""
         updates = [update for asked in bulk for update in asked.updates]
-        with pymongo.timeout(BULK_SECONDS), self._client.start_session() as session:
+        with pymongo.timeout(self._seconds), self._client.start_session() as session:
             try:
                 matched, errors = self._bulk_write(updates, session)
-            except (AutoReconnect, BulkWriteError):
-                # The driver does not repeat a command that may change several rows. Some of it
-                # may be done, by a primary that is none any more for one: its counts prove
-                # nothing.
-                _, errors = self._bulk_write(updates, session)
-                matched = -1
-            clock, time = session.cluster_time, session.operation_time
+            except UNKNOWN:
+                matched, errors = -1, self._send_again(updates, session)
+            clock, moment = session.cluster_time, session.operation_time
         holds = matched == sum(asked.rows for asked in bulk)
-        return [Written(holds, refused, clock, time) for refused in _by_asker(bulk, errors)]
+        return [Written(holds, refused, clock, moment) for refused in _by_asker(bulk, errors)]
+
+    def _send_again(self, updates: Sequence[Update], session: ClientSession) -> Sequence[Document]:
+        """The driver repeats no command that may change several rows: that is left to us.
+
+        Some of it may be done already, by a primary that is none any more for one: the counts
+        prove nothing then.
+        """
+        for pause in PAUSES[:-1]:
+            time.sleep(pause)
+            with contextlib.suppress(*UNKNOWN):
+                return self._bulk_write(updates, session)[1]
+        time.sleep(PAUSES[-1])
+        return self._bulk_write(updates, session)[1]
 
     def _bulk_write(
-        self, updates: Sequence[Update], session: pymongo.client_session.ClientSession
+        self, updates: Sequence[Update], session: ClientSession
     ) -> tuple[int, Sequence[Document]]:
         """How many rows matched, and the errors with single updates, which stop no others.
 
-        Raises BulkWriteError where it is not sure that a majority keeps what was written.
+        Raises BulkWriteError where it is not sure what was written, or that a majority keeps it.
         """
         try:
             result = self._rows.bulk_write(updates, ordered=False, session=session)
         except BulkWriteError as error:
-            details = error.details
-            if details["writeConcernErrors"]:
+            matched, errors = error.details["nMatched"], error.details["writeErrors"]
+            ended = any(each["code"] in _PRIMARY_ENDS for each in errors)
+            if ended or error.details["writeConcernErrors"]:
                 raise
-            return details["nMatched"], details["writeErrors"]
+            return matched, errors
         return result.matched_count, ()
 
 
