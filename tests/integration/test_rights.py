@@ -258,12 +258,14 @@ def test_a_queue_that_may_not_be_read_is_shown_on_its_account(
 ) -> None:
     for name in ("acme", "other"):
         courier.account(name, pyftpd_server.customer, Protocol.FTP)
+    stand(limited.amqp_url, "acme")
     limited.may(read=rf"^({BASE}|deliveries\.(other|check-.*)|dead-letters\..*)$")
     with serving(courier) as running:
-        wait_readyz(running, 200, "ready")
+        wait_readyz(running, 200, "degraded", "acme", "refused for user")
         waits = courier.publish_many("acme", ["a.wav"])
         for name in courier.publish_many("other", ["b.wav"]):
             courier.wait_status(name, "delivered")
+        courier.wait_routed(waits)
         wait_readyz(running, 200, "degraded", "acme", "refused for user")
         assert "deliveries.acme" in str(courier.run_state("acme").last_error)
         limited.may(read=EVERYTHING)
