@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+BENCH := .courier/bench/tools
 SBOM := dist/courier.cdx.json
 RUNTIME = $(shell sed -n 's/^\([a-z0-9.-]*\)==.*/\1/p' requirements-runtime.txt)
 
@@ -40,7 +41,7 @@ soak: setup-tests ## random faults for MINUTES=10 (NODES=3 of RabbitMQ), then th
 upgrade: setup-tests ## old and new workers beside each other (FROM=COMMIT), and write docs/upgrade.md
 	@$(BIN)/python -m tests.faults.upgrade $(FROM)
 
-bench: setup-tests ## compare with sftp, lftp and rclone (ONLY=a,c ROUNDS=3 QUICK=1: a part)
+bench: setup-tests $(BENCH)/installed ## compare with sftp, lftp, rclone, sr3 and Celery (ONLY=a,c ROUNDS=3 QUICK=1: a part)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(QUICK),--quick)
 
@@ -66,4 +67,10 @@ setup-tests: $(STAMP)
 
 $(STAMP): requirements.txt pyproject.toml deploy/venv
 	@PYTHON=$(PYTHON) deploy/venv $(VENV)
+	@touch $@
+
+# Programs of others that are only run: in an environment of their own, and in no lock of this one.
+$(BENCH)/installed: tests/bench/tools/requirements.txt
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -17,11 +17,11 @@ from rich.console import Console
 from deploy.local.folders import STATE
 from deploy.local.processes import ServiceError
 from deploy.local.services import services
-from tests.bench import load, many, single
+from tests.bench import killed, load, many, single
 from tests.bench.accounts import NotSaved
 from tests.bench.figures import OURS, Contender, Contenders, Figures, Workload
 from tests.bench.files import NotDelivered
-from tests.bench.machine import machine
+from tests.bench.machine import load_average, machine
 from tests.bench.peers import PeerFailed
 from tests.bench.report import NAME, Result, write
 from tests.bench.screen import print_tables
@@ -30,11 +30,11 @@ from tests.bench.stage import Stage
 ROUNDS = 3
 FAILURES = (PeerFailed, NotDelivered, NotSaved, ServiceError, AssertionError)
 """What one run may end with: the others go on."""
-WIDTH = 110
+WIDTH = 150
 """Of the table, where it goes into a file."""
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WORKLOADS = (*single.WORKLOADS, *many.WORKLOADS, *load.WORKLOADS)
+WORKLOADS = (*single.WORKLOADS, *many.WORKLOADS, *load.WORKLOADS, *killed.WORKLOADS)
 
 
 def main() -> int:
@@ -44,10 +44,11 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="courier-bench-"))
     folder.chmod(0o755)  # the servers' own users come through it
+    load = load_average()
     try:
         with services() as running:
             stage = Stage(running, folder)
-            seen = machine(running)
+            seen = machine(running, load)
             results = [_measured(each, stage, arguments, console) for each in chosen]
     except ServiceError as error:
         console.print(str(error))
@@ -87,21 +88,22 @@ def _measured(
     failed: set[str] = set()
     with workload.open(stage, arguments.quick) as contenders:
         for number in range(1, rounds + 1):
-            for name, run in _in_turn(contenders, number):
+            for name, contender in _in_turn(contenders, number):
                 if arguments.alone and name != OURS:
                     continue
                 began = time.monotonic()
                 try:
-                    figures = run()
+                    figures = contender.run()
                 except FAILURES as error:
-                    console.print(f"   {number}  {name:<20}[red]failed[/]: {error}")
+                    console.print(f"   {number}  {name:<26}[red]failed[/]: {error}")
                     failed.add(name)
                     continue
                 runs[name].append(figures)
                 told = "  ".join(f"{key} {value:.2f}" for key, value in figures.items())
                 took = time.monotonic() - began
-                console.print(f"   {number}  {name:<20}{told}  [dim]({took:.0f} s)[/]")
-    return Result(workload, dict(runs), frozenset(failed))
+                console.print(f"   {number}  {name:<26}{told}  [dim]({took:.0f} s)[/]")
+        does = {name: each.does for name, each in contenders.items()}
+    return Result(workload, dict(runs), frozenset(failed), does)
 
 
 def _in_turn(contenders: Contenders, number: int) -> list[tuple[str, Contender]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median
 from typing import Protocol
 
@@ -14,16 +14,63 @@ RATE = "rate"
 
 Figures = Mapping[str, float]
 """What one run of one contender showed, by name."""
-Contender = Callable[[], Figures]
-Contenders = Mapping[str, Contender]
-"""Who is measured, in turn in each round."""
 Runs = Mapping[str, Sequence[Figures]]
 """By contender, one of each round."""
+
+
+def cost(part: str) -> str:
+    """The figure of a part's processor time, user and system, for one file."""
+    return f"{part}: processor ms a file"
+
+
+OWN, BROKER, DATABASE = cost("worker"), cost("broker"), cost("database")
+SERVICES = (BROKER, DATABASE)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What somebody does besides bringing the bytes."""
+
+    fed: bool = False
+    """Takes events from RabbitMQ, and acknowledges them."""
+    renamed: bool = False
+    """Writes to a temporary name and renames."""
+    compared: bool = False
+    """Asks the server for the size that has arrived."""
+    recorded: bool = False
+    """Writes down in MongoDB, durably, what has arrived."""
+
+    def words(self) -> str:
+        """For a table."""
+        done = [each.name for each in fields(self) if getattr(self, each.name)]
+        return ", ".join(done) or "final name"
+
+
+BYTES = Work()
+RENAMED = Work(renamed=True)
+EVERYTHING = Work(fed=True, renamed=True, compared=True, recorded=True)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Somebody who does the work once, when called."""
+
+    run: Callable[[], Figures]
+    does: Work = BYTES
+
+
+Contenders = Mapping[str, Contender]
+"""Who is measured, in turn in each round."""
 
 
 def middle(runs: Runs, contender: str, figure: str = RATE) -> float:
     """The median over the rounds. Raises KeyError where it was not measured."""
     return median(run[figure] for run in runs[contender])
+
+
+def total(runs: Runs, contender: str, figure: str) -> float:
+    """The sum over the rounds. Raises KeyError where it was not measured."""
+    return sum(run[figure] for run in runs[contender])
 
 
 def ratio(runs: Runs, over: str) -> float:
@@ -107,6 +154,22 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
+class Never:
+    """Our figure is 0 in all rounds."""
+
+    figure: str
+
+    def words(self) -> str:
+        return "0"
+
+    def reached(self, runs: Runs) -> float:
+        return total(runs, OURS, self.figure)
+
+    def is_met(self, runs: Runs) -> bool:
+        return self.reached(runs) == 0
+
+
+@dataclass(frozen=True)
 class Workload:
     """Something to deliver, and what is asked of it."""
 
@@ -118,3 +181,5 @@ class Workload:
     goals: tuple[Goal, ...]
     rounds: int | None = None
     """At most so many: for what takes long and averages by itself."""
+    counts: tuple[str, ...] = ()
+    """What is counted of everybody, over all rounds, instead of a rate."""

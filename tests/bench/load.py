@@ -9,7 +9,17 @@ from pathlib import Path
 from statistics import median
 
 from config.accounts import Protocol
-from tests.bench.figures import OURS, RATE, AtLeast, AtMost, Contenders, Figures, Workload
+from tests.bench.figures import (
+    EVERYTHING,
+    OURS,
+    RATE,
+    AtLeast,
+    AtMost,
+    Contender,
+    Contenders,
+    Figures,
+    Workload,
+)
 from tests.bench.files import make_recordings
 from tests.bench.program import Program, event
 from tests.bench.single import LOGINS_AT_ONCE
@@ -30,7 +40,7 @@ MEDIAN, LONGEST = "median s to the upload", "longest s to the upload"
 @contextmanager
 def intake(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT001 - Workload
     """i: events into the queues of accounts that are paused, so that nothing else happens."""
-    yield {OURS: partial(_take_in, stage, 500 if quick else 4000)}
+    yield {OURS: Contender(partial(_take_in, stage, 500 if quick else 4000), EVERYTHING)}
 
 
 def _take_in(stage: Stage, count: int) -> Figures:
@@ -58,7 +68,8 @@ def _check_routed(program: Program, names: list[str], count: int) -> None:
 @contextmanager
 def at_rest(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT001 - Workload
     """j: accounts of which one in fifty has ever had an event."""
-    yield {OURS: partial(_rest, stage, 1000 if quick else 10_000, 10 if quick else 40)}
+    measured = partial(_rest, stage, 1000 if quick else 10_000, 10 if quick else 40)
+    yield {OURS: Contender(measured, EVERYTHING)}
 
 
 def _rest(stage: Stage, accounts: int, arrivals: int) -> Figures:

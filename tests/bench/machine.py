@@ -15,7 +15,7 @@ from pymongo import MongoClient
 
 from deploy.local.install import program
 from deploy.local.services import Services
-from tests.bench import peers
+from tests.bench import fed, peers
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,12 @@ class Machine:
     day: str
     hardware: str
     versions: str
+    load: str = ""
+    """What else it was doing before."""
 
 
-def machine(services: Services) -> Machine:
-    """This one, and what runs on it."""
+def machine(services: Services, load: str) -> Machine:
+    """This one, what runs on it, and its load before that was started."""
     found = {
         "Python": platform.python_version(),
         "paramiko": version("paramiko"),
@@ -38,6 +40,7 @@ def machine(services: Services) -> Machine:
         "RabbitMQ": _rabbitmq(services.amqp_url),
         "MongoDB": _mongodb(services.mongodb_url),
         **peers.versions(),
+        **fed.versions(),
         "vsftpd": _vsftpd(),
     }
     told = ", ".join(f"{name} {number}" for name, number in found.items())
@@ -45,6 +48,16 @@ def machine(services: Services) -> Machine:
         datetime.now(UTC).strftime("%Y-%m-%d"),
         f"{os.cpu_count()} cores of {_processor()} with {_gigabytes():.0f} GB of memory",
         told,
+        load,
+    )
+
+
+def load_average() -> str:
+    """What the machine does now, in words: a busy one measures itself."""
+    minute, _, quarter = os.getloadavg()
+    return (
+        f"Its load average was {minute:.2f} in the minute before, and {quarter:.2f} in the quarter "
+        "of an hour before."
     )
 
 

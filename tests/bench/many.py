@@ -3,20 +3,42 @@
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from time import monotonic
 
 from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
 from tests.bench import peers
-from tests.bench.figures import OURS, RATE, AtMost, Contenders, Figures, Times, Workload
+from tests.bench.fed import CELERY, KINDS, SR3, Job, Kind, fed
+from tests.bench.figures import (
+    EVERYTHING,
+    OURS,
+    OWN,
+    RATE,
+    AtMost,
+    Contender,
+    Contenders,
+    Figures,
+    Times,
+    Workload,
+)
 from tests.bench.files import Recordings, check_delivered, make_ready, make_recordings
 from tests.bench.peers import Errand, Peer
 from tests.bench.program import event
-from tests.bench.single import LOGINS_AT_ONCE, RECORDING, costs
+from tests.bench.single import (
+    LFTP,
+    LFTP_RENAMED,
+    LOGINS_AT_ONCE,
+    OPENSSH,
+    OPENSSH_GCM,
+    OPENSSH_GCM_RENAMED,
+    OPENSSH_RENAMED,
+    PEERS,
+    RCLONE,
+    RECORDING,
+    costs,
+)
 from tests.bench.stage import Stage
 from tests.servers import Sshd
 from tests.servers.namespace import LOOPBACK
@@ -29,6 +51,9 @@ _RAW_LOGINS = 16
 """Logins at once where the server's limit is looked for."""
 _OPERATORS = 8
 """Processes that an operator would have run at once."""
+_EIGHT = (OPENSSH, OPENSSH_GCM, OPENSSH_GCM_RENAMED, LFTP, LFTP_RENAMED, RCLONE)
+"""Peers of f, a process for each account."""
+OPENSSH_8, SR3_8 = f"8 {OPENSSH}", "8 metpx-sr3"
 
 
 @dataclass(frozen=True)
@@ -68,19 +93,14 @@ class Crowd:
             program.check_rows(
                 [each for each in events if each["account_id"] in set(self.accounts)], "delivered"
             )
-            files = len(self.accounts) * len(self.recordings.digests)
-            spent = costs(used, program.processor_seconds(), files)
+            spent = costs(used, program.processor_seconds(), self.files)
             logins = (self.logins() - logins_before) / len(self.accounts)
         self.check()
-        return {RATE: files / seconds, LOGINS: logins, **spent}
+        return {RATE: self.files / seconds, LOGINS: logins, **spent}
 
     def scripted(self, peer: Peer, at_once: int) -> Figures:
         """A peer brings them, one process an account, so many processes at a time."""
-        root = self.customer.root
-        make_ready(self.recordings, root)
-        for account in self.accounts:
-            (root / account).mkdir()
-            os.chown(root / account, root.stat().st_uid, root.stat().st_gid)
+        self._make_folders()
         processes = [
             peer(
                 Errand(
@@ -93,12 +113,37 @@ class Crowd:
             )
             for account in self.accounts
         ]
-        began = monotonic()
-        with ThreadPoolExecutor(at_once) as pool:
-            list(pool.map(peers.run, processes))
-        seconds = monotonic() - began
+        spent = peers.run(*processes, at_once=at_once)
         self.check()
-        return {RATE: len(self.accounts) * len(self.recordings.digests) / seconds}
+        return {RATE: self.files / spent.seconds, OWN: 1000 * spent.processor_seconds / self.files}
+
+    def fed(self, kind: Kind) -> Figures:
+        """What people would build brings them: the accounts' files mixed, as they would come."""
+        source, folders = self.recordings.folder, self.accounts
+        place = (self.stage, self.customer, Protocol.SFTP, source)
+        with fed(kind, *place, folders=folders) as running:
+            self._make_folders()
+            figures = running.time(
+                [
+                    Job(account, source / name, account)
+                    for name in self.recordings.names
+                    for account in self.accounts
+                ]
+            )
+        self.check()
+        return figures
+
+    @property
+    def files(self) -> int:
+        """Of all accounts."""
+        return len(self.accounts) * len(self.recordings.digests)
+
+    def _make_folders(self) -> None:
+        root = self.customer.root
+        make_ready(self.recordings, root)
+        for account in self.accounts:
+            (root / account).mkdir()
+            os.chown(root / account, root.stat().st_uid, root.stat().st_gid)
 
     def check(self) -> None:
         """Every account's files stand in its folder. Raises NotDelivered."""
@@ -130,10 +175,13 @@ def all_cores(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT00
     """f: eight accounts, one process a core, beside eight processes of a peer."""
     with _crowd(stage, 8, 10 if quick else 100, RECORDING) as crowd:
         yield {
-            OURS: partial(crowd.deliver, CORES),
-            "8 OpenSSH sftp": partial(crowd.scripted, peers.openssh, 8),
-            "8 lftp": partial(crowd.scripted, peers.lftp(1), 8),
-            "8 rclone": partial(crowd.scripted, peers.rclone(1), 8),
+            OURS: Contender(partial(crowd.deliver, CORES), EVERYTHING),
+            **{
+                f"8 {name}": Contender(partial(crowd.scripted, PEERS[name][0], 8), PEERS[name][1])
+                for name in _EIGHT
+            },
+            SR3_8: Contender(partial(crowd.fed, KINDS[SR3]), KINDS[SR3].does),
+            CELERY: Contender(partial(crowd.fed, KINDS[CELERY]), KINDS[CELERY].does),
         }
 
 
@@ -149,14 +197,19 @@ def own_logins(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT0
 
         def limit() -> Figures:
             count = 50 if quick else 300
-            return {RATE: count / peers.run(peers.logins(crowd.customer, count, _RAW_LOGINS))}
+            spent = peers.run(peers.logins(crowd.customer, count, _RAW_LOGINS))
+            return {RATE: count / spent.seconds}
+
+        def scripted(peer: str) -> Contender:
+            brought = partial(few.scripted, PEERS[peer][0], _OPERATORS)
+            return Contender(lambda: by_accounts(brought()), PEERS[peer][1])
 
         yield {
-            OURS: lambda: by_accounts(crowd.deliver()),
-            LIMIT: limit,
-            f"{_OPERATORS} OpenSSH sftp": lambda: by_accounts(
-                few.scripted(peers.openssh, _OPERATORS)
-            ),
+            OURS: Contender(lambda: by_accounts(crowd.deliver()), EVERYTHING),
+            LIMIT: Contender(limit),
+            OPENSSH_8: scripted(OPENSSH),
+            f"8 {OPENSSH_RENAMED}": scripted(OPENSSH_RENAMED),
+            CELERY: Contender(lambda: by_accounts(few.fed(KINDS[CELERY])), KINDS[CELERY].does),
         }
 
 
@@ -166,8 +219,8 @@ def black_holed(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT
     with _crowd(stage, 90, 2 if quick else 6, _SMALL * 5) as crowd:
         dead = [f"unreachable-{number}" for number in range(10)]
         yield {
-            OURS: partial(crowd.deliver, black_holed=dead),
-            ALONE: partial(crowd.deliver),
+            OURS: Contender(partial(crowd.deliver, black_holed=dead), EVERYTHING),
+            ALONE: Contender(crowd.deliver, EVERYTHING),
         }
 
 
@@ -177,14 +230,18 @@ WORKLOADS = (
         f"8 accounts x 100 x 480 KB, SFTP, {CORES} processes",
         "files/s",
         all_cores,
-        (Times(1.25, ("8 OpenSSH sftp", "8 lftp", "8 rclone")),),
+        (
+            Times(1.0, tuple(f"8 {name}" for name in _EIGHT)),
+            Times(3, (SR3_8,)),
+            Times(3, (CELERY,)),
+        ),
     ),
     Workload(
         "g",
         "1,000 accounts x 3 x 20 KB, each with its own login, SFTP",
         "logins/s",
         own_logins,
-        (Times(round(1 / 1.1, 3), (LIMIT,)), AtMost(LOGINS, 1)),
+        (Times(1.5, (OPENSSH_8,)), Times(3, (CELERY,)), AtMost(LOGINS, 1)),
         rounds=1,
     ),
     Workload(

@@ -1,15 +1,16 @@
 """What an operator would script instead: OpenSSH's sftp, lftp, rclone, and Python's clients.
 
 Each is run with the options of its own manual for speed with many files, where it has some, and
-else as it comes. None of them verifies a digest, records or acknowledges anything.
+else as it comes: to the final name, or to a temporary one that it renames. rclone does the latter
+by itself, and compares sizes. None of them records or acknowledges anything.
 """
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ from deploy.local.customers import CustomerServer
 from tests.bench.plain import PASSWORD
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 900.0
+SECONDS = 900
+PART = ".part"
+GCM = "aes128-gcm@openssh.com"
+"""The cipher that paramiko agrees upon with OpenSSH."""
 
 
 class PeerFailed(Exception):
@@ -42,57 +46,74 @@ class Errand:
 
 @dataclass(frozen=True)
 class Process:
-    """One process of a peer; its own word for the seconds counts, where it says it."""
+    """One process of a peer; its own word for what it took counts, where it says it."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
-    tells_seconds: bool = False
+    tells: bool = False
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run took."""
+
+    seconds: float
+    processor_seconds: float
+    """Of all its processes, user and system."""
 
 
 Peer = Callable[[Errand], Process]
 
 
-def run(*processes: Process) -> float:
-    """All of them at once; the seconds until the last has ended. Raises PeerFailed."""
-    began = time.monotonic()
-    running = [
-        subprocess.Popen(
-            each.argv,
-            env={**os.environ, **each.env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # no terminal: a password is asked for by SSH_ASKPASS alone
-        )
-        for each in processes
-    ]
-    told = [_ended(each) for each in running]
-    seconds = time.monotonic() - began
-    return float(told[0]) if processes[0].tells_seconds else seconds
+def run(*processes: Process, at_once: int | None = None) -> Spent:
+    """All of them, so many at once, until the last has ended. Raises PeerFailed."""
+    argv = [sys.executable, "-m", "tests.bench.crew", str(at_once or len(processes)), str(SECONDS)]
+    asked = json.dumps([{"argv": [*each.argv], "env": {**each.env}} for each in processes])
+    crew = subprocess.run(
+        argv,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=asked,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS + 30,
+        check=False,
+    )
+    if crew.returncode != 0:
+        raise PeerFailed(crew.stderr[-500:])
+    told = json.loads(crew.stdout)
+    if "failed" in told:
+        raise PeerFailed(told["failed"])
+    if processes[0].tells:
+        return Spent(*json.loads(told["told"][0]))
+    return Spent(told["seconds"], told["processor_seconds"])
 
 
-def _ended(process: subprocess.Popen[str]) -> str:
-    try:
-        output, complaint = process.communicate(timeout=SECONDS)
-    finally:
-        process.kill()
-    if process.returncode != 0:
-        raise PeerFailed(f"{process.args!r} ended with {process.returncode}: {complaint[-500:]}")
-    return output
+def openssh(*, cipher: str | None = None, renamed: bool = False) -> Peer:
+    """`sftp -b`, the batch mode of OpenSSH; its own default cipher where none is named."""
+
+    def process(errand: Errand) -> Process:
+        batch = errand.work / "batch"
+        batch.write_text(f"cd {errand.to}\n{_puts(errand.folder, renamed=renamed)}\n")
+        host = f"{errand.server.username}@{errand.server.host}"
+        chosen = ["-c", cipher] if cipher else []
+        argv = ["sftp", "-q", *chosen, *_ssh_options(errand), "-P", str(errand.server.port)]
+        return Process([*argv, "-b", str(batch), host], _askpass(errand))
+
+    return process
 
 
-def openssh(errand: Errand) -> Process:
-    """`sftp -b`, the batch mode of OpenSSH."""
-    batch = errand.work / "batch"
-    batch.write_text(f"cd {errand.to}\nput {errand.folder}/*\n")
-    host = f"{errand.server.username}@{errand.server.host}"
-    argv = ["sftp", "-q", *_ssh_options(errand), "-P", str(errand.server.port)]
-    return Process([*argv, "-b", str(batch), host], _askpass(errand))
+def _puts(folder: Path, *, renamed: bool) -> str:
+    if not renamed:
+        return f"put {folder}/*"
+    names = sorted(path.name for path in folder.iterdir())
+    return "\n".join(
+        f"put {folder}/{name} {name}{PART}\nrename {name}{PART} {name}" for name in names
+    )
 
 
-def lftp(at_once: int) -> Peer:
+def lftp(at_once: int, *, renamed: bool = False) -> Peer:
     """`mput -P`, so many connections."""
+    naming = ["set xfer:use-temp-file yes", f"set xfer:temp-file-name *{PART}"] if renamed else []
 
     def process(errand: Errand) -> Process:
         server = errand.server
@@ -103,6 +124,7 @@ def lftp(at_once: int) -> Peer:
             "set net:timeout 60",
             "set ftp:ssl-allow no",
             "set ftp:prefer-epsv yes",
+            *naming,
             *_lftp_ssh(errand),
             f"open -u {server.username},{server.password} -p {server.port} {address}",
             f"cd {errand.to}",
@@ -140,15 +162,13 @@ def plain(errand: Errand) -> Process:
     server = errand.server
     argv = [sys.executable, "-m", "tests.bench.plain", errand.protocol.value]
     argv += [server.host, str(server.port), server.username, str(errand.folder)]
-    return Process(argv, _plainly(server), tells_seconds=True)
+    return Process(argv, _plainly(server), tells=True)
 
 
 def logins(server: CustomerServer, count: int, at_once: int) -> Process:
     """Logins for SFTP with nothing sent after them: what the server can take at all."""
     argv = [sys.executable, "-m", "tests.bench.plain", "logins", server.host, str(server.port)]
-    return Process(
-        [*argv, server.username, str(count), str(at_once)], _plainly(server), tells_seconds=True
-    )
+    return Process([*argv, server.username, str(count), str(at_once)], _plainly(server), tells=True)
 
 
 def _plainly(server: CustomerServer) -> dict[str, str]:

@@ -1,10 +1,6 @@
 """This program, measured whole: `courier run` as a real process, from events to acknowledgements.
 
-The clock begins when all events lie in `recordings.ready`. For that the program, which is up and
-has nothing to do, is frozen (SIGSTOP) while they are published, and woken (SIGCONT) as the clock
-starts: the intake is part of what is measured, Python's start and the publishing are not. It ends
-when the broker knows of no message any more, neither ready nor unacknowledged: a small process in
-the broker looks at the queues themselves every few milliseconds and writes down the time.
+The clock begins when all events lie in `recordings.ready`: the intake is part of what is measured.
 """
 
 import json
@@ -27,6 +23,7 @@ from consumers import topology
 from consumers.ledger import Document
 from deploy.local.processes import Child, Process
 from deploy.local.services import Services
+from tests.bench.clock import Clock
 from tests.bench.usage import children_of, cpu_seconds
 from tests.faults.scene import environment
 from tests.integration.platform import Platform, until
@@ -35,43 +32,6 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 CALM_SECONDS = 1.5
 """Between ready and the clock: what runs once after the start is over then."""
-END_SECONDS = 900.0
-
-_EMPTIED = """
-Total = fun(Name) ->
-    case rabbit_amqqueue:lookup(rabbit_misc:r(<<"{vhost}">>, queue, Name)) of
-        {{ok, Queue}} ->
-            Ask = fun rabbit_fifo:query_messages_total/1,
-            case ra:leader_query(amqqueue:get_pid(Queue), Ask) of
-                {{ok, {{_, Number}}, _}} -> Number;
-                _ -> -1
-            end;
-        _ -> 0
-    end
-end,
-Watch = fun Again([]) ->
-                file:write_file("{file}", integer_to_binary(os:system_time(microsecond)));
-            Again([Name | Rest] = Names) ->
-                case Total(Name) of
-                    0 -> Again(Rest);
-                    _ -> timer:sleep(4), Again(Names)
-                end
-        end,
-Wait = fun Again(0) -> Total(<<"recordings.ready">>);
-           Again(Left) ->
-               case Total(<<"recordings.ready">>) of
-                   {events} -> {events};
-                   _ -> timer:sleep(20), Again(Left - 1)
-               end
-       end,
-There = Wait(1500),
-spawn(fun() -> Watch([{queues}]) end),
-There.
-"""
-"""Waits until all events lie there, then tells when the queues, one after the other, are empty.
-
-The first queue is the intake's: once it is empty nothing comes into the others any more.
-"""
 
 
 @dataclass
@@ -110,13 +70,12 @@ class Program:
         """The processes of the platform; none of what runs somewhere else."""
         return {
             "worker": self.workers,
-            "broker": _processes(self.services.rabbitmq.process),
-            "database": _processes(self.services.mongodb.process),
+            **of_services(self.services),
         }
 
     def processor_seconds(self) -> dict[str, float]:
         """What each part has used so far."""
-        return {name: cpu_seconds(pids) for name, pids in self.parts.items()}
+        return used_by(self.parts)
 
     def stop(self) -> None:
         """End it at once: all that it held is thrown away."""
@@ -142,33 +101,28 @@ class Program:
 
         Without accounts: until the last event is acknowledged by the intake.
         """
-        queues = [topology.INTAKE.name, *map(topology.account_queue_name, watched)]
-        ended = self.folder / f"ended-{uuid.uuid4().hex}"
-        with self._frozen():
+
+        def publish_all() -> None:
             with self.publishing() as publish:
                 publish(events)
-            there = self.services.rabbitmq.evaluate(
-                _EMPTIED.format(
-                    vhost=self.vhost,
-                    events=len(events),
-                    file=ended,
-                    queues=",".join(f'<<"{queue}">>' for queue in queues),
-                )
-            )
-            assert there == str(len(events)), f"of {len(events)} events {there} are in RabbitMQ"
-            began = time.time()
-        until(lambda: _stamp(ended), self._what_is_missing, END_SECONDS)
-        return _stamp(ended) / 1e6 - began
 
-    @contextmanager
-    def _frozen(self) -> Iterator[None]:
-        for pid in self._pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in self._pids:
-                os.kill(pid, signal.SIGCONT)
+        return self.clock.time(
+            publish_all,
+            len(events),
+            self.queues(watched),
+            pids=self._pids,
+            missing=self.what_is_missing,
+        )
+
+    @staticmethod
+    def queues(accounts: Iterable[str]) -> list[str]:
+        """What has to be empty when these accounts have their files."""
+        return [topology.INTAKE.name, *map(topology.account_queue_name, accounts)]
+
+    @property
+    def clock(self) -> Clock:
+        """Of its virtual host."""
+        return Clock(self.services, self.vhost, self.folder)
 
     @contextmanager
     def publishing(self) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
@@ -200,9 +154,23 @@ class Program:
         rows = self.platform.core.database["deliveries"]
         return rows.count_documents({**query, "status": status})
 
-    def _what_is_missing(self) -> str:
+    def what_is_missing(self) -> str:
+        """For a wait that was in vain."""
         counts = {status: self._count({}, status) for status in ("queued", "delivered")}
         return f"all queues to be empty; rows: {counts}; {_end_of(self.folder / 'courier.log')}"
+
+
+def of_services(services: Services) -> dict[str, list[int]]:
+    """The processes of broker and database; none of what runs somewhere else."""
+    return {
+        "broker": _processes(services.rabbitmq.process),
+        "database": _processes(services.mongodb.process),
+    }
+
+
+def used_by(parts: Mapping[str, Iterable[int]]) -> dict[str, float]:
+    """Processor seconds of each part so far."""
+    return {name: cpu_seconds(pids) for name, pids in parts.items()}
 
 
 def _processes(process: Process) -> list[int]:
@@ -219,12 +187,6 @@ def event(account_id: str, path: Path) -> dict[str, str]:
         "file_url": path.as_uri(),
         "file_name": path.name,
     }
-
-
-def _stamp(file: Path) -> int:
-    with suppress(FileNotFoundError, ValueError):
-        return int(file.read_text())
-    return 0
 
 
 def _end_of(log: Path) -> str:

@@ -22,6 +22,15 @@ NOWHERE = "smtp://127.0.0.1:9"
 
 
 @dataclass(frozen=True)
+class Place:
+    """A virtual host and a database, both of this name."""
+
+    name: str
+    amqp_url: str
+    mongodb_url: str
+
+
+@dataclass(frozen=True)
 class Stage:
     """The services of this run, and a folder for whatever is needed."""
 
@@ -35,29 +44,35 @@ class Stage:
         return path
 
     @contextmanager
+    def place(self) -> Iterator[Place]:
+        """An empty virtual host and an empty database, dropped at the end."""
+        name = f"bench-{secrets.token_hex(6)}"
+        self.services.rabbitmq.replace_vhosts([], [name])
+        amqp_url = self.services.rabbitmq.vhost_url(name)
+        mongodb_url = urlsplit(self.services.mongodb_url)._replace(path=f"/{name}").geturl()
+        try:
+            yield Place(name, amqp_url, mongodb_url)
+        finally:
+            self.services.rabbitmq.replace_vhosts([name], [])
+            with MongoClient[dict[str, Any]](self.services.mongodb_url) as client:
+                client.drop_database(name)
+
+    @contextmanager
     def courier(self) -> Iterator[tuple[Accounts, Program]]:
         """An empty platform with a virtual host and a database of its own, and its program.
 
         The program is not started yet; at the end it is stopped, and what it held is dropped.
         """
-        name = f"bench-{secrets.token_hex(6)}"
-        self.services.rabbitmq.replace_vhosts([], [name])
-        amqp_url = self.services.rabbitmq.vhost_url(name)
-        mongodb_url = urlsplit(self.services.mongodb_url)._replace(path=f"/{name}").geturl()
-        settings = settings_for(amqp_url, mongodb_url, NOWHERE)
-        settings = settings.model_copy(update={"metrics_bind": f"127.0.0.1:{free_port()}"})
         folder = self.new_folder("courier")
-        try:
+        with self.place() as place:
+            settings = settings_for(place.amqp_url, place.mongodb_url, NOWHERE)
+            settings = settings.model_copy(update={"metrics_bind": f"127.0.0.1:{free_port()}"})
             with platform(settings, folder / "recordings") as made:
                 topology.declare_once(
                     settings.rabbitmq, topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE
                 )
-                program = Program(made, self.services, name, folder)
+                program = Program(made, self.services, place.name, folder)
                 try:
                     yield Accounts(made.core), program
                 finally:
                     program.stop()
-        finally:
-            self.services.rabbitmq.replace_vhosts([name], [])
-            with MongoClient[dict[str, Any]](self.services.mongodb_url) as client:
-                client.drop_database(name)

@@ -1,17 +1,24 @@
 """The arithmetic of the benchmarks, and what the report makes of it."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.bench.figures import (
+    BROKER,
+    BYTES,
+    EVERYTHING,
     OURS,
+    OWN,
     RATE,
+    RENAMED,
     AtLeast,
     AtMost,
     Contenders,
     Goal,
+    Never,
     Runs,
     Times,
     Workload,
@@ -19,10 +26,27 @@ from tests.bench.figures import (
     ratio,
 )
 from tests.bench.machine import Machine
-from tests.bench.report import BEGIN, END, NAME, PLOT, Result, Row, number, rows, write
+from tests.bench.report import (
+    BEGIN,
+    END,
+    NAME,
+    PLOT,
+    Count,
+    Result,
+    Row,
+    counts,
+    number,
+    rows,
+    write,
+)
 from tests.bench.stage import Stage
 
-HERE = Machine("2026-11-23", "2 cores of an abacus with 1 GB of memory", "Python 3.11, lftp 4.9")
+HERE = Machine(
+    "2026-11-23",
+    "2 cores of an abacus with 1 GB of memory",
+    "Python 3.11, lftp 4.9",
+    "Its load average was 0.02 in the minute before.",
+)
 
 
 def rates(**of: list[float]) -> dict[str, list[dict[str, float]]]:
@@ -84,34 +108,45 @@ def test_the_rows_show_each_goal_where_it_belongs() -> None:
     measured = result(runs, Times(1.1, ("OpenSSH sftp",)), AtMost("MB", 120))
 
     assert list(rows(measured)) == [
-        Row(OURS, "100 files/s", "90.0 - 110"),
-        Row("OpenSSH sftp", "100 files/s", "100 - 100", "1.00 x", ">= 1.1 x", met=False),
-        Row("lftp", "50.0 files/s", "50.0 - 50.0", "2.00 x"),
-        Row("MB", "80.0", "80.0 - 80.0", "", "<= 120", met=True),
+        Row(OURS, "", "100 files/s", "90.0 - 110"),
+        Row(
+            "OpenSSH sftp",
+            "",
+            "100 files/s",
+            "100 - 100",
+            ratio="1.00 x",
+            goal=">= 1.1 x",
+            met=False,
+        ),
+        Row("lftp", "", "50.0 files/s", "50.0 - 50.0", ratio="2.00 x"),
+        Row("MB", "", "80.0", "80.0 - 80.0", goal="<= 120", met=True),
     ]
 
 
 def test_a_goal_for_our_own_rate_stands_in_our_row() -> None:
     measured = result(rates(ours=[1600]), AtLeast(RATE, 1500))
 
-    assert list(rows(measured)) == [Row(OURS, "1,600 files/s", goal=">= 1,500", met=True)]
+    assert list(rows(measured)) == [Row(OURS, "", "1,600 files/s", goal=">= 1,500", met=True)]
 
 
 def test_a_goal_whose_peer_was_not_measured_is_left_out() -> None:
     measured = result(rates(ours=[90]), Times(1.0, ("OpenSSH sftp",)))
 
-    assert list(rows(measured)) == [Row(OURS, "90.0 files/s")]
+    assert list(rows(measured)) == [Row(OURS, "", "90.0 files/s")]
 
 
 def test_who_failed_is_named_and_ours_counts_as_missed() -> None:
     workload = result(rates(lftp=[90]), Times(1.0, ("lftp",))).workload
     measured = Result(workload, rates(lftp=[90]), frozenset({OURS}))
 
-    assert list(rows(measured)) == [Row("lftp", "90.0 files/s"), Row(OURS, "failed", met=False)]
+    assert list(rows(measured)) == [
+        Row("lftp", "", "90.0 files/s"),
+        Row(OURS, "", "failed", met=False),
+    ]
 
 
 def test_peers_without_ours_are_shown_alone() -> None:
-    assert list(rows(result(rates(lftp=[90])))) == [Row("lftp", "90.0 files/s")]
+    assert list(rows(result(rates(lftp=[90])))) == [Row("lftp", "", "90.0 files/s")]
 
 
 def test_the_report_keeps_what_people_wrote_around_the_figures(tmp_path: Path) -> None:
@@ -122,10 +157,51 @@ def test_the_report_keeps_what_people_wrote_around_the_figures(tmp_path: Path) -
 
     text = (tmp_path / NAME).read_text()
     assert text.startswith(f"# Fast\n\n{BEGIN}\nMeasured on 2026-11-23")
+    assert "Its load average was 0.02" in text
     assert text.endswith(f"{END}\n\nWhat was tried.\n")
     assert "old" not in text
-    assert "| lftp | 100 files/s | 100 - 100 | 0.93 x | >= 1 x | **missed** |" in text
+    assert "| lftp |  | 100 files/s | 100 - 100 |  | 0.93 x | >= 1 x | **missed** |" in text
     assert "<svg" in (tmp_path / PLOT).read_text()
+
+
+def test_what_is_done_besides_and_its_cost_stand_beside_the_rate() -> None:
+    runs = {OURS: [{RATE: 100.0, OWN: 2.0, BROKER: 0.5}], "lftp": [{RATE: 50.0, OWN: 1.0}]}
+    measured = replace(result(runs), does={OURS: EVERYTHING, "lftp": BYTES})
+
+    ours, lftp, *_ = rows(measured)
+
+    assert (ours.does, ours.cost) == ("fed, renamed, compared, recorded", "2.00 + 0.50")
+    assert (lftp.does, lftp.cost) == ("final name", "1.00")
+
+
+def killed(ours: int, theirs: int) -> Result:
+    runs = {
+        OURS: [{"lost": 0.0, "cut": 0.0}, {"lost": float(ours), "cut": 0.0}],
+        "lftp": [{"lost": 0.0, "cut": 1.0}, {"lost": float(theirs), "cut": 2.0}],
+    }
+    measured = result(runs, Never("lost"))
+    workload = replace(measured.workload, counts=("lost", "cut"))
+    return replace(measured, workload=workload, does={"lftp": RENAMED})
+
+
+def test_what_is_counted_is_added_up_over_all_rounds() -> None:
+    assert list(counts(killed(ours=0, theirs=4))) == [
+        Count(OURS, "", ["0", "0"]),
+        Count("lftp", "renamed", ["4", "3"]),
+        Count("goal", "", ["0, met", ""]),
+    ]
+
+
+def test_one_lost_file_in_any_round_misses_the_goal() -> None:
+    assert list(counts(killed(ours=1, theirs=0)))[-1].counts == ["0, **missed**", ""]
+
+
+def test_the_plot_shows_what_was_lost(tmp_path: Path) -> None:
+    write([killed(ours=0, theirs=4)], HERE, tmp_path, quick=False)
+
+    assert "| lftp | renamed | 4 | 3 |" in (tmp_path / NAME).read_text()
+    assert "left over" not in (tmp_path / PLOT).read_text()
+    assert ">lost<" in (tmp_path / PLOT).read_text()
 
 
 def test_a_report_that_is_not_there_is_made(tmp_path: Path) -> None:

@@ -98,14 +98,14 @@ class Race:
         make_ready(self.recordings, self.server.root)
         work = self.ground.stage.new_folder("peer")
         errand = Errand(self.server, self.protocol, self.recordings.folder, work)
-        return peers.run(peer(errand))
+        return peers.run(peer(errand)).seconds
 
 
 def test_sftp_is_no_clear_loss_against_openssh(ground: Ground, tmp_path: Path) -> None:
     with Sshd(tmp_path / "sshd", extra=[LOGINS_AT_ONCE]) as server:
         files = make_recordings(tmp_path / "local", FILES, RECORDING)
         race = Race(ground, "near", Protocol.SFTP, server.customer, files)
-        fails_on_a_clear_loss("sftp", race.ours, lambda: race.plain(peers.openssh))
+        fails_on_a_clear_loss("sftp", race.ours, lambda: race.plain(peers.openssh()))
 
 
 def test_ftp_is_no_clear_loss_against_ftplib(ground: Ground, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_slow_line_is_no_clear_loss_against_openssh(ground: Ground, tmp_path: 
     ):
         files = make_recordings(tmp_path / "local", FILES_FAR, RECORDING)
         race = Race(ground, "far", Protocol.SFTP, replace(server.customer, host=host), files)
-        fails_on_a_clear_loss("slow line", race.ours, lambda: race.plain(peers.openssh))
+        fails_on_a_clear_loss("slow line", race.ours, lambda: race.plain(peers.openssh()))
 
 
 def test_the_intake_is_no_clear_loss_against_a_publish_and_an_insert(ground: Ground) -> None:

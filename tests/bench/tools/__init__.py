@@ -1,0 +1,1 @@
+"""Programs that the benchmarks compare with; run in an environment of their own."""
