@@ -5,6 +5,7 @@ from email.message import EmailMessage
 from alerts import message
 from alerts.facts import mail
 from config.notices import SettingsNotice
+from config.text import MAX_WORDS
 
 SUBJECT = "FTP Settings Changed"
 
@@ -43,8 +44,8 @@ def compose(notice: SettingsNotice, *, sender: str, platform: str) -> EmailMessa
 
 
 def _line(notice: SettingsNotice, title: str) -> str:
-    before = message.one_line(notice.before[title], message.MAX_WORDS)
+    before = message.one_line(notice.before[title], MAX_WORDS)
     after = notice.after.get(title)
     if after is None:
         return f"{title}: {before}"
-    return f"{title}: {message.one_line(after, message.MAX_WORDS)} (before: {before})"
+    return f"{title}: {message.one_line(after, MAX_WORDS)} (before: {before})"

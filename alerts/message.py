@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from config.accounts import EmailAddress
 
-MAX_WORDS = 500
 _MAX_LINE = 998  # RFC 5322 section 2.1.1, without CR LF
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"

@@ -6,6 +6,7 @@ from email.message import EmailMessage
 
 from alerts import message
 from alerts.facts import mail
+from config.text import MAX_WORDS
 
 SUBJECT = "FTP Suspension Ended"
 
@@ -63,7 +64,7 @@ def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:
         span=message.span((recovery.at - recovery.since).total_seconds()),
         since=message.told(recovery.since),
         at=message.told(recovery.at),
-        words=message.one_line(recovery.words, message.MAX_WORDS) or "(none)",
+        words=message.one_line(recovery.words, MAX_WORDS) or "(none)",
         account=message.one_line(recovery.account_id),
         suspensions=recovery.suspensions,
         waited=recovery.queued + 1,

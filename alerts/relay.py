@@ -18,6 +18,7 @@ from alerts.kinds import CONFIRMATION, DIGEST
 from alerts.message import one_line
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import Suspension, compose_digest
+from config.text import MAX_WORDS
 
 CLAIM_SECONDS = 300
 """After this long an e-mail that a process began to send is due again: the process is dead."""
@@ -29,7 +30,6 @@ DAY = 86_400
 _EVERY_MINUTE = 120
 """Tries within about two hours; a mailbox that is still full then is asked less often."""
 _SERVER = ":server"
-_MAX_WORDS = 500
 _FAULT = "A fault of the program at sending it: this was reported"
 _REACHED = {"$ifNull": ["$reached", "$$NOW"]}
 
@@ -141,7 +141,7 @@ class Relay:
 
     def _accepted(self, document: Document, refused: Sequence[Refusal]) -> None:
         self._server_answered()
-        words = one_line("; ".join(f"{one.address}: {one.words}" for one in refused), _MAX_WORDS)
+        words = one_line("; ".join(f"{one.address}: {one.words}" for one in refused), MAX_WORDS)
         later = [one.address for one in refused if not one.permanent]
         if later:
             self._postpone(document, later, DeliveryFailed(words), is_reached=True)

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from alerts.message import one_line
 from config import tls
+from config.text import MAX_WORDS
 from config.tls import Endpoint
 
 _PERMANENT = 500
@@ -25,7 +26,6 @@ SESSION_SECONDS = 60.0
 """Longest whole session, whatever its single replies take."""
 
 _DEFAULT_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-_MAX_WORDS = 500
 _REFUSED = 400  # RFC 5321 section 4.2.1
 _CLOSING = 421  # RFC 5321 section 3.8: may be said at any time, and is about the server
 
@@ -177,7 +177,7 @@ def _refusals(refused: dict[str, tuple[int, bytes]]) -> tuple[Refusal, ...]:
 
 
 def _all_refused(refusals: Sequence[Refusal]) -> DeliveryFailed:
-    words = one_line("; ".join(f"{one.address}: {one.words}" for one in refusals), _MAX_WORDS)
+    words = one_line("; ".join(f"{one.address}: {one.words}" for one in refusals), MAX_WORDS)
     return DeliveryFailed(words, permanent=all(one.permanent for one in refusals))
 
 
@@ -187,13 +187,13 @@ def _is_permanent(code: int) -> bool:
 
 def _reply(code: int, words: bytes | str) -> str:
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
-    return one_line(f"{code} {text}", _MAX_WORDS)
+    return one_line(f"{code} {text}", MAX_WORDS)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(error.smtp_code, error.smtp_error)
     if isinstance(error, ssl.SSLError):
-        return one_line(tls.in_words(error), _MAX_WORDS)
+        return one_line(tls.in_words(error), MAX_WORDS)
     words = error.strerror if isinstance(error, OSError) else None
-    return one_line(words or str(error) or type(error).__name__, _MAX_WORDS)
+    return one_line(words or str(error) or type(error).__name__, MAX_WORDS)

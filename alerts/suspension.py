@@ -11,6 +11,7 @@ from email.message import EmailMessage
 
 from alerts import message
 from alerts.facts import mail
+from config.text import MAX_WORDS
 
 SUBJECT = "FTP Suspension Alert"
 DIGEST_ROWS = 500
@@ -90,12 +91,12 @@ def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessa
         host=message.one_line(suspension.host),
         username=message.one_line(suspension.username),
         duration=message.duration(suspension.seconds),
-        words=message.one_line(suspension.words, message.MAX_WORDS) or "(none)",
+        words=message.one_line(suspension.words, MAX_WORDS) or "(none)",
         speaker=_SPEAKERS.get(suspension.said_by, ""),
         account=message.one_line(suspension.account_id),
         waiting=_waiting(suspension),
         until=message.told(suspension.until),
-        advice=message.one_line(suspension.advice, message.MAX_WORDS),
+        advice=message.one_line(suspension.advice, MAX_WORDS),
         reminder=_reminder(suspension),
     )
     return mail(suspension, sender=sender, subject=SUBJECT, key=_key(suspension), text=text)

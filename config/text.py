@@ -11,6 +11,8 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"(?=[^@]{{1,64}}@[^@]{{1,253}}\Z){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*")
 MAX_NAME = 100
+MAX_WORDS = 500
+"""Characters that are kept of what a server of somebody else's said."""
 
 
 def one_line(value: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, PydanticSerializationError
 
+from config.accounts import ACCOUNT_ID
 from consumers.trace import TraceContext
 from transports.generated import SCHEME, parts_of
 from transports.names import safe_name
@@ -74,7 +75,7 @@ class RecordingReady(BaseModel):
             description="Unique; the idempotency key. 1 to 128 printable ASCII characters.",
         ),
     ]
-    account_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    account_id: Annotated[str, Field(pattern=rf"^{ACCOUNT_ID.pattern}$")]
     file_url: Annotated[
         str,
         Field(

@@ -10,13 +10,14 @@ import re
 import wave
 from collections.abc import Iterator
 
+from config.accounts import ACCOUNT_ID
 from transports.errors import SourceUnreadable
 
 SCHEME = "canary"
 _SAMPLES = 16_000
 """Two seconds of noise, 8 bits at 8 kHz."""
 _RATE = 8000
-_URL = re.compile(r"canary://([A-Za-z0-9][A-Za-z0-9._-]{0,63})/([0-9]{1,12})\.wav")
+_URL = re.compile(rf"canary://({ACCOUNT_ID.pattern})/([0-9]{{1,12}})\.wav")
 
 
 def url_of(account_id: str, minute: int) -> str:

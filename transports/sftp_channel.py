@@ -15,9 +15,10 @@ from paramiko.message import Message
 from paramiko.sftp import CMD_INIT, CMD_VERSION, SFTPError
 from paramiko.ssh_exception import SSHException
 
+from config.text import MAX_WORDS
 from transports.round_trip import Asked, RoundTrip
 from transports.sftp_answers import MAX_PACKET, Malformed, Packet, extensions_of
-from transports.words import MAX_WORDS, own
+from transports.words import own
 
 _VERSION = 3
 _LENGTH = 4

@@ -7,6 +7,7 @@ import ssl
 
 from pydantic import SecretStr
 
+from config.text import MAX_WORDS
 from transports.errors import (
     ConnectionLost,
     FtpAnswers,
@@ -19,7 +20,6 @@ from transports.errors import (
     TransferError,
 )
 
-MAX_WORDS = 500
 MAX_BANNER = 80
 """Characters that are shown of what a service says that is no FTP or SFTP server."""
 _FTP_GREETING = re.compile(r"(220|120|421)[ -](?!.*\bE?SMTP\b)")

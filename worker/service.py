@@ -26,7 +26,6 @@ from consumers.policy import Rules
 from consumers.presence import Presence
 from consumers.reconciler import route_unrouted
 from consumers.removal import discard_ownerless
-from consumers.retention import forget_old
 from consumers.rights import Rights
 from consumers.scheduler import Scheduler
 from consumers.slots import Slots
@@ -49,6 +48,8 @@ ALERT_SECONDS = 1.0
 ROUND_SECONDS = 5.0
 """Longest wait for a round that runs when the service stops; all end by themselves."""
 RETENTION_SECONDS = 30.0
+FORGOTTEN_AT_ONCE = 500
+"""Rows that leave the ledger in one step: so few that no other work notices."""
 RECONCILE_SECONDS = 10.0
 RIGHTS_SECONDS = 1.0
 """Between two times that it is asked whether the rights are to be looked at."""
@@ -228,7 +229,7 @@ class Service:
             dead_letters=self._publishing.dead_letters,
             ownership=self._leases,
             slots=self._slots,
-            rules=_rules(settings),
+            rules=rules_of(settings),
             limits=Limits(),
             egress=egress(settings),
             source_dirs=settings.source_dirs,
@@ -286,7 +287,8 @@ class Service:
         self._metrics.tell_load(used=slots.used, free=slots.free, sessions=self._scheduler.sessions)
 
     def _forget_old(self) -> None:
-        forget_old(self._core.ledger, timedelta(days=self._core.settings.retention_days))
+        age = timedelta(days=self._core.settings.retention_days)
+        self._core.ledger.files.forget_final(age, FORGOTTEN_AT_ONCE)
 
     def _tell_changes(self) -> None:
         """Let the others see at once how this worker is."""
@@ -319,7 +321,8 @@ class Service:
             return  # they expire by themselves
 
 
-def _rules(settings: Settings) -> Rules:
+def rules_of(settings: Settings) -> Rules:
+    """What the policy decides by, as the process is set."""
     return Rules(
         max_tries=settings.max_tries,
         suspend_after=settings.suspend_after,

@@ -29,6 +29,7 @@ from consumers.ledger.records import (
     trace_of,
 )
 from consumers.ledger.view import NO_FILES, Selection
+from consumers.policy import State
 
 __all__ = [
     "ACCOUNT_STATES",
@@ -64,7 +65,8 @@ __all__ = [
     "trace_of",
 ]
 
-ACCOUNT_STATES = ("active", "suspended", "probing", "paused", "disabled")
+ACCOUNT_STATES = (*(state.value for state in State), "paused", "disabled")
+"""As people see them: a pause and a switch that is off hide the running state."""
 
 
 class Ledger:

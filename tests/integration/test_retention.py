@@ -7,7 +7,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from consumers.ledger import Ledger
-from consumers.retention import BATCH, forget_old
+from worker.service import FORGOTTEN_AT_ONCE
 
 AGE = timedelta(days=90)
 
@@ -30,7 +30,7 @@ def test_only_what_ended_long_ago_is_forgotten(mongodb_url: str) -> None:
             status = name.removesuffix("-late")
             row = {"_id": name, "status": status, "created_at": old, "arrival": ObjectId()}
             database["deliveries"].insert_one({**row, **ended})
-        assert forget_old(Ledger(database), AGE) == 3
+        assert Ledger(database).files.forget_final(AGE, FORGOTTEN_AT_ONCE) == 3
         left = {row["_id"] for row in database["deliveries"].find()}
         assert left == endings.keys() - {"delivered", "skipped", "discarded"}
 
@@ -40,7 +40,8 @@ def test_it_is_done_in_small_steps(mongodb_url: str) -> None:
     with MongoClient[dict[str, Any]](mongodb_url, tz_aware=True, w="majority") as client:
         database = client.get_default_database()
         database["deliveries"].insert_many(
-            {"status": "delivered", "delivered_at": old} for _ in range(BATCH + 1)
+            {"status": "delivered", "delivered_at": old} for _ in range(FORGOTTEN_AT_ONCE + 1)
         )
-        ledger = Ledger(database)
-        assert [forget_old(ledger, AGE) for _ in range(3)] == [BATCH, 1, 0]
+        files = Ledger(database).files
+        steps = [files.forget_final(AGE, FORGOTTEN_AT_ONCE) for _ in range(3)]
+        assert steps == [FORGOTTEN_AT_ONCE, 1, 0]

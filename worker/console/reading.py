@@ -13,7 +13,7 @@ from worker.show import AccountFacts, read_account, read_accounts
 
 SHOWN_ACCOUNTS = 200
 SHOWN_ROWS = 20
-_URGENT = ("suspended", "probing", "paused", "active", "disabled")
+URGENT = ("suspended", "probing", "paused", "active", "disabled")
 """States in the order of an operator's attention."""
 
 
@@ -83,7 +83,7 @@ def overview(
     return Overview(
         rows=matching[:SHOWN_ACCOUNTS],
         found=len(matching),
-        states={name: sum(each.state == name for each in everything) for name in _URGENT},
+        states={name: sum(each.state == name for each in everything) for name in URGENT},
         queued=sum(each.queued for each in everything),
         dead_letters=sum(each.dead_letters for each in everything),
     )
@@ -139,7 +139,7 @@ def _matches(facts: AccountFacts, words: str, state: str) -> bool:
 
 def _urgency(facts: AccountFacts) -> tuple[int, int, int, str]:
     return (
-        _URGENT.index(facts.state),
+        URGENT.index(facts.state),
         -facts.run.failures,
         -facts.queued - facts.dead_letters,
         facts.account.account_id,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from config.accounts import Capabilities, DeliveryMethod, check_account_id
+from config.accounts import ACCOUNT_ID, Capabilities, DeliveryMethod, check_account_id
 from config.errors import AccountError
 from config.ftp_settings import (
     AlertFrequency,
@@ -20,8 +20,6 @@ from config.tokens import MAX_DAYS
 from consumers.ledger import Status
 from transports.errors import Speaker
 
-_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-
 
 def _account_id(value: str) -> str:
     try:
@@ -33,7 +31,9 @@ def _account_id(value: str) -> str:
 
 
 AccountId = Annotated[
-    str, AfterValidator(_account_id), Field(json_schema_extra={"pattern": _ID_PATTERN})
+    str,
+    AfterValidator(_account_id),
+    Field(json_schema_extra={"pattern": f"^{ACCOUNT_ID.pattern}$"}),
 ]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """As `worker.show` writes it, so that API and commands agree to the letter."""
