@@ -58,7 +58,7 @@ def connect(host: str, port: int, limits: Limits, egress: Egress) -> Connection:
 def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Address]:
     """The host's first addresses that may be connected to.
 
-    Raises ResolveFailed, EgressDenied, ConnectFailed for a port that there is not.
+    Raises ResolveFailed, EgressDenied, ConnectFailed for a port out of range.
     """
     try:
         _check_port(port)
@@ -90,7 +90,7 @@ def dial(addresses: list[Address], limits: Limits) -> Connection:
 
 
 def begin_dial(address: Address) -> socket.socket:
-    """A socket that is being connected; what became of it is told by `end_dial`."""
+    """Begin to connect a socket. `end_dial` waits for the result."""
     connection = _new_socket(address)
     connection.settimeout(0)
     connection.connect_ex(address.sockaddr)
@@ -98,7 +98,7 @@ def begin_dial(address: Address) -> socket.socket:
 
 
 def end_dial(connection: socket.socket, limits: Limits) -> socket.socket | None:
-    """The same socket once it is connected, None where that did not work; it is closed then."""
+    """The same socket once it is connected. None where that failed: the socket is closed then."""
     asked = select.poll()
     asked.register(connection, select.POLLOUT)
     answered = asked.poll(limits.connect * 1000)

@@ -258,7 +258,10 @@ class VerificationFailed(FileFailure):
 
 
 class SingledOut(FileFailure):
-    """First called the account's, as the words fit any file; then a test file was taken."""
+    """The words fit any file, so the failure was first called the account's.
+
+    Then the server took a test file by the same means.
+    """
 
     advice = (
         "The server took a test file just now, and not this one: check its limits and rules for "
@@ -338,7 +341,7 @@ class SourceFault(ProgramFault, SourceFailure):
 
 
 def fault_at(phase: Phase) -> ProgramFault:
-    """The failure that an unforeseen error is, by the phase it came in."""
+    """The failure for an unforeseen error. The phase in which it came decides the kind."""
     match phase:
         case Phase.OPENING | Phase.READING:
             return SourceFault(phase)

@@ -270,7 +270,10 @@ class _Answer:
 
 
 def _place(url: str) -> _Place:
-    """Where an https URL leads, what cannot stand in a request encoded."""
+    """Split the URL; what may not stand in a request is percent-encoded.
+
+    Raises SourceUnreadable.
+    """
     with _readable():
         parts = urlsplit(url)
         port = _PORT if parts.port is None else parts.port

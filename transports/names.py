@@ -44,7 +44,7 @@ def portable(name: str) -> str:
 
 
 def forbidden_in(name: str) -> str:
-    """What servers commonly forbid and the name has, for a person; empty where it has nothing."""
+    """What is in the name that servers commonly forbid, in words. Empty where nothing is."""
     found = [f'"{sign}"' for sign in dict.fromkeys(_FORBIDDEN.findall(name))]
     if name != name.rstrip(" ."):
         found.append("a dot or a blank at the end")

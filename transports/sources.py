@@ -81,7 +81,7 @@ class FileSource:
         return self._before.st_size
 
     def __iter__(self) -> Iterator[bytes]:
-        """The content in blocks, of one that grows what was there when it was opened.
+        """The content in blocks. Of a file that grows, only the bytes it had when it was opened.
 
         Raises SourceChanged, SourceUnreadable.
         """

@@ -14,7 +14,7 @@ from typing import Protocol
 
 _TICK = 0.1
 _PATIENCE = 4
-"""Times the limit that a session waits for its turn on a line that moves for others."""
+"""So many times its limit a session waits for its turn while its line moves for others."""
 
 
 class Moving(Protocol):
@@ -48,7 +48,7 @@ class Watch:
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Cut the sockets where this takes longer, `moved` counting as a new beginning."""
+        """Cut the sockets if the block takes longer. Each call of `moved` begins the time anew."""
         self._limit = seconds
         self.moved()
         try:

@@ -63,7 +63,7 @@ def heard(error: Exception, secret: SecretStr | None = None) -> Said:
 
 
 def stranger(greeting: str | bytes, secret: SecretStr | None = None) -> ProtocolFailed:
-    """What it means that something else answers than the protocol that was asked for."""
+    """The failure where another service answers than the one that was asked for."""
     words = spoken(greeting, secret, MAX_BANNER)
     if words.startswith("SSH-"):
         return SshAnswers(words)
@@ -71,7 +71,7 @@ def stranger(greeting: str | bytes, secret: SecretStr | None = None) -> Protocol
 
 
 def is_other_service(words: str) -> bool:
-    """Whether they are by their form the beginning of another protocol."""
+    """Whether the words begin as those of HTTP, POP3, IMAP or SMTP do."""
     return _OTHER_GREETING.match(words) is not None
 
 
