@@ -70,6 +70,10 @@ class Proxy:
         for connection in self._sockets:
             connection.close()
 
+    def lose(self, reply: bytes) -> None:
+        """Swallow the next reply that has these bytes, and close its connection."""
+        self._lose = reply
+
     def close(self) -> None:
         """Reset every connection, and take no more."""
         for listener in tuple(self._listeners):
