@@ -1,7 +1,7 @@
 """What follows from each try: for the file and for its account. Pure: no I/O, no clock.
 
-The rules are those of the product's settings text ("Alerts"): five tries a file, ten consecutive
-failures an account, fifteen minutes of suspension, then the oldest file first.
+Rules 1 to 13 of docs/rules.md, as far as they decide: five tries a file, ten failures of an account
+in a row, fifteen minutes of suspension, then the oldest file first.
 """
 
 from collections.abc import Sequence

@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 
 class Status(StrEnum):
-    """Where a recording is on its route (CONTRACT, `deliveries.status`)."""
+    """Where a recording is on its route (`deliveries.status`)."""
 
     QUEUED = "queued"
     UPLOADING = "uploading"

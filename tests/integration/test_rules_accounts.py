@@ -1,4 +1,4 @@
-"""DESIGN 3, rule 12, and what one account may do to another: nothing."""
+"""Rule 12 of docs/rules.md, and what one account may do to another: nothing."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""DESIGN 5, the last row of its table: a file with a lost start is its process's only upload."""
+"""Rule 25 of docs/rules.md: a file with a lost start is its process's only upload."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""DESIGN 3, rules 6, 7 and 13, and the kind `busy`: several uploads at once for one account."""
+"""Rules 6, 7 and 13 of docs/rules.md, and `busy`: several uploads at once for one account."""
 
 import contextlib
 import threading

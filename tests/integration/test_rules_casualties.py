@@ -1,4 +1,4 @@
-"""DESIGN 3, rule 10: what an outage dead-lettered returns by itself."""
+"""Rule 10 of docs/rules.md: what an outage dead-lettered returns by itself."""
 
 from urllib.request import urlopen
 

@@ -1,4 +1,4 @@
-"""DESIGN 3, rules 6 and 14: what comes late counts for nothing, and time is the database's."""
+"""Rules 6 and 14 of docs/rules.md: what comes late counts for nothing; time is the database's."""
 
 import dataclasses
 import time

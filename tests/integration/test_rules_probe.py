@@ -1,4 +1,4 @@
-"""DESIGN 3, rules 7 to 9, 11 and 12: how a suspension ends, and who may end it."""
+"""Rules 7 to 9, 11 and 12 of docs/rules.md: how a suspension ends, and who may end it."""
 
 import pytest
 

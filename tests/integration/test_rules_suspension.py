@@ -1,4 +1,4 @@
-"""DESIGN 3, rules 4 to 6: the tenth failure, the alert, and what a suspension leaves behind."""
+"""Rules 4 to 6 of docs/rules.md: the tenth failure, the alert, what a suspension leaves behind."""
 
 import shutil
 import threading
@@ -34,7 +34,7 @@ def publish_together(courier: Platform, account_id: str, names: list[str]) -> li
 
 
 def alert_text(failures: int, username: str, duration: str, words: str) -> str:
-    """How the alert's body begins, to the letter (CONTRACT, "The alert e-mail")."""
+    """How the alert's body begins, to the letter: customers have rules that sort it."""
     return (
         f"There have been {failures} failures sending files via FTP from the Advanced Services "
         f"Platform to 127.0.0.1 with username {username}\n\n"

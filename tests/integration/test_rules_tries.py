@@ -1,4 +1,4 @@
-"""DESIGN 3, rules 1 to 3: what a try is, when a file is dead, and who goes first."""
+"""Rules 1 to 3 of docs/rules.md: what a try is, when a file is dead, and who goes first."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The rooms of the house, and which way imports run (DESIGN 1)."""
+"""The folders of the program, and which way their imports run (ARCHITECTURE.md)."""
 
 import ast
 import sys

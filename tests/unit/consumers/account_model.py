@@ -51,7 +51,7 @@ class File:
 
     @property
     def lost_to_an_outage(self) -> bool:
-        """By the words of rule 10, from the history alone."""
+        """By the words of rule 10 (docs/rules.md), from the history alone."""
         return self.where is Where.DEAD_LETTERED and set(self.failed_by) == {Kind.ACCOUNT}
 
 

@@ -1,4 +1,4 @@
-"""Rule 13: what several uploads have lost together is one failure."""
+"""Rule 13 of docs/rules.md: what several uploads have lost together is one failure."""
 
 import itertools
 import threading

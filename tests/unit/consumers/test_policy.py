@@ -1,4 +1,4 @@
-"""DESIGN 3, rule by rule, as far as `policy` decides it."""
+"""The rules of docs/rules.md, one by one, as far as `policy` decides them."""
 
 import itertools
 

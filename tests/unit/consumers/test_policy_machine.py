@@ -1,4 +1,4 @@
-"""DESIGN 3 under any course of events: whatever happens, its rules hold, one by one."""
+"""The rules of docs/rules.md hold, one by one, under any course of events."""
 
 from hypothesis import note, settings
 from hypothesis import strategies as st
