@@ -1,4 +1,4 @@
-"""The e-mail that says that an account's recordings go elsewhere from now on. Pure."""
+"""The e-mail about changed settings: an account's recordings go elsewhere from now on. Pure."""
 
 from email.message import EmailMessage
 
@@ -21,7 +21,7 @@ provider at once.
 
 
 def compose(notice: SettingsNotice, *, sender: str, platform: str) -> EmailMessage:
-    """The e-mail to those who were told of the account until then.
+    """The e-mail to the Email Alerts addresses from before the change.
 
     The Message-ID follows from the facts alone. No fact can add a line to the text or a header.
     Raises ValueError where the sender is no address.

@@ -1,4 +1,4 @@
-"""Who of an e-mail's recipients gets it, and each one's own copy where there are links."""
+"""Decides which recipients get an e-mail, and sends each a copy of its own where it has links."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from config.mail_links import MailLinks, Recipient
 from config.tls import Endpoint
 
 Note = Callable[[Sequence[str]], None]
-"""Writes down who still has to get the e-mail."""
+"""Writes down the recipients that are left."""
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """Who gets an e-mail, and who does not, with the reason."""
+    """The recipients of an e-mail, and those left out, with the reason."""
 
     recipients: list[str]
     left_out: list[dict[str, str]]
@@ -31,9 +31,9 @@ class Delivery:
     smtp: Endpoint
 
     def admit(self, account_id: str, recipients: Sequence[str]) -> Admitted:
-        """Leave out who has stopped such e-mails, has yet to agree, or gets too many.
+        """Leave out addresses that stopped such e-mails, have yet to agree, or get too many.
 
-        Once for an e-mail: a later try of it is not one more.
+        An e-mail is counted once; a later try to send it is not counted again.
         """
         why = {each: self.addresses.admit(Recipient(account_id, each)) for each in recipients}
         return Admitted(
@@ -48,10 +48,10 @@ class Delivery:
         compose: Callable[[], EmailMessage],
         note: Note,
     ) -> list[Refusal]:
-        """To all at once, or to each with a link of its own; who was refused.
+        """Send it to all at once, or to each with a link of its own. Returns the refusals.
 
-        What is left is noted after each, so that a crash repeats one of them and no more. Raises
-        ServerAway, and DeliveryFailed where nobody got it.
+        The recipients that are left are written down after each copy, so that a crash repeats one
+        copy at most. Raises ServerAway, and DeliveryFailed where nobody got it.
         """
         if not self.links.possible:
             return [*send(common(compose()), self.smtp, recipients)]
@@ -65,9 +65,9 @@ class Delivery:
         return refused
 
     def questions(self) -> Iterator[Recipient]:
-        """Who is to be asked now whether it wants an account's alerts; each once.
+        """The addresses to be asked now whether they want an account's alerts, each once.
 
-        Whoever is written to too often is not asked for now.
+        An address that gets too many e-mails is asked later.
         """
         for recipient in self.addresses.asking():
             if self.addresses.take(recipient) is None:

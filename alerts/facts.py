@@ -1,4 +1,4 @@
-"""What the e-mails about an account have in common: facts that are stored, and told. Pure."""
+"""What all e-mails about an account have in common: the facts they are composed from. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import Field, asdict
@@ -16,11 +16,11 @@ class Facts(Protocol):
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Who is told."""
+        """The addresses of the recipients."""
 
     @property
     def at(self) -> datetime:
-        """When it happened."""
+        """The time of what happened."""
 
 
 Told = TypeVar("Told", bound=Facts)

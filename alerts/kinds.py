@@ -1,4 +1,4 @@
-"""What an e-mail about an account is stored as, and composed from, for each kind of it. Pure."""
+"""The kinds of e-mails about an account: how each is stored and composed. Pure."""
 
 from email.message import EmailMessage
 from typing import Any
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 
 def described(alert: Suspension | Recovery | SettingsNotice) -> tuple[str, Document]:
-    """The alert's id, and what is stored of it."""
+    """The alert's id and its stored fields."""
     if isinstance(alert, SettingsNotice):
         facts = {"kind": "settings", "facts": to_document(alert)}
         return f"{alert.account_id}:settings:{alert.key}", facts

@@ -43,7 +43,7 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def usable(addresses: Iterable[str]) -> list[str]:
-    """Those of the addresses that an e-mail can be sent to, each once."""
+    """The addresses that an e-mail can be sent to, each once."""
     return [address for address in dict.fromkeys(addresses) if _is_address(address)]
 
 
@@ -101,7 +101,7 @@ def told(moment: datetime) -> str:
 
 
 def utc(moment: datetime) -> datetime:
-    """The moment in UTC, as which one without a zone is taken."""
+    """The moment in UTC. A moment without a zone is taken as UTC."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

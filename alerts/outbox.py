@@ -3,18 +3,18 @@
 | `_id`             | what it is                                                          |
 |-------------------|---------------------------------------------------------------------|
 | `acme:3`          | the customer's alert about the third suspension of `acme`           |
-| `acme:3:recovery` | the e-mail that it delivers again after that one                    |
-| `acme:settings:…` | what its former Email Alerts addresses are told of changed settings |
+| `acme:3:recovery` | the e-mail that `acme` delivers again after that suspension         |
+| `acme:settings:…` | the e-mail about changed settings, to the former addresses          |
 | `acme:confirmation:…` | asks an address whether it wants the alerts of `acme`          |
 | `:digest:7`       | the seventh digest for the on-call                                  |
-| `:digests`        | the book of digests: the last one's number, and who is to be in it  |
+| `:digests`        | the book of digests: the last one's number, and its suspensions     |
 | `:server`         | since when and until when the SMTP server is left alone             |
 
 No account id begins with a colon. An e-mail is `waiting`, then `sent`, or `failed` where its
-recipients were refused for too long; `unaddressed` ones have nobody to go to, `left-out` ones
-nobody who wants them or may get one more. `due` is when it is tried next. All times are the
-database's (`$$NOW`). An e-mail that was handed over by a process that died before it could say so
-is sent again under the same Message-ID.
+recipients were refused for too long. An `unaddressed` e-mail has no recipients; of a `left-out` one
+no recipient wants it or may get one more. `due` is the time of the next try. All times are the
+database's (`$$NOW`). Where a process dies after it handed an e-mail over, and before it wrote that
+down, the e-mail is sent again under the same Message-ID.
 """
 
 import secrets
@@ -84,10 +84,10 @@ class Outbox:
         self._delivery.addresses.ensure_indexes()
 
     def store(self, alert: Suspension | Recovery | SettingsNotice) -> None:
-        """Keep the alert until it is sent; the same one again changes nothing.
+        """Store the alert until it is sent. Storing it again changes nothing.
 
-        A later one of the same number is of an account that was removed and created again: it
-        takes the other's place.
+        A later alert of the same number belongs to an account that was removed and created again:
+        it replaces the stored one.
         """
         alert_id, facts = kinds.described(alert)
         if self._oncall and isinstance(alert, Suspension):
@@ -98,9 +98,9 @@ class Outbox:
         )
 
     def send_due(self) -> int:
-        """Send what is due by now, the digest and the questions to new addresses too.
+        """Send the e-mails that are due, with the digest and the questions to new addresses.
 
-        As `Relay.send_due`: at most `ROUND` e-mails; the number that were taken by the server.
+        At most `ROUND` e-mails. Returns the number that the server took.
         """
         self._open_digest()
         self._ask_for_confirmations()
@@ -118,10 +118,10 @@ class Outbox:
             self._insert({"_id": alert_id}, {**question, **_addressed([recipient.address])})
 
     def _open_digest(self) -> None:
-        """Put the suspensions that are in no digest yet into one, if it is time for one.
+        """Put the suspensions that are in no digest yet into one, if a digest is due.
 
-        Who is in it is written into the book together with its number, in one update: a crash
-        before it leaves them undigested, one after it is made good by whoever reads the book.
+        The digest's number and its suspensions are written into the book in one update. A crash
+        before it leaves them for the next digest; after it, the next reader of the book goes on.
         """
         if not self._oncall:
             return
@@ -138,14 +138,14 @@ class Outbox:
         return [document["_id"] for document in found.limit(DIGEST_SUSPENSIONS)]
 
     def _is_digest_recent(self, batch: int) -> bool:
-        """Whether the last digest reached somebody lately, or waits for those there are now."""
+        """Whether the last digest reached somebody lately, or waits for the present on-call."""
         recent = {"$expr": {"$gt": ["$reached", after(-DIGEST_SECONDS)]}}
         unread = {"state": "waiting", "to": self._oncall, "remaining": self._oncall}
         query = {"_id": _digest_id(batch), "$or": [recent, unread]}
         return self._alerts.find_one(query, {"_id": 1}) is not None
 
     def _turn_page(self, batch: int, members: list[str]) -> Document:
-        """The book with the new page, or an empty one where another process was first."""
+        """The book with the new page; empty where another process was first."""
         try:
             book = self._alerts.find_one_and_update(
                 {"_id": _BOOK, "batch": batch},
@@ -171,7 +171,7 @@ class Outbox:
         self._alerts.update_one({"_id": _BOOK, "batch": batch}, {"$set": {"members": []}})
 
     def _insert(self, absent: Document, document: Document) -> None:
-        """Store the e-mail, due now, where the query finds none that it must not replace."""
+        """Store the e-mail, due now, unless the query finds one that must stay."""
         clocks = {"at": "$$NOW", "due": "$$NOW"}
         if document["state"] != "waiting":
             clocks = {"at": "$$NOW", "finished": "$$NOW"}

@@ -14,7 +14,7 @@ Settings or by your service provider.
 
 
 def personal(mail: EmailMessage, address: str, url: str, left_out: int) -> EmailMessage:
-    """The copy of one address, with its own link; `url` is for nobody else.
+    """The copy for one address, with a link of its own: `url` is this address's secret.
 
     The header fields are those of RFC 2369 and RFC 8058, by which mail programs show a button.
     """
@@ -32,7 +32,7 @@ def personal(mail: EmailMessage, address: str, url: str, left_out: int) -> Email
 
 
 def common(mail: EmailMessage) -> EmailMessage:
-    """The copy of all, where there are no links."""
+    """The copy for all recipients, where there are no links."""
     _append(mail, _WITHOUT_LINK)
     return mail
 

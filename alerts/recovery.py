@@ -1,4 +1,4 @@
-"""The e-mail that says that an account delivers again, for those who have asked for it. Pure."""
+"""The e-mail that an account delivers again, for accounts that asked for it. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,12 +30,12 @@ Nothing is lost, and there is nothing that you have to do.
 
 @dataclass(frozen=True)
 class Recovery:
-    """The facts of the end of one outage; `number` is that of its last suspension."""
+    """The facts of the end of one outage; `number` is the number of its last suspension."""
 
     account_id: str
     number: int
     suspensions: int
-    """How many there were in this outage."""
+    """The number of suspensions in this outage."""
     host: str
     username: str
     protocol: str
@@ -43,11 +43,11 @@ class Recovery:
     """The server's last words before it took a file again."""
     recipients: tuple[str, ...]
     queued: int
-    """Files that still waited when the first one was delivered."""
+    """The number of files that waited when the first one was delivered."""
     returning: int
-    """Files that the outage had dead-lettered, which go back to the queue."""
+    """The number of the outage's dead letters, which go back to the queue."""
     since: datetime
-    """The outage's first suspension."""
+    """The time of the outage's first suspension."""
     at: datetime
 
 
@@ -76,6 +76,6 @@ def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:
 
 
 def _key(recovery: Recovery) -> str:
-    """Which recovery it is, and that it is no suspension, whose key has a line less."""
+    """The key of a recovery. It has one line more than a suspension's, so that the two differ."""
     at = message.utc(recovery.at).isoformat("T", "seconds")
     return f"{recovery.account_id}\n{recovery.number}\n{at}\nrecovery"

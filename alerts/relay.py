@@ -1,4 +1,4 @@
-"""Sends the e-mails that are due of the outbox: the half that speaks to the SMTP server."""
+"""Sends the outbox's due e-mails: the part that speaks to the SMTP server."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -21,14 +21,14 @@ from alerts.suspension import Suspension, compose_digest
 from config.text import MAX_WORDS
 
 CLAIM_SECONDS = 300
-"""After this long an e-mail that a process began to send is due again: the process is dead."""
+"""An e-mail that a process began to send is due again after this time: the process died."""
 ROUND = 50
-"""Most e-mails in one call of `send_due`, so that a worker that is to stop can."""
+"""Most e-mails in one call of `send_due`, so that a worker can stop between two calls."""
 AWAY_SECONDS = 60
-"""Longest time for which an SMTP server that does not answer is left alone."""
+"""Longest pause after an SMTP server did not answer."""
 DAY = 86_400
 _EVERY_MINUTE = 120
-"""Tries within about two hours; a mailbox that is still full then is asked less often."""
+"""Tries within about two hours. After these a full mailbox is asked less often."""
 _SERVER = ":server"
 _FAULT = "A fault of the program at sending it: this was reported"
 _REACHED = {"$ifNull": ["$reached", "$$NOW"]}
@@ -38,7 +38,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class AlertTried:
-    """An e-mail was handed over, or was not; `words` are the SMTP server's about a refusal."""
+    """The SMTP server took an e-mail, or refused it; `words` are the server's about a refusal."""
 
     outcome: Literal["sent", "failed"]
     alert_id: str
@@ -56,11 +56,11 @@ class Relay:
     platform: str
 
     def send_due(self) -> int:
-        """Send what is due, at most `ROUND` e-mails; the number that were taken by the server.
+        """Send the e-mails that are due, `ROUND` at most. Returns the number that the server took.
 
-        Never raises for the SMTP server's sake: what it did not take stays and is due later. An
-        e-mail that makes the program fail is one that was not taken: what it raised is raised once
-        the others are on their way.
+        Never raises because of the SMTP server: an e-mail that it did not take is due again later.
+        An e-mail that makes the program fail counts as not taken; its error is raised after the
+        others were sent.
         """
         sent = 0
         fault: Exception | None = None
@@ -97,7 +97,7 @@ class Relay:
         )
 
     def _admit(self, document: Document) -> bool:
-        """Whether somebody is left who gets the e-mail; the on-call always does."""
+        """Whether any recipient is left for the e-mail; the on-call always gets it."""
         account_id = _account_of(document)
         if account_id is None or document.get("admitted"):
             return True
@@ -193,7 +193,7 @@ class Relay:
         )
 
     def _release(self, document: Document, failure: ServerAway) -> None:
-        """Leave the server alone for a while: the e-mail is not the reason, and none would go."""
+        """Leave the server alone for a while: it takes no e-mail at all, whichever it is."""
         self._update(document, {"due": "$$NOW", "last_error": {"$literal": failure.words}})
         failures: Document = {"$ifNull": ["$failures", 0]}
         pause = {"$min": [AWAY_SECONDS, {"$pow": [2, {"$min": [failures, 10]}]}]}
@@ -221,7 +221,7 @@ class Relay:
 
 
 def _account_of(document: Document) -> str | None:
-    """Whose recipients are asked and limited; None: nobody's, as the operator's are not."""
+    """The account whose recipients are asked and limited; None for e-mails to the operator."""
     if document["kind"] in {DIGEST, CONFIRMATION}:
         return None
     account_id: str = document["facts"]["account_id"]
@@ -241,5 +241,5 @@ def _patience(refusals: int, *, permanent: bool) -> tuple[int, int]:
 
 
 def after(seconds: int) -> Document:
-    """So many seconds from now, by the database's clock."""
+    """The time that many seconds from now, by the database's clock."""
     return {"$add": ["$$NOW", seconds * 1000]}

@@ -23,7 +23,7 @@ _PERMANENT = 500
 REPLY_SECONDS = 20.0
 """Longest wait for the connection, and for each reply."""
 SESSION_SECONDS = 60.0
-"""Longest whole session, whatever its single replies take."""
+"""Longest session as a whole, however long each reply takes."""
 
 _DEFAULT_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _REFUSED = 400  # RFC 5321 section 4.2.1
@@ -59,7 +59,7 @@ class Refusal:
 def send(
     message: EmailMessage, server: Endpoint, recipients: Sequence[str] | None = None
 ) -> tuple[Refusal, ...]:
-    """Send the message, by default to those it names; tell who was refused while others were not.
+    """Send the message, by default to the recipients that it names. Returns those refused.
 
     Its URL is `smtp://`, `smtps://` (TLS from the start) or `smtp+starttls://` (TLS or nothing),
     with a percent-encoded `user:password@` where the server wants a login. Raises DeliveryFailed

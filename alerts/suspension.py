@@ -1,7 +1,7 @@
-"""The suspension alert: what it says, to the customer and to the on-call. Pure.
+"""The suspension alert: the e-mail to the customer, and the digest for the on-call. Pure.
 
-Subject and the beginning of the customer's text are fixed by the product's settings text ("FTP
-Settings", Alerts); what follows below is ours.
+The subject and the beginning of the customer's text are fixed to the letter, because customers'
+mail rules rely on them. The text below them is free.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from config.text import MAX_WORDS
 
 SUBJECT = "FTP Suspension Alert"
 DIGEST_ROWS = 500
-"""Accounts named in one digest; of the others it gives the number."""
+"""Most accounts that one digest names; it gives the number of the others."""
 
 _MAX_DIGEST_WORDS = 160
 
@@ -50,7 +50,7 @@ _SPEAKERS = {
     "system": "(These are the words of the platform's operating system: your server gave none.)\n",
     "courier": "(These are the platform's own words for what it has seen.)\n",
 }
-"""Added where the last words are not the server's."""
+"""The sentence that is added where the last words are not the server's."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Suspension:
     at: datetime
     until: datetime
     said_by: str = ""
-    """Whose words they are: `server`, `system` or `courier`; empty: not known."""
+    """Who said the words: `server`, `system` or `courier`; empty where it is not known."""
     outage_since: datetime | None = None
-    """When the outage began, where the account is told of it once and then daily."""
+    """The beginning of the outage, where the account gets one alert at once and then one a day."""
 
 
 def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessage:
@@ -130,7 +130,7 @@ def compose_digest(
 
 
 def _key(suspension: Suspension) -> str:
-    """Which suspension it is: the time tells apart an account removed and created again."""
+    """The key of a suspension. With its time: an account may be removed and created again."""
     at = message.utc(suspension.at).isoformat("T", "seconds")
     return f"{suspension.account_id}\n{suspension.number}\n{at}"
 

@@ -1,4 +1,4 @@
-"""Whether what Courier needs is reachable and usable, each asked for real."""
+"""Asks RabbitMQ, MongoDB, SMTP and the keys themselves whether they are reachable and usable."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class Checked:
     detail: str
     advice: str | None = None
     warning: bool = False
-    """Whether it is usable, but may be open to more than was meant."""
+    """True where it is usable, but may be open to more than the operator means."""
 
 
 def run_checks(core: Core) -> Iterator[Checked]:
@@ -73,7 +73,7 @@ def _rabbitmq(core: Core) -> str:
 
 
 def _policies(core: Core) -> Iterator[Checked]:
-    """Warns of those that would lose messages."""
+    """Warns of policies at RabbitMQ that would lose messages."""
     try:
         with pymongo.timeout(SECONDS):
             found = losses.losing(core)
@@ -113,7 +113,7 @@ def _smtp(core: Core) -> str:
 
 
 def _workers(core: Core) -> str:
-    """How those that run say they are: starting, ready, degraded or stopping."""
+    """The state that each running worker tells: starting, ready, degraded or stopping."""
     try:
         with pymongo.timeout(SECONDS):
             known = workers(core.database)
@@ -150,7 +150,7 @@ def _keys(core: Core) -> str:
 
 
 def _canary(core: Core) -> str:
-    """Whether its account may be used at all, and how its last run ended."""
+    """Whether the canary's account may be used, and how the canary's last run ended."""
     account_id = core.settings.canary_account or ""
     try:
         with pymongo.timeout(SECONDS):
@@ -168,13 +168,13 @@ def _canary(core: Core) -> str:
 
 
 def _place(url: SecretStr) -> str:
-    """Where it is, or where its nodes are, without credentials."""
+    """The hosts and ports of a service's URL, without credentials."""
     parts = [urlsplit(each.strip()) for each in url.get_secret_value().split(";")]
     return ", ".join(each.netloc.rpartition("@")[2] for each in parts)
 
 
 def _unheard(_observation: Observation) -> None:
-    """The last words are in what is raised."""
+    """A check needs no observations: its error carries the last words."""
 
 
 _CHECKS: dict[str, tuple[Callable[[Core], str], str]] = {

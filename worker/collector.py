@@ -32,7 +32,7 @@ class Collector:
         self._trouble: str | None = None
 
     def export(self, spans: Sequence[Any]) -> SpanExportResult:
-        """Send them; what cannot be sent is dropped, and told once until it changes."""
+        """Send the spans, or drop them where that fails; each reason is told once."""
         try:
             trouble = self._post(encode_spans(spans).SerializeToString())
         except (OSError, HTTPException, ValueError) as error:
@@ -50,7 +50,7 @@ class Collector:
         return True
 
     def _post(self, body: bytes) -> str | None:
-        """What the collector has against it; None where it took the spans."""
+        """Why the collector refused the spans; None where it took them."""
         connection = self._connection()
         try:
             headers = {"Content-Type": "application/x-protobuf", "User-Agent": "courier"}

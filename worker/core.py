@@ -43,7 +43,7 @@ def egress(settings: Settings) -> Egress:
 
 @dataclass(frozen=True)
 class Messaging:
-    """What publishes: a connection of its own, and what travels over it."""
+    """The publishing connection, and the parts that publish over it."""
 
     broker: Broker
     publisher: Publisher
@@ -53,7 +53,7 @@ class Messaging:
 
 @contextmanager
 def open_core(settings: Settings) -> Iterator[Core]:
-    """Connect to MongoDB, lazily: whoever uses it first is told where it is away."""
+    """Connect to MongoDB at its first use, which raises pymongo's errors where it is away."""
     with mongodb.connected(settings.mongodb) as client:
         database = client.get_default_database(DATABASE)
         directory = Directory(database, Vault(settings.secret_keys))
@@ -84,12 +84,12 @@ def make_messaging(core: Core, observe: Observer, spans: BatchObserver | None = 
 
 
 def make_addresses(core: Core) -> AlertAddresses:
-    """What the addresses of alerts have said and were sent."""
+    """The record of what alert addresses were sent, and what their readers answered."""
     return AlertAddresses(core.database, must_confirm=core.settings.confirm_alert_emails)
 
 
 def make_outbox(core: Core, observe: Callable[[AlertTried], None]) -> Outbox:
-    """The alerts on their way, as the process's settings want them sent."""
+    """The outbox of alerts, by the settings of the process."""
     settings = core.settings
     return Outbox(
         core.database,

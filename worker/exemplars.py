@@ -1,7 +1,8 @@
 """The trace of a recording for each bucket of a histogram, across processes.
 
-prometheus_client keeps none where several processes are summed: so each process writes its own
-into a file beside its counts, whole or not at all, and whoever sums them puts them back.
+prometheus_client keeps no exemplars where several processes are summed. So each process writes its
+exemplars into a file beside its counts, whole or not at all, and the sum of the counts takes them
+from there.
 """
 
 import json
@@ -40,7 +41,7 @@ class Series:
 
 
 class Exemplars:
-    """Those of this process: of each bucket the last one. Callable from any thread."""
+    """The last exemplar of each bucket of this process. Callable from any thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,7 +56,7 @@ class Exemplars:
             self._is_written = False
 
     def write(self) -> None:
-        """Leave them for whoever sums the processes, where there are new ones."""
+        """Write the exemplars to this process's file, where there are new ones."""
         with self._lock:
             if self._is_written:
                 return
@@ -66,7 +67,7 @@ class Exemplars:
 
 
 def file_of(folder: Path, pid: int) -> Path:
-    """Where a process leaves its own."""
+    """The file of a process's exemplars."""
     return folder / _PATTERN.replace("*", str(pid))
 
 

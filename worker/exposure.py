@@ -1,4 +1,4 @@
-"""What this process reaches, or does not, other than its operator may mean: told, not refused."""
+"""Settings that open more, or less, than the operator may mean: warned of, not refused."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from worker.core import egress
 
 @dataclass(frozen=True)
 class Exposure:
-    """One of them, and the advice how to end it."""
+    """One such setting, and how to mend it."""
 
     name: str
     detail: str
@@ -21,7 +21,7 @@ class Exposure:
 
 
 def exposures(settings: Settings) -> Iterator[Exposure]:
-    """Those of a process with these settings, run by the user that this one is run by."""
+    """The exposures of a process with these settings, under the user of this process."""
     yield from _files(settings)
     yield from _networks(settings)
 

@@ -1,6 +1,6 @@
-"""An account's FTP settings, changed: put together with those stored, tested, then saved.
+"""Changes an account's FTP settings: merged with those stored, tested, then saved.
 
-Every test is noted in the audit with its target, whoever asked for it and however it ended.
+Each test is noted in the audit: its target, who asked for it, how it ended.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -45,10 +45,10 @@ def change(
     actor: str,
     before_save: Callable[[], None] = lambda: None,
 ) -> Saved:
-    """Test the changed settings; save and enable them only where a file could be uploaded.
+    """Test the changed settings, and save and enable them once a test file was uploaded.
 
-    Without a password the stored one is kept, as long as it goes where it has gone before.
-    `before_save` is called right before the save, and raises where nothing may be saved any more.
+    Without a password the stored one is kept, as long as the destination is the same.
+    `before_save` is called right before the save, and raises where saving is no longer allowed.
     Raises PasswordAsked, UnknownAccount, AccountError, SecretError, ValidationError.
     """
     stored = core.directory.login(account_id)
@@ -94,7 +94,7 @@ def run_test(
 def _secret(
     core: Core, stored: StoredLogin, settings: FtpSettings, password: SecretStr | None
 ) -> SecretStr:
-    """The password that was given, or the stored one where the settings lead to its place."""
+    """The given password, or the stored one where the settings lead to the same destination."""
     if password is not None:
         return check_password(password)
     if stored.settings is not None:
@@ -110,7 +110,7 @@ def _seen(report: TestReport) -> tuple[str, ...]:
 def _audited(
     core: Core, actor: str, account_id: str, settings: FtpSettings
 ) -> Iterator[Callable[[TestReport], TestReport]]:
-    """Notes the test in the audit in the end, also one that was refused or given up."""
+    """Notes the test in the audit at its end, also where it was refused or given up."""
     result = "given up"
 
     def ended(report: TestReport) -> TestReport:

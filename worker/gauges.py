@@ -1,8 +1,7 @@
 """The gauges of the whole platform, read from MongoDB and RabbitMQ when somebody scrapes.
 
-Each of the two is asked in a thread of its own, by one scrape for all that come within
-CACHE_SECONDS: no scrape waits long for what is away or slow, and what was read last is told
-meanwhile.
+MongoDB and RabbitMQ are each asked by a thread of their own, once in CACHE_SECONDS at most. Where
+one of them is slow or away, a scrape gets the numbers of the last reading instead of waiting.
 """
 
 import threading
@@ -31,15 +30,15 @@ from worker.logs import LogObserver
 from worker.metric_names import Named
 
 CACHE_SECONDS = 5.0
-"""How old the numbers may be without being read anew."""
+"""Numbers of this age are read anew by the next scrape."""
 WAIT_SECONDS = 2.0
 """Longest wait of a scrape, well within a scrape's own limit."""
 READ_SECONDS = 20.0
 """Longest reading of the database: with millions of files that wait, counting takes its time."""
 STALE_SECONDS = 60.0
-"""Older numbers are not told any more, while a reading goes on."""
+"""Numbers older than this are left out, even while a reading goes on."""
 LATE_SECONDS = 300.0
-"""A file that waits longer, and need not, is overdue."""
+"""A file that waits longer, although nothing but us delays it, is overdue."""
 WARNED_OF = ("sources", "user", "networks", "metadata", "policies")
 WORKER_STATES = ("starting", "ready", "degraded", "stopping")
 
@@ -60,15 +59,15 @@ class Figures:
     load: Load
     alerts_waiting: int
     workers: Mapping[str, int]
-    """How many there are, by how they are."""
+    """The number of workers in each state."""
     policies: int
-    """How many policies at RabbitMQ would lose messages."""
+    """The number of policies at RabbitMQ that would lose messages."""
     canary: CanaryStatus | None = None
-    """None where it is off."""
+    """None where the canary is off."""
 
 
 class Source(Generic[T]):
-    """Something that is asked when somebody wants to know. Callable from any thread."""
+    """A reading that is made when somebody asks for it. Callable from any thread."""
 
     def __init__(self, read: Callable[[], T]) -> None:
         """`read` limits its own wait; pymongo's errors and BrokerAway say that it is away."""
@@ -79,7 +78,7 @@ class Source(Generic[T]):
         self._read_at = -CACHE_SECONDS
 
     def get(self) -> T | None:
-        """What it says, or has said lately; None where it is away."""
+        """The last reading; None where the service is away."""
         with self._lock:
             if time.monotonic() - self._read_at < CACHE_SECONDS:
                 return self._last
@@ -108,7 +107,7 @@ class Source(Generic[T]):
 
 
 class PlatformGauges(Collector):
-    """The gauges; those of what is away are left out, and that it is away is told."""
+    """The gauges. Where MongoDB or RabbitMQ is away, its gauges are left out and its `up` is 0."""
 
     def __init__(
         self,
@@ -116,7 +115,7 @@ class PlatformGauges(Collector):
         depths: Callable[[], Depths],
         warnings: Mapping[str, int],
     ) -> None:
-        """`warnings`: how many there are of the settings, by what they are about."""
+        """`warnings`: the number of warnings about the settings, by subject."""
         self._warnings = warnings
         self._figures = Source(figures)
         self._depths = Source(depths)
@@ -192,7 +191,7 @@ def _of_canary(status: CanaryStatus) -> Iterator[Metric]:
 
 
 def _ages(load: Load) -> Metric:
-    """Without the sum of the ages, for which each file would have to be looked at."""
+    """The histogram has no sum: for that each file's age would have to be read."""
     family = Metric(names.QUEUED_AGE.name, names.QUEUED_AGE.help, "gaugehistogram")
     bounds = [*map(floatToGoString, AGES), "+Inf"]
     for bound, files in zip(bounds, load.ages, strict=True):
@@ -205,7 +204,7 @@ def _gauge(named: Named, value: float) -> Metric:
 
 
 def _by(named: Named, values: tuple[str, ...], counted: Mapping[str, int]) -> Metric:
-    """One series for each value of the only label, also where there is none of it."""
+    """One series for each value of the only label; 0 where nothing has that value."""
     family = GaugeMetricFamily(named.name, named.help, labels=[*named.labels])
     for value in values:
         family.add_metric([value], counted.get(value, 0))

@@ -15,10 +15,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import structlog
 
 Checks: TypeAlias = Mapping[str, Callable[[], str | None]]
-"""Each answers None where all is well, and a plain sentence where not. Each limits its own wait."""
+"""Each check answers None where all is well, else a sentence. Each limits its own wait."""
 
 REQUESTS = 16
-"""Most requests at once; a connection beyond them takes the place of one that asks nothing yet."""
+"""Most connections at once. One more replaces the oldest that has not sent its request yet."""
 IDLE_SECONDS = 5.0
 """Longest silence of a client."""
 REQUEST_SECONDS = 30.0
@@ -35,11 +35,11 @@ _Answer: TypeAlias = tuple[HTTPStatus, str, bytes]
 class HealthServer:
     """Answers on `bind` ("127.0.0.1:9108"; port 0 picks a free one) between start and stop.
 
-    `metrics` gives the content type and the text of a scrape, by the formats that its client takes.
-    `live` and `ready` are the checks of the two others: 200 where all are well, else 503, and JSON
-    that names each. The word for `/readyz` is given by `state`, which is told whether all are
-    well: no check is asked twice for one answer. What is well in `ready` and not in `flaws` is
-    `degraded`, and 200 all the same.
+    `metrics` is given the formats that a client takes, and returns the content type and the text.
+    `live` and `ready` are the checks of `/healthz` and `/readyz`: 200 where all of them are well,
+    else 503, and JSON that names each. `state` gives the word of `/readyz`; it is told whether all
+    checks were well, so that no check runs twice for one answer. Where all of `ready` is well and
+    something in `flaws` is not, the answer is `degraded` with 200.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class HealthServer:
 
 
 def _told(checks: Checks, flaws: Checks, word: Callable[[bool], str]) -> _Answer:
-    """Flaws are looked for only where nothing worse is: the answer has its time limit."""
+    """Flaws are looked for only where all of `ready` is well: the answer has its time limit."""
     states = {name: _state(check) for name, check in checks.items()}
     is_well = all(state == "ok" for state in states.values())
     told = word(is_well)
@@ -160,7 +160,7 @@ class _QuietHandler(WSGIRequestHandler):
     timeout = IDLE_SECONDS
 
     def parse_request(self) -> bool:
-        """Read the head; once it is there, the connection is not one that asks nothing."""
+        """Read the head of the request. From then on the connection is not replaced by another."""
         is_whole = super().parse_request()
         if isinstance(self.server, _Server):
             self.server.heard(self.connection)
@@ -179,7 +179,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._free = BoundedSemaphore(REQUESTS)
         self._silent: dict[socket.socket, None] = {}
-        """Those whose request has not arrived yet, the oldest first."""
+        """Connections whose request has not arrived yet, the oldest first."""
         super().__init__((host, int(port)), _QuietHandler)
 
     def server_bind(self) -> None:
@@ -196,11 +196,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().process_request(request, client_address)
 
     def heard(self, request: socket.socket) -> None:
-        """Its request has arrived."""
+        """Note that the connection's request has arrived."""
         self._silent.pop(request, None)
 
     def _has_room(self) -> bool:
-        """Whether one more may be taken, at the cost of the one that has been silent longest."""
+        """Whether one more connection may be taken. The one silent longest may be cut for it."""
         if self._free.acquire(blocking=False):
             return True
         silent = next(iter([*self._silent]), None)

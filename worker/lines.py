@@ -1,8 +1,8 @@
 """The last step of a log line: a thread of its own writes them, several at once.
 
-Whoever logs hands its line over and goes on, whatever the stream does. Lines keep their order. The
-thread writes as soon as there is one, and takes along what has come until then: no line waits for
-another. Where the stream is blocked, `KEPT` lines wait for it; later ones are lost, and counted.
+A caller hands its line over and goes on, whatever the stream does. Lines keep their order. The
+thread writes as soon as there is a line, together with those that have come by then: no line waits
+for another. While the stream is blocked, `KEPT` lines wait; later lines are lost, and counted.
 """
 
 import os
@@ -17,9 +17,9 @@ from typing import TextIO
 BATCH = 16
 """Most lines in one write."""
 KEPT = 10_000
-"""Lines that wait for a stream that takes none."""
+"""Most lines that wait while the stream is blocked."""
 FLUSH_SECONDS = 2.0
-"""For so long the end of the process waits for a stream that takes none."""
+"""Longest wait for a blocked stream at the end of the process."""
 
 
 class Lines:
@@ -105,10 +105,10 @@ def _packed(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Descriptor:
-    """The stream's file under a descriptor of its own, which nothing else is given meanwhile.
+    """The stream's file, under a duplicated descriptor that nobody else can close.
 
-    The stream itself is not used: whoever waits in its buffer holds its lock, and Python aborts at
-    the end of a process where that is still held.
+    The stream itself is not used: a thread that waits in its buffer holds the buffer's lock, and
+    Python aborts at the end of the process if that lock is still held.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -141,7 +141,7 @@ class _InMemory:
         self._stream.write(data.decode())
 
     def close(self) -> None:
-        """Whoever has made the stream closes it."""
+        """The stream belongs to its maker, who closes it."""
 
 
 def _opened(stream: TextIO) -> _Descriptor | _InMemory:

@@ -51,7 +51,7 @@ _EVENT_NAMES: dict[type[Observation | AlertTried], str] = {
     ProgramFailed: "program_failed",
     AlertTried: "alert_tried",
 }
-"""Stable: whoever searches the log relies on them."""
+"""Stable: people's searches rely on them."""
 _FIELD_NAMES: dict[tuple[type, str], str] = {
     (TryEnded, "number"): "try",
     (ProgramFailed, "fault"): "exc_info",
@@ -64,7 +64,7 @@ _FIELDS = {
     ]
     for kind in _EVENT_NAMES
 }
-"""The fields of each, and what they are called in the log."""
+"""The fields of each observation, and their names in the log."""
 _SECRET_KEY = re.compile(
     r"passw(or)?d|passphrase|secret|token|authorization|credential|private_?key|api_?key|cookie",
     re.IGNORECASE,
@@ -76,7 +76,7 @@ _ENCODER = json.JSONEncoder(default=repr)
 
 
 class _Handler(logging.Handler):
-    """Ours on the root logger, told from those of others: what libraries log goes the same way."""
+    """Our handler on the root logger: what libraries log goes the same way."""
 
     def __init__(self, lines: Lines, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class LogObserver:
 
 
 def _level(observation: Observation | AlertTried) -> int | None:
-    """None for what the line of its file's end tells."""
+    """None where the line of the file's end tells it."""
     match observation:
         case EventTaken(outcome="routed") | TryEnded(kind=None):
             return None
@@ -181,7 +181,7 @@ def _level(observation: Observation | AlertTried) -> int | None:
 
 
 def _told(observation: Observation | AlertTried) -> dict[str, Any]:
-    """The fields of its line; a delivered file's has those of the try that brought it there."""
+    """The fields of the observation's line. A delivered file's line has those of its try too."""
     if isinstance(observation, FileEnded) and observation.brought_by is not None:
         return _known(observation.brought_by) | _known(observation)
     return _known(observation)

@@ -1,4 +1,4 @@
-"""Policies at RabbitMQ that would lose messages: asked for by `courier check` and by one worker."""
+"""Policies at RabbitMQ that would lose messages. `courier check` and one of the workers look."""
 
 import time
 from datetime import UTC, datetime
@@ -26,8 +26,9 @@ _ID = "policies"
 def losing(core: Core) -> list[str]:
     """A sentence for each policy, or kind of queue, that loses messages.
 
-    The management API tells all of them; where it is not given, or cannot be asked, messages are
-    put into queues of the moment. Raises BrokerAway, and pymongo's errors.
+    RabbitMQ's management API lists all policies. Where its URL is not set, or it does not answer,
+    messages are put into temporary queues to see whether they stay. Raises BrokerAway, and
+    pymongo's errors.
     """
     settings = core.settings
     api = settings.rabbitmq_management
@@ -47,13 +48,13 @@ def _told_by(core: Core, api: Endpoint) -> list[str]:
 
 
 def known(database: Database[Document]) -> list[str]:
-    """What a worker found when one last looked. Raises pymongo's errors."""
+    """What the last look of a worker found. Raises pymongo's errors."""
     found = database[_COLLECTION].find_one({"_id": _ID}) or {}
     return list(found.get("losing", []))
 
 
 class LossWatch:
-    """Has one worker of all look once in AGAIN_SECONDS, soon after the first one's start."""
+    """One of all workers looks once in AGAIN_SECONDS, first soon after the first worker's start."""
 
     def __init__(self, core: Core, observe: Observer) -> None:
         self._core = core
@@ -61,7 +62,7 @@ class LossWatch:
         self._begin_at = time.monotonic() + AFTER_SECONDS
 
     def look(self) -> None:
-        """Look, where it is time to and nobody else does. Raises as `losing`."""
+        """Look, if it is time and no other worker looks. Raises what `losing` raises."""
         if time.monotonic() < self._begin_at or not self._is_ours():
             return
         found = losing(self._core)

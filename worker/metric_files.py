@@ -13,9 +13,9 @@ from worker import exemplars
 from worker.exemplars import with_exemplars
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Has the folder, where a process is one of several."""
+"""Names the folder of the counts, in the environment of each of several processes."""
 ENDED = "ended"
-"""Stands for the number of all processes that have ended."""
+"""The process number under which the counts of all ended processes stand."""
 
 
 class ProcessCounts(Collector):
@@ -31,15 +31,15 @@ class ProcessCounts(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """As of now; never while counts are on their way from one file to another."""
+        """The sums of this moment. Waits while counts are moved from one file to another."""
         with self._lock:
             metrics = list(self._files.collect())  # type: ignore[no-untyped-call]
             return list(with_exemplars(metrics, self._folder))
 
     def retire(self, pid: int) -> None:
-        """The process has ended: its counts go to those of all that have, its gauges are gone.
+        """Add the counts of an ended process to those of all ended ones, and drop its gauges.
 
-        So there are only as many files as processes, however often one is replaced.
+        So there are never more files than processes, however often a process is replaced.
         """
         with self._lock:
             mark_process_dead(pid, path=str(self._folder))  # type: ignore[no-untyped-call]

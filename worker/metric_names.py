@@ -18,7 +18,7 @@ class Type(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whom a value is about, and so how those of several instances are put together."""
+    """What a value is about: it decides how the values of several instances are put together."""
 
     PROCESS = "process"
     """The program that is scraped, all its workers together: `sum` over the instances."""
@@ -224,7 +224,7 @@ RABBITMQ_UP = _own(
 
 
 def named() -> tuple[Named, ...]:
-    """All of them, in the order of this file."""
+    """All metrics, in the order of this file."""
     return tuple(each for each in globals().values() if isinstance(each, Named))
 
 

@@ -1,8 +1,8 @@
-"""What Prometheus is told of this program. Names, types and labels are those of `metric_names`.
+"""The metrics of this program. Their names, types and labels are those of `metric_names`.
 
-Several processes: set FOLDER_VARIABLE to an empty folder in the environment before
-any of them imports prometheus_client, and give the one that answers scrapes the counts that lie
-there as `summed`; it then tells the sums of all, of ended ones too.
+With several processes, set FOLDER_VARIABLE to an empty folder in the environment before any of them
+imports prometheus_client. The process that answers scrapes is given the counts of that folder as
+`summed`, and tells the sums of all processes, of ended ones too.
 """
 
 import os
@@ -49,7 +49,7 @@ from worker.metric_files import FOLDER_VARIABLE, ProcessCounts
 from worker.metric_names import Named
 
 FRESH_SECONDS = 300.0
-"""The service level: a recording of an account that is well is to be in its place by then."""
+"""The service level: the time in which a recording of a healthy account is to be in its place."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 UPLOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 DELIVERY_BUCKETS = (
@@ -69,7 +69,7 @@ class Metrics:
         summed: ProcessCounts | None = None,
         restarts: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`restarts`: of a supervisor, how many of its workers it has replaced."""
+        """`restarts` gives the number of workers that a supervisor has replaced."""
         own = CollectorRegistry()
         self._events = _counter(names.EVENTS, own)
         self._tries = _counter(names.TRIES, own)
@@ -106,11 +106,11 @@ class Metrics:
         return scraped(self._registry)[1]
 
     def scrape(self, accept: str) -> tuple[str, bytes]:
-        """The answer to a scrape that takes these formats, and which of them it is in."""
+        """The content type and the text for a scrape that takes these formats."""
         return scraped(self._registry, accept)
 
     def tell_load(self, *, used: int, free: int, sessions: int) -> None:
-        """How many upload slots of this process are taken, and how many accounts are worked."""
+        """Set the gauges of the upload slots, and of the accounts that are worked."""
         self._slots.labels("used").set(used)
         self._slots.labels("free").set(free)
         self._sessions.set(sessions)
@@ -118,7 +118,7 @@ class Metrics:
             self._exemplars.write()
 
     def observe(self, observation: Observation | AlertTried) -> None:
-        """Count it. Callable from any thread."""
+        """Count the observation. Callable from any thread."""
         match observation:
             case EventTaken(outcome=outcome):
                 self._events.labels(outcome).inc()
@@ -188,7 +188,7 @@ class Metrics:
 
 
 class ExporterMetrics:
-    """The gauges of the platform alone: of a program that does no work itself."""
+    """The metrics of a program that does no work itself: the platform's gauges alone."""
 
     def __init__(self, platform: Collector) -> None:
         self._registry = CollectorRegistry()
@@ -200,7 +200,7 @@ class ExporterMetrics:
         return scraped(self._registry)[1]
 
     def scrape(self, accept: str) -> tuple[str, bytes]:
-        """The answer to a scrape that takes these formats, and which of them it is in."""
+        """The content type and the text for a scrape that takes these formats."""
         return scraped(self._registry, accept)
 
 
@@ -212,14 +212,14 @@ def scraped(registry: CollectorRegistry, accept: str = "") -> tuple[str, bytes]:
 
 
 class _Program(Collector):
-    """The program that is scraped; a supervisor has no part in the sums of its workers."""
+    """Metrics about the scraped program itself; the sums of its workers are not among them."""
 
     def __init__(self, restarts: Callable[[], int] | None) -> None:
         self._restarts = restarts
         self._started = time.time()
 
     def collect(self) -> Iterator[Metric]:
-        """What runs, since when, and how often a part of it had to be replaced."""
+        """The version that runs, its start, and the number of replaced workers."""
         versions = {"version": version("courier"), "python": platform.python_version()}
         build = names.BUILD_INFO
         family = GaugeMetricFamily(build.name, build.help, labels=[*versions])
@@ -242,7 +242,7 @@ def _histogram(named: Named, buckets: Sequence[float], registry: CollectorRegist
 
 
 def _live_gauge(named: Named, registry: CollectorRegistry) -> Gauge:
-    """Of several processes the sum of those that live."""
+    """A gauge; of several processes it is the sum over those that live."""
     return Gauge(
         named.name, named.help, [*named.labels], registry=registry, multiprocess_mode="livesum"
     )

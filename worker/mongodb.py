@@ -40,21 +40,21 @@ OURS: dict[str, Any] = {
     "tz_aware": True,
     "appname": "courier",
 }
-"""How it is spoken to, whatever the URL says: the promises rest on it."""
+"""Options that replace those of the URL: the durability of every write rests on them."""
 
 _HUNG_UP = (
     ", as a server does that demands TLS (tls=true in the URL), or a certificate that it trusts "
     "(COURIER_TLS_CERT_FILE)"
 )
 _HANGS_UP = ("connection closed", "Connection reset by peer", "Broken pipe")
-"""Which of them is met is a matter of moments."""
+"""Errors of a server that goes away. Timing decides which of them is raised."""
 _TIMING = re.compile(r" \(configured timeouts:.*|, Timeout: .*", re.DOTALL)
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")
 
 
 class NoReplicaSet(ConfigError):
-    """What answers is a single server, which cannot confirm a write by a majority."""
+    """MongoDB is a standalone server, which cannot confirm a write by a majority."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -84,18 +84,18 @@ def ask(database: Database[Document]) -> None:
 
 
 def is_away(error: PyMongoError) -> bool:
-    """Whether it may work again later without anything being changed."""
+    """Whether the error may pass by itself, without a change by the operator."""
     return isinstance(error, ConnectionFailure) or error.timeout
 
 
 def sentence(error: PyMongoError) -> str:
-    """What is wrong with it, for `/readyz`."""
+    """What is wrong with MongoDB, for `/readyz`."""
     verb = "does not answer" if is_away(error) else "refuses"
     return f"MongoDB {verb}: {in_words(error)}."
 
 
 def in_words(error: PyMongoError) -> str:
-    """The last words, without the driver's particulars and without credentials."""
+    """The error's last words, without the driver's details and without credentials."""
     if isinstance(error, OperationFailure) and error.details:
         words = str(error.details.get("errmsg", error))
     else:
@@ -115,7 +115,7 @@ def _uses_tls(url: str) -> bool:
 
 @contextmanager
 def _files(trust: Trust) -> Iterator[dict[str, Any]]:
-    """The driver's options for them. It wants key and certificate in one file."""
+    """The driver's options for the files of TLS. It wants key and certificate in one file."""
     files = {"tlsCAFile": str(trust.ca_file)} if trust.ca_file else {}
     if trust.cert_file is None or trust.key_file in {None, trust.cert_file}:
         own = {"tlsCertificateKeyFile": str(trust.cert_file)} if trust.cert_file else {}
@@ -127,7 +127,7 @@ def _files(trust: Trust) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _in_memory(content: bytes) -> Iterator[str]:
-    """A path to it for as long as the block lasts: a key is never written to a disk for this."""
+    """The path of a file in memory, as long as the block lasts: no key is written to a disk."""
     descriptor = os.memfd_create("courier-tls")
     try:
         os.write(descriptor, content)

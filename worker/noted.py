@@ -1,4 +1,4 @@
-"""What the audit notes of a change, the same whether a page, the API or a command made it."""
+"""The audit's entries for changes: the same for pages, the API and commands."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,44 +12,45 @@ from config.tokens import Token
 from consumers.invalid import InvalidMessage
 
 NAMED = 20
-"""At most so many recordings are named; all are counted."""
+"""Most recordings that an entry names; it counts all of them."""
 
 Facts = dict[str, Any]
 Change = tuple[Action, str, Facts, Facts]
-"""What was done, of which account, before and after."""
+"""Action, account, facts before, facts after."""
 
 
 def account_created(account: Account) -> Facts:
-    """Of an account as it was added."""
+    """The facts of an account that was added."""
     return {"name": account.name, "parent": account.parent, "ftp_access": account.ftp_access}
 
 
 def account_removed(account: Account) -> Facts:
-    """Of an account that is no more."""
+    """The facts of an account that was removed."""
     return {"name": account.name, "parent": account.parent}
 
 
 def settings_before(account: Account) -> Facts:
-    """Of the settings as they are stored, and whether they are switched on."""
+    """The facts of the stored settings, and whether they are switched on."""
     given = {} if account.settings is None else _given(account.settings)
     return {"enabled": account.enabled, **given}
 
 
 def settings_saved(settings: FtpSettings, password: SecretStr | None) -> Facts:
-    """Of settings that were saved, which switches them on; a password only where one was given."""
+    """The facts of saved settings, which are switched on; a password only if one was given."""
     after = {"enabled": True, **_given(settings)}
     return after if password is None else {**after, "password": password}
 
 
 def default_method(method: DeliveryMethod) -> Facts:
-    """Of where recordings go that have no known number."""
+    """The fact of where recordings without a known number go."""
     return {"default_method": method}
 
 
 def number_set(before: Number | None, after: Number) -> Iterator[Change]:
-    """Of a number as it was stored.
+    """The entries for a number that was stored.
 
-    One that was another account's is an entry of each, and neither names the other account.
+    A number that belonged to another account makes an entry for each of the two accounts. Neither
+    entry names the other account.
     """
     own = before
     if before is not None and before.account_id != after.account_id:
@@ -59,23 +60,23 @@ def number_set(before: Number | None, after: Number) -> Iterator[Change]:
 
 
 def number_removed(number: Number) -> Facts:
-    """Of a number that is no more."""
+    """The facts of a number that was removed."""
     return {"method": number.method}
 
 
 def token_created(token: Token) -> Facts:
-    """Of a token as it was made, never its secret."""
+    """The facts of a new token, never its secret."""
     scope = "read" if token.read_only else "write"
     return {"name": token.name, "scope": scope, "expires_at": token.expires_at}
 
 
 def invalid_events(done: Sequence[InvalidMessage]) -> Facts:
-    """Of events that were published again or discarded; named by their recordings where known."""
+    """The facts of events that were published again or discarded; `?` for an unknown recording."""
     return recordings([each.recording_id or "?" for each in done])
 
 
 def recordings(done: Sequence[str]) -> Facts:
-    """Of recordings that were replayed or discarded."""
+    """The facts of recordings that were replayed or discarded."""
     return {"count": len(done), "recordings": ", ".join(done[:NAMED])}
 
 
@@ -84,5 +85,5 @@ def _number(number: Number | None) -> Facts:
 
 
 def _given(settings: FtpSettings) -> Facts:
-    """What somebody entered, without what a test found out."""
+    """The settings that a person entered, without what the test on save found."""
     return settings.model_dump(mode="json", exclude={"capabilities", "known_hosts"})

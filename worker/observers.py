@@ -1,4 +1,4 @@
-"""What happens is told to the log and the metrics; none of them can fail whoever tells it."""
+"""Passes observations on to the log, the metrics and the spans. Their failures stay there."""
 
 import contextlib
 from collections.abc import Callable
@@ -29,10 +29,10 @@ class Observers(Generic[Told]):
 
 
 def not_of_files(account_id: str | None, hears: Hears) -> Hears:
-    """An observer that is not told how the files of this account end.
+    """An observer that does not hear how the files of this account end.
 
-    Those of the canary are no customer's: they are left out of freshness and of what is counted of
-    files, and have a figure of their own.
+    The canary's files are no customer's: freshness and the counts of files leave them out, and the
+    canary has a metric of its own.
     """
 
     def told(observation: Observation | AlertTried) -> None:

@@ -1,10 +1,10 @@
-"""The FTP permission given and taken: what hangs on it is looked at again."""
+"""Grants and revokes the FTP permission, and wakes the accounts that it concerns."""
 
 from worker.core import Core
 
 
 def set_ftp_access(core: Core, account_id: str, *, granted: bool) -> None:
-    """Grant or revoke "FTP Access"; whoever calls has asked whether it may be done.
+    """Grant or revoke "FTP Access". The caller has checked that it may.
 
     Raises UnknownAccount, and AccountError where the account above has none to pass on.
     """
@@ -13,7 +13,7 @@ def set_ftp_access(core: Core, account_id: str, *, granted: bool) -> None:
 
 
 def wake_beneath(core: Core, account_id: str) -> None:
-    """Have the account and all beneath it looked at: their permission may have come back."""
+    """Make the account and all beneath it due: their permission may have come back."""
     core.ledger.accounts.wake(account_id)
     for each in core.directory.descendants(account_id):
         core.ledger.accounts.wake(each.account_id)

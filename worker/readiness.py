@@ -1,4 +1,4 @@
-"""How a worker is: starting, ready, degraded or stopping, and what of it is not well."""
+"""The state of a worker (starting, ready, degraded, stopping), and the reasons."""
 
 import threading
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from worker.health import DEGRADED, Checks
 SHOWN = 3
 """Most accounts whose broken queues are named."""
 ASK_SECONDS = 1.5
-"""Longest wait for the database: whoever asks `/readyz` has the answer within two seconds."""
+"""Longest wait for the database: `/readyz` is to answer within two seconds."""
 
 
 class Phase:
@@ -29,7 +29,7 @@ class Phase:
         self._stopping = threading.Event()
 
     def told(self, well: bool) -> str:  # noqa: FBT001 - the one thing the health server knows
-        """`starting` was never well so far; `degraded` was, and is not now."""
+        """The state's word: `starting` was not well yet, `degraded` was and is not now."""
         if self._stopping.is_set():
             return "stopping"
         if well:
@@ -38,7 +38,7 @@ class Phase:
         return DEGRADED if self._was_ready.is_set() else "starting"
 
     def stop(self) -> None:
-        """The program has been asked to stop."""
+        """Note that the program has been asked to stop."""
         self._stopping.set()
 
     def running(self) -> str | None:
@@ -48,7 +48,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Condition:
-    """How a worker is, in a word; whether it serves; and what is not well, in a sentence."""
+    """A worker's state in a word, whether it serves, and a sentence about what is not well."""
 
     word: str
     serves: bool
@@ -56,7 +56,7 @@ class Condition:
 
 
 class Readiness:
-    """Asks each part that a worker cannot do without, and looks for flaws that stop it not."""
+    """Checks the parts that a worker needs, and looks for flaws that do not stop it."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Readiness:
 
     @property
     def checks(self) -> Checks:
-        """What must be well, each with its sentence where it is not."""
+        """The checks that must be well; each gives a sentence where it is not."""
         return {
             "rabbitmq": self._rabbitmq,
             "mongodb": self._mongodb,
@@ -88,11 +88,11 @@ class Readiness:
 
     @property
     def flaws(self) -> Checks:
-        """What is to be mended while all else goes on, each with its sentence."""
+        """The checks for flaws, which a person should mend while the work goes on."""
         return {"rights": self._lacking, "queues": self._queues, "invalid_events": self._keeping}
 
     def condition(self) -> Condition:
-        """How the worker is now."""
+        """The worker's state now."""
         wrong = next(filter(None, (check() for check in self.checks.values())), None)
         word = self.phase.told(wrong is None)
         if wrong is not None:

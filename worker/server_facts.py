@@ -1,4 +1,4 @@
-"""What the test on save found of a customer's server, for people: the page and the commands."""
+"""What the test on save found about a customer's server, in words for the page and the commands."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,11 +16,11 @@ class ServerFact(NamedTuple):
     title: str
     words: str
     is_risk: bool = False
-    """Whether whoever takes the files should know it."""
+    """Whether the customer should know it."""
 
 
 def server_facts(settings: FtpSettings) -> list[ServerFact]:
-    """What was found, the usual things first; nothing where it was never tested."""
+    """The facts, the usual ones first; none where the server was never tested."""
     can = settings.capabilities
     if can == Capabilities():
         return []
@@ -77,5 +77,5 @@ def _limits(can: Capabilities) -> Iterator[ServerFact]:
 
 
 def _inside(sentence: str) -> str:
-    """The sentence behind a colon."""
+    """The sentence with a small first letter, to stand behind a colon."""
     return sentence[0].lower() + sentence[1:]

@@ -1,4 +1,4 @@
-"""`courier run`: the one place where everything is put together, started and stopped."""
+"""`courier run`: the composition root, which makes, starts and stops every part."""
 
 import os
 import socket
@@ -52,7 +52,7 @@ FORGOTTEN_AT_ONCE = 500
 """Rows that leave the ledger in one step: so few that no other work notices."""
 RECONCILE_SECONDS = 10.0
 RIGHTS_SECONDS = 1.0
-"""Between two times that it is asked whether the rights are to be looked at."""
+"""Time between two checks of whether the rights at RabbitMQ are due to be looked at."""
 OWNERLESS_SECONDS = 60.0
 LOAD_SECONDS = 1.0
 """How old the numbers of slots and sessions may be."""
@@ -266,7 +266,7 @@ class Service:
         route_unrouted(self._core.ledger, self._publishing.router)
 
     def _liveness(self) -> Checks:
-        """What no restart but the process's own would bring back, as long as it works at all."""
+        """The threads whose end only a restart of the process can mend."""
         threads: dict[str, _Threaded] = {
             "intake": self._intake,
             "scheduler": self._scheduler,
@@ -291,7 +291,7 @@ class Service:
         self._core.ledger.files.forget_final(age, FORGOTTEN_AT_ONCE)
 
     def _tell_changes(self) -> None:
-        """Let the others see at once how this worker is."""
+        """Let the other workers see this worker's state at once."""
         now = (self._readiness.condition(), len(self._leases.owned()))
         if now != self._told:
             condition, buckets = now
@@ -301,10 +301,10 @@ class Service:
             self._told = now
 
     def _keep_leases(self) -> None:
-        """Say how this worker is, and share the accounts with those there are.
+        """Tell this worker's state, and share the accounts with the other workers.
 
-        Told before the first lease is taken: were it killed in between, the others would know of
-        no process that has ended, and wait for the lease.
+        The state is told before the first lease is taken. Otherwise a worker killed in between
+        would be unknown to the others, and they would wait until its lease expires.
         """
         if time.monotonic() >= self._tell_at:
             self._tell_at = time.monotonic() + self._core.settings.lease_seconds / RENEWALS
@@ -322,7 +322,7 @@ class Service:
 
 
 def rules_of(settings: Settings) -> Rules:
-    """What the policy decides by, as the process is set."""
+    """The policy's numbers, from the settings of the process."""
     return Rules(
         max_tries=settings.max_tries,
         suspend_after=settings.suspend_after,

@@ -55,7 +55,7 @@ DELIVERY_FIELDS = (
     "replaced_at",
     "trace_id",
 )
-"""What `delivery_shape` has, in its order."""
+"""The keys of `delivery_shape`, in its order."""
 STATUS_WORDS = {
     **{status: status.value for status in Status},
     Status.DEAD_LETTERED: "dead letter",
@@ -63,7 +63,7 @@ STATUS_WORDS = {
 }
 """What operators read in tables and on pages; programs get the value itself."""
 CUSTOMERS_WORDS = {**STATUS_WORDS, Status.DEAD_LETTERED: "skipped"}
-"""What customers read: a file after its last try is skipped, and nothing else is called so."""
+"""What customers read: a dead letter is "skipped", and nothing else is."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 
@@ -88,8 +88,7 @@ class AccountFacts:
 
     @property
     def ended(self) -> dict[Status, int]:
-        """The files whose story is over, as far as there are any; not where many accounts were
-        read together."""
+        """The number of files in each final status; empty where many accounts were read at once."""
         over = (Status.DELIVERED, Status.DEAD_LETTERED, Status.DISCARDED, Status.SKIPPED)
         return {status: self.counts.files[status] for status in over if self.counts.files[status]}
 
@@ -162,7 +161,7 @@ def settings_shape(settings: FtpSettings | None) -> Shape | None:
 
 
 def speaker(said_by: str | None) -> str | None:
-    """Whose words the last ones are, for a person."""
+    """Who said the last words of a failure, for a person."""
     return (
         {
             Speaker.SERVER: "the customer's server",
@@ -238,7 +237,7 @@ def token_shape(token: Token) -> Shape:
 
 
 def alert_address_shape(each: AlertAddress) -> Shape:
-    """What the reader of an account's alerts has said about them."""
+    """What the reader of an alert address has answered: confirmed or stopped."""
     return {
         "address": each.address,
         "stopped_at": iso(each.stopped_at),
@@ -287,6 +286,6 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def without_credentials(url: str) -> str:
-    """The URL without what opens it for whoever reads it: user, password, signed query."""
+    """The URL without its credentials: user, password, signed query."""
     query = urlsplit(url).query
     return _CREDENTIALS.sub("***@", url.replace(f"?{query}", "?***") if query else url)

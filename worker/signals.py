@@ -18,9 +18,9 @@ class StopSignals:
 
 @contextmanager
 def stop_signals() -> Iterator[StopSignals]:
-    """The signals that come while the block runs. With it the program ends: then they are ignored.
+    """The signals that arrive in the block. After it they are ignored, because the program ends.
 
-    A late one would break into what Python still has to end, and end in a traceback.
+    A late signal would interrupt Python's own shutdown, and print a traceback.
     """
     asked = StopSignals()
 

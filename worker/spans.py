@@ -1,8 +1,8 @@
 """Spans of what happened to recordings, by OpenTelemetry's conventions for messaging.
 
-They are made of the observations that the log and the metrics are made of, once something has
-ended: its context comes with it, from the row, so none has to be carried by a thread. The way of
-one recording is one trace, at whatever worker and after however many days:
+They are made from the same observations as the log and the metrics, after the fact. An observation
+carries its trace context from the row, so no thread has to. The way of one recording is one trace,
+across workers and days:
 
     process recordings.ready            the event was taken; all that follows is beneath it
       create deliveries:{account_id}    it was brought into its account's queue
@@ -10,8 +10,8 @@ one recording is one trace, at whatever worker and after however many days:
       suspend account, resume account   what that try did to its account
       dead-letter, replay, deliver recording
 
-What was taken or sent together is told by a span of its own, in a trace of its own: it links to
-the recordings' traces, and none of them is nested in another.
+A batch that was received or sent is a span in a trace of its own, which links to the recordings'
+traces. No recording's trace is nested in another.
 
 No span has the words of a customer's server, a file's name, a path or a login: a collector is often
 somebody else's. The log and the ledger have them, under the same trace id.
@@ -49,7 +49,7 @@ QUEUE = 8192
 BATCH = 512
 DELAY_SECONDS = 2.0
 CLOSE_SECONDS = 3.0
-"""For so long the end of the process waits for what is left to be sent."""
+"""Longest wait at the end of the process for spans that are left to be sent."""
 _INTAKE = "recordings.ready"
 _INTAKE_PLACE = f"recordings:{_INTAKE}"
 _ACCOUNTS = "deliveries:{account_id}"
@@ -61,7 +61,7 @@ _FILE_SPANS = {
 _ACCOUNT_SPANS = {"suspended": "suspend account", "active": "resume account"}
 
 Attributes = Mapping[str, str | int | None]
-"""What is None is left out."""
+"""A value of None is left out."""
 
 
 class Spans:
@@ -107,7 +107,7 @@ class Spans:
         ending.join(CLOSE_SECONDS)
 
     def _event(self, taken: EventTaken, trace: TraceContext) -> None:
-        """The row's own point of the trace; a duplicate adds one."""
+        """An event's span is the row's own point of the trace; a duplicate adds a child."""
         point = trace.child() if taken.outcome == "duplicate" else trace
         failed = (taken.reason or "").partition(":")[0] if taken.outcome == "invalid" else None
         facts: Attributes = {
@@ -136,7 +136,7 @@ class Spans:
         self._end(name, trace.child(), SpanKind.CLIENT, ended.seconds, facts, failed=failed)
 
     def _file(self, ended: FileEnded, trace: TraceContext) -> None:
-        """What came of a recording; of a delivered one it lasts from its event's arrival on."""
+        """The span of a recording's end; a delivered one's begins with its event's arrival."""
         self._end(
             _FILE_SPANS[ended.outcome],
             trace.child(),
@@ -205,7 +205,7 @@ class Spans:
         failed: str | None = None,
         links: Iterable[Link] = (),
     ) -> None:
-        """The span of what has taken so long and ends now; `failed`: of what kind of failure."""
+        """Send a span that ends now and lasted `seconds`; `failed` is the kind of its failure."""
         now = time.time_ns()
         facts = {**attributes, "error.type": None if failed is None else str(failed)}
         span = ReadableSpan(

@@ -36,12 +36,12 @@ from worker.tracing import spans_of
 SUPERVISED = "--supervised"
 LOOK_SECONDS = 0.2
 RESTART_SECONDS = 1.0
-"""Least time between two starts in one place, so that what cannot start does not spin."""
+"""Least time between two starts in one place: a worker that cannot start must not spin."""
 STOP_SECONDS = GRACE_SECONDS + 15
 
 
 class Place:
-    """One of the N processes, whoever fills it."""
+    """The place of one of the N worker processes, with the process that runs in it."""
 
     def __init__(self, number: int, environment: Mapping[str, str]) -> None:
         self.number = number
@@ -51,12 +51,12 @@ class Place:
 
     @property
     def pid(self) -> int | None:
-        """The process that fills the place, None where it has ended."""
+        """The number of the running process; None where none runs."""
         running = self._process is not None and self._process.poll() is None
         return self._process.pid if running and self._process else None
 
     def fill(self) -> subprocess.Popen[bytes] | None:
-        """Start a worker where none runs; the one that has ended here, if any did."""
+        """Start a worker where none runs. Returns the process that ended here before, if any."""
         if self.pid is not None or time.monotonic() - self._started < RESTART_SECONDS:
             return None
         ended = self._process
@@ -75,9 +75,9 @@ class Place:
             self._process.terminate()
 
     def hurry(self) -> None:
-        """Ask it to hurry, once it was asked to stop.
+        """Ask the worker to hurry, after it was asked to stop.
 
-        By another signal: two of one number are one for a worker that has not come to the first.
+        It is another signal: two of the same kind become one where the first is not handled yet.
         """
         if self.pid is not None and self._process is not None:
             self._process.send_signal(signal.SIGINT)
@@ -93,7 +93,7 @@ class Place:
         return True
 
     def kill(self) -> None:
-        """End the worker at once: what it was doing is repeated by another."""
+        """Kill the worker. Another one repeats what it was doing."""
         if self.pid is not None and self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -162,7 +162,7 @@ class Supervisor:
         self._log = structlog.stdlib.get_logger("courier")
         self.phase = Phase()
         self.restarts = 0
-        """Workers that ended unasked, and were replaced."""
+        """Number of workers that ended without being asked, and were replaced."""
 
     def run(self, asked: StopSignals) -> None:
         """Fill the places again and again; returns once all workers have ended in order."""

@@ -1,4 +1,4 @@
-"""Whether spans are sent: only then is OpenTelemetry loaded, and only then are they made."""
+"""Loads OpenTelemetry and makes spans only where a collector is set."""
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -18,13 +18,13 @@ _NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.common")
 
 
 def check_library(settings: Settings) -> None:
-    """Raises SettingsError where spans are to be sent and cannot be made."""
+    """Raises SettingsError where a collector is set and OpenTelemetry is missing."""
     if settings.otlp_endpoint is not None and not all(map(_is_there, _NEEDED)):
         raise SettingsError([_MISSING])
 
 
 def spans_of(settings: Settings, worker: str, observe: Observer) -> "Spans | None":
-    """What makes and sends the spans of this process; None where none are wanted."""
+    """The spans of this process; None where no collector is set."""
     if settings.otlp_endpoint is None:
         return None
     from worker.spans import Spans  # noqa: PLC0415 - OpenTelemetry is loaded only where it is used
