@@ -1,6 +1,6 @@
 """What a backend can do at a customer's server, and the limits all of them keep to."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -125,6 +125,14 @@ class Move:
     error: BaseException | None = None
     """What ended it: what `permit` or `Server.rename` raises."""
 
+    def is_permitted(self) -> bool:
+        """Whether it may be asked for now; else the reason is its error."""
+        try:
+            self.permit()
+        except BaseException as error:  # noqa: BLE001 - it is the outcome
+            self.error = error
+        return self.error is None
+
 
 class Closable(Protocol):
     """A socket, or a session."""
@@ -213,6 +221,14 @@ class Server(Protocol):
         server can be told so (`Capabilities.exclusive`): raises TargetExists.
         """
 
+    def put_all(self, puts: Sequence[Put]) -> None:
+        """Write several files, one after the other, without waiting in between where that works.
+
+        Each one's `outcome` tells what `put` returns or raises. Raises TransferError where the
+        session is over: for what had begun and has no outcome of its own that is the end. What was
+        not begun has none then, nor has it where the server should get no further file.
+        """
+
     def size(self, path: str) -> int | None:
         """The file's size in bytes, None where it does not exist. Raises Unsupported."""
 
@@ -226,6 +242,13 @@ class Server(Protocol):
         """Rename without overwriting; where the server's own rename overwrites, it looks first.
 
         Raises TargetExists, Unsupported where the server renames nothing, CannotTell.
+        """
+
+    def rename_all(self, moves: Sequence[Move]) -> None:
+        """Rename several files, all at once where that works, as `rename` does each of them.
+
+        Raises TransferError where the session is over: for what is not done and has no error of its
+        own that is the end.
         """
 
     def replace(self, path: str, to: str) -> None:
@@ -270,3 +293,11 @@ class Server(Protocol):
 
         From another thread it cuts what runs, which then raises ConnectionLost.
         """
+
+
+def put_alone(put_all: Callable[[Sequence[Put]], None], put: Put) -> Seen:
+    """Write one file by the means of many; what the server told. Raises its outcome."""
+    put_all([put])
+    if isinstance(put.outcome, Seen):
+        return put.outcome
+    raise put.outcome or AssertionError("A file alone has an outcome")

@@ -7,7 +7,7 @@ kinds of sockets), `ftp_replies` (what is said, pure), `ftp_errors` (what a refu
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Self
 
@@ -18,12 +18,15 @@ from transports.base import (
     CannotTell,
     HandOn,
     Limits,
+    Move,
     Offer,
     OnStep,
+    Put,
     Seen,
     TargetExists,
     Unsupported,
 )
+from transports.batches import put_each, rename_each
 from transports.egress import Connection
 from transports.errors import (
     AccountFailure,
@@ -166,6 +169,14 @@ class FtpServer:
             if self._connection.ended or not (not self.connected and self._arrived(path, sent)):
                 raise error from None
         return Seen()
+
+    def put_all(self, puts: Sequence[Put]) -> None:
+        """Write the files."""
+        put_each(self, puts)
+
+    def rename_all(self, moves: Sequence[Move]) -> None:
+        """Rename the files."""
+        rename_each(self, moves)
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""

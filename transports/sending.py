@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from config.accounts import HashAlgorithm
-from transports.base import Server, Unsupported
+from transports.base import Put, Server, Unsupported, put_alone
 from transports.content import Content
 from transports.errors import Phase, SourceMismatch, VerificationFailed
 from transports.job import Job, Verified
@@ -57,8 +57,7 @@ class Sending:
 
 def send(server: Server, sending: Sending, path: str, *, new: bool = False) -> Content:
     """Stream the recording to the path. Raises TargetExists with `new`."""
-    with sending.opened() as blocks:
-        seen = server.put(blocks, path, new=new)
+    seen = put_alone(server.put_all, Put(path, sending.opened, new=new))
     sending.content.seen = seen
     return sending.content
 

@@ -6,7 +6,7 @@ be.
 """
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -56,7 +56,7 @@ from transports.sftp_answers import (
     names_of,
     write_limit_of,
 )
-from transports.sftp_channel import Answered, SftpChannel
+from transports.sftp_channel import Answered, Request, SftpChannel
 from transports.watchdog import Watch
 from transports.words import own
 
@@ -90,26 +90,36 @@ class SftpClient:
         """The end of this session; the channel ends with the last of its sessions."""
         self.channel.leave()
 
-    def create(self, path: str, *, new: bool = False) -> bytes:
-        """A handle to write an empty file; with `new` one of that name is refused."""
+    def opening(self, answered: Answered, path: str, *, new: bool) -> Request:
+        """To open a file to write to, empty; with `new` one of that name is refused."""
         only = SFTP_FLAG_EXCL if new else SFTP_FLAG_TRUNC
-        return self._opened(path, SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | only)
+        flags = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | only
+        return Request(answered, CMD_OPEN, (path, flags, SFTPAttributes()))
 
-    def begin_close(self, answered: Answered, handle: bytes) -> None:
-        """Send the request to close; its answer goes to `answered`."""
-        self._ask(answered, CMD_CLOSE, handle)
+    def writing(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> Request:
+        """To write to a file."""
+        return Request(answered, CMD_WRITE, (handle, int64(offset), data))
+
+    def closing(self, answered: Answered, handle: bytes) -> Request:
+        """To close a file."""
+        return Request(answered, CMD_CLOSE, (handle,))
+
+    def looking(self, answered: Answered, path: str) -> Request:
+        """To tell what stands at the path, be it a link."""
+        return Request(answered, CMD_LSTAT, (path,))
+
+    def renaming(self, answered: Answered, path: str, to: str) -> Request:
+        """To rename a file; what a server does where the name is taken is its own affair."""
+        return Request(answered, CMD_RENAME, (path, to))
+
+    def ask_all(self, requests: Sequence[Request]) -> None:
+        """Send the requests, as many in one packet as fit."""
+        if requests:
+            self._number = self.channel.ask_all(self._watch.moved, map(_of_home, requests))
 
     def close_handle(self, handle: bytes) -> None:
         """Close the file of a transfer that was given up."""
         self._done(CMD_CLOSE, handle)
-
-    def write(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> None:
-        """Send a write request; its answer goes to `answered`."""
-        self._ask(answered, CMD_WRITE, handle, int64(offset), data)
-
-    def begin_look(self, answered: Answered, path: str) -> None:
-        """Ask what stands at the path; its answer goes to `answered`."""
-        self._ask(answered, CMD_LSTAT, path)
 
     def wait(self, is_answered: Callable[[], bool]) -> None:
         """Until that is so: answers are read, or another session on the channel reads them."""
@@ -149,10 +159,6 @@ class SftpClient:
     def remove(self, path: str) -> None:
         """Remove a file."""
         self._done(CMD_REMOVE, path)
-
-    def rename(self, path: str, to: str) -> None:
-        """Rename a file; what a server does where the name is taken is its own affair."""
-        self._done(CMD_RENAME, path, to)
 
     def knows(self, extension: bytes) -> bool:
         """Whether the server has named the extension in its greeting."""
@@ -234,17 +240,13 @@ class SftpClient:
         except Malformed as error:
             raise Refused(SFTP_BAD_MESSAGE, str(error)) from error
 
-    def _ask(self, answered: Answered, kind: int, *args: Any) -> None:
-        args = tuple(_at_home(each) if isinstance(each, str) else each for each in args)
-        self._number = self.channel.ask(answered, self._watch.moved, kind, *args)
-
     def _done(self, kind: int, *args: Any) -> None:
         answer, body = self._request(kind, *args)
         check_status(answer, body)
 
     def _request(self, kind: int, *args: Any) -> tuple[int, bytes]:
         reply = _Reply()
-        self._ask(reply, kind, *args)
+        self.ask_all([Request(reply, kind, args)])
         self.wait(reply.has_come)
         if reply.kind == CMD_STATUS:
             check_status(reply.kind, reply.body)
@@ -265,6 +267,11 @@ class _Reply:
     def has_come(self) -> bool:
         """Whether it has."""
         return self.kind >= 0
+
+
+def _of_home(request: Request) -> Request:
+    args = tuple(_at_home(each) if isinstance(each, str) else each for each in request.args)
+    return request._replace(args=args)
 
 
 def _at_home(path: str) -> str:

@@ -50,6 +50,8 @@ class SftpSession:
         self._watch.guard(connection.wire)
         self._client: SftpClient | None = None
         self._closed = False
+        self._failure: TransferError | None = None
+        """What the session ended with."""
         self._ended = False
         """Whoever uses it has ended it: no other connection is made for what was lost."""
         self._behind_seconds = 0.0
@@ -205,7 +207,7 @@ class SftpSession:
         fresh = self._renewed()
         self._connection, self._watch, self._client = fresh.hand_over(self)
         self._folders = self._connection.folders
-        self._closed = False
+        self._closed, self._failure = False, None
         if not self._is_wanted():  # another thread has ended it meanwhile
             self._release()
             return False
@@ -288,7 +290,7 @@ class SftpSession:
     ) -> Iterator[None]:
         """The edge: no error of paramiko or of the operating system leaves it untranslated."""
         if self._closed:
-            raise ConnectionLost("The session is over")
+            raise self._failure.again() if self._failure else ConnectionLost("The session is over")
         try:
             with self._watch.within(seconds):
                 try:
@@ -309,6 +311,7 @@ class SftpSession:
             failure.common = self._sftp.channel
         else:
             failure = self._connection.failed(error, self._watch)
+        self._failure = failure
         self._release()
         return failure
 

@@ -20,7 +20,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from transports.base import CannotTell, Move, Put, Seen, Server, TargetExists, Unsupported
-from transports.batches import is_lost, put_each, rename_each
+from transports.batches import is_lost
 from transports.errors import NameRefused, Phase, TransferError
 from transports.in_place import put_in_place
 from transports.job import (
@@ -261,7 +261,7 @@ class _Flight:
             return
         files[0].put.begun = True  # somebody has to have what fails before the first byte
         try:
-            put_each(self._server, [file.put for file in files])
+            self._server.put_all([file.put for file in files])
         except BaseException as error:
             self._judge_puts(files)
             raise _SessionOver(error) from error
@@ -284,7 +284,7 @@ class _Flight:
             if file.intent is not None
         ]
         try:
-            rename_each(self._server, moves)
+            self._server.rename_all(moves)
         except BaseException as error:
             self._judge_moves(files, moves)
             raise _SessionOver(error) from error

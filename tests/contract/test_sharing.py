@@ -65,7 +65,9 @@ def test_uploads_at_once_over_one_login_arrive_whole(
 
     with closing(open_session(customer)) as login:
         together(login, 2, deliver)
-        assert 0 < login.round_trip < 1
+        while not login.round_trip:  # it takes answers that had the line for themselves
+            assert login.answers()
+        assert login.round_trip < 1
     arrived = {path.name: path.read_bytes() for path in customer.root.rglob("*.wav")}
     assert arrived == {path.name: path.read_bytes() for path in recordings}
 

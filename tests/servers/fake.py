@@ -2,11 +2,12 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import HandOn, Offer, Seen, Server, TargetExists
+from transports.base import HandOn, Move, Offer, Put, Seen, Server, TargetExists
+from transports.batches import put_each, rename_each
 from transports.errors import NameRefused
 
 
@@ -58,6 +59,12 @@ class FakeServer:
             raise TargetExists
         self._place.files[path] = b"".join(blocks)
         return Seen()
+
+    def put_all(self, puts: Sequence[Put]) -> None:
+        put_each(self, puts)
+
+    def rename_all(self, moves: Sequence[Move]) -> None:
+        rename_each(self, moves)
 
     def size(self, path: str) -> int | None:
         self._place.fails("size", path)
