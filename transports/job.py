@@ -127,7 +127,7 @@ class Transfer:
 class Intents(Protocol):
     """Writes the intents of several files down, in one step."""
 
-    def __call__(self, wanted: Sequence[tuple[Transfer, Intent]]) -> Sequence[bool]:
+    def __call__(self, wanted: Sequence[tuple[Transfer, Intent]], /) -> Sequence[bool]:
         """For each: False where its path is another recording's.
 
         Such a file goes on alone, with what its own journal offers next.

@@ -250,7 +250,7 @@ class SftpServer(SftpFiles):
 
     def _make_good(self, files: list[_File], lost: TransferError) -> None:
         """Look over a new connection at what was sent whole. Raises what was lost without one."""
-        if not self._is_connected_again():
+        if not (any(file.is_sent for file in files) and self._is_connected_again()):
             raise lost
         for file in files:
             if file.put.outcome is None and file.put.begun:
