@@ -1,4 +1,4 @@
-"""Which events may be taken: decoded, and their accounts and numbers looked up."""
+"""Judges events: decodes them, and looks their accounts and numbers up."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Numbers = Mapping[str, Number]
 
 @dataclass(frozen=True)
 class Message:
-    """What of an event's message is judged, and the trace that it belongs to."""
+    """The parts of an event's message that are judged, and its trace."""
 
     body: bytes
     content_type: str | None = None
@@ -33,7 +33,7 @@ class Admission:
         self._canary = canary
 
     def judge(self, messages: Sequence[Message]) -> list[Arrival | InvalidEvent]:
-        """What becomes of each of these."""
+        """The judgement of each message."""
         events = [self._decoded(message) for message in messages]
         usable = [event for event in events if isinstance(event, RecordingReady)]
         accounts = self._directory.find_all({event.account_id for event in usable})
@@ -57,7 +57,7 @@ class Admission:
         return event
 
     def _check_canary(self, event: RecordingReady) -> None:
-        """Raises InvalidEvent for a recording of the canary's that the canary has not begun."""
+        """Raises InvalidEvent for a recording of the canary that belongs to no run of it."""
         parts = parts_of(event.file_url)
         if parts is None:
             return
@@ -79,7 +79,7 @@ def _admitted(
 
 
 def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> DeliveryMethod:
-    """How the number is to be delivered. Raises InvalidEvent for what is not known."""
+    """The number's delivery method. Raises InvalidEvent where account or number do not fit."""
     account = accounts.get(event.account_id)
     if isinstance(account, AccountError):
         raise InvalidEvent("unusable-account", str(account))

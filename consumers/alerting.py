@@ -1,4 +1,4 @@
-"""Carries what the accounts' changes have left there for people over to the outbox."""
+"""Moves alerts and notices from the accounts' documents to the outbox."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from consumers.ledger import Ledger
 
 
 def send_alerts(ledger: Ledger, directory: Directory, outbox: Outbox) -> None:
-    """Store what is pending, then send what is due.
+    """Store the pending alerts and notices in the outbox, then send the e-mails that are due.
 
-    The outbox has an alert before its account forgets it, and takes it once however often it is
-    handed over. What fails with one of them holds up none of the others: it is raised at the end,
-    as pymongo's errors are.
+    The outbox stores an alert before its account forgets it; storing it again changes nothing. An
+    error with one alert does not hold up the others: it is raised at the end. Raises pymongo's
+    errors too.
     """
     faults = _store_pending(ledger, directory, outbox)
     outbox.send_due()

@@ -1,7 +1,7 @@
 """The AsyncAPI document: which messages travel where, for the pipeline's authors and their tools.
 
-It names what there is: the events in, and the queues in which those lie that could not be used or
-delivered. Where RabbitMQ is, and who may log in, is each platform's own and not in it.
+It describes the events that come in, and the queues of events that could not be used or delivered.
+The address of RabbitMQ and its logins belong to each platform, and are left out.
 """
 
 import json
@@ -36,7 +36,7 @@ REASONS = {
     "program-fault": "Courier failed of it, and its log says how: publish it again once that is "
     "mended.",
 }
-"""Why an event cannot be used: how `x-courier-reason` begins, and what that means."""
+"""The reasons of invalid events: how `x-courier-reason` begins, and what each means."""
 _BINDING = {"bindingVersion": "0.3.0"}
 _TRACE: Document = {
     "traceparent": {

@@ -1,8 +1,8 @@
 """A pika connection that lives in one thread; the others hand it their calls.
 
 Heartbeats are sent only while the connection's own loop runs, and nothing of pika may be touched
-from another thread (pika, "Connection FAQs"). So an upload never holds the loop: it runs elsewhere
-and hands over its settlements.
+from another thread (pika, "Connection FAQs"). So an upload never holds the loop: it runs in a
+thread of its own, and hands over its acknowledgements.
 """
 
 import queue
@@ -32,11 +32,11 @@ HEARTBEAT = 20
 CALL_LIMIT = 30.0
 _BACKOFF = (0.2, 0.5, 1, 2, 5)
 _REPLY = re.compile(r"(?:^|\(\d{3}\) )(['\"]?)[A-Z]+_[A-Z_]+ - (.*?)\1$", re.DOTALL)
-"""RabbitMQ's own words in what pika and py-amqp make of a refusal: `(403) ACCESS_REFUSED - ...`."""
+"""RabbitMQ's own words in pika's and py-amqp's texts: `(403) ACCESS_REFUSED - ...`."""
 _TLS_ALERT = re.compile(r"SSL\w*Error\(\d+, '(.*?)'\)")
-"""What pika makes of it where the server refuses only after the handshake, as TLS 1.3 does."""
+"""How pika reports a TLS refusal that comes after the handshake, as with TLS 1.3."""
 AWAY = (AMQPError, AMQPConnectorException, OSError)
-"""What pika raises where RabbitMQ cannot be reached; a handshake that times out is no AMQPError."""
+"""What pika raises where RabbitMQ is away; a handshake that timed out is no AMQPError."""
 
 
 class BrokerAway(Exception):
@@ -110,7 +110,7 @@ class Broker:
     ) -> T:
         """Run the work in the connection's thread. Raises BrokerAway, or what the work raises.
 
-        Work that comes to its end only after nobody waits for it any more is undone.
+        Work that ends after its caller has stopped waiting is undone.
         """
         future = self.post(work)
         try:
@@ -254,9 +254,9 @@ def _undo(late: "Future[T]", undo: Callable[[T], object]) -> None:
 def close_in_order(channel: BlockingChannel) -> None:
     """Close the channel so that all its messages go back in the queue's order.
 
-    pika's own close rejects what it has not handed out yet, one message after another, and they
-    would stand before those that are held. RabbitMQ returns all of a closed channel in order, so
-    the channel underneath is closed.
+    pika's own close rejects the messages that it has not handed out yet, one by one. These would
+    then stand before the messages that the session holds. RabbitMQ returns all messages of a closed
+    channel in order, so the channel underneath pika's is closed.
     """
     if channel.is_open:
         channel._impl.close()  # noqa: SLF001 - see above
@@ -264,13 +264,13 @@ def close_in_order(channel: BlockingChannel) -> None:
 
 
 def away(error: BaseException) -> BrokerAway:
-    """What pika's error means to whoever asked."""
+    """The error of ours for one of pika's."""
     refused = isinstance(error, ChannelClosedByBroker)
     return (BrokerRefuses if refused else BrokerAway)(in_words(error))
 
 
 def in_words(error: BaseException) -> str:
-    """The last words of a broker's error; pika wraps the operating system's."""
+    """The last words of a broker's error. pika wraps those of the operating system."""
     while not isinstance(error, OSError):
         wrapped = (*error.args, getattr(error, "exception", None), error.__cause__)
         inner = next((part for part in wrapped if isinstance(part, BaseException)), None)

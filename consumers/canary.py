@@ -1,12 +1,12 @@
 """The canary: a recording of our own each minute, delivered the whole way, read back and compared.
 
-It is published like any other, taken by the intake, queued and uploaded, by whichever worker. The
-worker that has the canary's account by its lease sees to it: one run at a time, whose state stands
-in the database, so that another worker goes on with it where this one dies. Nothing but the canary
-may use the account: its folder is expected to be ours alone.
+It is published like any recording, and taken, queued and uploaded by any worker. The worker that
+owns the canary's account begins and counts the runs, one at a time. A run's state stands in the
+database, so that another worker goes on where this one dies. Only the canary may use its account
+and folder.
 
-A run that is not in place after LATE_SECONDS is counted as late and stays open, so that no more
-than one of its recordings waits while the server is away, and its file is seen off when it comes.
+A run whose file is not in place after LATE_SECONDS is counted as late, and stays open. So only one
+recording waits while the server is away, and its file is removed when it arrives.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ from transports.generated import content_of, url_of
 LATE_SECONDS = 300.0
 """The service level of every recording."""
 PUBLISH_AGAIN_SECONDS = 60.0
-"""An event of which no row has come by then may have been lost with its broker."""
+"""An event without a row after this time may have been lost with its broker."""
 READ_AGAIN_SECONDS = (5.0, 15.0, 60.0)
-"""Before a server is asked again that could not be asked; the last repeats."""
+"""Pauses before a server that did not answer is asked again; the last one repeats."""
 _ON_THE_WAY = {Status.QUEUED, Status.UPLOADING}
 
 
@@ -67,7 +67,7 @@ class Canary:
         self._read_at = 0.0
 
     def look(self) -> None:
-        """Go on with the run that is open, or begin that of this minute, where it is ours to do."""
+        """Go on with the open run, or begin this minute's, if this worker owns the account."""
         if self._ownership.epoch(self._account_id) is None:
             return
         run = self._ledger.canary.see_to(self._account_id)
@@ -110,7 +110,7 @@ class Canary:
             self._count(run, Result.LATE, words)
 
     def _see_delivered(self, run: Run, path: str) -> None:
-        """Compare, then see the file off; a server that cannot be asked is asked again later."""
+        """Compare the file, then remove it. A server that does not answer is asked again later."""
         if time.monotonic() < self._read_at:
             return
         try:
@@ -125,7 +125,7 @@ class Canary:
             self._failures, self._read_at = 0, 0.0
 
     def _connected(self) -> Server:
-        """A session of its own. Raises TransferError, AccountError, SecretError."""
+        """A session at the canary's server. Raises TransferError, AccountError, SecretError."""
         login = self._directory.login(self._account_id)
         password = self._directory.password_of(login)
         if login.settings is None:
@@ -133,7 +133,7 @@ class Canary:
         return servers.connect(login.settings, password, self._limits, self._egress)
 
     def _ask(self, server: Server, run: Run, path: str) -> None:
-        """The file is removed only once its result stands: a crash in between repeats nothing."""
+        """The result is stored before the file is removed: a crash in between repeats nothing."""
         if not run.is_counted:
             content = content_of(_url(run))
             try:

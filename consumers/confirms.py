@@ -1,4 +1,4 @@
-"""Many messages on their way to the broker's confirms at once, each one's end told apart."""
+"""Publishes many messages at once, and awaits the broker's confirm of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class Outgoing:
 class ConfirmChannel:
     """A channel in confirm mode, for the thread that owns its connection.
 
-    pika's blocking channel awaits the confirm of each message before the next one: a disk write of
-    the broker's for each. The channel underneath it, which this one uses, does not.
+    pika's blocking channel awaits each confirm before the next message: a disk write of the broker
+    for each. This one uses the channel underneath it, which does not wait.
     """
 
     def __init__(self, connection: BlockingConnection) -> None:
@@ -56,9 +56,9 @@ class ConfirmChannel:
         return bool(self._channel.is_open)
 
     def publish(self, messages: Sequence[Outgoing]) -> set[int]:
-        """Publish in this order and await all confirms; the positions of what has no queue.
+        """Publish in this order, await all confirms. Returns the positions that reached no queue.
 
-        That are the returned ones and those that the broker refused. Raises pika's errors.
+        These were returned, or refused by the broker. Raises pika's errors.
         """
         self._awaited = {}
         self._sent = [(each.exchange, each.routing_key, each.message_id) for each in messages]

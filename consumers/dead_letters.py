@@ -1,7 +1,7 @@
 """Dead letters: buried with the broker's confirmation, brought back, given up.
 
-The ledger is the list of them; the messages in `dead-letters.<account>` are for those who watch
-the broker, and those that the ledger has outdated are swept.
+The ledger is the list of dead letters. The messages in `dead-letters.<account>` are for people who
+watch the broker; messages whose row is no dead letter any more are removed.
 """
 
 from config.tls import Endpoint
@@ -36,7 +36,7 @@ class DeadLetters:
         self._observe = observe
 
     def bury(self, routing: Routing, tries: int, reason: str) -> None:
-        """Publish the dead letter; returns once the broker has it. The ledger's row comes after."""
+        """Publish the dead letter, and wait for the confirm. The caller writes the row after it."""
         queue = topology.dead_letter_queue(routing.account_id)
         headers = {
             topology.TRIES_HEADER: tries,
@@ -49,9 +49,9 @@ class DeadLetters:
             raise failure
 
     def bury_crash_loops(self, account_id: str, epoch: int) -> None:
-        """End the files of which the workers die: no try is counted, nobody's server is blamed.
+        """End the files that kill their workers (rule 25): no try is counted, no account fails.
 
-        A casualty lies in its queue already.
+        An outage's dead letter lies in its queue already.
         """
         for loop in self._ledger.files.crash_loops(account_id):
             if not loop.casualty:
@@ -66,7 +66,7 @@ class DeadLetters:
                 )
 
     def replay(self, recording_id: str) -> bool:
-        """Put a dead letter back on its route, tries at 0. False where it is not one (any more)."""
+        """Put a dead letter back on its route, tries at 0. False where it is none (any more)."""
         routing = self._ledger.files.revive(recording_id)
         if routing is None:
             return False
@@ -75,11 +75,11 @@ class DeadLetters:
         return True
 
     def discard(self, recording_id: str) -> bool:
-        """Give a dead letter up for good. False where it is not one (any more)."""
+        """Give a dead letter up for good. False where it is none (any more)."""
         return self._ledger.files.discard(recording_id)
 
     def sweep(self, account_id: str) -> int:
-        """Take the messages out of the account's queue whose rows are no dead letters any more."""
+        """Remove messages from the account's queue whose rows are no dead letters any more."""
         return browse(
             self._rabbitmq, topology.dead_letter_queue_name(account_id), self._is_outdated
         )

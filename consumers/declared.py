@@ -12,14 +12,14 @@ from consumers.broker import NotRouted, Publisher, in_words
 from consumers.confirms import Outgoing
 
 Post = tuple[Queue, Outgoing]
-"""A message, and the queue that it is to reach."""
+"""A message and its queue."""
 UNBOUND = "it took nothing: it is full, or not bound to its exchange"
 _TRIES = 2
-"""The second one for a queue that was deleted since it was declared."""
+"""Two tries: the second one is for a queue that was deleted after it was declared."""
 
 
 class DeclaredQueues:
-    """Publishes into account queues and dead-letter queues, which may not stand yet."""
+    """Publishes into account queues and dead-letter queues, and declares those that are missing."""
 
     def __init__(self, rabbitmq: Endpoint) -> None:
         self._rabbitmq = rabbitmq
@@ -27,9 +27,9 @@ class DeclaredQueues:
         self._declaring = threading.Lock()
 
     def publish(self, publisher: Publisher, posts: Sequence[Post]) -> dict[int, NotRouted]:
-        """Make sure of the queues, then publish; once more where somebody has deleted one since.
+        """Declare the missing queues, then publish. A queue that was deleted is declared again.
 
-        What reached no queue all the same, by its position: it holds up none of the others.
+        Returns why messages reached no queue, by position. They hold up none of the others.
         Raises BrokerAway, BrokerRefuses.
         """
         failures: dict[int, str] = {}
@@ -50,12 +50,12 @@ class DeclaredQueues:
         }
 
     def declare(self, queues: Sequence[Queue]) -> dict[str, str]:
-        """Declare them again; what is refused, in RabbitMQ's words. Raises BrokerAway."""
+        """Declare them again. Returns the refusals in RabbitMQ's words. Raises BrokerAway."""
         self._declared.difference_update(queue.name for queue in queues)
         return self._declare_missing({queue.name: queue for queue in queues})
 
     def _declare_missing(self, queues: dict[str, Queue]) -> dict[str, str]:
-        """Declare what is not known to stand, over a connection of its own; what is refused."""
+        """Declare queues not known to stand, over an own connection. Returns the refusals."""
         with self._declaring:
             missing = {name: queues[name] for name in queues.keys() - self._declared}
             if not missing:

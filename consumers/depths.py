@@ -1,4 +1,4 @@
-"""How many events lie in the queues that RabbitMQ alone knows of."""
+"""The number of events in the intake queue and in `recordings.invalid`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ class Depths:
 
 
 def read_depths(rabbitmq: Endpoint) -> Depths:
-    """Ask over a connection of its own; a queue that does not stand is empty. Raises BrokerAway."""
+    """Ask over an own connection. A queue that does not stand is empty. Raises BrokerAway."""
     with topology.connection_of_its_own(rabbitmq) as connection:
         channel = connection.default_channel
         return Depths(_ready(channel, topology.INTAKE), _ready(channel, topology.INVALID))

@@ -1,4 +1,4 @@
-"""The backstop: an error that nobody foresaw is an end of what it came in, counted and shown."""
+"""The backstop: an unforeseen error ends the try it came in, and is counted and shown."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,16 +11,15 @@ from transports.errors import Phase, Progress, TransferError, fault_at
 from transports.sources import OpenSource
 
 OURS = (PyMongoError, BrokerAway, NotRouted, ConfigError)
-"""What is ours to mend and passes by itself: the database, the broker, a key that is missing."""
+"""Errors of our own side that may pass: the database, the broker, a missing key."""
 _TO_THE_THREAD = (KeyboardInterrupt, GeneratorExit)
 
 
 @contextmanager
 def foreseen(progress: Progress) -> Iterator[None]:
-    """Whatever else is raised becomes the failure of the phase: a ProgramFault.
+    """Turn every other error in the block into the phase's failure, a ProgramFault.
 
-    BaseException too: a library written in Rust raises its panics as such, and one in Python may
-    call sys.exit.
+    BaseException too: a library in Rust raises its panics so, and one in Python may call sys.exit.
     """
     try:
         yield
@@ -31,9 +30,9 @@ def foreseen(progress: Progress) -> Iterator[None]:
 
 
 class GuardedSource:
-    """A recording whose unforeseen errors are the source's, wherever it is read.
+    """A recording whose unforeseen errors become SourceFault, wherever it is read.
 
-    `check` is called before each block: it ends the reading by what it raises.
+    `check` is called before each block; its error ends the reading.
     """
 
     def __init__(self, source: OpenSource, check: Callable[[], None]) -> None:

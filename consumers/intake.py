@@ -1,8 +1,8 @@
 """recordings.ready -> deliveries.<account>: each event becomes a row, then a message, then an ack.
 
-In this order, so that a crash anywhere repeats and never loses. What has arrived is
-taken together: the events of a batch share their writes at the database and at the broker. One
-that comes alone is a batch too, and waits for no other.
+The order makes a crash anywhere repeat a step and lose nothing. Events that have arrived are taken
+together: a batch shares its writes at the database and at the broker. A single event is a batch of
+one, and waits for no other.
 """
 
 import socket
@@ -39,11 +39,11 @@ from consumers.unusable import Unusable, UnusableEvents
 BATCH = 500
 """Most events that are taken together."""
 BATCH_BYTES = 4 * 1024 * 1024
-"""No more are added to a batch of this size: the rest waits outside this process."""
+"""Most bytes in a batch: further events wait at the broker."""
 PREFETCH = 2 * BATCH
-"""The next batch comes while one is taken."""
+"""The prefetch: the next batch arrives while one is taken."""
 RUSH = 100
-"""So many events at once are there only where more of them come than are taken."""
+"""A batch of this size shows that events come faster than they are taken."""
 HEARTBEAT = 20
 RETRY_SECONDS = 1.0
 POLL_SECONDS = 0.2
@@ -52,10 +52,10 @@ POLL_SECONDS = 0.2
 AWAY = (BrokerAway, NotRouted, AMQPError, KombuError, OSError)
 """The broker cannot be reached at this moment."""
 PROGRAM_FAULT = "program-fault"
-"""The reason of an event that the program fails of: to be published again once that is mended."""
+"""The reason of an event at which the program fails. It may be published again once mended."""
 
 End = EventTaken | InvalidEvent
-"""What becomes of an event."""
+"""The end of an event."""
 
 
 class Intake:
@@ -85,7 +85,7 @@ class Intake:
         self.behind = False
         """Whether more events wait to be taken."""
         self.trouble: str | None = None
-        """Why events were not taken when that was last tried."""
+        """Why events could not be taken at the last try; None where they were."""
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
@@ -152,10 +152,9 @@ class Intake:
                     self.trouble = None
 
     def _take_all(self, messages: Sequence[Any]) -> None:
-        """The batch together; where one of it makes the program fail, each by itself.
+        """Take the batch together. If that fails in an unforeseen way, take each event by itself.
 
-        Nothing that has come to its end comes to another one: a row is opened once, and a message
-        that was acknowledged is passed over.
+        No event ends twice: a row is opened once, and acknowledged messages are passed over.
         """
         try:
             self._take(messages)
@@ -167,7 +166,7 @@ class Intake:
                     self._take_alone(message)
 
     def _take_alone(self, message: Any) -> None:
-        """An event of which the program fails stops none of the others: it is unusable."""
+        """Take one event. One at which the program fails is unusable, and stops no other."""
         try:
             self._take([message])
         except (*AWAY, PyMongoError):
@@ -179,7 +178,7 @@ class Intake:
             self._acknowledge([message], [fault])
 
     def _take(self, messages: Sequence[Any]) -> None:
-        """A batch of events, each to its end. Raises what is ours: what is left comes again."""
+        """Take a batch of events to their ends. Raises our own errors; what is left comes again."""
         began = time.monotonic()
         verdicts = self._admission.judge(
             [Message(_body(each), each.content_type, self._trace(each)) for each in messages]
@@ -205,14 +204,14 @@ class Intake:
             self._spans(Received(time.monotonic() - began, traces))
 
     def _trace(self, message: Any) -> TraceContext:
-        """The trace that the event is of; where spans are sent, its way through here is one."""
+        """The event's trace; where spans are sent, with a point for its way through the intake."""
         received = TraceContext.received(message.headers)
         if received is None:
             return TraceContext.begun()
         return received if self._spans is None else received.child()
 
     def _unrouted(self, arrivals: Sequence[Arrival], rows: Sequence[Opened]) -> list[Routing]:
-        """What is to be published: new rows, and those whose first publish came to no end."""
+        """The routings to publish: new rows, and rows whose first publish was never confirmed."""
         found: dict[str, Routing] = {}
         for arrival, row in zip(arrivals, rows, strict=True):
             name = arrival.event.recording_id
@@ -223,7 +222,7 @@ class Intake:
         return list(found.values())
 
     def _route(self, routings: Sequence[Routing]) -> None:
-        """Bring them into their queues. What has none stays in the ledger, for the reconciler."""
+        """Publish them into their queues. A row that reaches no queue is left to the reconciler."""
         if not routings:
             return
         failures = self._router.route_all(routings)
@@ -233,7 +232,7 @@ class Intake:
             self._observe(Trouble("rabbitmq", f"intake: {words}; to be routed later"))
 
     def _acknowledge(self, messages: Sequence[Any], ends: Sequence[End]) -> None:
-        """All at once, or where unusable ones are held each that has come to its end."""
+        """Acknowledge all at once; each by itself while unusable events are held."""
         at_once = not self._unusable.are_held
         ended = [
             (message, end)
@@ -250,7 +249,7 @@ class Intake:
 
 
 def _gather(connection: Connection, arrived: list[Any]) -> None:
-    """Wait for an event, and take with it what has arrived by then."""
+    """Wait for an event, and take along the others that have arrived by then."""
     connection.heartbeat_check()
     limit = POLL_SECONDS
     room = BATCH_BYTES

@@ -1,4 +1,4 @@
-"""What lies in `recordings.invalid`: events that could not be used, kept for whoever mends them."""
+"""Reads `recordings.invalid`: events that could not be used, kept until somebody mends them."""
 
 import json
 from collections.abc import Callable
@@ -17,14 +17,14 @@ BEGINNING = 200
 
 @dataclass(frozen=True)
 class InvalidMessage:
-    """An unusable event: why it is one, and what can be read of it."""
+    """An unusable event: the reason, and what can be read of it."""
 
     reason: str
     recording_id: str | None
     account_id: str | None
     size: int
     beginning: str
-    """The first characters of its body; the whole would be too much of many."""
+    """The first characters of its body."""
 
     @classmethod
     def of(cls, message: Message) -> "InvalidMessage":
@@ -39,11 +39,11 @@ class InvalidMessage:
 
 
 Done = Callable[[InvalidMessage], object]
-"""Hears of each message that was dealt with."""
+"""Is called with each message that was dealt with."""
 
 
 def invalid_messages(rabbitmq: Endpoint, reason: str = "") -> list[InvalidMessage]:
-    """Those whose reason begins with `reason`, oldest first. Raises BrokerAway."""
+    """The invalid messages whose reason begins with `reason`, oldest first. Raises BrokerAway."""
     found: list[InvalidMessage] = []
 
     def look(message: Message) -> bool:
@@ -56,7 +56,7 @@ def invalid_messages(rabbitmq: Endpoint, reason: str = "") -> list[InvalidMessag
 
 
 def reason_of(rabbitmq: Endpoint, body: bytes) -> str | None:
-    """Why the event of this body could not be used; None where it does not lie there.
+    """The reason of the invalid event with this body; None where the queue does not have it.
 
     Raises BrokerAway.
     """
@@ -72,10 +72,10 @@ def reason_of(rabbitmq: Endpoint, body: bytes) -> str | None:
 
 
 def replay_invalid(rabbitmq: Endpoint, publisher: Publisher, reason: str, done: Done) -> int:
-    """Publish them again as they came, and take out each that the broker has confirmed.
+    """Publish the messages again as they came, and remove each once the broker has confirmed it.
 
-    What is still unusable comes back with a new reason. `done` hears of each; returns how many
-    there were. Raises BrokerAway, NotRouted.
+    An event that is still unusable comes back with a new reason. `done` hears of each. Returns
+    their number. Raises BrokerAway, NotRouted.
     """
 
     def again(message: Message) -> None:
@@ -92,7 +92,7 @@ def replay_invalid(rabbitmq: Endpoint, publisher: Publisher, reason: str, done: 
 
 
 def discard_invalid(rabbitmq: Endpoint, reason: str, done: Done) -> int:
-    """Take them out for good; returns how many. Raises BrokerAway."""
+    """Remove the messages for good. Returns their number. Raises BrokerAway."""
     return _take(rabbitmq, reason, lambda _message: None, done)
 
 

@@ -1,9 +1,9 @@
-"""What becomes of messages in queues like ours, tried over AMQP alone.
+"""Finds policies that lose messages, over AMQP alone.
 
-AMQP tells nothing of a policy. So messages are put into queues of the moment whose names begin as
-ours do, and looked for: a limit of fewer messages, bytes, returns or seconds than are tried here is
-found. Larger ones, and those of a policy for a single queue's whole name, are not; the management
-API tells all of them (`consumers/policies`).
+AMQP tells nothing about policies. So messages are put into temporary queues whose names begin like
+those of ours, and looked for again. That finds limits on fewer messages, bytes, returns or seconds
+than are tried here. It finds no larger limits, and no policy for one queue's whole name; the
+management API tells all of them (`consumers/policies`).
 """
 
 import time
@@ -66,7 +66,7 @@ def _filled(channel: Any, stem: str) -> Iterator[str | None]:
 
 
 def _fate(channel: Any, name: str) -> str | None:
-    """What a policy did to the queue or its messages; None where all is as it was."""
+    """What a policy did to the queue or its messages, in a sentence; None where it did nothing."""
     try:
         kept = _kept(channel, name)
         if kept < MESSAGES:
@@ -77,7 +77,7 @@ def _fate(channel: Any, name: str) -> str | None:
 
 
 def _kept(channel: Any, name: str) -> int:
-    """All, or as many as there still are when it is asked again: a busy broker counts late."""
+    """The number of messages left. It is asked twice, because a busy broker counts late."""
     before = -1
     while True:
         count: int = channel.queue_declare(name, passive=True).message_count
@@ -88,7 +88,7 @@ def _kept(channel: Any, name: str) -> int:
 
 
 def _returned(channel: Any, name: str) -> str | None:
-    """Take the oldest message and give it back, again and again: it stays the first one."""
+    """Take the oldest message and give it back, again and again. It stays the first one."""
     message = oldest = channel.basic_get(name)
     for returns in range(1, RETURNS + 1):
         if message is None or message.body != oldest.body:

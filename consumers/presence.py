@@ -1,7 +1,7 @@
-"""The workers there are: each says in `workers` that it lives, and what it is.
+"""The living workers: each writes into `workers` that it lives, and its state.
 
-A worker that was killed is known to be dead at once by those on the same machine, because its
-process is gone; by the others, because it has not been heard of for the length of a lease.
+Workers on the same machine know at once that a worker was killed, because its process is gone. The
+others know it once they have not heard of it for the length of a lease.
 """
 
 import os
@@ -16,7 +16,7 @@ from pymongo.database import Database
 from consumers.ledger import Document
 
 SEEN_WITHIN = timedelta(minutes=1)
-"""A worker that has not been heard of for so long is not counted."""
+"""A worker that was not heard of for this time does not count as living."""
 FORGOTTEN = timedelta(hours=1)
 
 
@@ -33,7 +33,7 @@ class Worker:
     serves: bool = True
     """Whether it takes events and works accounts."""
     words: str | None = None
-    """What is not well with it, in a sentence."""
+    """What is not well with the worker, in a sentence."""
 
 
 class Presence:
@@ -46,13 +46,13 @@ class Presence:
         self._birth = _birth(os.getpid())
 
     def ensure_indexes(self) -> None:
-        """Create the index that forgets the dead; never needed for correctness."""
+        """Create the index that removes dead workers' documents. Correctness does not need it."""
         self._workers.create_index("seen_at", expireAfterSeconds=round(FORGOTTEN.total_seconds()))
 
     def tell(
         self, state: str, buckets: int, *, serves: bool = True, words: str | None = None
     ) -> None:
-        """Say that this worker lives, how it is and why, and how many buckets it owns."""
+        """Write that this worker lives, its state with the reason, and how many buckets it owns."""
         facts = {
             "host": {"$literal": socket.gethostname()},
             "pid": os.getpid(),
@@ -68,7 +68,7 @@ class Presence:
         self._workers.update_one({"_id": self._worker}, [{"$set": facts}], upsert=True)
 
     def living(self, within: timedelta) -> list[str]:
-        """Those heard of within this time, this worker among them."""
+        """The workers heard of within this time, this one among them."""
         rows = self._workers.find({"$expr": _seen(within)}, {"_id": 1})
         return sorted({self._worker, *(row["_id"] for row in rows)})
 
@@ -105,7 +105,7 @@ def _seen(within: timedelta) -> Document:
 
 
 def _process_space() -> str:
-    """What a process number means here: the kernel's boot and the PID namespace (Linux)."""
+    """The scope of a process number: the kernel's boot and the PID namespace (Linux)."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return f"{boot}:{Path('/proc/self/ns/pid').readlink()}"
 

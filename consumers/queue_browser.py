@@ -1,4 +1,4 @@
-"""Goes through a queue that nobody consumes: looks at each message, and takes some out."""
+"""Goes through a queue without a consumer, looks at each message, and removes some."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from consumers.nodes import parameters
 
 NOT_FOUND = 404
 MOST = 65_535
-"""Messages at once: what an AMQP 0-9-1 prefetch count can tell."""
+"""Most messages at once: the largest prefetch count of AMQP 0-9-1."""
 PATIENCE = 5
 """Seconds without a message after which the queue is taken to have no more."""
 
@@ -31,7 +31,7 @@ class Message:
 
 
 def browse(rabbitmq: Endpoint, queue: str, take: Callable[[Message], bool]) -> int:
-    """Show each ready message to `take`, which tells whether it is done with and may go.
+    """Show each ready message to `take`, which returns whether to remove it.
 
     The others keep their place and order: they are given back at once, by closing the channel.
     Returns how many were taken; a queue that does not exist is an empty one. Raises BrokerAway,

@@ -1,4 +1,4 @@
-"""Brings back onto the route what fell off it between two steps."""
+"""Publishes rows again that have no message: their route was cut between two steps."""
 
 from datetime import timedelta
 
@@ -8,16 +8,15 @@ from consumers.ledger import Ledger, Routing
 from consumers.routing import Router
 
 UNROUTED_AGE = timedelta(seconds=30)
-"""A publish that has not been confirmed for so long has died with whoever began it."""
+"""A publish that was not confirmed for this time was cut: its process died."""
 BATCH = 500
 
 
 def route_unrouted(ledger: Ledger, router: Router) -> int:
-    """Publish the next turn of rows whose publish never came to its end; how many there were.
+    """Publish the next turn of rows whose publish was never confirmed. Returns their number.
 
-    Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless. What reaches no
-    queue, or makes the program fail, holds up none of the others, and is tried again after
-    UNROUTED_AGE.
+    Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless. A row that reaches
+    no queue, or makes the program fail, holds up no other, and is tried again after UNROUTED_AGE.
     """
     stranded = ledger.files.unrouted(UNROUTED_AGE, BATCH)
     failures: dict[str, Exception]
@@ -46,7 +45,7 @@ def _route_each(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict
 
 
 def route_stranded(ledger: Ledger, router: Router, account_id: str) -> int:
-    """Publish the next turn of an account's files of which its queue holds no message.
+    """Publish the next turn of an account's files that have no message in its queue.
 
     Only for the session that consumes the queue, once it has taken everything out of it: the
     queue was deleted, or lost what it held. Raises as `route_unrouted` does.

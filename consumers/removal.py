@@ -13,20 +13,20 @@ from consumers.ledger import Ledger, Selection, Status
 from consumers.observe import FilesDiscarded, Observer, Trouble
 
 OWNERLESS_AGE = timedelta(minutes=1)
-"""An event that was taken while its account was removed has long been published by then."""
+"""By then an event that was taken during its account's removal has been published."""
 BATCH = 500
 
 
 @dataclass(frozen=True)
 class GivenUp:
-    """The files that were discarded with an account, by what they were until then."""
+    """The number of files that were discarded with an account, by their status until then."""
 
     queued: int
     dead_letters: int
 
     @property
     def files(self) -> int:
-        """How many they are together."""
+        """The number of all of them."""
         return self.queued + self.dead_letters
 
     def __add__(self, more: "GivenUp") -> "GivenUp":
@@ -46,7 +46,7 @@ def check_removable(directory: Directory, account_id: str) -> None:
 def remove_account(
     directory: Directory, ledger: Ledger, broker: Broker, account_id: str
 ) -> GivenUp:
-    """Remove the account with all that waits for it; the files that were given up.
+    """Remove the account with all that waits for it. Returns the files that were given up.
 
     The account goes last, so that a removal that was cut short can be repeated. Raises
     AccountError, BrokerAway and pymongo's errors.
@@ -60,11 +60,11 @@ def remove_account(
 
 
 def discard_ownerless(ledger: Ledger, broker: Broker, observe: Observer) -> int:
-    """Give up files whose account is no more, with its queues; how many there were.
+    """Give up the files of removed accounts, with their queues. Returns the number of files.
 
-    The intake asks for the accounts before it opens the rows: one that is removed in between
-    would leave files that wait for ever. The queues go first, so that what was cut short is found
-    again. Raises BrokerAway and pymongo's errors.
+    The intake looks accounts up before it opens rows. An account that is removed in between would
+    leave files that wait for ever. The queues go first, so that a step that was cut short is
+    found again. Raises BrokerAway and pymongo's errors.
     """
     given_up = 0
     for account_id, recording_ids in ledger.files.ownerless(OWNERLESS_AGE, BATCH).items():

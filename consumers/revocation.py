@@ -1,4 +1,4 @@
-"""An account that is removed, switched off or no longer permitted: what runs for it is cut."""
+"""Cuts the uploads of an account that is removed, switched off or no longer permitted."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ WORDS = "The account may not be worked any more"
 
 
 class Revocation:
-    """Of one account session. Uploads end by it at their next block, or are cut later."""
+    """The revocation of one account session. Uploads end at their next block, or are cut later."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,11 +24,11 @@ class Revocation:
 
     @property
     def seconds(self) -> float:
-        """How long ago it was; 0 where it was not."""
+        """Seconds since the revocation; 0 where there was none."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
     def revoke(self) -> None:
-        """From now on nothing more is read or put in its place."""
+        """Revoke: from now on nothing more is read or renamed."""
         with self._lock:
             self._since = self._since or time.monotonic()
 
@@ -49,7 +49,7 @@ class Revocation:
                 self._sources.remove(source)
 
     def cut(self) -> None:
-        """End the reading of what keeps an upload waiting for its next block."""
+        """End the reading of sources that keep an upload waiting for its next block."""
         with self._lock:
             sources = [*self._sources]
         for source in sources:

@@ -1,7 +1,7 @@
 """Which of the rights that the program needs at RabbitMQ are missing, tried one by one.
 
-Nothing is left behind and nothing is taken: a message is published in a transaction that is rolled
-back, and the queues that stand for an account's are exclusive ones, which end with the connection.
+The trial leaves nothing behind and takes nothing: a message is published in a transaction that is
+rolled back, and exclusive queues, which end with the connection, stand for an account's queues.
 """
 
 import time
@@ -20,7 +20,7 @@ from consumers import topology
 from consumers.broker import in_words
 
 LOOK_SECONDS = 30.0
-"""A right that was given or taken is noticed after this time."""
+"""A granted or revoked right is noticed after this time."""
 NOT_ROUTED_KEY = "courier.check"
 
 
@@ -30,11 +30,11 @@ class Refusal:
 
     words: str
     stops_intake: bool
-    """No event can be taken without it."""
+    """True where no event can be taken without the right."""
 
 
 def refusals(rabbitmq: Endpoint) -> list[Refusal]:
-    """What the program would be refused; empty where it may do all it has to.
+    """The rights that are missing; empty where the program may do all that it needs.
 
     Declares what every start declares. Raises BrokerAway.
     """
@@ -44,9 +44,9 @@ def refusals(rabbitmq: Endpoint) -> list[Refusal]:
 
 
 def broken_queues(rabbitmq: Endpoint, account_ids: Iterable[str]) -> dict[str, str]:
-    """By name, why queues of these accounts that stand cannot be used. Raises BrokerAway.
+    """Why queues of these accounts cannot be used, by name. Raises BrokerAway.
 
-    None is declared that does not stand.
+    No queue is declared: one that does not stand is not broken.
     """
     found: dict[str, str] = {}
     with topology.connection_of_its_own(rabbitmq) as connection:
@@ -63,7 +63,7 @@ def broken_queues(rabbitmq: Endpoint, account_ids: Iterable[str]) -> dict[str, s
 
 
 class Rights:
-    """What was refused when it was last looked at. Callable from any thread."""
+    """The refusals of the last look. Callable from any thread."""
 
     def __init__(self, rabbitmq: Endpoint) -> None:
         self._rabbitmq = rabbitmq
@@ -72,7 +72,7 @@ class Rights:
         self.are_known = False
 
     def look(self) -> None:
-        """Try them again, where that was not done within LOOK_SECONDS. Raises BrokerAway."""
+        """Try the rights again, once in LOOK_SECONDS at most. Raises BrokerAway."""
         if time.monotonic() < self._due:
             return
         self._refusals = tuple(refusals(self._rabbitmq))
@@ -80,13 +80,13 @@ class Rights:
         self.are_known = True
 
     def missing(self, *, stops_intake: bool) -> str | None:
-        """RabbitMQ's words about those with, or without, which events are taken."""
+        """RabbitMQ's words about missing rights that the intake needs, or does not need."""
         words = [each.words for each in self._refusals if each.stops_intake == stops_intake]
         return "; ".join(dict.fromkeys(words)) or None
 
 
 Attempt = tuple[Callable[[], object], bool]
-"""What is tried, and whether the intake cannot do without it."""
+"""Each trial, and whether the intake needs the right."""
 
 
 def _attempts(channel: Any) -> Iterator[Attempt]:

@@ -13,7 +13,7 @@ from consumers.trace import headers_of
 
 
 class Router:
-    """The one way into `deliveries.<account>`. Its order is the promise: state follows confirm."""
+    """The one way into `deliveries.<account>`. Its order matters: the state follows the confirm."""
 
     def __init__(
         self,
@@ -28,16 +28,15 @@ class Router:
         self._spans = spans
 
     def route(self, routing: Routing) -> None:
-        """One alone. Raises NotRouted as well."""
+        """Route one recording. Raises NotRouted as well."""
         for failure in self.route_all([routing]).values():
             raise failure
 
     def route_all(self, routings: Sequence[Routing]) -> dict[str, NotRouted]:
         """Publish these turns, make their accounts due, and note that they are routed.
 
-        What reached no queue, by recording id: that is shown with its account. Raises BrokerAway
-        and pymongo's errors; repeating it is harmless, because a later turn outdates the earlier
-        message.
+        Returns why recordings reached no queue, by id; their accounts show it. Raises BrokerAway
+        and pymongo's errors. Repeating it is harmless: a later turn outdates the earlier message.
         """
         queues = {each.account_id: topology.account_queue(each.account_id) for each in routings}
         posts = [(queues[each.account_id], _message(each)) for each in routings]

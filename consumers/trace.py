@@ -1,7 +1,7 @@
-"""The trace that a recording belongs to, by W3C Trace Context: where it comes from, how it is kept.
+"""The trace of a recording (W3C Trace Context): how it is read, stored and passed on.
 
-What a message's headers say is a stranger's word: it is taken as the grammar has it or not at all.
-No library is needed for it, so that a recording has its trace whether spans are sent or not.
+A message's headers come from strangers: they are taken exactly by the grammar, or not at all. This
+needs no library, so that a recording has its trace whether spans are sent or not.
 """
 
 import re

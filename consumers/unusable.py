@@ -1,7 +1,7 @@
 """Events that cannot be used, on their way into `recordings.invalid`.
 
-Where RabbitMQ takes one of them nowhere, for a missing right for one, it stays unacknowledged in
-the hands of the intake: it stops no event behind it, and is brought there once that is mended.
+Where RabbitMQ does not take such an event, because a right is missing for one, the intake holds it
+unacknowledged. It stops no event behind it, and is published once RabbitMQ takes it.
 """
 
 import time
@@ -19,7 +19,7 @@ from consumers.trace import headers_of
 
 RETRY_SECONDS = 5.0
 MOST = 500
-"""So many in hand leave room among the messages that the intake may hold for events to take."""
+"""Most events that are held: the rest of the prefetch is left for usable ones."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +56,24 @@ class UnusableEvents:
         self._held: list[Unusable] = []
         self._retry_at = 0.0
         self.trouble: str | None = None
-        """Why some could not be kept, in RabbitMQ's words."""
+        """Why events could not be published, in RabbitMQ's words."""
 
     def prepare(self) -> None:
-        """Begin anew on another channel: what was held comes again. Raises BrokerAway."""
+        """Begin anew on another channel: RabbitMQ sends the held ones again. Raises BrokerAway."""
         self._held.clear()
         self._told(self._queues.declare([topology.INVALID]))
 
     @property
     def are_held(self) -> bool:
-        """Whether some wait here, unacknowledged."""
+        """Whether any are held, unacknowledged."""
         return bool(self._held)
 
     def holds(self, message: Any) -> bool:
-        """Whether the message is one of them."""
+        """Whether the message is held."""
         return any(each.message is message for each in self._held)
 
     def keep(self, events: Sequence[Unusable]) -> None:
-        """Bring them there, to be acknowledged then; hold those that cannot be brought.
+        """Publish them, to be acknowledged then. Hold those that RabbitMQ does not take.
 
         Raises BrokerAway.
         """
@@ -82,7 +82,7 @@ class UnusableEvents:
             self._held += self._keep(wanted)
 
     def tend(self) -> None:
-        """Try again every RETRY_SECONDS what did not work.
+        """Publish the held ones again, every RETRY_SECONDS.
 
         Raises BrokerAway, and NotRouted where so many are held that they have to go back.
         """
@@ -100,7 +100,7 @@ class UnusableEvents:
                 self._kept(each.error)
 
     def _keep(self, events: Sequence[Unusable]) -> list[Unusable]:
-        """Those that could not be kept."""
+        """The events that could not be published."""
         refused = self._publish(events)
         self._told(refused)
         return [events[position] for position in sorted(refused)]
