@@ -139,6 +139,8 @@ def _run_compose(running: Engine) -> Iterator[str]:
     _wait(lambda: _scraped(running), "Prometheus to scrape courier")
     rules = json.loads(_asked(running, "http://prometheus:9090/api/v1/rules"))["data"]["groups"]
     yield f"Prometheus scrapes courier, knows its Alertmanager and has {len(rules)} groups of rules"
+    _wait(lambda: _canary_sings(running), "the canary's recording")
+    yield "the canary's recording of the minute arrived and was read back"
     running.docker(*COMPOSE, "stop", "courier")
     code = running.docker("inspect", "courier-courier-1", "--format", "{{.State.ExitCode}}")
     _hold(code == "0", f"courier ended with {code}")
@@ -211,6 +213,12 @@ def _scraped(running: Engine) -> bool:
     told = json.loads(_asked(running, "http://prometheus:9090/api/v1/alertmanagers"))["data"]
     up = {each["labels"]["job"] for each in targets["activeTargets"] if each["health"] == "up"}
     return "courier" in up and bool(told["activeAlertmanagers"])
+
+
+def _canary_sings(running: Engine) -> bool:
+    url = "http://prometheus:9090/api/v1/query?query=max(courier_canary_success)"
+    (found,) = json.loads(_asked(running, url))["data"]["result"]
+    return bool(found["value"][1] == "1")
 
 
 def _asked(running: Engine, url: str) -> str:
