@@ -1,4 +1,4 @@
-"""How accounts stand in MongoDB (`accounts`), and how they are read from there."""
+"""The documents of accounts in MongoDB (`accounts`): written and read."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Rotation:
 
     rotated: int
     unreadable: tuple[str, ...]
-    """Accounts whose password no key given can read."""
+    """Accounts whose password none of the keys can read."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class StoredLogin:
     token: str | None
     """The password, encrypted."""
     saves: int | None
-    """How often settings were saved or removed; None: not since that is counted."""
+    """How often the settings were saved or removed; None where that was not counted yet."""
 
     @property
     def settings(self) -> FtpSettings | None:
-        """Where the password belongs."""
+        """The settings that the password belongs to."""
         return self.account.settings
 
 
@@ -60,7 +60,7 @@ def _from(document: Document) -> Account:
 
 
 def checked_account(values: Document) -> Account:
-    """An account of what somebody entered; raises AccountError with a sentence for each field."""
+    """The account of entered values. Raises AccountError with a sentence for each wrong field."""
     try:
         return Account.model_validate(values)
     except ValidationError as error:
@@ -82,7 +82,7 @@ def settings_changes(values: Document, notice: Document | None) -> Document:
 
 
 def overtaken(account_id: str) -> AccountError:
-    """Why a move was taken back."""
+    """The error of a move that was taken back."""
     return AccountError(
         f"The account {account_id!r} or one above its new place was moved at the same time: "
         "look where they are now, and try again."

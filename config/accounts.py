@@ -1,6 +1,6 @@
-"""Accounts, and who of them may use FTP. Pure: no I/O, no clock.
+"""Accounts, and the rule which of them may use FTP. Pure: no I/O, no clock.
 
-The permission rule is that of the product's settings text ("FTP Settings").
+The service provider grants the permission to an account, which may pass it on beneath it.
 """
 
 import re
@@ -56,7 +56,7 @@ class DeliveryMethod(StrEnum):
 
     @property
     def label(self) -> str:
-        """As the settings text spells it."""
+        """The words for people."""
         return {"ftp": "FTP", "ftp-and-email": "FTP & Email", "email": "Email"}[self.value]
 
 
@@ -91,8 +91,8 @@ def check_account_id(account_id: str) -> str:
 def lineage(account: Account, find: Find) -> Iterator[Account]:
     """The account and those above it, nearest first.
 
-    Raises AccountError where a parent is missing or the chain runs in a circle: such an account
-    has no one who could have given it a permission.
+    Raises AccountError where a parent is missing or the chain runs in a circle: then nobody can
+    have given the account a permission.
     """
     seen: set[str] = set()
     current: Account | None = account
@@ -109,9 +109,9 @@ def lineage(account: Account, find: Find) -> Iterator[Account]:
 
 
 def may_use_ftp(account: Account, find: Find) -> bool:
-    """Whether the account has the FTP permission: it was given, and so had all above it.
+    """Whether the account has the FTP permission: it and all accounts above it were granted it.
 
-    A permission taken from an account is gone from everything beneath it, and back with it.
+    Revoking it from an account takes it from all beneath. Granting it again gives it back.
     """
     try:
         return all(ancestor.ftp_access for ancestor in lineage(account, find))

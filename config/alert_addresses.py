@@ -1,5 +1,5 @@
-"""The addresses that alerts go to, in MongoDB (`alert_addresses`): what each of them has said, and
-what it was sent lately.
+"""The addresses that alerts go to, in MongoDB (`alert_addresses`): the answer of each one's reader,
+and the e-mails that it was sent lately.
 
 One document for an account and an address: an account's alerts never use up another one's. An
 address gets one e-mail of an account each 15 minutes whatever else happens ("fair"); more of them
@@ -23,7 +23,7 @@ from config.ftp_settings import MAX_EMAIL_ALERTS
 from config.mail_links import Recipient
 
 FAIR_SECONDS = 14 * 60
-"""After so long without one, an e-mail always fits: the timer of a suspension is 15 minutes."""
+"""An e-mail always fits after this pause: the timer of a suspension is 15 minutes."""
 HOUR = 3600
 MAX_EACH = 10
 """E-mails an hour of one account to one address."""
@@ -36,7 +36,7 @@ MAX_NEW = MAX_EMAIL_ALERTS
 ASK_AGAIN_SECONDS = 24 * HOUR
 """Least time between two requests to confirm the same address."""
 CLEAN_SECONDS = 400 * 24 * HOUR
-"""An address that was neither stopped nor confirmed is forgotten so long after its last e-mail."""
+"""An address without an answer is forgotten this long after its last e-mail."""
 
 _SENT: Document = {"$ifNull": ["$sent", []]}
 
@@ -51,13 +51,13 @@ class LeftOut(StrEnum):
 
 @dataclass(frozen=True)
 class AlertAddress:
-    """What an address has said about the alerts of an account."""
+    """The answer of an address's reader about the alerts of an account."""
 
     address: str
     stopped_at: datetime | None
     confirmed_at: datetime | None
     left_out: int
-    """E-mails that the limit kept from it since its last one."""
+    """E-mails that the limit has left out since the last one."""
 
 
 class AlertAddresses:
@@ -76,49 +76,49 @@ class AlertAddresses:
     # --- what the readers say -------------------------------------------------------------------
 
     def stop(self, recipient: Recipient) -> None:
-        """Its reader wants no e-mail about the account any more. Harmless where it is so."""
+        """The reader wants no more e-mails about the account. Repeating it is harmless."""
         self._set(recipient, {"stopped_at": {"$ifNull": ["$stopped_at", "$$NOW"]}})
 
     def resume(self, recipient: Recipient) -> None:
-        """Its reader wants them again."""
+        """The reader wants the e-mails again."""
         self._set(recipient, {"stopped_at": None})
 
     def confirm(self, recipient: Recipient) -> None:
-        """Its reader has agreed to get them."""
+        """The reader has agreed to get the e-mails."""
         self._set(recipient, {"confirmed_at": {"$ifNull": ["$confirmed_at", "$$NOW"]}})
 
     def find(self, recipient: Recipient) -> AlertAddress | None:
-        """What is known of the address; None where nothing is."""
+        """The stored address; None where it is not known."""
         document = self._addresses.find_one({"_id": _key(recipient)})
         return None if document is None else _address(document)
 
     def of(self, account_id: str) -> list[AlertAddress]:
-        """All that the account's alerts went to, or that have said something about them."""
+        """All addresses of the account that got an alert or whose reader has answered."""
         found = self._addresses.find({"account_id": account_id, "address": {"$exists": True}})
         return [_address(document) for document in found.sort("address")]
 
     def forget(self, account_id: str) -> None:
-        """Those of an account that is removed."""
+        """Forget the addresses of an account that is removed."""
         self._addresses.delete_many({"account_id": account_id})
 
     # --- who is written to ----------------------------------------------------------------------
 
     def ask(self, account_id: str, addresses: tuple[str, ...]) -> None:
-        """Have those confirmed that are new, where the platform wants it."""
+        """Ask new addresses to confirm, where the platform wants that."""
         for address in addresses if self._must_confirm else ():
             self._ask(Recipient(account_id, address))
 
     def asking(self) -> Iterator[Recipient]:
-        """Who is to be asked to confirm."""
+        """The addresses to be asked to confirm."""
         for document in self._addresses.find({"asks": True}).limit(100):
             yield Recipient(document["account_id"], document["address"])
 
     def asked(self, recipient: Recipient) -> None:
-        """It is asked now."""
+        """Note that the address is asked now."""
         self._set(recipient, {"asks": "$$REMOVE", "asked_at": "$$NOW"})
 
     def admit(self, recipient: Recipient) -> LeftOut | None:
-        """Take one e-mail to the address; why it does not get it, None where it does."""
+        """Count one e-mail to the address. Returns why it is left out; None where it is sent."""
         known = self.find(recipient)
         if known is not None and known.stopped_at is not None:
             return LeftOut.STOPPED
@@ -128,7 +128,7 @@ class AlertAddresses:
         return self.take(recipient)
 
     def take(self, recipient: Recipient) -> LeftOut | None:
-        """The limit alone: of the account at the address, of the address, of new addresses."""
+        """Count one e-mail, by the limits alone. Returns LIMITED where one of them is reached."""
         if not self._fits(recipient):
             self._set(recipient, {"left_out": {"$add": [{"$ifNull": ["$left_out", 0]}, 1]}})
             return LeftOut.LIMITED
@@ -136,7 +136,7 @@ class AlertAddresses:
         return None
 
     def delivered(self, recipient: Recipient) -> None:
-        """It has one that tells how many were left out before."""
+        """Note that the address got an e-mail that names how many were left out before."""
         self._set(recipient, {"left_out": 0})
 
     def _fits(self, recipient: Recipient) -> bool:
@@ -152,7 +152,7 @@ class AlertAddresses:
         return False
 
     def _verdict(self, recipient: Recipient) -> str:
-        """How the e-mail stands to those of the account at the address: a fair one is due."""
+        """The limit for an e-mail of the account to the address: new, fair, more, or none fits."""
         lately = _since(HOUR)
         last = {"$max": _SENT}
         is_fair = {"$lte": [last, {"$subtract": ["$$NOW", FAIR_SECONDS * 1000]}]}
@@ -171,7 +171,7 @@ class AlertAddresses:
         return str(document["verdict"])
 
     def _has_room(self, key: str, most: int, recipient: Recipient | None = None) -> bool:
-        """Take one of what all together may have in an hour."""
+        """Count one e-mail against the hourly limit of `key`. False where it is reached."""
         room = {"$lt": [{"$size": _since(HOUR)}, most]}
         more = {"$cond": [room, {"$concatArrays": [_since(HOUR), ["$$NOW"]]}, _since(HOUR)]}
         of_account = {} if recipient is None else {"account_id": {"$literal": recipient.account_id}}
@@ -219,7 +219,7 @@ class AlertAddresses:
 
 
 def _since(seconds: int, *, keep_last: bool = False) -> Document:
-    """The moments of `sent` that are no older; the last one stays, to be measured from."""
+    """The moments of `sent` that are recent. The last one stays, to measure the pause from."""
     recent = {"$gt": ["$$this_one", {"$subtract": ["$$NOW", seconds * 1000]}]}
     kept = {"$or": [recent, {"$eq": ["$$this_one", {"$max": _SENT}]}]} if keep_last else recent
     return {"$filter": {"input": _SENT, "as": "this_one", "cond": kept}}

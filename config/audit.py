@@ -1,7 +1,7 @@
-"""Who changed what, in MongoDB (`audit`): never with a secret.
+"""The audit of changes, in MongoDB (`audit`): who changed what, never with a secret.
 
-An entry is written once and never altered; only what anybody can repeat without end, such as a
-sign-in that fails, is one entry for a while, with a count.
+An entry is written once and never altered. One exception: acts that anybody can repeat without end,
+such as a failed sign-in, share one entry for a while, with a count.
 """
 
 import re
@@ -19,7 +19,7 @@ from config.documents import Document, of_accounts
 
 MAX_TEXT = 1000
 MAX_ADDRESSES = 5
-"""So many of the addresses from which something was repeated are named."""
+"""Most addresses that a counted entry names."""
 CHANGED = "changed"
 _SECRET = re.compile(r"password|secret|token|hash", re.IGNORECASE)
 
@@ -76,7 +76,7 @@ class Entry:
     action: str
     account_id: str | None
     target: str | None
-    """What of the account: a number, a login, a token's id."""
+    """The part of the account: a number, a login, a token's id."""
     before: Document
     after: Document
 
@@ -105,7 +105,7 @@ class Audit:
     ) -> None:
         """Note a change by `actor` (a principal's login) of an account, None for the platform.
 
-        Of a secret that changed only that it did is kept; texts are cut at 1,000 characters.
+        Of a changed secret only the fact is kept. Texts are cut at 1,000 characters.
         """
         differs_before, differs_after = _difference(before or {}, after or {})
         self._insert(actor, action, account_id, differs_before, differs_after, target)
@@ -120,9 +120,9 @@ class Audit:
         every: float,
         target: str | None = None,
     ) -> None:
-        """Note what may be repeated without end: one entry in `every` seconds, with its count.
+        """Note an act that may repeat without end: one entry in `every` seconds, with a count.
 
-        `address` is where it came from; some of several are kept.
+        `address` is the client's; a few of several are kept.
         """
         series = f"{action}\n{actor}\n{target}"
         counted = {
@@ -176,7 +176,7 @@ class Audit:
     ) -> Iterator[Entry]:
         """Entries of the accounts named, or all, newest first; `before` is an entry's id.
 
-        An id that there is not gives nothing.
+        An unknown id gives no entries.
         """
         query = of_accounts(account_ids)
         if before is not None:
@@ -197,7 +197,7 @@ class Audit:
 def _difference(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What differs, on both sides, ready to be stored; secrets only on the second, as a word."""
+    """The fields that differ, before and after, to be stored. A secret is a word in `after`."""
     left: dict[str, Any] = {}
     right: dict[str, Any] = {}
     for name in sorted({*before, *after}):
@@ -215,7 +215,7 @@ def _difference(
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it, without the secrets in it."""
+    """The value as JSON, without secrets."""
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, Mapping):
@@ -235,7 +235,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_small(value: Any) -> bool:
-    """Whether it is an integer that BSON can hold."""
+    """Whether the value is an integer that BSON can hold."""
     return isinstance(value, int) and -(2**63) <= value < 2**63
 
 

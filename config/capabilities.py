@@ -1,4 +1,4 @@
-"""What the test on save finds out of a customer's server, and what is stored of it."""
+"""What the test on save finds out about a customer's server, as it is stored."""
 
 from enum import StrEnum
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 
 class HashAlgorithm(StrEnum):
-    """Of what a server may tell a file's digest, the strongest first."""
+    """The digests of a file that a server may tell, the strongest first."""
 
     SHA256 = "sha256"
     SHA1 = "sha1"
@@ -15,7 +15,7 @@ class HashAlgorithm(StrEnum):
 
 
 class Algorithms(BaseModel):
-    """What an SSH connection has settled on, by the names of the IANA registry."""
+    """The algorithms of an SSH connection, by their names in the IANA registry."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,31 +27,31 @@ class Algorithms(BaseModel):
 
 
 class Look(StrEnum):
-    """By what a server tells whether a name is taken."""
+    """The way to find out at a server whether a name is taken."""
 
     MLST = "mlst"
-    """FTP, of the path (RFC 3659 section 7)."""
+    """FTP: facts about the path (RFC 3659 section 7)."""
     SIZE = "size"
-    """FTP, of the path (RFC 3659 section 4)."""
+    """FTP: the size at the path (RFC 3659 section 4)."""
     NLST = "nlst"
     """FTP: a listing."""
     LSTAT = "lstat"
-    """SFTP, of the path."""
+    """SFTP: attributes of the path itself."""
     STAT = "stat"
-    """SFTP, of what stands at the end of all links."""
+    """SFTP: attributes of the file at the end of all links."""
     OPEN = "open"
     """SFTP: the file is opened for reading."""
     READDIR = "readdir"
     """SFTP: its folder is listed."""
     NOTHING = "nothing"
-    """No means that was tried has found a file that had just been written."""
+    """None of the ways found a file that had just been written."""
 
 
 class Capabilities(BaseModel):
-    """What the customer's server let the test on save do; the upload picks the best of it.
+    """What the test on save could do at the server. The upload picks the best way of it.
 
-    The defaults are those of settings that were never tested: the upload tries, and finds out.
-    Where it cannot find out whether a name is taken, it takes no name that could be another's.
+    The defaults are for settings that were never tested: the upload tries, and finds out. Where it
+    cannot tell whether a name is taken, it uses no name that could be another file's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,37 +59,37 @@ class Capabilities(BaseModel):
     size: bool = True
     rename: bool = True
     replace: bool = True
-    """A rename takes the place of a file of that name."""
+    """True where a rename overwrites a file of that name."""
     look: Look | None = None
-    """By what it tells whether a name is taken; None: not known."""
+    """The way to find out whether a name is taken; None: not known."""
     rename_refuses: bool = False
     """A plain rename is refused where the name is taken (SFTP). False: not known, or it is not."""
     exclusive: bool = False
-    """So is the creation of a new file (SFTP). False: not known, or it is not."""
+    """Creating a file is refused where the name is taken (SFTP). False: not known, or it is not."""
     removes: bool = True
-    """It removes files."""
+    """The server lets files be removed."""
     temporary: bool = True
-    """It takes temporary names, which end in `.part`; else files are written to their name."""
+    """The server takes names that end in `.part`; else files are written to their final name."""
     finish_seconds: float | None = None
-    """From a file's last byte to the server's confirmation, as seen in the test."""
+    """Seconds from a file's last byte to the server's confirmation, as seen in the test."""
     hash: HashAlgorithm | None = None
-    """Of which it tells a file's digest; None: of none."""
+    """The digest that the server tells of a file; None: none."""
     mkdir: bool = True
     at_once: int | None = None
-    """Uploads it takes at once, as far as the program would go; None: not known."""
+    """Uploads that the server takes at once, up to our own limit; None: not known."""
     request_size: int | None = None
     """Bytes of the largest write request (SFTP); None: not known."""
     pipelines: bool = False
     """Commands that are sent together are answered one after the other (FTP)."""
     queues: bool = False
-    """So are those that come while a file is on its way (FTP): they wait for its end."""
+    """Commands that come during a file are answered after it (FTP)."""
     avoids: tuple[str, ...] = ()
-    """Commands that are not sent (FTP): those over which the server broke the connection, and EPSV
+    """Commands that are not sent (FTP): those at which the server cut the connection, and EPSV
     where PASV has to do."""
     enters: bool = False
     """A path in a command is refused; a bare name is taken in the folder that was entered (FTP)."""
     algorithms: Algorithms | None = None
-    """Of the connection that was tested (SFTP); only for showing."""
+    """The algorithms of the tested connection (SFTP); only to be shown."""
 
     @field_validator("look", "hash", mode="before")
     @classmethod

@@ -1,6 +1,6 @@
 """Where a stored password may go, and which host key is pinned there. Pure.
 
-A password and a host key belong to the server that they were entered for or seen at.
+A password belongs to the server it was entered for, a host key to the server it was seen at.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from config.fields import declared
 from config.ftp_settings import DEFAULT_PORTS, FtpSettings, KnownHost, LogonType, Protocol
 
 FIELDS = ("protocol", "host", "port", "username")
-"""With another value of one of these, a stored password would go to another place."""
+"""Fields that decide where a stored password goes."""
 MAX_KNOWN_HOSTS = 50
 
 

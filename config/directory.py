@@ -96,7 +96,7 @@ class Directory:
         return None if document is None else account_of(document)
 
     def find_all(self, account_ids: Collection[str]) -> dict[str, Account | AccountError]:
-        """Those of the accounts that there are, by id; for one that cannot be used, why."""
+        """The existing ones of these accounts, by id; an error for one that cannot be used."""
         query = {"_id": {"$in": list(account_ids)}}
         documents = self._accounts.find(query, {"run": 0}) if account_ids else ()
         return {document["_id"]: account_or_why(document) for document in documents}
@@ -196,23 +196,23 @@ class Directory:
         self._replace_settings(account_id, values, None, stored, actor)
 
     def pending_notices(self) -> Iterator[SettingsNotice]:
-        """What people are to be told of changed settings and is not in the outbox yet."""
+        """The notices about changed settings that are not in the outbox yet."""
         with self._accounts.find({"notices.key": {"$exists": True}}, {"notices": 1}) as cursor:
             for document in cursor:
                 for each in document["notices"]:
                     yield SettingsNotice(**{**each, "recipients": tuple(each["recipients"])})
 
     def notice_stored(self, notice: SettingsNotice) -> None:
-        """The outbox has it now."""
+        """Note that the outbox has the notice."""
         stored = {"$pull": {"notices": {"key": notice.key}}}
         self._accounts.update_one({"_id": notice.account_id}, stored)
 
     def set_ftp_access(self, account_id: str, *, granted: bool) -> Account:
-        """Grant or revoke "FTP Access" (settings text); the account as it is then.
+        """Grant or revoke "FTP Access". Returns the account after it.
 
-        Revoking takes it from everything beneath; settings stay stored, and come back with it.
-        Whoever calls has asked `Principal.may_grant`. Raises UnknownAccount, and AccountError
-        where the account above has no permission that could be passed on.
+        Revoking takes it from everything beneath; settings stay stored, and work again with it.
+        The caller has asked `Principal.may_grant`. Raises UnknownAccount, and AccountError where
+        the account above has no permission to pass on.
         """
         account = self.get(account_id)
         if granted:
@@ -221,10 +221,10 @@ class Directory:
         return account.model_copy(update={"ftp_access": granted})
 
     def move(self, account_id: str, parent: str | None) -> None:
-        """Hang the account on another parent, None for the top, with everything beneath it.
+        """Move the account, with everything beneath it, to another parent; None is the top.
 
-        Its FTP permission is from then on that of its new place. Raises UnknownAccount, and
-        AccountError where it would hang beneath itself or others moved it meanwhile.
+        Its FTP permission follows from its new place. Raises UnknownAccount, and AccountError where
+        it would be beneath itself, or another move came first.
         """
         account = self.get(account_id)
         check_move(account, parent, self.find)
@@ -240,14 +240,14 @@ class Directory:
         self._set(account_id, {"name": account.name})
 
     def set_default_method(self, account_id: str, method: DeliveryMethod) -> None:
-        """Where recordings go that have no number, or one that is not known."""
+        """Set where recordings without a known number go."""
         self._set(account_id, {"default_method": method.value})
 
     def rotate(self, vault: Vault) -> Rotation:
         """Encrypt every stored password with the vault's first key; safe to repeat.
 
-        A password that is saved meanwhile is left as it was saved. What no key can read is left
-        as it is and named in the answer. Raises SecretError without a key.
+        A password that is saved meanwhile stays as it was saved. A password that no key can read
+        stays too, and its account is named in the answer. Raises SecretError without a key.
         """
         rotated, unreadable = 0, []
         stored = {"password": {"$exists": True}}
@@ -298,7 +298,7 @@ class Directory:
     def spelling(self, number: str) -> str:
         """A number as it is stored, or is to be. Raises AccountError where it is none.
 
-        One that was stored as it was typed, by an earlier version, stays known by that.
+        A number that an earlier version stored as it was typed is known by that spelling too.
         """
         known = self.number(number)
         return check_number(number) if known is None else known.number
@@ -319,7 +319,7 @@ class Directory:
     def set_number_method(self, number: Number) -> None:
         """Change the delivery method of a number, as long as it is still this account's.
 
-        For those who may not take another account's number. Raises AccountError otherwise.
+        For callers who may not take another account's number. Raises AccountError otherwise.
         """
         query = {"_id": self.spelling(number.number), "account_id": number.account_id}
         change = {"$set": {"method": number.method.value}}
@@ -340,15 +340,15 @@ class Directory:
                 yield account_of(document)
 
     def _check_not_removed(self, account_id: str) -> None:
-        """Take a new account back where the former one of its id went at the same time."""
+        """Take a new account back if the former account of its id was removed at the same time."""
         if self._reserved.is_reserved(account_id):
             self._accounts.delete_one({"_id": account_id})
             self._reserved.check_free(account_id)
 
     def _check_moved(self, account: Account, parent: str | None) -> None:
-        """Take the move back where another one, at the same time, closed a circle with it.
+        """Take the move back if another move at the same time closed a circle with it.
 
-        Each of two such moves looks after it has written, so that the later one sees both.
+        Each move looks after it has written, so that the later of two sees both.
         """
         try:
             check_move(account, parent, self.find)

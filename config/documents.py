@@ -1,4 +1,4 @@
-"""MongoDB documents, as every module that keeps some sees them."""
+"""What all modules that store MongoDB documents share."""
 
 from collections.abc import Collection
 from typing import Any

@@ -48,7 +48,7 @@ class UserError(ConfigError):
 
 
 class LoginTaken(UserError):
-    """Somebody has this login: of which account, is for nobody to know.
+    """The login is taken. The account of its user is told to nobody.
 
     Logins are one for the whole platform, so that nobody has to name an account to sign in.
     """

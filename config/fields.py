@@ -1,4 +1,4 @@
-"""What forms and commands must know of the settings' fields, read from their declarations.
+"""Describes the settings' fields for forms and commands, from their declarations.
 
 `settings_fields` feeds the page and the commands, `read_form` takes what a browser sends, and
 `explain` is the one place that says in plain words what is wrong with a value.
@@ -35,9 +35,9 @@ class FieldSpec:
     kind: Input
     required: bool
     default: Any
-    """None where there is none; an enum's value."""
+    """The default; an enum's value; None where there is none."""
     default_by_protocol: Mapping[str, int]
-    """The default for each protocol, of a field whose default depends on it."""
+    """The default for each protocol, where it depends on the protocol."""
     options: tuple[Option, ...]
     shown_when: Mapping[str, str]
     """Field and value that make this field apply; empty: always."""
@@ -87,7 +87,7 @@ def read_form(form: Mapping[str, str]) -> dict[str, Any]:
 def explain(error: ValidationError) -> dict[str, str]:
     """For each field that is wrong one sentence, which never repeats the value.
 
-    An error of the whole has the key "".
+    An error that concerns no single field has the key "".
     """
     return explain_problems(error.errors(include_url=False, include_input=False))
 

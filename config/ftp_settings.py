@@ -1,7 +1,7 @@
-"""The FTP settings of an account: every field declared once, with all that is said of it.
+"""The FTP settings of an account: every field is declared once, with its title, help and rules.
 
 The model, the commands, the API and the page are fed by these declarations; `config.fields`
-reads them. Labels and choices are those of the product's settings text ("FTP Settings").
+reads them. Labels and choices are fixed: customers' instructions use these words.
 """
 
 import re
@@ -52,7 +52,7 @@ class ExistingFile(StrEnum):
 
 
 class AlertFrequency(StrEnum):
-    """How often an outage is told of."""
+    """How often people are told of an outage."""
 
     EVERY = "every"
     OUTAGE = "outage"
@@ -157,21 +157,21 @@ class _Server(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _empty_port(cls, data: Any) -> Any:
-        """A port that is given as empty is the protocol's."""
+        """An empty port becomes the protocol's default."""
         if isinstance(data, dict) and "port" in data and data["port"] is None:
             return {**data, "port": _default_port(data.get("protocol"))}
         return data
 
     @model_validator(mode="after")
     def _missing_port(self) -> Self:
-        """One that is not given is so too, and stays one that was not given."""
+        """A missing port becomes the protocol's default, and still counts as not set."""
         if "port" not in self.model_fields_set:
             self.__dict__["port"] = _default_port(self.protocol)
         return self
 
 
 def _default_port(protocol: Any) -> int:
-    """Of what is no protocol, any: that is told beside the protocol."""
+    """The protocol's default port; any for an unknown protocol, which has an error of its own."""
     known = [port for each, port in DEFAULT_PORTS.items() if each == protocol]
     return next(iter(known), DEFAULT_PORTS[Protocol.FTP])
 
@@ -184,7 +184,7 @@ class _Delivery(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_host_key(cls, data: Any) -> Any:
-        """`host_key`, of which there was one, is the first of `host_keys`."""
+        """`host_key`, from when there was only one, is the first of `host_keys`."""
         if not isinstance(data, dict) or "host_key" not in data:
             return data
         values = dict(data)
@@ -265,7 +265,7 @@ class _Delivery(BaseModel):
 
 
 class KnownHost(BaseModel):
-    """A server whose host keys were pinned, and that other settings have taken the place of."""
+    """A former server of the account, with its pinned host keys."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -275,14 +275,14 @@ class KnownHost(BaseModel):
 
 
 class FtpSettings(_Delivery, _Server):
-    """One account's way to its server ("FTP Settings" of the product's text).
+    """One account's way to its server.
 
     The password is not among them: it stays encrypted in the directory until a login needs it.
     """
 
     capabilities: Capabilities = Capabilities()
     known_hosts: tuple[KnownHost, ...] = ()
-    """Whoever comes back to one of them finds its keys pinned as before."""
+    """Former servers: settings that lead to one of them again find its keys pinned."""
 
     @property
     def host_key(self) -> str | None:
@@ -303,7 +303,7 @@ class _Password(BaseModel):
 class FtpSettingsInput(_Delivery, _Password, _Server):
     """What a person enters: the settings and the password, in the order of the screen.
 
-    A field that is not known is refused, so that a misspelt one is not lost silently.
+    An unknown field is refused: a misspelt one must not be lost silently.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,7 @@
-"""A server's address as people give it: a host name or an IP address, nothing around it.
+"""Checks a server's address: a host name or an IP address, with nothing around it.
 
-Names of other alphabets are kept in their ASCII form (`xn--...`, RFC 5890), so that a name that
-only looks like another one shows itself wherever it is displayed, and every library can use it.
+Names in other alphabets are stored in their ASCII form (`xn--...`, RFC 5890). So a name that only
+looks like another one is seen to differ, and every library can use it.
 """
 
 import re

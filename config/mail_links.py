@@ -1,7 +1,7 @@
-"""The links in e-mails: whoever has one acts for its address, without a login.
+"""The links in e-mails. The bearer of a link acts for its address, without a login.
 
-Sealed by a key derived from COURIER_SECRET_KEYS (HKDF, RFC 5869); all of them open, so that a
-change of keys leaves older e-mails' links working.
+They are sealed by a key derived from the first of COURIER_SECRET_KEYS (HKDF, RFC 5869). All keys
+open them, so that links in older e-mails work after a change of keys.
 """
 
 import base64
@@ -44,7 +44,7 @@ class MailLinks:
         return self._fernet is not None and self._console_url is not None
 
     def url(self, recipient: Recipient) -> str:
-        """Where the recipient stops, resumes and confirms its e-mails.
+        """The page where the recipient stops, resumes and confirms its e-mails.
 
         Raises ConfigError where there are no links.
         """
@@ -56,7 +56,7 @@ class MailLinks:
         return f"{self._console_url}{PATH}?{urlencode({'token': token})}"
 
     def read(self, token: str) -> Recipient | None:
-        """Whose link it is; None where it is none of ours."""
+        """The recipient of a link; None where the link is not ours."""
         if self._fernet is None:
             return None
         try:

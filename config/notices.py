@@ -1,7 +1,7 @@
-"""What an account's people are told of when its FTP settings change. Pure.
+"""Notices to an account's people about changed FTP settings. Pure.
 
-A change of the place that recordings go to is told to the addresses that were there before it:
-whoever diverts recordings cannot also see to it that nobody hears of it.
+When recordings go to another place, the Email Alerts addresses from before are told. So nobody can
+divert recordings and keep it from the account's people.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from config.fields import declared
 from config.ftp_settings import FtpSettings
 
 TOLD = ("protocol", "host", "port", "username", "path", "host_keys", "email_alerts")
-"""The fields whose change is told; of the addresses only that some are no longer among them."""
+"""The fields whose change is told. Of the addresses only removed ones are told."""
 
 
 @dataclass(frozen=True)
 class SettingsNotice:
-    """One change that is told; `key` is its own among all changes."""
+    """One change that is told; `key` is unique among all changes."""
 
     account_id: str
     key: str
@@ -34,7 +34,7 @@ class SettingsNotice:
 def notice_facts(
     account_id: str, actor: str, stored: FtpSettings | None, settings: FtpSettings | None
 ) -> dict[str, Any] | None:
-    """A notice as it is stored, still without key and time; None where nobody is to be told."""
+    """The notice to be stored, without key and time yet; None where nobody is to be told."""
     if stored is None or not stored.email_alerts:
         return None
     differing = [name for name in TOLD if settings is None or _differs(name, stored, settings)]

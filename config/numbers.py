@@ -1,4 +1,4 @@
-"""Telephone numbers: whose they are, and where their recordings go. Pure."""
+"""Telephone numbers: their accounts, and where their recordings go. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def check_number(number: str) -> str:
 def spellings(number: str) -> tuple[str, ...]:
     """How the number of an event may be stored, the likeliest first.
 
-    The event's own spelling comes first: numbers were stored as they were typed in earlier.
+    The event's own spelling comes first: earlier versions stored numbers as they were typed.
     """
     spelled = normalised(number)
     return (number,) if spelled in {None, number} else (number, spelled)

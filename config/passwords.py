@@ -14,7 +14,7 @@ from config.errors import UserError
 
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
-"""Nobody types more, and hashing must not be a way to keep the processor busy."""
+"""The longest password: hashing a longer text could keep the processor busy."""
 GENERATED_BYTES = 18
 
 _MEMORY_KIB = 19 * 1024
@@ -25,7 +25,7 @@ _NOBODYS = (
     f"$argon2id$v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_LANES}"
     "$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 )
-"""A hash that no password has, of the same cost: an unknown user takes as long as a known one."""
+"""A hash of no password, at the same cost: checking an unknown user takes as long."""
 
 
 def check_new_password(password: SecretStr, login: str) -> SecretStr:
@@ -53,7 +53,7 @@ def hash_password(password: SecretStr) -> str:
 
 
 def is_password(stored: str | None, password: SecretStr) -> bool:
-    """Whether it is the password that was stored; without one it takes as long, and is not."""
+    """Whether the password is the stored one. Without a stored one it takes as long: False."""
     text = password.get_secret_value()[: MAX_LENGTH + 1].encode(errors="replace")
     try:
         _HASHER.verify(stored or _NOBODYS, text)
@@ -63,5 +63,5 @@ def is_password(stored: str | None, password: SecretStr) -> bool:
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether it was hashed with other parameters than today's."""
+    """Whether the hash has other parameters than today's."""
     return _HASHER.check_needs_rehash(stored)

@@ -1,8 +1,8 @@
 """Who may do what with which account. Pure: no I/O, no clock.
 
-The rules of the FTP permission are those of the product's settings text ("FTP Settings"): the
-service provider grants it to an account; an account that has it may pass it on to the accounts
-beneath it. What follows from granting and revoking is `config.accounts.may_use_ftp`.
+The rules of the FTP permission: the service provider grants it to an account; an account that has
+it may pass it on to the accounts beneath it. `config.accounts.may_use_ftp`
+tells what follows from it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,14 +14,14 @@ from config.errors import AccountError
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: a user or a token, of an account or, without one, of the service provider."""
+    """A user or a token that asks: of an account or, without one, of the service provider."""
 
     login: str
     account_id: str | None
     read_only: bool = False
-    """It may look, and change nothing."""
+    """True where it may only look."""
     session_id: str | None = field(default=None, compare=False)
-    """Of the console, where it acts through one."""
+    """The id of the console session that it acts through, if any."""
 
     @property
     def is_provider(self) -> bool:
@@ -43,8 +43,7 @@ class Principal:
     def may_change(self, account_id: str, find: Find) -> bool:
         """Whether the account's FTP settings, numbers and deliveries may be changed.
 
-        A user may change what it sees, as long as the account has the FTP permission: "if your
-        Service Provider has enabled the FTP permission" (settings text).
+        A user may change what it sees, as long as the account has the FTP permission.
         """
         if self.account_id is None:
             return True

@@ -1,7 +1,7 @@
 """Account ids that were given out once, and are not given out again.
 
-What is left of a removed account names it by its id: recordings, audit, queues. A second account
-of that id would be shown them.
+Recordings, audit entries and queues of a removed account still name its id. A second account of
+that id would be shown them.
 """
 
 from pymongo.database import Database
@@ -10,7 +10,7 @@ from config.documents import Document
 from config.errors import AccountError
 
 _TRACES = ("deliveries", "audit", "numbers", "users", "tokens")
-"""Where an account stands by `account_id`: those removed by earlier versions left that alone."""
+"""Collections with an `account_id`: ids that earlier versions removed are found there."""
 
 
 class ReservedIds:

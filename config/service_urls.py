@@ -1,9 +1,9 @@
 """The URLs of the platform's services: they say where a service is and who we are, nothing more.
 
-How the services are spoken to is the program's own. One rule decides on an option in a URL: it may
-name the place or the login, or say what the program does anyway. What would weaken that is refused
-in a sentence, as is what nobody knows. Only time limits are taken without a word, and replaced by
-the program's own. No sentence repeats a value: it may be a secret.
+The program itself decides how the services are spoken to. An option in a URL may name the place or
+the login, or ask for what the program does anyway. An option that would weaken that, or that is not
+known, is refused in a sentence. Only time limits are accepted silently, and replaced by the
+program's own. No sentence repeats a value: it may be a secret.
 """
 
 import re
@@ -38,7 +38,7 @@ _ANYWAY = {
     "tlsallowinvalidcertificates": "false",
     "tlsallowinvalidhostnames": "false",
 }
-"""What the program does, whatever the URL says: options of other values would weaken it."""
+"""Options with the program's own values: other values would weaken the connection."""
 _TIME_LIMITS = {
     *("timeoutms", "sockettimeoutms", "connecttimeoutms", "serverselectiontimeoutms"),
     *("wtimeoutms", "waitqueuetimeoutms", "heartbeatfrequencyms"),
@@ -84,7 +84,7 @@ def _check_smtp(value: str) -> None:
 
 
 def is_url(value: str, *schemes: str) -> bool:
-    """Whether it is a URL of one of these schemes, with a host."""
+    """Whether the text is a URL of one of these schemes, with a host."""
     try:
         _split(value, schemes)
     except ValueError:
@@ -125,12 +125,12 @@ def _split(value: str, schemes: tuple[str, ...], more: str = "") -> SplitResult:
 
 
 def _hosts(parts: SplitResult) -> Iterator[str]:
-    """Of a replica set there can be several."""
+    """The hosts of a URL: a replica set has several."""
     yield from parts.netloc.rpartition("@")[2].split(",")
 
 
 def _port(host: str) -> int | None:
-    """Raises ValueError (UnicodeError among them) where no look-up could take the name."""
+    """The port. Raises ValueError (UnicodeError too) where the host cannot be looked up."""
     parts = urlsplit(f"//{host}")
     if re.search(r"\s", host):
         raise ValueError("a host has no spaces")

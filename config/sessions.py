@@ -7,9 +7,9 @@ from pymongo.database import Database
 from config.documents import Document
 
 SESSION_SECONDS = 12 * 3600
-"""A long working day; afterwards one signs in again."""
+"""Longest session: a long working day."""
 IDLE_SECONDS = 3600
-"""Without anything done for so long, a session is over (OWASP Session Management Cheat Sheet)."""
+"""A session without use ends after this time (OWASP Session Management Cheat Sheet)."""
 NOTED_EVERY_MS = 60_000
 """The last use is written at most this often: reading must not mean writing."""
 
@@ -33,11 +33,11 @@ class OpenSessions:
         return session_id
 
     def is_open(self, session_id: str) -> bool:
-        """Whether it has neither ended nor expired nor been left alone for too long."""
+        """Whether the session has not ended, expired, or been unused for too long."""
         return self._sessions.find_one(_open(session_id), {"_id": 1}) is not None
 
     def use(self, session_id: str) -> bool:
-        """The same for somebody who does something with it, which keeps it open."""
+        """The same, and note the use, which keeps the session open."""
         is_stale = {"$lte": ["$used", _ago(NOTED_EVERY_MS)]}
         found = self._sessions.find_one(_open(session_id), {"is_stale": is_stale})
         if found is not None and found["is_stale"]:
@@ -45,11 +45,11 @@ class OpenSessions:
         return found is not None
 
     def end(self, session_id: str) -> None:
-        """It opens nothing any more. Harmless where it is over."""
+        """End the session. Harmless where it is over."""
         self._sessions.delete_one({"_id": session_id})
 
     def end_all(self, login: str) -> None:
-        """No session of the user opens anything any more."""
+        """End all sessions of the user."""
         self._sessions.delete_many({"login": login})
 
 

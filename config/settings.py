@@ -36,7 +36,7 @@ CLOUD_METADATA = (
     "fd00:42::42/128,"  # Scaleway
     "fd00:a9fe:a9fe::1/128"  # Linode
 )
-"""Link-local addresses, and those at which clouds hand out credentials to whoever asks."""
+"""Link-local addresses, and those at which clouds give credentials to any caller."""
 
 
 def _split(value: object) -> object:
@@ -128,7 +128,7 @@ Delay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
-    """Everything an operator sets. See the README for what each is for."""
+    """All settings of an operator. The README says what each is for."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_file=None
@@ -177,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def trust(self) -> Trust:
-        """How far the services of the platform are trusted, all alike."""
+        """The TLS trust for all services of the platform."""
         return Trust(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
 
     @property
@@ -210,7 +210,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only what `load_settings` hands over: it has resolved the files already."""
+        """Take only the values of `load_settings`, which has read the files already."""
         return (init_settings,)
 
 

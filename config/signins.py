@@ -1,9 +1,9 @@
-"""Slows down whoever guesses passwords, in MongoDB (`signins`): across processes and restarts.
+"""Slows down guessing of passwords, in MongoDB (`signins`): across processes and restarts.
 
-Counted by address and by login, as the OWASP Authentication Cheat Sheet advises: the one stops
-who tries many logins, the other who tries one from many places. A few tries are free; each one
-after that doubles the wait. The wait for a login stays short, because it also keeps its owner
-out. Nothing is counted while a wait runs.
+Tries are counted by address and by login, as the OWASP Authentication Cheat Sheet advises. The
+count by address stops a guesser of many logins, the one by login a guesser from many places. A few
+tries are free; each one after that doubles the wait. The wait for a login stays short, because it
+keeps its owner out too. Nothing is counted while a wait runs.
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ FORGET_SECONDS = 3600
 """After this time without a try the count begins anew."""
 CLEAN_SECONDS = 24 * 3600
 _IPV6_NETWORK = 64
-"""One customer's line has that many addresses (RFC 6177): they count as one."""
+"""Addresses of this prefix belong to one customer's line (RFC 6177): they count as one."""
 _MAX_DOUBLINGS = 20
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So many tries at once; then waits of 1, 2, 4 ... seconds, none longer than `longest`."""
+    """A number of free tries; then waits of 1, 2, 4 ... seconds, `longest` at most."""
 
     free: int
     longest: int
@@ -49,10 +49,10 @@ class SignIns:
     def attempt(self, login: str, address: str, device: str | None = None) -> float:
         """Count a try before the password is looked at; the seconds to wait, 0 to go on.
 
-        Counted first and in one step, so that tries at the same moment are not all let through.
-        A login is not counted for an address that has to wait itself, which could otherwise
-        keep everybody out. A device from which its user has signed in before is counted alone:
-        whoever guesses from elsewhere does not keep the user out.
+        It counts first and in one step, so that simultaneous tries are not all let through. An
+        address that has to wait does not raise a login's count: it could keep everybody out
+        otherwise. A device from which its user has signed in before has a count of its own: guesses
+        from elsewhere do not keep the user out.
         """
         if device is not None:
             return self._count(_device_key(device), BY_LOGIN)
@@ -63,8 +63,8 @@ class SignIns:
     def succeeded(self, login: str, address: str, device: str | None = None) -> None:
         """The password was right: the login's count ends, and this try of the address.
 
-        The other tries of the address still count: who has one password may guess at others. A
-        known device ends its own count alone: elsewhere somebody may be guessing.
+        The address's other tries still count: the owner of one password may guess others. A known
+        device ends only its own count: somebody may be guessing elsewhere.
         """
         if device is not None:
             self._tries.delete_one({"_id": _device_key(device)})
@@ -118,7 +118,7 @@ def _counted(limit: Limit) -> list[Document]:
 
 
 def _login_key(login: str) -> str:
-    """Of bounded length whatever was typed, and no list of who has an account."""
+    """The key of a login: a hash, of bounded length, that tells nobody who has an account."""
     return f"login:{sha256(login.strip().lower().encode(errors='replace')).hexdigest()}"
 
 
@@ -131,7 +131,7 @@ def _address_key(address: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """The address as it is counted: one customer's line is one, whatever it is called."""
+    """The key of an address: all addresses of one customer's line have the same."""
     try:
         parsed: IPv4Address | IPv6Address = ip_address(address)
     except ValueError:

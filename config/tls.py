@@ -25,15 +25,15 @@ _ALERTS = {
         "(COURIER_TLS_CERT_FILE)"
     ),
 }
-"""What a server tells before it hangs up (RFC 8446, section 6.2), and what it means here."""
+"""TLS alerts that a server sends before it hangs up (RFC 8446, section 6.2), in words."""
 LOWEST_VERSION = ssl.TLSVersion.TLSv1_2
 _PARTICULARS = re.compile(r"\[[A-Z][A-Z0-9_ :]*\] | \(_ssl\.c:\d+\)")
-"""What OpenSSL's library and CPython put around the words: `[SSL: NAME] ... (_ssl.c:1006)`."""
+"""What OpenSSL and CPython put around the words: `[SSL: NAME] ... (_ssl.c:1006)`."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Whose certificates the services may show, and the certificate that they are shown.
+    """The authorities that services are checked by, and the certificate that they are shown.
 
     Files in PEM; without `ca_file` those authorities are trusted that the operating system trusts.
     `cert_file` may hold the key as well.
@@ -44,7 +44,7 @@ class Trust:
     key_file: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """What a connection is made with: chain and name of the server are checked.
+        """The SSL context of a connection: it checks the server's chain and name.
 
         The files are read anew, so that a renewed certificate is used by the next connection.
         Raises OSError (ssl.SSLError among them) where one of them cannot be used.
@@ -58,7 +58,7 @@ class Trust:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a service of the platform is, with its credentials, and how far it is trusted."""
+    """The URL of a platform's service, with its credentials, and the TLS trust."""
 
     url: SecretStr
     trust: Trust = Trust()
@@ -112,7 +112,7 @@ def _unusable(name: str, path: Path, wanted: str, kind: str) -> str | None:
 
 
 def _unfit(trust: Trust) -> list[str]:
-    """Whether OpenSSL takes the files, and the key is that of the certificate."""
+    """A sentence where OpenSSL does not take the files, or key and certificate do not match."""
     try:
         Trust(trust.ca_file).context()
     except OSError:
@@ -125,5 +125,5 @@ def _unfit(trust: Trust) -> list[str]:
 
 
 def _no_password() -> str:
-    """OpenSSL would ask for it at the terminal, for ever."""
+    """Raises instead of letting OpenSSL ask for a passphrase at the terminal, for ever."""
     raise ValueError("the key has a passphrase")

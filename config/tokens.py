@@ -1,7 +1,7 @@
 """The API's tokens in MongoDB (`tokens`): shown once, stored as a SHA-256 only.
 
-A secret of 256 random bits needs no slow hash. It carries its id, so that it is found without
-being searched for, and a beginning by which scanners for leaked secrets know it.
+A secret of 256 random bits needs no slow hash. It contains the token's id, by which it is found,
+and a prefix by which scanners recognise leaked secrets.
 """
 
 import re
@@ -44,11 +44,11 @@ class Token:
     read_only: bool = False
     expires_at: datetime | None = None
     created_by: str | None = None
-    """Who made it: a login, another token, or whoever gave a command."""
+    """The maker: a login, another token, or the user of a command."""
 
     @property
     def principal(self) -> Principal:
-        """In whose name the token acts; no login holds a colon."""
+        """The principal of the token. Its name holds a colon, which no login does."""
         return Principal(f"{TOKEN}{self.token_id}", self.account_id, self.read_only)
 
 
@@ -76,8 +76,8 @@ class Tokens:
     ) -> tuple[str, SecretStr]:
         """Add a token: its id, and the secret that is never shown again.
 
-        Without an account it is the service provider's. It ends after `days`, and with the user
-        who made it; one that a token has made ends with that one's user and time. Raises
+        Without an account it is the service provider's. It ends after `days`, and with the user who
+        made it. A token made by another token ends with that token's user and time. Raises
         TokenError, UnknownAccount.
         """
         if account_id is not None and self._find(account_id) is None:
@@ -120,7 +120,7 @@ class Tokens:
                 yield _token(document)
 
     def revoke(self, token_id: str) -> None:
-        """Forget the token: it opens nothing from now on. Raises TokenError where there is none."""
+        """Forget the token, which is refused from now on. Raises TokenError where there is none."""
         if not self._tokens.delete_one({"_id": token_id}).deleted_count:
             raise _unknown(token_id)
 
@@ -129,7 +129,7 @@ class Tokens:
         self._tokens.delete_many({"account_id": account_id})
 
     def verify(self, secret: SecretStr) -> Principal | None:
-        """In whose name the bearer of the secret acts, or None."""
+        """The principal of the secret's bearer, or None."""
         text = secret.get_secret_value()
         found = _SECRET.fullmatch(text)
         document = None if found is None else self._standing(found["id"])
@@ -140,11 +140,11 @@ class Tokens:
         return _token(document).principal
 
     def stands(self, principal: Principal) -> bool:
-        """Whether the token that acts has neither been revoked nor ended by itself."""
+        """Whether the token has been neither revoked nor ended by its time."""
         return self._standing(principal.login.removeprefix(TOKEN)) is not None
 
     def _standing(self, token_id: str) -> Document | None:
-        """The token, as long as its time is not over and the user who made it may sign in."""
+        """The token, if its time is not over and its maker may still sign in; else None."""
         in_time = {"$gt": [{"$ifNull": ["$expires_at", _NEVER]}, "$$NOW"]}
         document = self._tokens.find_one(
             {"_id": token_id, "$expr": in_time}, {"is_stale": _IS_STALE, **_ALL}
@@ -156,7 +156,7 @@ class Tokens:
         return document
 
     def _origin(self, creator: str | None) -> tuple[str | None, datetime | None]:
-        """The user with whom what the creator makes ends, and the latest time for it to end."""
+        """The user and the time with which tokens of this creator end at the latest."""
         if creator is None or not creator.startswith(TOKEN):
             is_user = creator is not None and ":" not in creator
             return (creator if is_user else None), None

@@ -1,7 +1,7 @@
 """The console's users in MongoDB (`users`).
 
 A user belongs to an account or, without one, to the service provider. `session_epoch` is part of
-every session: raised with the password and when the user is disabled, it ends those before.
+every session. A new password or disabling the user raises it, which ends earlier sessions.
 """
 
 import re
@@ -46,7 +46,7 @@ class User:
 
     @property
     def principal(self) -> Principal:
-        """In whose name the user acts."""
+        """The principal of the user."""
         return Principal(self.login, self.account_id)
 
 
@@ -109,8 +109,8 @@ class Users:
     def remove(self, login: str) -> None:
         """Forget the user, its sessions and the tokens it has made. Raises UserError.
 
-        The tokens go first: those of a removal that was cut short must not come back with a
-        later user of the same login.
+        The tokens go first: if the removal is cut short, they must not work again for a later user
+        of the same login.
         """
         self._tokens.delete_many({"owner": _known_as(login)})
         if not self._users.delete_one({"_id": _known_as(login)}).deleted_count:
@@ -124,10 +124,10 @@ class Users:
         self._users.delete_many({"account_id": account_id})
 
     def verify(self, login: str, password: SecretStr) -> User | None:
-        """The user whose password it is, or None.
+        """The user, if the password is right; else None.
 
-        Takes as long for a user that is unknown or disabled, so that the time tells nobody who
-        there is (OWASP Authentication Cheat Sheet). A hash of older parameters is made anew.
+        It takes as long for an unknown or disabled user, so that the time does not tell who exists
+        (OWASP Authentication Cheat Sheet). A hash of older parameters is made anew.
         """
         document = self._users.find_one({"_id": _known_as(login)})
         stored = None if document is None or document["disabled"] else str(document["hash"])
@@ -139,13 +139,13 @@ class Users:
         return _user(document)
 
     def session(self, login: str, session_epoch: int) -> Principal | None:
-        """In whose name a session acts; None where it is over."""
+        """The principal of a session; None where it is over."""
         query = {"_id": login, "session_epoch": session_epoch, "disabled": False}
         document = self._users.find_one(query, _WITHOUT_HASH)
         return None if document is None else _user(document).principal
 
     def stands(self, principal: Principal) -> bool:
-        """Whether the user is still there, of the same account, and not locked out."""
+        """Whether the user still exists, in the same account, and is not locked out."""
         query = {"_id": principal.login, "account_id": principal.account_id, "disabled": False}
         return self._users.find_one(query, {"_id": 1}) is not None
 
@@ -165,8 +165,8 @@ _NEXT_EPOCH = {"session_epoch": 1}
 def check_login(login: str) -> str:
     """The login as it is stored: lower case. Raises UserError where it is none.
 
-    ASCII only, looked at before it is lowered: some letters of others (the Kelvin sign) become
-    ASCII by that.
+    ASCII only. It is checked before lowering, because lowering turns some other letters (the Kelvin
+    sign) into ASCII.
     """
     if not _is_login(login):
         raise UserError(
