@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults alerts servers soak upgrade bench lint lock sbom images
+.PHONY: help setup setup-tests run test faults alerts servers soak upgrade bench scaling lint lock sbom images
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -43,6 +43,10 @@ upgrade: setup-tests ## old and new workers beside each other (FROM=COMMIT), and
 
 bench: setup-tests $(BENCH)/installed ## compare with sftp, lftp, rclone, sr3 and Celery (ONLY=a,c ROUNDS=3 QUICK=1: a part)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(QUICK),--quick)
+
+scaling: setup-tests $(BENCH)/installed ## workers, accounts, queues, services alone (ONLY, ROUNDS, QUICK)
+	@$(BIN)/python -m tests.bench.scaling $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(QUICK),--quick)
 
 images: setup-tests ## build and try the image and the compose file (root), and write docs/images.md

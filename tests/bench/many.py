@@ -44,7 +44,7 @@ from tests.servers import Sshd
 from tests.servers.namespace import LOOPBACK
 
 CORES = os.cpu_count() or 1
-LIMIT, ALONE = "the server's limit", "90 alone"
+LIMIT, ALONE = "the server's limit", f"{OURS}, 90 alone"
 LOGINS = "logins an account"
 _SMALL = 20 * 1000
 _RAW_LOGINS = 16
@@ -156,7 +156,7 @@ class Crowd:
 
 
 @contextmanager
-def _crowd(stage: Stage, accounts: int, files: int, size: int) -> Iterator[Crowd]:
+def crowd_of(stage: Stage, accounts: int, files: int, size: int) -> Iterator[Crowd]:
     recordings = make_recordings(stage.new_folder("crowd") / "local", files, size)
     names = [f"customer-{number:04}" for number in range(accounts)]
     with Sshd(stage.new_folder("sshd"), extra=[LOGINS_AT_ONCE]) as server:
@@ -173,7 +173,7 @@ def _black_hole() -> Iterator[int]:
 @contextmanager
 def all_cores(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT001 - Workload
     """f: eight accounts, one process a core, beside eight processes of a peer."""
-    with _crowd(stage, 8, 10 if quick else 100, RECORDING) as crowd:
+    with crowd_of(stage, 8, 10 if quick else 100, RECORDING) as crowd:
         yield {
             OURS: Contender(partial(crowd.deliver, CORES), EVERYTHING),
             **{
@@ -189,7 +189,7 @@ def all_cores(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT00
 def own_logins(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT001 - Workload
     """g: the rates are accounts a second, which is logins a second."""
     files = 3
-    with _crowd(stage, 50 if quick else 1000, files, _SMALL) as crowd:
+    with crowd_of(stage, 50 if quick else 1000, files, _SMALL) as crowd:
         few = Crowd(stage, crowd.server, crowd.recordings, crowd.accounts[: 20 if quick else 200])
 
         def by_accounts(figures: Figures) -> Figures:
@@ -216,7 +216,7 @@ def own_logins(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT0
 @contextmanager
 def black_holed(stage: Stage, quick: bool) -> Iterator[Contenders]:  # noqa: FBT001 - Workload
     """h: what ten accounts whose server never answers cost the ninety others."""
-    with _crowd(stage, 90, 2 if quick else 6, _SMALL * 5) as crowd:
+    with crowd_of(stage, 90, 2 if quick else 6, _SMALL * 5) as crowd:
         dead = [f"unreachable-{number}" for number in range(10)]
         yield {
             OURS: Contender(partial(crowd.deliver, black_holed=dead), EVERYTHING),

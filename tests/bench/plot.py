@@ -4,6 +4,7 @@ A panel for each workload that has somebody to compare with. The colours are tho
 is fed by RabbitMQ, what only renames, what writes to the final name.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,8 @@ from matplotlib.patches import Patch, Rectangle
 from tests.bench.figures import BYTES, OURS, RATE, Runs, Work, Workload, middle, total
 
 _COLUMNS = 3
+_TITLE = 46
+"""Characters of a line above a panel."""
 _OURS, _FED, _RENAMED, _BYTES, _INK = "#0f766e", "#c2873b", "#7b93a8", "#cfd6dc", "#1f2933"
 _GROUPS = {
     OURS: _OURS,
@@ -67,7 +70,7 @@ def draw(results: Sequence[Measured], file: Path) -> None:
 def _figure(counted: Sequence[Measured], compared: Sequence[Measured]) -> Figure:
     lines = [compared[start : start + _COLUMNS] for start in range(0, len(compared), _COLUMNS)]
     heights = [0.6 + 0.27 * (len(each.runs) + 1) for each in counted]
-    heights += [0.75 + 0.2 * max(len(each.runs) for each in line) for line in lines]
+    heights += [0.85 + 0.2 * max(len(each.runs) for each in line) for line in lines]
     size = (4.9 * _COLUMNS, sum(heights) + 0.3)
     figure = Figure(size, layout="constrained", facecolor="white")
     grid = figure.add_gridspec(len(heights), _COLUMNS, height_ratios=heights)
@@ -88,7 +91,9 @@ def _grid(axes: Axes, measured: Measured) -> None:
     axes.set_axis_off()
     axes.set_xlim(-2.6, len(heads) + 0.3)
     axes.set_ylim(len(measured.runs), -1)
-    axes.set_title(f"{measured.workload.key}. {measured.workload.title}", loc="left", fontsize=8.5)
+    workload = measured.workload
+    told = "what each does, and what the customer then had, in files"
+    axes.set_title(f"{workload.key}. {workload.title}: {told}", loc="left", fontsize=8.5)
     for column, head in enumerate(heads):
         _write(axes, column + _gap(column), -0.45, head, weight="bold")
     for line, who in enumerate(measured.runs):
@@ -119,7 +124,7 @@ def _write(axes: Axes, left: float, top: float, words: str, weight: str = "norma
 
 
 def _colour(who: str, does: Work) -> str:
-    if who == OURS:
+    if who.startswith(OURS):
         return _OURS
     if does.fed:
         return _FED
@@ -145,7 +150,8 @@ def _bars(axes: Axes, measured: Measured) -> None:
             va="center",
         )
     axes.set_xlim(0, max(highs) * 1.18)
-    axes.set_title(f"{workload.key}. {workload.title}", loc="left", fontsize=8.5)
+    title = textwrap.fill(f"{workload.key}. {workload.title}", _TITLE)
+    axes.set_title(title, loc="left", fontsize=8.5)
     axes.set_xlabel(workload.unit, fontsize=8)
     axes.tick_params(length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)

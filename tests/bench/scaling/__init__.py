@@ -1,0 +1,1 @@
+"""`make scaling`: what grows with workers, accounts and queues, and what services allow alone."""
