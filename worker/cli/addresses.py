@@ -1,4 +1,4 @@
-"""Which address cannot be had, in words."""
+"""Names the address that cannot be listened on, in a sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

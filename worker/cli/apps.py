@@ -1,4 +1,4 @@
-"""How every command looks in the help."""
+"""Makes the typer apps, so that all commands look the same in the help."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What a command works with, opened for as long as it runs."""
+"""The database and the broker of a command, open while the command runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,4 +34,4 @@ def messaging() -> Iterator[tuple[Core, Messaging]]:
 
 
 def _unheard(_observation: Observation) -> None:
-    """A command tells its own story."""
+    """A command prints its own outcome: observations are not logged."""

@@ -108,7 +108,7 @@ def _is_everything(chosen: Selection) -> bool:
 
 
 def _found(core: Core, chosen: Selection) -> list[Document]:
-    """Those asked for as they are now, oldest first; a named one that is not there is refused."""
+    """The dead letters asked for, oldest first. Raises Refused where a named one is missing."""
     rows = list(core.ledger.files.select(chosen))
     if not rows:
         require_account(core, chosen.account_id)
@@ -140,9 +140,8 @@ def _each(
 def _noting(
     core: Core, action: Action, rows: list[Document], dead_letters: DeadLetters
 ) -> Iterator[list[Document]]:
-    """Takes what was done; it is in the audit, and not in the queues, also where it was cut short.
-
-    An entry for each account.
+    """Collect what is done. At the end, also of a run that was cut short, write an audit entry for
+    each account and remove the messages from the queues.
     """
     done: list[Document] = []
     try:

@@ -19,7 +19,7 @@ from worker.cli.refusal import Refused
 
 DEFAULT_LIMIT = 50
 _FORMULA = re.compile("[=+@\uff1d\uff0b\uff20\uff0d-]")
-"""How a cell begins that a spreadsheet would calculate (OWASP, "CSV Injection")."""
+"""First characters of cells that a spreadsheet would calculate (OWASP, "CSV Injection")."""
 
 app = command_group()
 

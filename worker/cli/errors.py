@@ -28,7 +28,7 @@ _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
 def explain(error: Exception) -> int:
-    """Tell the error in one sentence on stderr, or one for each unusable setting; the exit code.
+    """Print the error in a sentence, or one for each unusable setting. Returns the exit code.
 
     Raises it again where it is typer's own: a usage error, or an exit.
     """

@@ -80,9 +80,9 @@ def discard(*, reason: OfReason = "", yes: Yes = False) -> None:
 
 @contextmanager
 def _noting(core: Core, action: Action, what: str) -> Iterator[Callable[[InvalidMessage], None]]:
-    """Takes each that was dealt with; they are in the audit also where it was cut short.
+    """Collect the messages that are done, for the audit, also where the run is cut short.
 
-    An entry of the platform's: what cannot be read has no account.
+    The entry is the platform's: an unreadable event has no account.
     """
     dealt_with: list[InvalidMessage] = []
     try:

@@ -54,6 +54,6 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def require_account(core: Core, account_id: str | None) -> None:
-    """Raises UnknownAccount where a filter names an account that there is not."""
+    """Raises UnknownAccount where a filter names an account that does not exist."""
     if account_id is not None:
         core.directory.get(account_id)

@@ -160,7 +160,7 @@ def counting(what: str, total: int | None = None) -> Iterator[Any]:
 
 
 def stop_printing() -> None:
-    """Nobody reads any more: what is still buffered must not raise at the end."""
+    """Drop the buffered output: nobody reads it, and it must not raise at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

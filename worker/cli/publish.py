@@ -43,7 +43,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an event: a final status of its row, or `invalid`."""
+    """The end of an event: a final status of its row, or `invalid`."""
 
     recording_id: str
     status: str
@@ -182,7 +182,7 @@ def _outcome(core: Core, event: Event) -> Outcome | None:
 
 
 def _is_of(event: Event, row: Document) -> bool:
-    """An earlier recording of this id does not tell what becomes of this event."""
+    """Whether the row is this event's: an earlier recording of the same id does not count."""
     return (row["account_id"], row["file_url"]) == (event.account_id, event.file_url)
 
 

@@ -1,4 +1,4 @@
-"""The audit of what commands change: by whoever is logged in to the machine."""
+"""Notes the changes of commands in the audit, in the name of the machine's user."""
 
 import getpass
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def record(
 
 
 def actor() -> str:
-    """Who runs the command: `cli:<user>`."""
+    """The user who runs the command: `cli:<user>`."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name

@@ -109,7 +109,7 @@ def _work(core: Core, asked: StopSignals, *, console: bool, supervised: bool) ->
 
 
 def _wait(stop: threading.Event, *, supervised: bool) -> None:
-    """Until the program is asked to stop; a supervised one also ends with its supervisor."""
+    """Wait until the program is asked to stop, or its supervisor is gone."""
     supervisor = os.getppid()
     while not stop.wait(ORPHAN_SECONDS):
         if supervised and os.getppid() != supervisor:

@@ -48,7 +48,7 @@ def _watch(core: Core, *, as_json: bool) -> None:
 
 
 def _print_again(core: Core, *, as_json: bool) -> None:
-    """What nobody looks at cannot be refreshed in its place."""
+    """Off a terminal the status cannot be refreshed in place: print it again."""
     while True:
         _print(core, as_json=as_json)
         time.sleep(SECONDS)

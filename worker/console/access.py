@@ -1,4 +1,4 @@
-"""Who may do what: the one place where a request's principal and account are checked.
+"""Access control: the one place where a request's principal and account are checked.
 
 Every route declares an `Access`: which right, and of which account. A test walks the route table
 and fails for a route without one.
@@ -28,13 +28,13 @@ CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
 MAX_FIELDS = 60
 _HOST_PREFIX = "__Host-"
-"""Browsers take a cookie of such a name from https alone, for one host and all its paths."""
+"""Browsers accept a cookie of this name only over https, for one host and all its paths."""
 
 Form = Mapping[str, str]
 
 
 class Right(StrEnum):
-    """What a route asks of whoever calls it."""
+    """What a route requires of its caller."""
 
     PUBLIC = "public"
     """Nothing: signing in."""
@@ -42,11 +42,11 @@ class Right(StrEnum):
     """To be somebody; the route itself shows no more than the principal may see."""
     SEE = "see"
     CHANGE = "change"
-    """Its FTP settings, numbers and deliveries: `Principal.may_change`."""
+    """The account's FTP settings, numbers and deliveries: `Principal.may_change`."""
     GRANT = "grant"
-    """Its "FTP Access": `Principal.may_grant`."""
+    """The account's "FTP Access": `Principal.may_grant`."""
     ADMINISTER = "administer"
-    """Its users and tokens: whoever may see the account."""
+    """The account's users and tokens: for a principal that may see the account."""
     PROVIDER = "provider"
     """To be the service provider."""
 
@@ -56,7 +56,7 @@ class NotSignedIn(Exception):
 
 
 class NotFound(Exception):
-    """There is no such thing, or it is not for this principal to know."""
+    """The thing does not exist, or the principal may not see it."""
 
 
 class Forbidden(Exception):
@@ -119,7 +119,7 @@ async def form_of(request: Request) -> Form:
 
 
 def cookie_name(request: Request, name: str) -> str:
-    """What a cookie is called: over https nothing that came over http passes for it."""
+    """A cookie's name. Over https a prefix keeps cookies out that were set over http."""
     return f"{_HOST_PREFIX}{name}" if request.url.scheme == "https" else name
 
 
@@ -144,7 +144,7 @@ class Access:
         self.of = of
 
     def check(self, services: Services, request: Request, principal: Principal) -> None:
-        """Raises NotFound for what it may not see, Forbidden for what it may not do."""
+        """Raises NotFound where the account may not be seen, Forbidden where the right lacks."""
         if self.right is Right.SIGNED_IN:
             return
         account_id = self.of(request, principal)
@@ -191,9 +191,9 @@ class ApiAccess(Access):
 
 
 def signed_in(services: Services, request: Request) -> Principal | None:
-    """In whose name the request's session acts; None where there is none.
+    """The principal of the request's session; None where there is none.
 
-    A page that refreshes itself does not keep a session from being left alone.
+    A page that refreshes itself does not count as a use of the session.
     """
     is_use = request.method not in SAFE or HX_REQUEST not in request.headers
     session = services.sessions.read(cookie_of(request, SESSION_COOKIE), is_use=is_use)
@@ -211,7 +211,7 @@ def _check_csrf(request: Request, form: Form) -> None:
 
 
 def check(services: Services, right: Right, principal: Principal, account_id: str | None) -> None:
-    """The rule itself: raises NotFound for what it may not see, Forbidden for what not do."""
+    """The rule. Raises NotFound where it may not be seen, Forbidden where the right lacks."""
     find = services.directory.find
     if principal.is_provider:
         if account_id is not None and find(account_id) is None:

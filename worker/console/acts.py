@@ -1,4 +1,4 @@
-"""What people and programs may do, each with its entry in the audit: shared by pages and API."""
+"""The changes that pages and API offer, each with its entry in the audit."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from worker.permission import set_ftp_access, wake_beneath
 from worker.show import read_account
 
 MAX_DEAD_LETTERS = 1000
-"""At most so many are replayed or discarded by one request."""
+"""Most dead letters that one request replays or discards."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Acts:
         self._note(Action.ACCOUNT_RENAMED, account_id, {"name": before}, {"name": name})
 
     def move(self, account_id: str, parent: str | None) -> None:
-        """Hang it on another parent. Raises AccountError."""
+        """Move it to another parent. Raises AccountError."""
         before = self.services.directory.get(account_id).parent
         self.services.directory.move(account_id, parent)
         self._note(Action.ACCOUNT_MOVED, account_id, {"parent": before}, {"parent": parent})
         wake_beneath(self.services.core, account_id)
 
     def set_default_method(self, account_id: str, method: DeliveryMethod) -> None:
-        """Where recordings without a known number go."""
+        """Set where recordings without a known number go."""
         before = self.services.directory.get(account_id).default_method
         self.services.directory.set_default_method(account_id, method)
         self._note(
@@ -74,7 +74,7 @@ class Acts:
         self._note(action, account_id, {"ftp_access": before}, {"ftp_access": granted})
 
     def remove_account(self, account_id: str, *, discard_files: bool) -> GivenUp:
-        """Remove it with its numbers, users, tokens and queues; the files that were given up."""
+        """Remove it with its numbers, users, tokens and queues. Returns the files given up."""
         services = self.services
         check_removable(services.directory, account_id)
         facts = read_account(services.core, account_id)
@@ -138,8 +138,9 @@ class Acts:
     # --- numbers ------------------------------------------------------------------------------
 
     def set_number(self, given: Number) -> Number:
-        """Store a number's method, and tell how it is stored; only the provider may give an
-        account another number."""
+        """Store a number's method. Returns the number as stored.
+
+        Only the provider may give an account another number."""
         directory = self.services.directory
         number = replace(given, number=directory.spelling(given.number))
         before = directory.number(number.number)
@@ -152,7 +153,7 @@ class Acts:
         return number
 
     def remove_number(self, account_id: str, given: str) -> None:
-        """Forget a number of the account. Raises Conflict where it is not one of it."""
+        """Forget a number of the account. Raises Conflict where it is another's, or unknown."""
         known = self.services.directory.number(given)
         if known is None or known.account_id != account_id:
             raise Conflict("That is not a number of this account.")
@@ -177,9 +178,9 @@ class Acts:
     def create_user(
         self, login: str, account_id: str | None, password: SecretStr | None
     ) -> tuple[User, SecretStr | None]:
-        """Add a user; the password that was made for it, where none was given.
+        """Add a user. Returns the user, and the generated password where none was given.
 
-        Raises LoginTaken, and TooManyRequests for who asks again and again which logins are.
+        Raises LoginTaken, and TooManyRequests where the account has found many logins taken.
         """
         self.services.limits.may_create_user(self.principal)
         made = generate_password() if password is None else None
@@ -194,7 +195,7 @@ class Acts:
         return user, made
 
     def reset_password(self, login: str, password: SecretStr | None) -> SecretStr | None:
-        """Store another password, which ends the sessions; the one that was made, if none given."""
+        """Store another password, which ends the sessions. Returns it where it was generated."""
         user = self.services.users.get(login)
         made = generate_password() if password is None else None
         secret = made or password

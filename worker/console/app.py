@@ -1,4 +1,4 @@
-"""The application: routes of the pages and of the API, and how each error is answered."""
+"""The application: the routes of the pages and of the API, and the handlers of errors."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ FOLDERS = {"/static/console": _OWN, "/static/htmx": _HTMX}
 
 
 def _version() -> str:
-    """Changes with any of the files, so that browsers may keep them for as long as it stays."""
+    """A version that changes with any file, so that browsers may keep the files until then."""
     digest = sha256()
     for path in sorted([*_OWN.iterdir(), _HTMX / "htmx.min.js"]):
         digest.update(path.read_bytes())

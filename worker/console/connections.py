@@ -1,7 +1,7 @@
-"""The console's connections: how long a request may take to arrive, and how many there may be.
+"""Limits the console's connections: their number, and the time of a request's arrival.
 
-uvicorn has no deadline for a request's head, none for a reader of answers, and counts only what
-all hold together: a few hundred silent connections would keep everybody out.
+uvicorn has no deadline for a request's head and none for a slow reader, and limits only the number
+of all connections: a few hundred silent ones would keep everybody out.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from worker.console.proxies import is_trusted
 MAX_CONNECTIONS = 512
 MAX_PER_ADDRESS = 64
 HEAD_SECONDS = 10.0
-"""Longest time from a request's first byte, or from the connection's begin, to its head's end."""
+"""Longest time from a request's first byte, or the connection's start, to its head's end."""
 CHECK_SECONDS = 10.0
 MIN_READ = 8 * 1024
-"""Bytes of an answer that a client takes in `CHECK_SECONDS`, or it is cut off."""
+"""A client that reads fewer bytes of an answer in `CHECK_SECONDS` is cut off."""
 
 _SENTENCE = "The request did not arrive in time."
 
@@ -32,9 +32,9 @@ _SENTENCE = "The request did not arrive in time."
 class Connections:
     """All open connections of one console, the oldest first. Used by its loop's thread alone.
 
-    Where there is no room for another one, that one goes which has waited longest for a request:
-    silent connections cannot keep others out, however many they are. Of two addresses the one
-    that holds more gives way.
+    Where there is no room for another one, the connection that has waited longest for a request is
+    cut: silent connections cannot keep others out. Of two addresses the one that holds more
+    connections gives way.
     """
 
     def __init__(self, trusted: Collection[IPv4Network | IPv6Network] = ()) -> None:
@@ -42,7 +42,7 @@ class Connections:
         self._trusted = trusted
 
     def add(self, connection: "LimitedProtocol", address: str) -> bool:
-        """Take it in, at another one's cost if need be. False where there is no room."""
+        """Take the connection in, and cut another one if needed. False where there is no room."""
         key = address_key(address)
         has_room = self._make_room(key) if not self._is_proxy(address) else self._make_room()
         if has_room:
@@ -50,11 +50,11 @@ class Connections:
         return has_room
 
     def remove(self, connection: "LimitedProtocol") -> None:
-        """It is closed."""
+        """Note that the connection is closed."""
         self._open.pop(connection, None)
 
     def _is_proxy(self, address: str) -> bool:
-        """Whether it stands for many clients: the limit of an address is the proxy's business."""
+        """Whether the client is a trusted proxy: no limit of a single address applies to it."""
         return is_trusted(address, self._trusted)
 
     def _make_room(self, key: str | None = None) -> bool:
@@ -67,7 +67,7 @@ class Connections:
         return self._cut_first(sorted(self._open, key=lambda each: -held[self._open[each]]))
 
     def _cut_first(self, candidates: Collection["LimitedProtocol"]) -> bool:
-        """End the first that waits for a request; False where all of them are being answered."""
+        """Cut the first connection that waits for a request. False where none waits."""
         waiting = next((each for each in candidates if each.is_waiting), None)
         if waiting is None:
             return False
@@ -88,7 +88,7 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a request has yet to arrive, its head or the rest of its body."""
+        """Whether a request's head, or the rest of its body, has yet to arrive."""
         return self.conn.their_state in {h11.IDLE, h11.SEND_BODY}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -108,7 +108,7 @@ class LimitedProtocol(H11Protocol):
             self._reading_timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived; the deadline of a head is not moved by its single bytes."""
+        """Take the data. Single bytes of a head do not move its deadline."""
         if self.transport.is_closing():
             return
         super().data_received(data)
@@ -123,16 +123,16 @@ class LimitedProtocol(H11Protocol):
         self._watch_reading()
 
     def pause_writing(self) -> None:
-        """More of the answer waits than the system takes: watch that it is read."""
+        """The system's buffer is full: watch that the client reads the answer."""
         super().pause_writing()
         self._watch_reading()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, in the one shape of errors."""
+        """Refuse data that is no HTTP, in the usual shape of errors."""
         self._say(HTTPStatus.BAD_REQUEST, msg)
 
     def cut(self) -> None:
-        """End it at once."""
+        """Cut the connection at once."""
         self._forget_head()
         self.transport.abort()
 
@@ -152,7 +152,7 @@ class LimitedProtocol(H11Protocol):
             self.transport.close()
 
     def _say(self, status: HTTPStatus, sentence: str) -> None:
-        """Answer without a request that could be answered, and close."""
+        """Send an answer although no request is there, and close."""
         body = json.dumps({"error": {"message": sentence}}).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"

@@ -31,7 +31,7 @@ AWAY = "is away: nothing was changed that is not shown as changed. Try again in 
 
 
 class Conflict(Exception):
-    """The thing is in another state than the request takes for granted. Its text says which."""
+    """The thing's state does not allow the request. The text names the state."""
 
 
 KINDS: dict[type[Exception], HTTPStatus] = {
@@ -53,7 +53,7 @@ KINDS: dict[type[Exception], HTTPStatus] = {
     PyMongoError: HTTPStatus.SERVICE_UNAVAILABLE,
     ValidationError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-"""Our own errors; the first that fits counts."""
+"""Our own errors and their statuses; the first match counts."""
 
 
 def _http_words(error: HTTPException) -> str:
@@ -76,7 +76,7 @@ _WORDS: dict[type[Exception], Callable[[Any], str]] = {
 
 
 def told(error: Exception) -> tuple[HTTPStatus, str, dict[str, str]]:
-    """Status, sentence, and for each field that is wrong a sentence of its own."""
+    """The status, the sentence, and a sentence for each wrong field."""
     if isinstance(error, ValidationError | RequestValidationError):
         fields = fields_of(error)
         return HTTPStatus.UNPROCESSABLE_ENTITY, next(iter(fields.values())), fields
@@ -95,7 +95,7 @@ def told(error: Exception) -> tuple[HTTPStatus, str, dict[str, str]]:
 
 
 def headers_of(error: Exception) -> dict[str, str]:
-    """What the answer says of the error beside its sentence."""
+    """The headers of the error's answer."""
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.seconds)}
     return {}

@@ -1,4 +1,4 @@
-"""What every request meets before any route: limits on its body, its origin, headers on the answer.
+"""Middleware before all routes: limits on the body, a check of the origin, security headers.
 
 Plain ASGI, so that a request that is refused here costs nothing more.
 """
@@ -75,9 +75,10 @@ class SecurityHeaders:
 class SameOrigin:
     """Refuses a change that another site's page asked the browser for.
 
-    The API is left out: it takes no cookie; and the page of a mail's link, whose signature is all
-    that it goes by: mail programs send its form by themselves (RFC 8058). A browser names the
-    origin of every unsafe request (Fetch standard, "append a request Origin header").
+    Two are left out: the API, which takes no cookie, and the page of an e-mail's link, which goes
+    by the link's signature alone, because mail programs send its form themselves (RFC 8058). A
+    browser names the origin of every unsafe request (Fetch standard, "append a request Origin
+    header").
     """
 
     def __init__(self, app: ASGIApp, console_url: str | None = None) -> None:

@@ -1,7 +1,7 @@
-"""How often who may do what: in memory, for the one process that serves the console.
+"""Rate limits of the console, in the memory of the one process that serves it.
 
-Token buckets: so much at once, then one more each so many seconds. The service provider is not
-limited where the limit guards tenants against each other.
+They are token buckets: a burst at once, then one more in a fixed time. Limits that guard tenants
+against each other do not apply to the service provider.
 """
 
 import math
@@ -15,11 +15,11 @@ from config.errors import AccountError
 from config.permissions import Principal
 
 MAX_KEYS = 20_000
-"""So many are counted at once; the one that was seen longest ago is forgotten first."""
+"""Most keys that are counted at once; the one that was seen longest ago is forgotten first."""
 
 
 class TooManyRequests(Exception):
-    """It may be done later. Its text says so; `seconds` until then."""
+    """The request may be repeated after `seconds`. The text says so."""
 
     def __init__(self, sentence: str, seconds: float) -> None:
         super().__init__(sentence)
@@ -39,23 +39,23 @@ OF_TOKEN = Rate(burst=200, seconds=1 / 20)
 OF_ACCOUNT = Rate(burst=600, seconds=1 / 60)
 """Requests of all tokens of one account together."""
 TRY_NOW = Rate(burst=5, seconds=12)
-"""Of one account: its server is not to be hammered."""
+"""Uses of "try now" for one account: it protects the account's server."""
 TRY_NOW_TREE = Rate(burst=20, seconds=3)
-"""Of a top account with everything beneath it."""
+"""Uses of "try now" for a top account with everything beneath it."""
 SETTINGS_TESTS = Rate(burst=20, seconds=6)
-"""Of a top account with everything beneath it: a test goes to any host that is named."""
+"""Tests of settings beneath one top account: a test connects to any host that is named."""
 TAKEN_LOGINS = Rate(burst=10, seconds=360)
-"""Logins an account may find taken: it is not to learn who else is here."""
+"""Logins that an account may find taken: it must not learn who else is here."""
 
 
 class Buckets:
-    """One kind of thing that is limited, by whatever key. Usable from any thread."""
+    """The buckets of one limit, by key. Callable from any thread."""
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._lock = threading.Lock()
         self._free_at: OrderedDict[str, float] = OrderedDict()
-        """When the key's bucket is full again."""
+        """The time at which each key's bucket is full again."""
 
     def wait(self, key: str, now: float | None = None) -> float:
         """Seconds until one more fits; 0 where it does. Takes nothing."""
@@ -116,7 +116,7 @@ class Limits:
             _enforce(self._tests.take(top), sentence)
 
     def may_create_user(self, principal: Principal) -> None:
-        """Raises TooManyRequests for who has found many logins taken."""
+        """Raises TooManyRequests where the account has found many logins taken."""
         if principal.account_id is not None:
             sentence = "Too many logins that are taken were tried: wait, then choose another one."
             _enforce(self._taken.wait(principal.account_id), sentence)
@@ -128,7 +128,7 @@ class Limits:
 
 
 def top_of(account_id: str, find: Find) -> str:
-    """The account at the top of the tree in which the account hangs, itself where it is one."""
+    """The top account of the account's tree; the account itself where nothing is above it."""
     account = find(account_id)
     if account is None:
         return account_id

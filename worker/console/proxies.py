@@ -1,4 +1,4 @@
-"""Who really asks, where a proxy stands before the console: told by its headers, if it is trusted.
+"""Finds the real client behind a trusted proxy, from the proxy's headers.
 
 Nobody is trusted by default: any client can send these headers (RFC 7239 section 8.1).
 """
@@ -11,15 +11,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 Networks = Collection[IPv4Network | IPv6Network]
 MAX_HOPS = 20
-"""Nobody stands behind more proxies; what is further left is not looked at."""
+"""Most proxies in a row; hops further to the left are not looked at."""
 _SCHEMES = {"http", "https"}
 
 
 class TrustedProxies:
     """Takes client, scheme and host from the headers of a trusted proxy, and of nobody else.
 
-    The client is the right-most hop that is not trusted itself: what stands left of it, anybody
-    can have written. `Forwarded` (RFC 7239) counts where there is no `X-Forwarded-For`.
+    The client is the right-most hop that is not trusted itself: anybody can have written the hops
+    to its left. `Forwarded` (RFC 7239) counts where there is no `X-Forwarded-For`.
     """
 
     def __init__(self, app: ASGIApp, trusted: Networks) -> None:
@@ -50,7 +50,7 @@ class TrustedProxies:
     def _client(self, hops: list[Mapping[str, str]]) -> tuple[str | None, Mapping[str, str]]:
         """The right-most hop that is not trusted, with what its proxy told of it.
 
-        Where a hop cannot be read the one right of it is taken: it is the last that is known.
+        Where a hop cannot be read, the one to its right is taken: the last one that is known.
         """
         last: tuple[str | None, Mapping[str, str]] = (None, {})
         for hop in reversed(hops[-MAX_HOPS:]):
@@ -75,7 +75,7 @@ def is_trusted(address: str, trusted: Networks) -> bool:
 
 
 def _hops(headers: Headers) -> list[Mapping[str, str]]:
-    """The way of the request as the proxies noted it, the nearest proxy's note last."""
+    """The request's hops as the proxies noted them, the nearest proxy's note last."""
     listed = _values(headers, "x-forwarded-for")
     if listed:
         return [{"for": each} for each in listed]
@@ -89,12 +89,12 @@ def _pairs(element: str) -> Iterator[tuple[str, str]]:
 
 
 def _values(headers: Headers, name: str) -> list[str]:
-    """All values of a header that may stand there several times, each with commas."""
+    """All values of a header, which may occur several times, each with commas."""
     return [part.strip() for line in headers.getlist(name) for part in line.split(",")]
 
 
 def _last(headers: Headers, name: str) -> str:
-    """What the nearest proxy has said."""
+    """The value from the nearest proxy."""
     return (_values(headers, name) or [""])[-1]
 
 

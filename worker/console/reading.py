@@ -19,7 +19,7 @@ URGENT = ("suspended", "probing", "paused", "active", "disabled")
 
 @dataclass(frozen=True)
 class Overview:
-    """The accounts that were asked for, those that need somebody first, and all in numbers."""
+    """The accounts that match, the most urgent first, and the numbers of all."""
 
     rows: Sequence[AccountFacts]
     found: int
@@ -30,7 +30,7 @@ class Overview:
 
 @dataclass(frozen=True)
 class Leaf:
-    """An account in the tree, and how deep it hangs."""
+    """An account in the tree, and its depth."""
 
     facts: AccountFacts
     depth: int
@@ -46,12 +46,12 @@ class Activity:
 
     @property
     def seconds_left(self) -> float:
-        """Until a suspended account is tried again."""
+        """Seconds until a suspended account is tried again."""
         return self.facts.run.seconds_until(self.facts.run.suspended_until)
 
     @property
     def why_disabled(self) -> str:
-        """Which of the three switches is off."""
+        """The sentence that says which of the three switches is off."""
         account = self.facts.account
         if not self.facts.permitted:
             above = "an account above it has none" if account.ftp_access else "it was not granted"
@@ -64,7 +64,7 @@ class Activity:
 def visible(
     services: Services, principal: Principal, *, recent: bool = False
 ) -> list[AccountFacts]:
-    """The accounts that the principal may see, by id; `recent`: as they were a moment ago."""
+    """The accounts that the principal may see, by id. `recent`: from a reading of a moment ago."""
     found = services.accounts.get() if recent else read_accounts(services.core)
     if principal.account_id is None:
         return list(found)

@@ -1,4 +1,4 @@
-"""A reading that many look at: made anew no more often than it costs little."""
+"""Shares one reading among many readers, and limits what it costs."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 SHARE = 10
-"""At most a tenth of one processor is spent on it, however many look."""
+"""The reading takes a tenth of one processor's time at most, however many look."""
 
 
 class Recent(Generic[T]):

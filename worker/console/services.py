@@ -1,4 +1,4 @@
-"""What the console's routes work with; made once, when the console starts."""
+"""The collaborators of the console's routes, made once at its start."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -84,7 +84,7 @@ def make_services(core: Core, messaging: Messaging) -> Services:
 
 
 def _stands(users: Users, tokens: Tokens, sessions: Sessions, principal: Principal) -> bool:
-    """Whether the principal is still who it was: not removed, revoked, locked out, signed out."""
+    """Whether the principal still may act: not removed, revoked, locked out or signed out."""
     if principal.login.startswith(TOKEN):
         return tokens.stands(principal)
     has_session = principal.session_id is None or sessions.is_open(principal.session_id)

@@ -1,4 +1,4 @@
-"""The console's cookies, sealed: who signed in, and from which browsers somebody did before.
+"""The console's sealed cookies: the signed-in user, and browsers known from earlier sign-ins.
 
 The key is derived from the first of COURIER_SECRET_KEYS (HKDF, RFC 5869), so that there is no
 other secret to keep. A session ends at the server (`config.sessions`): with the sign-out, with
@@ -23,7 +23,7 @@ from config.users import User
 
 NOTICE_SECONDS = 60
 DEVICE_SECONDS = 180 * 86_400
-"""So long a browser that somebody has signed in with is known."""
+"""A browser is known for this time after a sign-in."""
 _KEY_BYTES = 32
 
 
@@ -35,12 +35,12 @@ class Session:
     login: str
     epoch: int
     csrf: str
-    """What every form of this session carries, and no other site knows."""
+    """The token in every form of this session, which no other site knows."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One sentence for the next page that is shown: how what was asked for ended."""
+    """A sentence for the next page: the outcome of the last request."""
 
     ok: bool
     text: str
@@ -48,7 +48,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Device:
-    """What the cookie of a browser says from which somebody has signed in."""
+    """The content of a known browser's cookie."""
 
     device_id: str
     login: str
@@ -80,7 +80,7 @@ class Sessions:
     def read(self, cookie: str, *, is_use: bool = True) -> Session | None:
         """The session of a cookie; None where we did not make it, or it is over.
 
-        `is_use`: somebody does something, which keeps the session from being left alone.
+        `is_use` counts the request as a use of the session, which keeps it open.
         """
         content = _opened(self._sessions, cookie, SESSION_SECONDS)
         if content is None:
@@ -94,21 +94,21 @@ class Sessions:
         return self._open.is_open(session_id)
 
     def end(self, session: Session) -> None:
-        """The session is over, whoever has its cookie."""
+        """End the session: its cookie opens nothing any more."""
         self._open.end(session.session_id)
 
     def end_all(self, login: str) -> None:
-        """All sessions of the user are over."""
+        """End all sessions of the user."""
         self._open.end_all(login)
 
     def remember(self, login: str, cookie: str) -> str:
-        """The cookie by which the browser of this user is known, the one it has where it does."""
+        """The cookie of a known browser of this user; the present one where there is one."""
         if self.device(login, cookie) is not None:
             return cookie
         return _sealed(self._devices, asdict(Device(secrets.token_hex(16), login)))
 
     def device(self, login: str, cookie: str) -> str | None:
-        """Which of the user's known browsers it is; None where none."""
+        """The known browser of the user; None where it is not known."""
         content = _opened(self._devices, cookie, DEVICE_SECONDS)
         if content is None or content["login"] != login.strip().lower():
             return None

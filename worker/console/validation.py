@@ -1,7 +1,7 @@
-"""The live test on save: runs beside the request that asked for it, and is looked at meanwhile.
+"""The live test on save. It runs in a thread, and the page asks for its progress.
 
-A few run at once, one an account, each with a time limit: nobody can hold the worker. What was
-entered, password included, stays in memory only, and only for as long as it may be approved.
+A few tests run at once, one for each account, each with a time limit: nobody can hold the worker.
+The entered values, password included, stay in memory only, until they can no longer be approved.
 """
 
 import secrets
@@ -44,16 +44,16 @@ from worker.ftp_settings import Saved, change
 
 AT_ONCE = 4
 AT_ONCE_TENANTS = AT_ONCE - 1
-"""One is kept for the service provider, whatever its tenants do."""
+"""Tests at once. One is kept for the service provider, whatever its tenants do."""
 AT_ONCE_EACH = 2
-"""Of one top account's users and tokens, however many accounts are beneath it."""
+"""Tests at once of one top account, with all accounts beneath it."""
 LIMIT_SECONDS = 180.0
 """After this time no further step is begun; the step itself has the transports' limits.
 
 The test writes two files, and some servers confirm each only after 75 seconds.
 """
 END_SECONDS = LIMIT_SECONDS + 120
-"""How long the result of a test is waited for: its limit, and what is tried behind its steps."""
+"""Longest wait for a test's result: the test's limit, and the trials after its steps."""
 KEPT_SECONDS = 900.0
 MAX_KEPT = 200
 
@@ -73,7 +73,7 @@ _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (QuotaExceeded, "path"),
     (AccountFailure, "host"),
 )
-"""Beside which field a failure is told; the first that fits."""
+"""The field beside which a failure is shown; the first match counts."""
 
 
 class TooManyTests(Exception):
@@ -81,7 +81,7 @@ class TooManyTests(Exception):
 
 
 class _NoRight(Exception):
-    """Whoever began the test may not save any more."""
+    """The principal that began the test may not save any more."""
 
 
 class _GivenUp(Exception):
@@ -90,12 +90,12 @@ class _GivenUp(Exception):
 
 @dataclass
 class Run:
-    """One test: what it was asked to test, and what has become of it so far."""
+    """One test: the values to test, and its progress or result."""
 
     run_id: str
     account_id: str
     top: str
-    """The top account of the tree in which the account hangs."""
+    """The top account of the account's tree."""
     principal: Principal
     changes: Mapping[str, Any]
     password: SecretStr | None = field(repr=False)
@@ -103,20 +103,20 @@ class Run:
     steps: list[Step] = field(default_factory=list)
     saved: Saved | None = None
     problem: str | None = None
-    """Why it ended, where that is not the server's doing."""
+    """Why the test ended, where the server is not the reason."""
     fields: dict[str, str] = field(default_factory=dict)
     approved: tuple[str, ...] = ()
-    """The host keys that it may save because a person approved one that was shown."""
+    """The host keys that may be saved because a person approved one that was shown."""
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def failure(self) -> TransferError | None:
-        """What went wrong at the server."""
+        """The failure at the server; None where there was none."""
         return self.saved.report.failure if self.saved else None
 
     @property
     def settings(self) -> FtpSettings | None:
-        """What was saved; None where nothing was."""
+        """The saved settings; None where nothing was saved."""
         return self.saved.settings if self.saved else None
 
     @property
@@ -127,13 +127,13 @@ class Run:
 
     @property
     def shown_key(self) -> str | None:
-        """The fingerprint that the server showed in place of the one it should have."""
+        """The fingerprint that the server showed instead of a pinned one."""
         failure = self.failure
         return failure.shown if isinstance(failure, HostKeyChanged) else None
 
     @property
     def pinned_keys(self) -> tuple[str, ...]:
-        """The fingerprints of which the server should have shown one."""
+        """The pinned fingerprints, of which the server should have shown one."""
         failure = self.failure
         return failure.pinned if isinstance(failure, HostKeyChanged) else ()
 
@@ -193,9 +193,9 @@ class Validations:
         return run if run is not None and run.account_id == account_id else None
 
     def approve(self, principal: Principal, run: Run, *, keep: bool) -> Run:
-        """Test again what was refused for its host key, with the key that was shown then.
+        """Repeat a test that was refused for its host key, with the key that the server showed.
 
-        `keep`: the pinned keys stay accepted beside it; without it they are forgotten. Raises
+        With `keep` the pinned keys stay accepted too; without it they are forgotten. Raises
         TooManyTests, and ConfigError where there is nothing to approve.
         """
         key = run.shown_key
@@ -217,7 +217,7 @@ class Validations:
         return again
 
     def stop(self) -> None:
-        """Let no test go on to its next step."""
+        """End each test before its next step."""
         self._stopping = True
 
     def _check_room(self, asked: Run) -> None:

@@ -1,4 +1,4 @@
-"""The pages, and how an error looks to somebody who reads."""
+"""The pages, and the page of an error."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response

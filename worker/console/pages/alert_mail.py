@@ -1,6 +1,6 @@
 """The page of an alert's link: its reader stops the e-mails, resumes or confirms them.
 
-The link alone says for which address; nobody signs in. Looking changes nothing: programs that
+The link names the address; nobody signs in. Opening the page changes nothing, because programs that
 check e-mails open every link. A mail program's own button sends the form (RFC 8058).
 """
 
@@ -43,7 +43,7 @@ def change_alert_mail(_: Anybody, request: Request, form: FormData, token: str =
 
 
 def _recipient(services: Services, token: str) -> Recipient:
-    """Whose link it is. Raises NotFound for what is none of ours, or of an account no more."""
+    """The link's recipient. Raises NotFound where it is not ours, or the account is gone."""
     recipient = services.mail_links.read(token)
     if recipient is None or services.directory.find(recipient.account_id) is None:
         raise NotFound

@@ -1,4 +1,4 @@
-"""Who changed what."""
+"""The pages of the audit: who changed what."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What every page of an account has around it: its name, its state, the menu."""
+"""The frame of every page of an account: name, state, menu."""
 
 from typing import Any
 

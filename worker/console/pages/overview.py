@@ -43,7 +43,7 @@ def overview(principal: Somebody, request: Request, q: str = "", state: str = ""
 
 @router.get("/accounts")
 def accounts(principal: Somebody, request: Request) -> Response:
-    """The accounts as they hang beneath each other."""
+    """The accounts as a tree."""
     return page(request, "accounts.html", leaves=reading.tree(services_of(request), principal))
 
 

@@ -70,7 +70,7 @@ def _people(
 
 
 def _own(found: Iterable[T], account_id: str | None) -> list[T]:
-    """Without those of accounts, where the provider's are asked for."""
+    """Those of this very account; None: the service provider's own."""
     return [each for each in found if each.account_id == account_id]
 
 
@@ -130,7 +130,7 @@ def _act(
 
 
 def _days(text: str) -> int | None:
-    """For how many days a token is to stand; None: without an end. Raises TokenError."""
+    """The days until a token ends; None: never. Raises TokenError."""
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,5}", text):
@@ -139,9 +139,9 @@ def _days(text: str) -> int | None:
 
 
 def _check_own(found: Iterable[T], name: str, wanted: str, account_id: str | None) -> None:
-    """What the form names must be of the account that the route has checked.
+    """Check that the user or token of the form belongs to the account that the route has checked.
 
-    What is another account's is told as what there is not.
+    One of another account is answered like one that does not exist.
     """
     if wanted not in {getattr(each, name) for each in _own(found, account_id)}:
         raise Conflict("That is not one of this account.")

@@ -36,7 +36,7 @@ _MEGA = 1024 * _KILO
 _MINUTE, _HOUR = 60, 3600
 
 REFUSALS = (ConfigError, Conflict, TooManyRequests)
-"""What a page answers with a sentence above itself."""
+"""Errors that a page shows as a sentence above itself."""
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -63,7 +63,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
 
 
 def principal_of(request: Request) -> Principal | None:
-    """Who is signed in, as the route's access found; on an error page it is looked up."""
+    """The signed-in principal, from the route's access; an error page looks it up."""
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None and cookie_of(request, SESSION_COOKIE):
         try:
@@ -74,7 +74,7 @@ def principal_of(request: Request) -> Principal | None:
 
 
 def go(request: Request, path: str, sentence: str, *, ok: bool = True) -> Response:
-    """To another page, which tells how it ended."""
+    """Redirect to another page, which shows the outcome."""
     response = RedirectResponse(path, HTTPStatus.SEE_OTHER)
     note = services_of(request).sessions.note(Notice(ok, sentence))
     set_cookie(request, response, NOTICE_COOKIE, note, seconds=60)
@@ -97,12 +97,12 @@ def set_cookie(
 
 
 def forget_cookie(request: Request, response: Response, name: str) -> None:
-    """Have the browser forget it; over https only an answer that says so too may."""
+    """Have the browser forget the cookie. Over https this needs the same attributes."""
     set_cookie(request, response, name, "", seconds=0)
 
 
 def to_sign_in(request: Request) -> Response:
-    """To the sign-in, and back to where one wanted to go."""
+    """Redirect to the sign-in, which leads back to the page that was asked for."""
     wanted = request.url.path if request.method == "GET" else "/"
     where = f"/sign-in?{urlencode({'to': wanted})}" if wanted != "/" else "/sign-in"
     if HX_REQUEST in request.headers:

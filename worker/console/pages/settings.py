@@ -66,7 +66,7 @@ def save(principal: Changer, request: Request, account_id: str, form: FormData) 
 
 @router.get("/tests/{run_id}")
 def progress(principal: Changer, request: Request, account_id: str, run_id: str) -> Response:
-    """How far the test is."""
+    """The progress of the test."""
     run = services_of(request).validations.find(account_id, run_id)
     if run is None:
         return _forgotten(request)
@@ -75,7 +75,7 @@ def progress(principal: Changer, request: Request, account_id: str, run_id: str)
 
 @router.get("/after")
 def after_save(_: Viewer, request: Request, account_id: str) -> Response:
-    """What becomes of the account and its files after a save."""
+    """The account and its files after a save."""
     facts = read_account(services_of(request).core, account_id)
     return page(request, "after_save.html", facts=facts, account=facts.account, is_fragment=True)
 
@@ -102,9 +102,9 @@ def approve(
 def changes_of(
     entered: FtpSettingsInput, stored: FtpSettings | None
 ) -> tuple[dict[str, Any], SecretStr | None]:
-    """What a whole form changes, and the password, None where the stored one is kept.
+    """The changes of a whole form, and the password; None where the stored one is kept.
 
-    A pinned host key is not taken for one that was entered: with another server it is not kept.
+    A pinned host key does not count as entered: with another server it is not kept.
     """
     changes = entered.model_dump(exclude={"password"})
     if not entered.host_keys or (stored is not None and entered.host_keys == stored.host_keys):
@@ -164,7 +164,7 @@ def _form(services: Services, principal: Principal, facts: AccountFacts) -> dict
 
 
 def _test(request: Request, principal: Principal, run: Run) -> Response:
-    """How far the test is; where it saved, with the form as it is stored now, and the state."""
+    """The progress of the test; after a save also the form as stored now, and the state."""
     if run.settings is None:
         return page(request, "test.html", run=run, is_fragment=True)
     services = services_of(request)
@@ -183,7 +183,7 @@ def _begun(request: Request, principal: Principal, account_id: str, run: Run) ->
 
 
 def _forgotten(request: Request) -> Response:
-    """A test of a console that was restarted since, or of long ago."""
+    """The answer for a test that is not known: an old one, or one from before a restart."""
     words = "This test is not known any more: look at what is stored, and save again."
     return _refused(request, {"": words})
 

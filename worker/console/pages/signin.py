@@ -37,9 +37,9 @@ TOO_MANY = "Too many tries: wait {} seconds, then try again."
 DEVICE_COOKIE = "courier_device"
 HASHING_SECONDS = 5.0
 MAX_WAITING = 8
-"""So many wait for a look at a password; the threads that answer are for all pages."""
+"""Most sign-ins that wait for a password check: the threads are for all pages."""
 FAILURES_SECONDS, SUCCESSES_SECONDS = 3600, 60
-"""What is repeated within this time is one entry of the audit, with its count."""
+"""Repeated failures within this time are one entry of the audit, with a count."""
 UNKNOWN = "unknown"
 _LOCAL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
@@ -48,11 +48,11 @@ Anybody = Annotated[None, Depends(PageAccess(Right.PUBLIC))]
 
 
 class Busy(Exception):
-    """Too many passwords are being looked at."""
+    """Too many passwords are being checked."""
 
 
 class _Room:
-    """Where passwords are looked at: each takes 19 MiB and a processor."""
+    """The limit of password checks at once: each takes 19 MiB and a processor."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = BoundedSemaphore(at_once)
@@ -75,12 +75,12 @@ class _Room:
 
 
 _strangers, _known = _Room(2), _Room(1)
-"""Whoever signs in from a known browser does not queue up behind those who guess."""
+"""Sign-ins from known browsers do not queue behind guesses from unknown ones."""
 
 
 @router.get("/sign-in")
 def sign_in_page(_: Anybody, request: Request, to: str = "/") -> Response:
-    """The form; whoever is signed in goes on."""
+    """The form. A signed-in user is sent on."""
     services = services_of(request)
     if signed_in(services, request) is not None:
         return RedirectResponse(_safe(to), HTTPStatus.SEE_OTHER)
@@ -89,7 +89,7 @@ def sign_in_page(_: Anybody, request: Request, to: str = "/") -> Response:
 
 @router.post("/sign-in")
 def sign_in(_: Anybody, request: Request, form: FormData) -> Response:
-    """Check the password, not too often, and begin a session."""
+    """Check the password, within the limits, and begin a session."""
     services = services_of(request)
     login, to = form.get("login", "").strip(), form.get("to", "/")
     if not services.sessions.possible:
@@ -114,7 +114,7 @@ def sign_in(_: Anybody, request: Request, form: FormData) -> Response:
 def sign_out(
     principal: Annotated[Principal, Depends(PageAccess(Right.SIGNED_IN))], request: Request
 ) -> Response:
-    """End the session: at the server, so that its cookie opens nothing wherever it is."""
+    """End the session at the server, so that no copy of its cookie opens anything."""
     services = services_of(request)
     services.sessions.end(request.state.session)
     after = {"address": address_of(request)}
@@ -125,18 +125,18 @@ def sign_out(
 
 
 def is_right(services: Services, login: str, password: str, *, is_known: bool) -> User | None:
-    """The user whose password it is, or None. Raises Busy."""
+    """The user, if the password is right; else None. Raises Busy."""
     with (_known if is_known else _strangers).enter():
         return services.users.verify(login, SecretStr(password))
 
 
 def address_of(request: Request) -> str:
-    """Where the request comes from."""
+    """The address that the request comes from."""
     return request.client.host if request.client else "unknown"
 
 
 def device_of(request: Request, login: str) -> str | None:
-    """Which browser it is of those from which the user has signed in before; None where none."""
+    """The user's known browser; None where this browser is not known."""
     return services_of(request).sessions.device(login, cookie_of(request, DEVICE_COOKIE))
 
 
@@ -157,9 +157,9 @@ def _signed_in(request: Request, services: Services, user: User, to: str) -> Res
 
 
 def note_failure(services: Services, login: str, address: str) -> None:
-    """For the audit; of who is not known no login is kept: it may be a password, typed too early.
+    """Note a failed sign-in in the audit, without an unknown login: it may be a mistyped password.
 
-    As much is asked of the database for a login that is known as for one that is not.
+    A known and an unknown login cost the same number of database calls.
     """
     user = services.users.find(login)
     services.audit.count(
