@@ -1,5 +1,6 @@
 """A session takes a recording: the start is counted, and the claim is that session's alone."""
 
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +9,7 @@ from datetime import datetime
 from pymongo import ASCENDING, ReturnDocument, UpdateMany
 
 from consumers.ledger.records import Claim, Claimant, Document, Glance, Status
-from consumers.ledger.rows import OLDEST_FIRST, Rows, casualties, mine
+from consumers.ledger.rows import BY_ID, OLDEST_FIRST, Rows, casualties, mine
 
 _ROUTED: Document = {"routed_at": {"$ifNull": ["$routed_at", "$$NOW"]}}
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
@@ -41,36 +42,23 @@ class Claims(Rows):
         }
 
     def claim(self, recording_id: str, turn: int, claimant: Claimant, folder: str) -> Claim | None:
-        """Start a queued recording; None where it is not to be started now.
-
-        Its message proves that it was routed, should the intake have died before it said so.
-        """
-        return self._start(_waiting(recording_id, turn), claimant, folder, noted=_ROUTED)
+        """The same for one; None where it is not to be started now."""
+        return next(iter(self.claim_flight({recording_id: turn}, claimant, folder)), None)
 
     def claim_flight(
         self, wanted: Mapping[str, int], claimant: Claimant, folder: str
     ) -> list[Claim]:
         """Start those of these queued recordings, each with its turn, that are to be started now.
 
-        In the order of `wanted`. Whichever way the answer was lost: what carries the flight's id
-        is this flight's, and nothing else.
+        In the order of `wanted`. Their messages prove that they were routed, should the intake
+        have died before it said so.
         """
-        flight = uuid.uuid4().hex
-        turns: defaultdict[int, list[str]] = defaultdict(list)
-        for recording_id, turn in wanted.items():
-            turns[turn].append(recording_id)
-        updates = [
-            UpdateMany(
-                _startable(_waiting({"$in": names}, turn), claimant),
-                _started(claimant, flight, folder, _ROUTED, files=len(wanted)),
-            )
-            for turn, names in turns.items()
-        ]
-        written = self._commit.write(updates, len(wanted))
-        written.check()
-        query = {"_id": {"$in": [*wanted]}, "claim.flight": flight}
-        rows = {row["_id"]: row for row in self._commit.find(written, query)}
-        return [Claim.of(rows[name], claimant) for name in wanted if name in rows]
+        if len(wanted) > 1:
+            return self._start_together(wanted, claimant, folder)
+        # One is found and changed by one command, which the driver repeats by itself.
+        singly = [_waiting(recording_id, turn) for recording_id, turn in wanted.items()]
+        claims = [self._start(query, claimant, folder, noted=_ROUTED) for query in singly]
+        return [claim for claim in claims if claim is not None]
 
     def claim_probe(
         self, account_id: str, streak: int, claimant: Claimant, folder: str, passed: Iterable[str]
@@ -164,6 +152,29 @@ class Claims(Rows):
         row = self._rows.find_one(query, {"lost": 1}, sort=OLDEST_FIRST)
         return row is not None and "lost" in row
 
+    def _start_together(
+        self, wanted: Mapping[str, int], claimant: Claimant, folder: str
+    ) -> list[Claim]:
+        """Whichever way the answer was lost: what carries the flight's id is this flight's, and
+        nothing else."""
+        since, flight = time.monotonic(), uuid.uuid4().hex
+        turns: defaultdict[int, list[str]] = defaultdict(list)
+        for recording_id, turn in wanted.items():
+            turns[turn].append(recording_id)
+        updates = [
+            UpdateMany(
+                _startable(_waiting({"$in": names}, turn), claimant),
+                _started(claimant, flight, folder, _ROUTED, files=len(wanted)),
+                hint=BY_ID,
+            )
+            for turn, names in turns.items()
+        ]
+        written = self._commit.write(updates, len(wanted))
+        written.check()
+        query = {"_id": {"$in": [*wanted]}, "claim.flight": flight}
+        rows = {row["_id"]: row for row in self._commit.find(written, query)}
+        return [Claim.of(rows[name], claimant, since) for name in wanted if name in rows]
+
     def _start(
         self,
         query: Document,
@@ -172,13 +183,14 @@ class Claims(Rows):
         order: Sequence[tuple[str, int]] = OLDEST_FIRST,
         noted: Document | None = None,
     ) -> Claim | None:
+        since = time.monotonic()
         row = self._rows.find_one_and_update(
             _startable(query, claimant),
             _started(claimant, uuid.uuid4().hex, folder, noted or {}),
             sort=order,
             return_document=ReturnDocument.AFTER,
         )
-        return None if row is None else Claim.of(row, claimant)
+        return None if row is None else Claim.of(row, claimant, since)
 
     @staticmethod
     def _candidates(account_id: str, streak: int, passed: Iterable[str]) -> Document:

@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pymongo import ReturnDocument, UpdateMany
+from pymongo import UpdateMany
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import Claim, CrashLoop, Document, LastError, Status, part_path
-from consumers.ledger.rows import OLDEST_FIRST, Rows, later, mine, ours, routing
+from consumers.ledger.rows import BY_ID, OLDEST_FIRST, Rows, later, mine, ours, routing
 from consumers.ledger.writer import Written
 from transports.upload import Uploaded
 
@@ -32,20 +32,15 @@ class Endings(Rows):
     """Settles the claims, and tells what their starts have left at the customer."""
 
     def delivered(self, claim: Claim, uploaded: Uploaded) -> float | None:
-        """The file stands in its place. Seconds since its arrival; None where it was not ours.
-
-        A casualty has come back by it, as by a replay: its tries are forgotten.
-        """
-        row = self._rows.find_one_and_update(
-            mine(claim),
-            _deliver(claim, {"$literal": _told(claim, uploaded)}),
-            projection={"delivered_at": 1, "created_at": 1},
-            return_document=ReturnDocument.AFTER,
-        )
-        return (row["delivered_at"] - row["created_at"]).total_seconds() if row else None
+        """The same for one; None where it was not ours."""
+        return self.delivered_flight([(claim, uploaded)]).get(claim.recording_id)
 
     def delivered_flight(self, wanted: Sequence[tuple[Claim, Uploaded]]) -> dict[str, float]:
-        """The same for many files at once: seconds by recording id, without those not ours."""
+        """The files stand in their places. Seconds since the arrival of each, by recording id.
+
+        One that is missing was not ours: another session has taken it over. A casualty has come
+        back by it, as by a replay: its tries are forgotten.
+        """
         alike: defaultdict[tuple[str, int, bool], list[tuple[Claim, Uploaded]]] = defaultdict(list)
         for claim, uploaded in wanted:
             alike[claim.flight, claim.start, claim.casualty].append((claim, uploaded))
@@ -224,7 +219,7 @@ def _all_delivered(together: Sequence[tuple[Claim, Uploaded]]) -> UpdateMany:
     claims = [claim for claim, _ in together]
     at = {"$indexOfArray": [{"$literal": [claim.recording_id for claim in claims]}, "$_id"]}
     told = {"$literal": [_told(*each) for each in together]}
-    return UpdateMany(ours(claims), _deliver(claims[0], {"$arrayElemAt": [told, at]}))
+    return UpdateMany(ours(claims), _deliver(claims[0], {"$arrayElemAt": [told, at]}), hint=BY_ID)
 
 
 def _told(claim: Claim, uploaded: Uploaded) -> Document:

@@ -7,7 +7,7 @@ from pymongo import DESCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import WAITING, Claim, Document
-from consumers.ledger.rows import Rows, holds, mine
+from consumers.ledger.rows import BY_ID, Rows, holds, mine
 from consumers.ledger.writer import DUPLICATE_KEY
 from transports.names import join, numbered
 from transports.upload import Intent
@@ -45,12 +45,12 @@ class Places(Rows):
         way keeps it. False where the path is another recording's, or the claim is no longer this
         session's.
         """
-        reservation = _reservation(claim, intent, folder, copy)
-        if self._reserve(claim, reservation):
+        if self.intend_flight([(claim, intent, folder, copy)]) == [True]:
             return True
         if not overwrite or not self.is_mine(claim):
             return False
         replaced = self._take_over(claim, intent.final)
+        reservation = _reservation(claim, intent, folder, copy)
         return self._reserve(claim, {**reservation, **({"replaces": replaced} if replaced else {})})
 
     def intend_flight(self, wanted: Sequence[tuple[Claim, Intent, str, int]]) -> list[bool]:
@@ -58,7 +58,9 @@ class Places(Rows):
 
         A path that is another recording's costs none of the others theirs.
         """
-        updates = [UpdateOne(mine(each[0]), {"$set": _reservation(*each)}) for each in wanted]
+        updates = [
+            UpdateOne(mine(each[0]), {"$set": _reservation(*each)}, hint=BY_ID) for each in wanted
+        ]
         written = self._commit.write(updates, len(updates))
         written.check(tolerated=(DUPLICATE_KEY,))
         if written.holds:

@@ -128,12 +128,15 @@ class Claim:
     """Of the files that were claimed together; a file that was claimed alone has one too."""
     waited: float = 0.0
     """Seconds between its arrival and the claim, by the database's clock."""
-    since: float = field(default_factory=time.monotonic, compare=False)
-    """Local monotonic time at which the claim was known here."""
+    since: float = field(default=0.0, compare=False)
+    """Local monotonic time at which it was asked for."""
 
     @property
     def age(self) -> float:
-        """Seconds since the file's arrival, to a few milliseconds: nothing is asked for it."""
+        """Seconds since the file's arrival, to some milliseconds: nothing is asked for it.
+
+        They are rather too many than too few, by the time that the claim was on its way.
+        """
         return self.waited + time.monotonic() - self.since
 
     @property
@@ -151,7 +154,7 @@ class Claim:
         return Routing(self.recording_id, self.account_id, self.turn, self.body, self.trace)
 
     @classmethod
-    def of(cls, row: Document, claimant: Claimant) -> "Claim":
+    def of(cls, row: Document, claimant: Claimant, since: float) -> "Claim":
         recording_id, start = row["_id"], row["starts"]
         return cls(
             recording_id=recording_id,
@@ -178,6 +181,7 @@ class Claim:
             trace=trace_of(row),
             flight=row["claim"]["flight"],
             waited=(row["claim"]["at"] - row["created_at"]).total_seconds(),
+            since=since,
         )
 
 

@@ -14,6 +14,8 @@ from consumers.ledger.records import Claim, Document, Routing, Status, trace_of
 from consumers.ledger.writer import GroupCommit
 
 OLDEST_FIRST = [("created_at", ASCENDING), ("arrival", ASCENDING)]
+BY_ID = "_id_"
+"""The index to take, whichever MongoDB has found best while nothing, or all, was in a status."""
 
 
 class Rows:

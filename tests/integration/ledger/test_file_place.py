@@ -92,7 +92,7 @@ def test_a_delivery_asks_the_database_three_times(mongodb_url: str) -> None:
         assert files.delivered(claim, uploaded(path)) is not None
         asked = commands.names[:]
 
-    assert asked == ["findAndModify", "update", "findAndModify"]
+    assert asked == ["findAndModify", "update", "update"]
 
 
 def test_a_reservation_lapses_with_a_failure_that_left_nothing(files: Deliveries) -> None:

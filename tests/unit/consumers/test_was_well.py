@@ -20,7 +20,7 @@ def claim(**changes: Any) -> Claim:
         "turn": 1,
         "tries": 0,
         "account_tries": 0,
-        "claim": {"was": "queued"},
+        "claim": held("queued"),
         "file_url": "file:///r/a.wav",
         "file_name": "a.wav",
         "size_given": False,
@@ -30,7 +30,11 @@ def claim(**changes: Any) -> Claim:
         "event": "{}",
         **changes,
     }
-    return Claim.of(row, Claimant("w", "s", 1))
+    return Claim.of(row, Claimant("w", "s", 1), 0.0)
+
+
+def held(was: str) -> dict[str, Any]:
+    return {"was": was, "flight": "f", "at": ARRIVED}
 
 
 def run(**changes: Any) -> RunState:
@@ -47,7 +51,7 @@ def run(**changes: Any) -> RunState:
         pytest.param(run(), claim(tries=1), False, id="a try of it has failed"),
         pytest.param(run(), claim(was_dead=True), False, id="it lay as a dead letter"),
         pytest.param(
-            run(), claim(claim={"was": "dead_lettered"}), False, id="an outage's dead letter"
+            run(), claim(claim=held("dead_lettered")), False, id="an outage's dead letter"
         ),
     ],
 )
