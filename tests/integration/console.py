@@ -1,14 +1,17 @@
 """The console as a browser and a program see it: a real server, real cookies, real tokens."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings
+from config.settings import PREFIX
 from config.tokens import Tokens
 from config.users import Users
 from tests.integration.platform import Platform, until
@@ -120,6 +123,20 @@ def serving(platform: Platform) -> Iterator[Console]:
         stack.callback(server.stop)
         host, port = server.address
         yield Console(platform, f"http://{host}:{port}", server.services, stack)
+
+
+def commands_reach(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that are called in this process have the platform's settings, and no others.
+
+    What chooses the services of the tests is no setting of the program's.
+    """
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    settings = platform.core.settings
+    monkeypatch.setenv("COURIER_AMQP_URL", settings.amqp_url.get_secret_value())
+    monkeypatch.setenv("COURIER_MONGODB_URL", settings.mongodb_url.get_secret_value())
+    monkeypatch.setenv("COURIER_SECRET_KEYS", settings.secret_keys[0].get_secret_value())
+    monkeypatch.chdir(platform.folder)
 
 
 def tokens_of(platform: Platform) -> Tokens:

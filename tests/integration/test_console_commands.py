@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from config.accounts import Protocol
 from config.audit import Entry
 from deploy.local.customers import AsyncSshServer
-from tests.integration.console import LIMIT, Console, serving
+from tests.integration.console import LIMIT, Console, commands_reach, serving
 from tests.integration.platform import MakeCourier, running
 from worker.cli import app
 
@@ -20,11 +20,7 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def console(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     courier = make_courier()
-    settings = courier.core.settings
-    monkeypatch.setenv("COURIER_AMQP_URL", settings.amqp_url.get_secret_value())
-    monkeypatch.setenv("COURIER_MONGODB_URL", settings.mongodb_url.get_secret_value())
-    monkeypatch.setenv("COURIER_SECRET_KEYS", settings.secret_keys[0].get_secret_value())
-    monkeypatch.chdir(courier.folder)
+    commands_reach(courier, monkeypatch)
     with serving(courier) as console:
         yield console
 
@@ -181,10 +177,7 @@ def test_dead_letters_replayed_and_discarded_are_in_the_audit(
     make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch, asyncssh_server: AsyncSshServer
 ) -> None:
     platform = make_courier(max_tries=1, retry_delays=(0,))
-    settings = platform.core.settings
-    monkeypatch.setenv("COURIER_AMQP_URL", settings.amqp_url.get_secret_value())
-    monkeypatch.setenv("COURIER_MONGODB_URL", settings.mongodb_url.get_secret_value())
-    monkeypatch.chdir(platform.folder)
+    commands_reach(platform, monkeypatch)
     platform.account("acme", asyncssh_server.customer, Protocol.SFTP)
     with serving(platform) as console, running(platform):
         recording_id = platform.publish("acme", platform.folder / "missing.wav")

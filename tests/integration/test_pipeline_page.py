@@ -17,6 +17,7 @@ from consumers import asyncapi, topology
 from consumers.events import RecordingReady
 from consumers.trace import TraceContext
 from deploy.local.customers import PyFtpServer
+from deploy.local.processes import inherited
 from tests.integration.platform import MakeCourier, Platform, running
 from tests.snippets import CHECKOUT
 
@@ -63,7 +64,7 @@ class Author:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env={**os.environ, **own, **variables},
+            env={**inherited(), **own, **variables},
             capture_output=True,
             text=True,
             check=False,

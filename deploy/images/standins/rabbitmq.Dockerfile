@@ -5,6 +5,8 @@ RUN apt-get update -qq \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
 COPY rabbitmq-entrypoint /usr/local/bin/docker-entrypoint.sh
 COPY rabbitmq.conf /etc/rabbitmq/conf.d/10-defaults.conf
+# As in the official image: Debian's own rabbitmqctl in front of it loses backslashes.
+ENV HOME=/var/lib/rabbitmq PATH=/usr/lib/rabbitmq/bin:$PATH
 VOLUME /var/lib/rabbitmq
 EXPOSE 5672
 ENTRYPOINT ["docker-entrypoint.sh"]

@@ -14,7 +14,7 @@ from config.directory import Directory
 from config.errors import AccountError, PasswordAsked
 from consumers.alerting import send_alerts
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer, SmtpSink
-from tests.integration.console import Console, serving
+from tests.integration.console import Console, commands_reach, serving
 from tests.integration.platform import MakeCourier
 from worker.cli import app
 from worker.core import make_outbox
@@ -25,10 +25,7 @@ from worker.ftp_settings import change
 def console(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     courier = make_courier()
     courier.core.directory.create("acme", ftp_access=True)
-    (key,) = courier.core.settings.secret_keys
-    monkeypatch.setenv("COURIER_SECRET_KEYS", key.get_secret_value())
-    monkeypatch.setenv("COURIER_MONGODB_URL", courier.core.settings.mongodb_url.get_secret_value())
-    monkeypatch.chdir(courier.folder)
+    commands_reach(courier, monkeypatch)
     with serving(courier) as console:
         console.user("admin", "acme")
         yield console
