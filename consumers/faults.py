@@ -7,12 +7,24 @@ from pymongo.errors import PyMongoError
 
 from config.errors import ConfigError
 from consumers.broker import BrokerAway, NotRouted
+from consumers.observe import ProgramFailed, Trouble
 from transports.errors import Phase, Progress, TransferError, fault_at
 from transports.sources import OpenSource
 
 OURS = (PyMongoError, BrokerAway, NotRouted, ConfigError)
 """Errors of our own side that may pass: the database, the broker, a missing key."""
 _TO_THE_THREAD = (KeyboardInterrupt, GeneratorExit)
+
+
+def observed(error: Exception, where: str) -> Trouble | ProgramFailed:
+    """The observation of an error in a part of the program that goes on all the same."""
+    match error:
+        case PyMongoError():
+            return Trouble("mongodb", f"{where}: {error}")
+        case BrokerAway() | NotRouted():
+            return Trouble("rabbitmq", f"{where}: {error}")
+        case _:
+            return ProgramFailed(where, error)
 
 
 @contextmanager

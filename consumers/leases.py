@@ -1,9 +1,9 @@
-"""Who works which account: 1,024 buckets of accounts, each a lease in MongoDB.
+"""Leases of accounts: 1,024 buckets of accounts, each a lease in MongoDB (rules 21 to 24).
 
-A worker wants the buckets that rendezvous hashing gives it among the workers that live, takes
-those that are free or expired, and hands back those that another one wants, once their sessions
-have ended. What it may believe of its own leases it takes from its local monotonic clock, read
-*before* the renewal is sent: so it gives up before the database does.
+Rendezvous hashing over the living workers tells the buckets that a worker wants. It takes those
+that are free or expired, and hands back those that another worker wants, once their sessions have
+ended. A worker measures its own leases on its local monotonic clock, read *before* the renewal is
+sent: so it gives a lease up before the database does.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ LONG_AGO = datetime.fromtimestamp(0, UTC)
 RENEWALS = 6
 """Renewals in the time of one lease: five may fail before it is lost."""
 LOOK_SECONDS = 1.0
-"""How often the group is looked at, where leases are not renewed more often anyway."""
+"""Longest time between two looks at the group of workers."""
 
 
 def wanted_by(worker: str, workers: Iterable[str]) -> set[int]:
@@ -48,7 +48,7 @@ class Lease:
     epoch: int
     deadline: float
     expires: datetime
-    """The same by the database's clock."""
+    """The same moment by the database's clock."""
 
 
 class Leases:
@@ -93,7 +93,7 @@ class Leases:
     def round(self) -> None:
         """Renew what is held, hand back what others want, take what is wanted and free.
 
-        While the group stays as it is and nothing has to be renewed yet, it only looks.
+        It only looks while the group is unchanged and no renewal is due.
         """
         self._bury_dead()
         living = self._presence.living(timedelta(seconds=self._ttl))
@@ -108,7 +108,7 @@ class Leases:
         self._learn()
 
     def release_all(self) -> None:
-        """Give every lease back, and be forgotten: the worker's sessions have ended."""
+        """Give every lease back, and leave the group. The worker's sessions have ended."""
         with self._lock:
             self._held = {}
         self._release_of(self._worker)
@@ -158,7 +158,7 @@ class Leases:
         self._presence.forget(worker)
 
     def _renew(self) -> None:
-        """Renew what is still ours by our own clock; what is not is given up at once."""
+        """Renew the leases that still run by our own clock. The others are given up at once."""
         now = time.monotonic()
         with self._lock:
             self._held = {
@@ -172,7 +172,7 @@ class Leases:
             )
 
     def _hand_back(self, wanted: set[int]) -> None:
-        """Begin nothing more where another is wanted; release where nothing runs any more."""
+        """Begin nothing more in buckets that others want; release those without a session."""
         with self._lock:
             self._leaving = frozenset(self._held) - wanted
             leaving = self._leaving
@@ -206,7 +206,7 @@ class Leases:
         )
 
     def _learn(self) -> None:
-        """What the database says is ours, and for how long still, counted from before asking."""
+        """Take over the leases as the database has them; their time counts from before asking."""
         asked = time.monotonic()
         left = {"$subtract": ["$expires", "$$NOW"]}
         wanted = {"epoch": 1, "expires": 1, "left": left}

@@ -1,4 +1,4 @@
-"""What tries that were cut have left at the customer, of files that are not tried again."""
+"""Removes temporary files that cut tries have left at the customer, of files not tried again."""
 
 from consumers.faults import foreseen
 from consumers.login import Login
@@ -8,7 +8,7 @@ from transports.errors import Phase, ProgramFault, Progress, TransferError
 
 
 def remove_leftovers(means: Means, login: Login, account_id: str) -> None:
-    """Remove them over a session that was kept; what cannot be removed now is tried again later.
+    """Remove them over a kept session. Those that cannot be removed now are tried again later.
 
     Raises pymongo's errors.
     """

@@ -1,4 +1,4 @@
-"""What every account session works with; made once, by the composition root."""
+"""The collaborators of every account session, made once by the composition root."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from transports.base import Egress, Limits
 
 @dataclass(frozen=True)
 class Means:
-    """The collaborators of a session, none of them its own."""
+    """The shared collaborators; a session owns none of them."""
 
     worker: str
     directory: Directory

@@ -13,7 +13,7 @@ from config.tls import LOWEST_VERSION, Endpoint, Trust
 
 
 def addresses(rabbitmq: Endpoint) -> list[str]:
-    """The URL of each node, in an order of chance, so that the workers spread over them."""
+    """The URL of each node, in random order, so that the workers spread over them."""
     nodes = [each.strip() for each in rabbitmq.url.get_secret_value().split(BETWEEN)]
     return random.sample(nodes, len(nodes))
 
@@ -21,7 +21,7 @@ def addresses(rabbitmq: Endpoint) -> list[str]:
 def parameters(
     rabbitmq: Endpoint, *, socket_timeout: float = 10, blocked_timeout: float = 30
 ) -> Sequence[pika.URLParameters]:
-    """What pika connects with: to the first node that answers. Times in seconds.
+    """pika's parameters for each node; it takes the first that answers. Times in seconds.
 
     Raises OSError where a file of TLS cannot be used.
     """

@@ -1,4 +1,4 @@
-"""What happened, as frozen records: one stream feeds the log and the metrics."""
+"""Observations: frozen records of what happened, for the log, the metrics and the spans."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class EventTaken:
 
 @dataclass(frozen=True)
 class TryEnded:
-    """A try of a file ended; `kind`, `words` and `advice` are of its failure, if any.
+    """A try of a file ended; `kind`, `words` and `advice` belong to its failure, if it failed.
 
-    `purpose` is of a try that others wait for: the probe of a suspended account, or a file that an
-    outage has dead-lettered.
+    `purpose` is set where other files wait for the try: a suspended account's probe, or a file that
+    an outage has dead-lettered.
     """
 
     account_id: str
@@ -43,7 +43,7 @@ class TryEnded:
     words: str | None = None
     advice: str | None = None
     left: str | None = None
-    """Paths of files of ours that the server did not let be removed."""
+    """Paths of our files that the server did not let us remove."""
     host: str | None = None
     port: int | None = None
     purpose: Literal["probe", "casualty"] | None = None
@@ -52,7 +52,7 @@ class TryEnded:
 
 @dataclass(frozen=True)
 class FileEnded:
-    """A file reached its place, its dead letter, or came back from there.
+    """A file was delivered, became a dead letter, or was replayed.
 
     `delivery_seconds` is the time from the event's arrival, for delivered files.
     """
@@ -63,7 +63,7 @@ class FileEnded:
     delivery_seconds: float | None = None
     reason: str | None = None
     was_well: bool = False
-    """Nothing but us can have kept it waiting: it tells how soon we deliver."""
+    """Only Courier can have delayed the file: it counts for the service level."""
     trace: TraceContext | None = None
     brought_by: TryEnded | None = None
     """The try that brought it to its place: the log tells both in one line."""
@@ -71,18 +71,18 @@ class FileEnded:
 
 @dataclass(frozen=True)
 class LoggedIn:
-    """An account session has asked its server to be let in, for itself and those beside it."""
+    """An account session tried to log in at its server, for all of its uploads."""
 
     account_id: str
     result: Literal["accepted", "refused", "failed"]
-    """Failed: the server was not reached, or not asked."""
+    """`failed`: the server was not reached, so that it was not asked."""
 
 
 @dataclass(frozen=True)
 class AccountChanged:
     """An account's running state changed; `cause` is the kind of failure of a suspension.
 
-    `trace` is that of the recording whose try has changed it.
+    `trace` belongs to the recording whose try changed the account.
     """
 
     account_id: str
@@ -95,7 +95,7 @@ class AccountChanged:
 
 @dataclass(frozen=True)
 class FilesDiscarded:
-    """Files were given up whose account was removed while their events were taken."""
+    """Files were given up because their account was removed while their events were taken."""
 
     account_id: str
     files: int
@@ -103,7 +103,7 @@ class FilesDiscarded:
 
 @dataclass(frozen=True)
 class CanaryEnded:
-    """A run of the canary was counted; `seconds` from before its event was published."""
+    """A run of the canary was counted; `seconds` since right before its event was published."""
 
     account_id: str
     recording_id: str
@@ -114,7 +114,7 @@ class CanaryEnded:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something of ours did not work and is tried again: the broker or the database is away."""
+    """Something of our own did not work and is tried again, such as the broker or the database."""
 
     where: str
     words: str
@@ -122,9 +122,9 @@ class Trouble:
 
 @dataclass(frozen=True)
 class ProgramFailed:
-    """An error that nobody foresaw was caught: its traceback belongs in the log.
+    """An unforeseen error was caught. The log has its traceback.
 
-    `where`: the phase of a try, or the part of the program; there are few of them.
+    `where`: the phase of a try, or the part of the program. It has few values.
     """
 
     where: str
@@ -136,7 +136,7 @@ class ProgramFailed:
 
 @dataclass(frozen=True)
 class Received:
-    """Several events were taken together; each of them is told by its EventTaken too."""
+    """Several events were taken together. Each has an EventTaken of its own too."""
 
     seconds: float
     traces: Sequence[TraceContext]
@@ -144,7 +144,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Sent:
-    """Files were brought into their accounts' queues together."""
+    """Files were published into their accounts' queues together."""
 
     seconds: float
     routings: Sequence[Routing]
@@ -163,4 +163,4 @@ Observation = (
 )
 Observer = Callable[[Observation], None]
 BatchObserver = Callable[[Received | Sent], None]
-"""Hears what only spans tell; there is none where no spans are sent."""
+"""Hears of batches, which only spans tell. There is none where no spans are sent."""

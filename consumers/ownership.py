@@ -1,4 +1,4 @@
-"""Who may work an account, as the scheduler and the sessions ask it."""
+"""The ownership of accounts, as the scheduler and the sessions see it."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,16 +1,14 @@
-"""Work that is done again and again in a thread of its own, whatever happened the last time."""
+"""Repeats work in a thread of its own, however the last round ended."""
 
 import threading
 from collections.abc import Callable
 
-from pymongo.errors import PyMongoError
-
-from consumers.broker import BrokerAway, NotRouted
-from consumers.observe import Observer, ProgramFailed, Trouble
+from consumers.faults import observed
+from consumers.observe import Observer
 
 
 class Periodic:
-    """Runs `work` every `seconds`; what is away is observed and tried again the next time."""
+    """Runs `work` every `seconds`. An error is observed, and the next round comes all the same."""
 
     def __init__(
         self, name: str, seconds: float, work: Callable[[], object], observe: Observer
@@ -35,7 +33,7 @@ class Periodic:
         self._stopping.set()
 
     def join(self, seconds: float) -> None:
-        """Wait so long at most for the round that runs."""
+        """Wait for the round that runs, for `seconds` at most."""
         self._thread.join(seconds)
 
     def _run(self) -> None:
@@ -46,9 +44,5 @@ class Periodic:
     def _once(self) -> None:
         try:
             self._work()
-        except PyMongoError as error:
-            self._observe(Trouble("mongodb", f"{self._name}: {error}"))
-        except (BrokerAway, NotRouted) as error:
-            self._observe(Trouble("rabbitmq", f"{self._name}: {error}"))
         except Exception as error:  # noqa: BLE001 - one bad round must not end all the others
-            self._observe(ProgramFailed(self._name, error))
+            self._observe(observed(error, self._name))

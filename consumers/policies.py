@@ -1,4 +1,4 @@
-"""Policies of RabbitMQ that would lose messages, read where its management API is given.
+"""Policies of RabbitMQ that would lose messages, read from its management API.
 
 Courier declares its queues without limits of length and time. An administrator's policy, or an
 operator policy, adds such limits without any word over AMQP (RabbitMQ, "Policies").
@@ -19,7 +19,7 @@ from config.tls import Endpoint
 from consumers import topology
 
 LOSING = ("max-length", "max-length-bytes", "message-ttl", "expires", "delivery-limit")
-"""What drops messages, or the queue with them, without anybody having taken them."""
+"""The keys of policies that drop messages, or the queue with them, before anybody took them."""
 ANSWER_SECONDS = 10.0
 MOST_BYTES = 1_000_000
 _APPLIES = {"all", "queues", "quorum_queues"}
@@ -40,10 +40,10 @@ class Policy:
     pattern: str
     priority: int
     limits: tuple[tuple[str, Any], ...]
-    """Those of its settings that lose messages."""
+    """The settings of the policy that lose messages."""
 
     def matches(self, queue: str) -> bool:
-        """Whether it is for this queue. A pattern that only Erlang understands is for all."""
+        """Whether it applies to the queue. A pattern that only Erlang reads counts as all."""
         try:
             return re.search(self.pattern, queue) is not None
         except re.error:
@@ -62,7 +62,7 @@ def losing(rabbitmq: Endpoint, api: Endpoint, account_ids: Iterable[str]) -> lis
 
 
 def _queues(account_ids: Iterable[str]) -> Iterator[str]:
-    """The queues that Courier has, and those of an account that does not exist yet."""
+    """The queues of Courier, and those that a future account would have."""
     yield topology.INTAKE.name
     yield topology.INVALID.name
     for account_id in ("<account>", *account_ids):

@@ -1,4 +1,4 @@
-"""What follows from each try: for the file and for its account. Pure: no I/O, no clock.
+"""Decides what follows from a try, for the file and for its account. Pure: no I/O, no clock.
 
 Rules 1 to 13 of docs/rules.md, as far as they decide: five tries a file, ten failures of an account
 in a row, fifteen minutes of suspension, then the oldest file first.
@@ -40,9 +40,9 @@ class FileView:
     tries: int
     """Failed tries counted so far, without this one."""
     account_tries: int
-    """How many of them failed by the account."""
+    """The number of these that failed by the account."""
     casualty: bool = False
-    """It is dead-lettered by an outage and was tried as a probe."""
+    """The file is an outage's dead letter, and was tried as a probe."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class AccountView:
     failures: int
     """Consecutive failures so far, without this one."""
     changed: bool = False
-    """Its state has changed since the try began: an `account` failure then counts for nothing."""
+    """The state has changed since the try began: an `account` failure counts for nothing."""
     owed: bool = False
-    """Casualties of the present streak wait for the account to deliver again."""
+    """The present outage's dead letters wait for the account to deliver again."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """The file has used up its tries. A casualty comes back when the account delivers again."""
+    """The file has used up its tries. An outage's dead letter (casualty) returns after it."""
 
     casualty: bool
     counted: bool = True
@@ -81,8 +81,8 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Count:
-    """The account carries on with so many consecutive failures: one more, or none where the
-    connection was lost by several uploads and is counted already."""
+    """The account goes on, with this count of consecutive failures: one more, or the same where
+    several uploads lost one connection and it is counted already."""
 
     failures: int
 
@@ -117,11 +117,11 @@ def decide(
 ) -> Decision:
     """The consequence of a failed try.
 
-    `running` is the number of uploads at the account's server while it failed, this one
-    included; `shared` tells that it lost a connection with another upload, whose failure counts
-    for both; `fault` that an error which nobody foresaw ended the try, which then is one of the
-    file's own in any case; `singled_out` that the server has just taken a test file by the same
-    means: then a probe goes on with the next file; `jitter` is a random number from 0 to 1.
+    `running` is the number of uploads at the account's server during the failure, with this one.
+    `shared`: it lost a connection together with another upload, whose failure counts for both.
+    `fault`: an unforeseen error ended the try, which then counts for the file in any case.
+    `singled_out`: the server has just taken a test file by the same means; a probe then goes on
+    with the next file. `jitter` is a random number from 0 to 1.
     """
     kind = judged(kind, running=running)
     return Decision(
@@ -133,13 +133,13 @@ def decide(
 
 
 def judged(kind: Kind, *, running: int) -> Kind:
-    """What a failure counts as: a server is busy only where more than one upload runs there."""
+    """The kind that a failure counts as: a server is busy only while other uploads run there."""
     return Kind.ACCOUNT if kind is Kind.BUSY and running <= 1 else kind
 
 
 def recovers(account: AccountView) -> bool:
-    """Whether a delivered file changes its account: failures end, a probe reopens it, what an
-    outage has taken returns.
+    """Whether a delivered file changes its account: the count ends, a probe makes it active, an
+    outage's dead letters return.
 
     A success that comes late, after the account was suspended, changes nothing.
     """

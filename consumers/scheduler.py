@@ -4,12 +4,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from pymongo.errors import PyMongoError
-
 from consumers.account import AccountSession
+from consumers.faults import observed
 from consumers.ledger import bucket_of
 from consumers.means import Means
-from consumers.observe import ProgramFailed, Trouble
+from consumers.observe import ProgramFailed
 
 STEP = 0.1
 POLL = 0.2
@@ -70,10 +69,8 @@ class Scheduler:
             self._woken.clear()
             try:
                 self._open_sessions()
-            except PyMongoError as error:
-                self._means.observe(Trouble("mongodb", str(error)))
             except Exception as error:  # noqa: BLE001 - without a scheduler nothing is delivered
-                self._means.observe(ProgramFailed("scheduler", error))
+                self._means.observe(observed(error, "scheduler"))
             self._woken.wait(POLL)
 
     def _open_sessions(self) -> None:
