@@ -8,6 +8,7 @@ of its own.
 
 import json
 import logging
+import os
 import re
 import sys
 from dataclasses import fields
@@ -113,6 +114,8 @@ def configure(log_format: Format | None = None, stream: TextIO | None = None) ->
     Without a format it is `console` on a terminal and `json` elsewhere. Libraries are heard from
     WARNING on. Calling it again replaces what was configured.
     """
+    if sys.stderr is None:  # the process was started with a closed one
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     stream = sys.stderr if stream is None else stream
     is_console = log_format == "console" or (log_format is None and stream.isatty())
     rendered = _console(stream) if is_console else _json()

@@ -195,6 +195,11 @@ def test_a_process_whose_log_nobody_reads_ends_all_the_same() -> None:
         assert program.wait(LIMIT) == 0
 
 
+def test_a_process_that_was_started_without_stderr_works_all_the_same() -> None:
+    program = [sys.executable, "-c", LOGS, "500", ""]
+    subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *program], timeout=LIMIT, check=True)
+
+
 def test_what_the_streams_encoding_does_not_have_is_escaped() -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "w", encoding="latin-1") as stream, lines_to(stream) as (lines, _):
