@@ -32,10 +32,11 @@ from alerts.delivery import Delivery
 from alerts.kinds import CONFIRMATION, DIGEST
 from alerts.message import usable
 from alerts.recovery import Recovery
-from alerts.relay import DAY, AlertTried, Relay, after
+from alerts.relay import DAY, AlertTried, Relay
 from alerts.suspension import Suspension
 from config.alert_addresses import AlertAddresses
 from config.mail_links import MailLinks
+from config.moments import later
 from config.notices import SettingsNotice
 from config.tls import Endpoint
 
@@ -139,7 +140,7 @@ class Outbox:
 
     def _is_digest_recent(self, batch: int) -> bool:
         """Whether the last digest reached somebody lately, or waits for the present on-call."""
-        recent = {"$expr": {"$gt": ["$reached", after(-DIGEST_SECONDS)]}}
+        recent = {"$expr": {"$gt": ["$reached", later(-DIGEST_SECONDS)]}}
         unread = {"state": "waiting", "to": self._oncall, "remaining": self._oncall}
         query = {"_id": _digest_id(batch), "$or": [recent, unread]}
         return self._alerts.find_one(query, {"_id": 1}) is not None

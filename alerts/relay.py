@@ -18,6 +18,7 @@ from alerts.kinds import CONFIRMATION, DIGEST
 from alerts.message import one_line
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import Suspension, compose_digest
+from config.moments import later
 from config.text import MAX_WORDS
 
 CLAIM_SECONDS = 300
@@ -91,7 +92,7 @@ class Relay:
     def _claim(self) -> Document | None:
         return self.alerts.find_one_and_update(
             {"state": "waiting", "$expr": {"$lte": ["$due", "$$NOW"]}},
-            [{"$set": {"tries": {"$add": ["$tries", 1]}, "due": after(CLAIM_SECONDS)}}],
+            [{"$set": {"tries": {"$add": ["$tries", 1]}, "due": later(CLAIM_SECONDS)}}],
             sort=[("due", 1)],
             return_document=ReturnDocument.AFTER,
         )
@@ -121,7 +122,7 @@ class Relay:
             return send(self._compose(document), self.delivery.smtp, document["remaining"])
 
         def note(rest: Sequence[str]) -> None:
-            values = {"remaining": {"$literal": [*rest]}, "due": after(CLAIM_SECONDS)}
+            values = {"remaining": {"$literal": [*rest]}, "due": later(CLAIM_SECONDS)}
             self._update(document, values)
 
         recipients: list[str] = document["remaining"]
@@ -183,7 +184,7 @@ class Relay:
             {
                 "state": {"$cond": [is_over, "failed", "waiting"]},
                 "finished": {"$cond": [is_over, "$$NOW", "$$REMOVE"]},
-                "due": {"$cond": [is_over, "$$REMOVE", after(delay)]},
+                "due": {"$cond": [is_over, "$$REMOVE", later(delay)]},
                 "reached": _REACHED if is_reached else "$reached",
                 "refused_at": since,
                 "refusals": {"$add": ["$refusals", 1]},
@@ -238,8 +239,3 @@ def _patience(refusals: int, *, permanent: bool) -> tuple[int, int]:
     if refusals < _EVERY_MINUTE:
         return min(60, 2 ** min(refusals, 10)), 5 * DAY
     return 900, 5 * DAY
-
-
-def after(seconds: int) -> Document:
-    """The time that many seconds from now, by the database's clock."""
-    return {"$add": ["$$NOW", seconds * 1000]}

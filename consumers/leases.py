@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
+from config.moments import later
 from consumers.ledger import BUCKETS, Document, bucket_of
 from consumers.presence import Presence
 from transports.errors import NotPermitted
@@ -168,7 +169,7 @@ class Leases:
         if held:
             self._leases.update_many(
                 {"_id": {"$in": held}, "owner": self._worker},
-                [{"$set": {"expires": _from_now(self._ttl)}}],
+                [{"$set": {"expires": later(self._ttl)}}],
             )
 
     def _hand_back(self, wanted: set[int]) -> None:
@@ -199,7 +200,7 @@ class Leases:
                     "$set": {
                         "owner": {"$literal": self._worker},
                         "epoch": {"$add": ["$epoch", 1]},
-                        "expires": _from_now(self._ttl),
+                        "expires": later(self._ttl),
                     }
                 }
             ],
@@ -216,7 +217,3 @@ class Leases:
         }
         with self._lock:
             self._held = held
-
-
-def _from_now(seconds: float) -> Document:
-    return {"$add": ["$$NOW", round(seconds * 1000)]}

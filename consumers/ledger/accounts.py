@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pymongo import UpdateOne
 
+from config.moments import later
 from consumers.ledger.buckets import BUCKETS
 from consumers.ledger.decisions import Decisions
 from consumers.ledger.pending import (
@@ -18,12 +19,10 @@ from consumers.ledger.pending import (
     recovery_facts,
     tells_once,
 )
-from consumers.ledger.records import Document, LastError, RunState
+from consumers.ledger.records import Document, LastError, RunState, failure_now
 from consumers.ledger.states import (
     WELL_FROM_NOW,
-    failure_now,
     fenced,
-    later,
     refused,
     seen_state,
     stages,

@@ -11,9 +11,10 @@ from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
+from config.moments import later
 from consumers.events import RecordingReady
 from consumers.ledger.records import Document, Routing, Status, trace_of
-from consumers.ledger.rows import OLDEST_FIRST, Rows, later, routing
+from consumers.ledger.rows import OLDEST_FIRST, Rows, routing
 from consumers.trace import TraceContext
 
 FIRST_TURN = 1

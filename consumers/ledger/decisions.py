@@ -4,6 +4,10 @@ from consumers.ledger.records import Document
 from consumers.ledger.states import CHANGED, STIRRED, WELL_FROM_NOW, States
 from consumers.policy import State
 
+_SUSPENDED: Document = {"$eq": ["$run.state", State.SUSPENDED.value]}
+_DUE: Document = {"$cond": [_SUSPENDED, "$run.suspended_until", "$$NOW"]}
+"""At once, unless it is suspended: then at the end of that."""
+
 
 class Decisions(States):
     """Pause, resume, try now, save, wake."""
@@ -16,10 +20,8 @@ class Decisions(States):
 
     def resume(self, account_id: str) -> bool:
         """End a pause and nothing else. False where there is none."""
-        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
-        due = {"$cond": [suspended, "$run.suspended_until", "$$NOW"]}
         query = {"_id": account_id, "run.paused": True}
-        values = {"run.paused": False, "run.next_due": due, **CHANGED, **STIRRED}
+        values = {"run.paused": False, "run.next_due": _DUE, **CHANGED, **STIRRED}
         return self._update(query, values) is not None
 
     def try_now(self, account_id: str) -> bool:
@@ -35,9 +37,8 @@ class Decisions(States):
 
     def settings_saved(self, account_id: str) -> None:
         """New settings: what failed with the old ones counts no more, and work is due at once."""
-        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
         values: Document = {
-            "run.suspended_until": {"$cond": [suspended, "$$NOW", "$run.suspended_until"]},
+            "run.suspended_until": {"$cond": [_SUSPENDED, "$$NOW", "$run.suspended_until"]},
             "run.next_due": "$$NOW",
             "run.tried_now": False,
             **CHANGED,
@@ -47,6 +48,4 @@ class Decisions(States):
 
     def wake(self, account_id: str) -> None:
         """Have the account looked at: it was switched on, or files came back to its queue."""
-        suspended = {"$eq": ["$run.state", State.SUSPENDED.value]}
-        due = {"$cond": [suspended, "$run.suspended_until", "$$NOW"]}
-        self._update({"_id": account_id}, {"run.next_due": due, **WELL_FROM_NOW, **STIRRED})
+        self._update({"_id": account_id}, {"run.next_due": _DUE, **WELL_FROM_NOW, **STIRRED})

@@ -8,8 +8,17 @@ from dataclasses import asdict
 from pymongo import UpdateMany
 from pymongo.errors import DuplicateKeyError
 
-from consumers.ledger.records import Claim, CrashLoop, Document, LastError, Status, part_path
-from consumers.ledger.rows import BY_ID, OLDEST_FIRST, Rows, later, mine, ours, routing
+from config.moments import later
+from consumers.ledger.records import (
+    Claim,
+    CrashLoop,
+    Document,
+    LastError,
+    Status,
+    failure_now,
+    part_path,
+)
+from consumers.ledger.rows import BY_ID, OLDEST_FIRST, Rows, mine, ours, routing
 from consumers.ledger.writer import Written
 from transports.upload import Uploaded
 
@@ -182,7 +191,7 @@ class Endings(Rows):
         values["claim"] = None
         stages: list[Document] = [{"$set": values}]
         if error is not None:
-            values["last_error"] = {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
+            values["last_error"] = failure_now(error)
         found = None if claim.intent is None else asdict(claim.intent)
         if not part_left:
             values["parts"] = {

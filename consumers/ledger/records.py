@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -55,6 +55,11 @@ class LastError:
         return cls(
             document["kind"], document["words"], document["advice"], document.get("said_by", "")
         )
+
+
+def failure_now(error: LastError) -> Document:
+    """How a failure is stored that is written down at this moment."""
+    return {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
 
 
 @dataclass(frozen=True)

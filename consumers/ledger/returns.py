@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from pymongo import ReturnDocument
 
+from config.moments import later
 from consumers.ledger.records import WAITING, Document, Routing, Status
-from consumers.ledger.rows import OLDEST_FIRST, Rows, later, routing
+from consumers.ledger.rows import OLDEST_FIRST, Rows, routing
 from transports.generated import SCHEME
 
 _ENDED = {

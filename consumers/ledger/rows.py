@@ -71,7 +71,3 @@ def holds(claim: Claim, row: Document) -> bool:
 
 def casualties(account_id: str, streak: int) -> Document:
     return {"account_id": account_id, "status": Status.DEAD_LETTERED, "casualty": streak}
-
-
-def later(seconds: float) -> Document:
-    return {"$add": ["$$NOW", round(seconds * 1000)]}

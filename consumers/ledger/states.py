@@ -5,7 +5,7 @@ that the world has overtaken, be it by another upload of the same session, or a 
 lost the account, changes nothing.
 """
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from pymongo import ReturnDocument
 from pymongo.database import Database
@@ -128,10 +128,6 @@ def seen_state(run: RunState) -> Document:
     }
 
 
-def failure_now(error: LastError) -> Document:
-    return {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
-
-
 def run_state(document: Document) -> RunState:
     run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
     error = run["last_error"]
@@ -144,7 +140,3 @@ def run_state(document: Document) -> RunState:
 def refused(words: str) -> LastError:
     told = f"RabbitMQ refuses: {words}"
     return LastError(Kind.OURS.value, told, QUEUE_ADVICE, Speaker.COURIER.value)
-
-
-def later(seconds: float) -> Document:
-    return {"$add": ["$$NOW", round(seconds * 1000)]}

@@ -1,7 +1,7 @@
 """What the ledger costs a file: alone and in flights, and as it and the accounts become more.
 
 `python -m tests.bench.ledger` measures on a MongoDB of its own, with the program's own calls, and
-writes a section of docs/scaling.md. `--rows` and `--accounts` name the sizes.
+writes it into docs/scaling.md. `--rows` and `--accounts` name the sizes.
 """
 
 import argparse
@@ -368,17 +368,13 @@ def section(rows: Sequence[int], accounts: Sequence[int]) -> str:
     found = "How the commands find what they ask for, at the end of all this:"
     parts = (one, [more_rows], two, [more_accounts], three, [found], four)
     body = "\n\n".join("\n".join(part) for part in parts)
-    return f"{BEGIN}\n## The ledger\n\n{head}\n\n{body}\n{END}"
+    return f"{head}\n\n{body}"
 
 
 def write(text: str, page: Path = PAGE) -> None:
-    """Put the section in place of the one before; the rest of the page is others'."""
-    before = page.read_text() if page.exists() else "# Scaling\n"
-    if BEGIN in before:
-        head, _, rest = before.partition(BEGIN)
-        page.write_text(head + text + rest.partition(END)[2])
-    else:
-        page.write_text(f"{before.rstrip()}\n\n{text}\n")
+    """Put it between the page's marks, in place of what was there; the rest is others'."""
+    head, _, rest = page.read_text().partition(BEGIN)
+    page.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
 
 
 def _numbers(text: str) -> list[int]:

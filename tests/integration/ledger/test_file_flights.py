@@ -11,9 +11,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from config.moments import later
 from consumers.ledger import Claim, Claimant, Document
 from consumers.ledger.deliveries import Deliveries
-from consumers.ledger.rows import later
 from tests.integration.commands import Commands
 from tests.integration.ledger.rows import (
     FOLDER,
