@@ -6,13 +6,14 @@ Every file that the test has written and that the server did not let be removed 
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import BLOCK, USUAL_REQUEST, Seen, Server, Unsupported
+from transports.base import BLOCK, USUAL_REQUEST, Move, Put, Seen, Server, Unsupported, permitted
 from transports.errors import TransferError
 from transports.names import join
 
@@ -106,7 +107,9 @@ class Aside:
             {"pipelines": True},
         )
         for level in levels:
-            if self._tried(_delivers_in_flights, (".txt.part", ".txt", " (2).txt"), **level):
+            if self._tried(
+                _delivers_in_flights, (".txt.part", " (2).txt.part", ".txt", " (2).txt"), **level
+            ):
                 return level
         return {}
 
@@ -176,18 +179,26 @@ class Aside:
             self._clean(server, paths)
 
 
-def _delivers_in_flights(server: Server, path: str, final: str, second: str) -> bool:
-    """As uploads do it: to a name that is free, and to the next one where it is taken."""
+def _delivers_in_flights(server: Server, first: str, second: str, to: str, and_to: str) -> bool:
+    """As uploads do it: two files to names that are free, and then to names that are taken."""
     from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
 
-    if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(path)):
+    if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(first)):
         return False
     looks = server.look in _IN_FLIGHT
-    for name, taken in ((final, False), (final, True)):
-        seen = server.put([TEXT], path, name)
-        if seen != Seen(len(TEXT), name, taken=taken if looks else None):
+    for taken in (False, True):
+        puts = [Put(path, _text, name) for path, name in ((first, to), (second, and_to))]
+        server.put_all(puts)
+        expected = [Seen(len(TEXT), each.look_at, taken=taken if looks else None) for each in puts]
+        if [each.outcome for each in puts] != expected:
             return False
-        if taken and server.exists(second):
-            return False
-        server.rename(path, second if taken else name)
+        if not taken:
+            moves = [Move(each.path, each.look_at or "", permitted) for each in puts]
+            server.rename_all(moves)
+            if not all(each.done for each in moves):
+                return False
     return server.pipelines
+
+
+def _text() -> AbstractContextManager[Iterable[bytes]]:
+    return contextlib.nullcontext([TEXT])

@@ -295,6 +295,10 @@ class Server(Protocol):
         """
 
 
+def permitted() -> None:
+    """The permit of a rename that needs none."""
+
+
 def put_alone(put_all: Callable[[Sequence[Put]], None], put: Put) -> Seen:
     """Write one file by the means of many; what the server told. Raises its outcome."""
     put_all([put])

@@ -1,6 +1,7 @@
 """Several files one after the other, at a server that takes them so."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from transports.base import Move, Put, Server
 from transports.errors import Kind, TransferError
@@ -33,7 +34,15 @@ def rename_each(server: Server, moves: Sequence[Move]) -> None:
             move.done = True
 
 
-def is_lost(server: Server, error: BaseException) -> bool:
+class Connected(Protocol):
+    """A session."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether its connection stands."""
+
+
+def is_lost(server: Connected, error: BaseException) -> bool:
     """Whether the session is over with this error."""
     if not isinstance(error, TransferError):
         return False

@@ -4,7 +4,7 @@ import contextlib
 import select
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from pydantic import SecretStr
@@ -25,7 +25,7 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
-from transports.ftp_control import Control
+from transports.ftp_control import Command, Control
 from transports.ftp_data import DataConnections
 from transports.ftp_errors import (
     SESSION_IS_OVER,
@@ -148,9 +148,13 @@ class FtpConnection:
         self.reopen()
 
     def accept_data(
-        self, verb: str, named: Callable[[], str], judge: Judge | None
+        self,
+        verb: str,
+        named: Callable[[], str],
+        judge: Judge | None,
+        behind: Callable[[], Sequence[Command]] = tuple,
     ) -> socket.socket:
-        """A data connection, and a transfer asked for over it.
+        """A data connection, and a transfer asked for over it, with the commands of `behind`.
 
         `named`: how the file is named where the session stands. It is asked before, as it may have
         to enter a folder, and again after, as the session may have been made anew for EPSV.
@@ -163,7 +167,7 @@ class FtpConnection:
             data.settimeout(2 * self.limits.stall)
             name = named()
             with self.talk(self.limits.reply, judge):
-                self.control.ask_transfer(verb, name)
+                self.control.ask_transfer(verb, name, *behind())
         except BaseException:
             self.close_data(data)
             raise

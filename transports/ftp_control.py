@@ -29,9 +29,14 @@ _REPEAT_SECONDS = 2.0
 """How long the reply to the command behind a transfer may take, where 226 was said before it."""
 
 
+Command = tuple[str, str]
+"""A verb, and a path or nothing."""
+UNSENDABLE = "A name with a line break cannot be sent over FTP"
+
+
 def _line(verb: str, path: str) -> str:
     if not is_sendable(path):
-        raise NameRefused("A name with a line break cannot be sent over FTP")
+        raise NameRefused(UNSENDABLE)
     return f"{verb} {path}" if path else verb
 
 
@@ -133,7 +138,7 @@ class Control:
         self.ask((verb, path))
         return self._answer()
 
-    def ask(self, *commands: tuple[str, str]) -> None:
+    def ask(self, *commands: Command) -> None:
         """Send commands, each a verb and a path or nothing, in one flight."""
         self._asking()
         lines = [_line(verb, path) for verb, path in commands]
@@ -156,9 +161,12 @@ class Control:
         """Whether the end of a transfer was told again; some answer other commands so."""
         return self._is_behind_transfer and self.speaks_within(_REPEAT_SECONDS)
 
-    def ask_transfer(self, verb: str, path: str) -> None:
-        """Have the server take or give data on the data connection, as soon as it comes to it."""
-        self.ask((verb, path))
+    def ask_transfer(self, verb: str, path: str, *behind: Command) -> None:
+        """Have the server take or give data on the data connection, as soon as it comes to it.
+
+        `behind`: commands that it is to answer after the end of the transfer.
+        """
+        self.ask((verb, path), *behind)
         self.awaits_begin = True
 
     def hear_begin(self, *, may_be_over: bool = False) -> None:

@@ -18,7 +18,16 @@ from collections.abc import Iterable, Sequence
 from paramiko.sftp import SFTP_FAILURE, SFTP_OP_UNSUPPORTED
 
 from config.accounts import Look as By
-from transports.base import CannotTell, Move, Put, Seen, TargetExists, Unsupported, put_alone
+from transports.base import (
+    CannotTell,
+    Move,
+    Put,
+    Seen,
+    TargetExists,
+    Unsupported,
+    permitted,
+    put_alone,
+)
 from transports.errors import (
     ConnectionLost,
     NameRefused,
@@ -107,7 +116,7 @@ class SftpServer(SftpFiles):
 
     def rename(self, path: str, to: str) -> None:
         """Rename one file, as `rename_all` does."""
-        move = Move(path, to, permit=_permitted)
+        move = Move(path, to, permit=permitted)
         self.rename_all([move])
         if move.error is not None:
             raise move.error
@@ -344,6 +353,3 @@ class SftpServer(SftpFiles):
         with contextlib.suppress(TransferError, Unsupported):
             return not self.exists(move.path) and self.exists(move.to)
         return False
-
-
-def _permitted() -> None: ...
