@@ -203,7 +203,8 @@ class FtpStores(FtpSession):
             if not isinstance(put.outcome, Seen):
                 continue
             size = told_size(told.get(("SIZE", self._folders.at(put.path)), ""))
-            self._files.tells_size = self._files.tells_size or (True if size is not None else None)
+            if size is not None:
+                self._files.tells_size = True
             taken = self._taken(told, put)
             if taken is False:
                 self._note_free(put.look_at or "")

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,10 +18,11 @@ from tests.contract.servers import QUESTIONS, TABLE, Answer, note
 from tests.servers.catalogue import SERVERS, Entry
 from transports import probe
 from transports.base import Egress, Limits, Server, Unsupported
-from transports.errors import NameRefused, TransferError
-from transports.job import Job, Uploaded
+from transports.errors import NameRefused, SourceMismatch, TransferError
+from transports.job import Job, Transfer, Uploaded, intend_each
 from transports.names import join, numbered
 from transports.server import connect
+from transports.upload import upload as upload_all
 
 FOLDER = "calls/of today"
 LIMITS_HERE = Limits(resolve=20, connect=20, login=60, reply=30, stall=20)
@@ -186,6 +187,29 @@ def test_several_at_once_arrive_whole(ground: Ground, recording: Path) -> None:
         path = ground.place / f"together-{number}.wav"
         assert path.read_bytes() == recording.read_bytes()
     ground.note("together", str(together))
+
+
+def test_a_flight_with_a_bad_one_and_a_taken_name_arrives(ground: Ground, recording: Path) -> None:
+    jobs = [ground.job() for _ in range(9)]
+    jobs[4] = replace(jobs[4], expected_size=1)  # not what its event says
+    names = [f"flight-{number}.wav" for number in range(9)]
+    with ground.session() as server:
+        taken = sent(server, recording, ground.job(), names[7])
+        transfers = [
+            Transfer(lambda: opened(recording), what, ledger_of(what, name))
+            for what, name in zip(jobs, names, strict=True)
+        ]
+        upload_all(server, transfers, intend_each)
+    bad = transfers.pop(4)
+    assert isinstance(bad.outcome, SourceMismatch)
+    paths = [each.result().remote_path for each in transfers]
+    assert len({*paths, taken.remote_path}) == 9
+    assert {(ground.place / name_of(path)).read_bytes() for path in paths} == {
+        recording.read_bytes()
+    }
+    left = [path.name for path in ground.place.glob("*.part")]
+    assert left == ([bad.job.part] if bad.outcome.part_left else [])
+    assert bad.outcome.part_left is not ground.can.removes
 
 
 def test_an_upload_that_was_cut_is_whole_at_the_next_try(ground: Ground, recording: Path) -> None:

@@ -1,0 +1,408 @@
+"""Flights of many files against real servers: each file has an end of its own."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyftpdlib.handlers import FTPHandler
+
+from config.accounts import Capabilities, Look
+from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
+from tests.contract.accounts import Ledger, files_in, job, open_session, opened
+from tests.contract.proxy import Proxy
+from tests.servers import Vsftpd
+from transports.base import Put, Seen, Server
+from transports.errors import (
+    AccountFailure,
+    ConnectionLost,
+    Kind,
+    NameRefused,
+    PathRefused,
+    QuotaExceeded,
+    ServerBusy,
+    SourceMissing,
+    SourceUnreadable,
+    TransferError,
+)
+from transports.sources import Source
+from transports.upload import Intent, Transfer, Uploaded, Verified, intend_each, upload
+
+PLAIN = Capabilities()
+PIPELINES = Capabilities(pipelines=True)
+QUEUES = Capabilities(pipelines=True, queues=True)
+SERVERS = {
+    "sshd": PLAIN,
+    "asyncssh_server": PLAIN,
+    "vsftpd": PLAIN,
+    "vsftpd queues": QUEUES,
+    "vsftpd pipelines": PIPELINES,
+    "pyftpd_server": PLAIN,
+    "pyftpd_server pipelines": PIPELINES,
+}
+COUNT = 16
+SIZE = 48_044
+BAD = 5
+
+Ground = tuple[CustomerServer, Capabilities]
+
+
+@pytest.fixture(params=SERVERS, name="ground")
+def ground_of(request: pytest.FixtureRequest) -> Ground:
+    customer: CustomerServer = request.getfixturevalue(request.param.partition(" ")[0]).customer
+    return customer, SERVERS[request.param]
+
+
+@pytest.fixture(name="session")
+def session_of(ground: Ground) -> Iterator[Server]:
+    with closing(open_session(ground[0], capabilities=ground[1])) as session:
+        yield session
+
+
+@pytest.fixture(name="root")
+def root_of(ground: Ground) -> Path:
+    return ground[0].root
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[Path]:
+    """Sixteen of them, each another one."""
+    paths = [tmp_path / f"recording-{number}.wav" for number in range(COUNT)]
+    for path in paths:
+        path.write_bytes(os.urandom(SIZE))
+    return paths
+
+
+def transfers_of(
+    recordings: Sequence[Path], folder: str = "to", start: int = 0, **changes: Any
+) -> list[Transfer]:
+    def transfer(number: int, path: Path) -> Transfer:
+        names = (f"{folder}/{number}.wav", f"{folder}/{number} (2).wav")
+        what = job(start + number, folder=folder, **changes)
+        return Transfer(lambda: opened(path), what, Ledger(names))
+
+    return [transfer(number, path) for number, path in enumerate(recordings)]
+
+
+def failure(transfer: Transfer) -> TransferError:
+    """What it ended with."""
+    assert isinstance(transfer.outcome, TransferError)
+    return transfer.outcome
+
+
+def assert_arrived(root: Path, recordings: Sequence[Path], names: Sequence[str]) -> None:
+    """These and nothing else stand in the folder, whole."""
+    expected = dict(zip(names, [path.read_bytes() for path in recordings], strict=True))
+    assert {path.name: path.read_bytes() for path in (root / "to").iterdir()} == expected
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_flights_arrive_whole_one_after_another(
+    session: Server, root: Path, recordings: list[Path]
+) -> None:
+    for start in (0, 8):
+        transfers = transfers_of(recordings[start : start + 8], start=start)
+        for number, each in enumerate(transfers):
+            each.journal = Ledger((f"to/{start + number}.wav",))
+        upload(session, transfers, intend_each)
+        assert {each.result().verified for each in transfers} == {Verified.SIZE}
+    assert_arrived(root, recordings, [f"{number}.wav" for number in range(COUNT)])
+
+
+def test_one_that_is_missing_and_one_whose_name_is_taken_cost_the_others_nothing(
+    session: Server, root: Path, recordings: list[Path]
+) -> None:
+    session.make_directory("to")
+    (root / "to" / "3.wav").write_bytes(b"of somebody else")
+    recordings[BAD].unlink()
+    transfers = transfers_of(recordings)
+    upload(session, transfers, intend_each)
+    missing = transfers.pop(BAD)
+    assert isinstance(missing.outcome, SourceMissing)
+    assert not missing.outcome.part_left
+    names = [each.result().remote_path.partition("/")[2] for each in transfers]
+    wanted = [f"{number}.wav" for number in range(COUNT) if number != BAD]
+    assert names == ["3 (2).wav" if name == "3.wav" else name for name in wanted]
+    assert (root / "to" / "3.wav").read_bytes() == b"of somebody else"
+    (root / "to" / "3.wav").unlink()
+    del recordings[BAD]
+    assert_arrived(root, recordings, names)
+
+
+def test_a_second_flight_finds_each_name_taken_and_takes_the_next(
+    session: Server, root: Path, recordings: list[Path]
+) -> None:
+    for start in (0, COUNT):
+        transfers = transfers_of(recordings, start=start)
+        upload(session, transfers, intend_each)
+        assert all(isinstance(each.outcome, Uploaded) for each in transfers)
+    names = [f"{n}.wav" for n in range(COUNT)] + [f"{n} (2).wav" for n in range(COUNT)]
+    assert_arrived(root, recordings * 2, names)
+
+
+def test_a_name_that_the_server_does_not_take_is_that_files_failure(
+    session: Server, root: Path, recordings: list[Path]
+) -> None:
+    transfers = transfers_of(recordings)
+    transfers[BAD].journal = Ledger(("missing/odd.wav",))
+    upload(session, transfers, intend_each)
+    refused = failure(transfers[BAD])
+    assert isinstance(refused, NameRefused)
+    assert "odd.wav" in refused.advice
+    del recordings[BAD]
+    assert_arrived(root, recordings, [f"{n}.wav" for n in range(COUNT) if n != BAD])
+
+
+@pytest.mark.parametrize("bad", [0, 2, 4])
+def test_a_file_that_cannot_be_opened_is_told_and_the_others_are_written(
+    session: Server, root: Path, bad: int
+) -> None:
+    def block() -> Any:
+        return nullcontext([b"x" * 100_000])
+
+    paths = [f"{'missing/' if number == bad else ''}{number}.part" for number in range(5)]
+    puts = [Put(path, block) for path in paths]
+    session.put_all(puts)
+    assert isinstance(puts.pop(bad).outcome, PathRefused)
+    assert all(isinstance(each.outcome, Seen) for each in puts)
+    assert files_in(root) == {each.path: 100_000 for each in puts}
+    session.put([b"x"], "next.part")
+
+
+@contextmanager
+def breaking() -> Iterator[Source]:
+    class Breaking:
+        size = SIZE
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"some"
+            raise SourceUnreadable("Input/output error")
+
+    yield Breaking()
+
+
+@pytest.mark.parametrize("bad", [0, BAD, COUNT - 1])
+def test_one_that_breaks_off_while_it_is_read_leaves_nothing(
+    session: Server, root: Path, recordings: list[Path], bad: int
+) -> None:
+    transfers = transfers_of(recordings)
+    transfers[bad].open_source = breaking
+    upload(session, transfers, intend_each)
+    assert isinstance(transfers[bad].outcome, SourceUnreadable)
+    del recordings[bad]
+    assert_arrived(root, recordings, [f"{n}.wav" for n in range(COUNT) if n != bad])
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cut=st.integers(3_000, COUNT * SIZE + 30_000))
+def test_a_connection_cut_anywhere_is_one_failure_and_the_next_start_brings_each_file_once(
+    ground: Ground, recordings: list[Path], cut: int
+) -> None:
+    customer, can = ground
+    for path in files_in(customer.root):
+        (customer.root / path).unlink()
+    transfers = transfers_of(recordings)
+    try:
+        with (
+            Proxy(customer, cut_after=cut) as proxy,
+            closing(open_session(customer, port=proxy.port, capabilities=can)) as session,
+        ):
+            upload(session, transfers, intend_each)
+    except (AccountFailure, ServerBusy):
+        return  # before the login stood
+    failures = [each.outcome for each in transfers if isinstance(each.outcome, TransferError)]
+    assert len({id(each.common) for each in failures if each.common}) <= 1
+    assert {each.kind for each in failures} <= {Kind.ACCOUNT, Kind.BUSY}
+    whole = {f"to/{number}.wav": SIZE for number in range(COUNT)}
+    final = {path: size for path, size in files_in(customer.root).items() if path.endswith(".wav")}
+    assert final.items() <= whole.items()
+    again = [again_of(each, number) for number, each in enumerate(transfers)]
+    with closing(open_session(customer, capabilities=can)) as session:
+        upload(session, [each for each in again if each is not None], intend_each)
+    assert all(each is None or isinstance(each.outcome, Uploaded) for each in again)
+    assert files_in(customer.root) == whole
+
+
+def again_of(before: Transfer, number: int) -> Transfer | None:
+    """The next start of a file; None where it was delivered."""
+    if isinstance(before.outcome, Uploaded):
+        return None
+    assert isinstance(before.journal, Ledger)
+    intent: Intent | None = before.journal.intent
+    what = job(COUNT + number, folder="to", leftovers=(f"to/{before.job.part}",), intent=intent)
+    return Transfer(before.open_source, what, Ledger((f"to/{number}.wav",)))
+
+
+@pytest.mark.parametrize("capabilities", [PLAIN, PIPELINES, QUEUES])
+def test_a_confirmation_that_is_lost_is_made_good_and_what_was_not_begun_is_left(
+    vsftpd: Vsftpd, recordings: list[Path], capabilities: Capabilities
+) -> None:
+    with (
+        Proxy(vsftpd.customer, lose=b"226") as proxy,
+        closing(
+            open_session(vsftpd.customer, port=proxy.port, capabilities=capabilities)
+        ) as session,
+    ):
+        transfers = transfers_of(recordings)
+        upload(session, transfers, intend_each)
+    assert isinstance(transfers[0].outcome, Uploaded)
+    assert [each.outcome for each in transfers[1:]] == [None] * (COUNT - 1)
+    assert_arrived(vsftpd.customer.root, recordings[:1], ["0.wav"])
+
+
+@pytest.mark.parametrize("capabilities", [PIPELINES, QUEUES])
+def test_a_refusal_at_the_end_of_one_is_its_own(
+    vsftpd: Vsftpd, recordings: list[Path], capabilities: Capabilities
+) -> None:
+    with (
+        Proxy(vsftpd.customer, instead=(b"226", b"552 Disk quota exceeded.\r\n")) as proxy,
+        closing(
+            open_session(vsftpd.customer, port=proxy.port, capabilities=capabilities)
+        ) as session,
+    ):
+        transfers = transfers_of(recordings)
+        upload(session, transfers, intend_each)
+    full = [each for each in transfers if isinstance(each.outcome, QuotaExceeded)]
+    done = [each for each in transfers if isinstance(each.outcome, Uploaded)]
+    assert len(full) >= 1
+    assert len(full) + len(done) == COUNT
+    assert len(files_in(vsftpd.customer.root)) == len(done)
+
+
+class FewHandles(asyncssh.SFTPServer):
+    """Has three files open at once, and no more."""
+
+    most_seen = 0
+    now = 0
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """Refuse the fourth one."""
+        if self.now == 3:
+            raise asyncssh.SFTPFailure("Too many open files")
+        self.now += 1
+        type(self).most_seen = max(self.most_seen, self.now)
+        try:
+            return super().open(path, pflags, attrs)
+        except BaseException:
+            self.now -= 1
+            raise
+
+    def close(self, file_obj: object) -> Any:
+        """One may be opened again."""
+        self.now -= 1
+        return super().close(file_obj)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """The folder of a server of the test's own."""
+    root = tmp_path / "served"
+    root.mkdir()
+    return root
+
+
+def test_where_few_files_may_be_open_the_flight_goes_on_with_fewer(
+    served: Path, recordings: list[Path]
+) -> None:
+    with (
+        AsyncSshServer(served, sftp=FewHandles) as server,
+        closing(open_session(server.customer)) as session,
+    ):
+        transfers = transfers_of(recordings)
+        upload(session, transfers, intend_each)
+        assert all(isinstance(each.outcome, Uploaded) for each in transfers)
+    assert FewHandles.most_seen == 3
+    assert_arrived(served, recordings, [f"{n}.wav" for n in range(COUNT)])
+
+
+class FullForOne(asyncssh.SFTPServer):
+    """Has no room for one of the files."""
+
+    def write(self, file_obj: Any, offset: int, data: bytes) -> Any:
+        """Refuse what goes to that one."""
+        if file_obj.name.endswith(job(BAD).part.encode()):
+            raise asyncssh.SFTPFailure("No space left")
+        return super().write(file_obj, offset, data)
+
+
+def test_one_for_which_there_is_no_room_leaves_the_flight(
+    served: Path, recordings: list[Path]
+) -> None:
+    with (
+        AsyncSshServer(served, sftp=FullForOne) as server,
+        closing(open_session(server.customer)) as session,
+    ):
+        transfers = transfers_of(recordings)
+        upload(session, transfers, intend_each)
+    full = failure(transfers[BAD])
+    assert isinstance(full, AccountFailure)
+    assert full.common is None
+    del recordings[BAD]
+    assert_arrived(served, recordings, [f"{n}.wav" for n in range(COUNT) if n != BAD])
+
+
+class HangsUpAtRename(asyncssh.SFTPServer):
+    """Does the first rename, and is gone at the fourth one."""
+
+    count = 0
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        """Hang up, once."""
+        type(self).count += 1
+        if self.count == 4:
+            self.channel.get_connection().abort()
+            raise asyncssh.SFTPConnectionLost("gone")
+        return super().rename(oldpath, newpath)
+
+
+def test_renames_whose_answers_are_lost_are_looked_after_over_a_new_connection(
+    served: Path, recordings: list[Path]
+) -> None:
+    with (
+        AsyncSshServer(served, sftp=HangsUpAtRename) as server,
+        closing(open_session(server.customer)) as session,
+    ):
+        transfers = transfers_of(recordings)
+        upload(session, transfers, intend_each)
+    done = [n for n, each in enumerate(transfers) if isinstance(each.outcome, Uploaded)]
+    lost = [each.outcome for each in transfers if isinstance(each.outcome, TransferError)]
+    assert set(done) >= {0, 1, 2}
+    assert 3 not in done
+    assert len(lost) == COUNT - len(done)
+    assert {type(each) for each in lost} == {ConnectionLost}
+    assert len({id(each.common) for each in lost}) == 1
+    assert {path.name for path in (served / "to").glob("*.wav")} == {f"{n}.wav" for n in done}
+
+
+class ForgetsRenames(FTPHandler):  # type: ignore[misc]
+    """Forgets some of the first RNFR."""
+
+    asked = 0
+
+    def ftp_RNFR(self, path: str) -> None:  # noqa: N802
+        """Take it, and forget it."""
+        super().ftp_RNFR(path)
+        self.asked += 1
+        if 2 <= self.asked <= BAD:
+            self._rnfr = None
+
+
+def test_where_a_pack_of_renames_is_not_taken_each_is_done_alone(
+    served: Path, recordings: list[Path]
+) -> None:
+    with (
+        PyFtpServer(served, handler=ForgetsRenames) as server,
+        closing(open_session(server.customer, capabilities=PIPELINES)) as session,
+    ):
+        session.look = Look.MLST
+        transfers = transfers_of(recordings)
+        upload(session, transfers, intend_each)
+        assert not session.pipelines  # type: ignore[attr-defined]
+    assert_arrived(served, recordings, [f"{n}.wav" for n in range(COUNT)])
