@@ -39,10 +39,12 @@ class Gate(io.StringIO):
 
     def __init__(self) -> None:
         super().__init__()
+        self.asked = threading.Event()
         self.opened = threading.Event()
         self.writes: list[str] = []
 
     def write(self, text: str) -> int:
+        self.asked.set()
         assert self.opened.wait(LIMIT)
         self.writes.append(text)
         return super().write(text)
@@ -77,7 +79,7 @@ def test_what_waits_is_written_sixteen_lines_at_a_time() -> None:
     gate = Gate()
     with lines_to(gate) as (lines, _):
         lines.add("0")
-        until(lines._waiting.empty, "the first to be taken")
+        assert gate.asked.wait(LIMIT)
         for number in range(1, 41):
             lines.add(str(number))
         gate.opened.set()
@@ -91,7 +93,7 @@ def test_a_write_is_never_longer_than_a_pipe_takes_in_one_piece() -> None:
     long = "x" * (select.PIPE_BUF // 3)
     with lines_to(gate) as (lines, _):
         lines.add("0")
-        until(lines._waiting.empty, "the first to be taken")
+        assert gate.asked.wait(LIMIT)
         for each in [long] * 4 + ["y" * (2 * select.PIPE_BUF)] + ["z"]:
             lines.add(each)
         gate.opened.set()
