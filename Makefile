@@ -58,7 +58,7 @@ lint: $(STAMP) ## formatter, linter, strict types, licences
 	@$(BIN)/mypy
 	@$(BIN)/pip-licenses --packages $(RUNTIME) >/dev/null
 
-lock: ## write both requirements files anew, with hashes
+lock: ## write the requirements files anew, with hashes
 	@deploy/lock
 
 sbom: $(STAMP) ## list what the program runs with for scanners (CycloneDX): dist/courier.cdx.json

@@ -9,7 +9,7 @@ import pytest
 from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
 from tests.bench import peers
-from tests.bench.fed import Celery, Job, Sr3
+from tests.bench.fed import TASKS, Celery, Job, Sr3
 from tests.bench.files import make_recordings
 from tests.bench.killed import CUT, LEFT, LOST, TWICE, Customer
 from tests.bench.peers import Errand, PeerFailed, Process, run
@@ -110,6 +110,20 @@ def test_celery_is_told_of_a_file_as_a_task_of_its_protocol(tmp_path: Path) -> N
     assert keywords == {}
     assert message.properties.headers["task"] == "recordings.deliver"
     assert message.properties.headers["id"] == number
+
+
+def test_tools_are_locked_with_hashes_name_no_index_and_are_in_no_lock_of_the_program() -> None:
+    tools = (TASKS / "requirements.txt").read_text()
+    packages = [line for line in tools.splitlines() if "==" in line]
+
+    assert all(line.endswith("\\") for line in packages), "each is followed by its hashes"
+    assert "://" not in tools
+    for lock in ("requirements.txt", "requirements-runtime.txt"):
+        assert not {"celery", "metpx-sr3"} & names(peers.ROOT / lock)
+
+
+def names(lock: Path) -> set[str]:
+    return {line.partition("==")[0] for line in lock.read_text().splitlines() if "==" in line}
 
 
 def test_a_customer_counts_what_he_has_found_by_content(tmp_path: Path) -> None:

@@ -47,6 +47,13 @@ def test_twice_the_cores_that_are_busy_are_planned() -> None:
     assert (need.processes, need.hosts) == (18, 5)
 
 
+def test_replica_sets_are_counted_by_the_rows_that_one_wrote_alone() -> None:
+    need = Need(36_000_000, COSTS)
+
+    assert need.rows == pytest.approx(6_000)
+    assert [need.replica_sets(alone) for alone in (20_000, 12_000, 11_000)] == [1, 1, 2]
+
+
 def test_the_median_is_taken_of_each_figure() -> None:
     assert medians([{"a": 1, "b": 9}, {"a": 3, "b": 1}, {"a": 2, "b": 5}]) == {"a": 2, "b": 5}
 

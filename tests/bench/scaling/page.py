@@ -65,7 +65,8 @@ class Scaling:
             yield from _limits(self.database, "rows")
         if self.loads:
             yield from _head("Ten million files a day, on paper", _paper())
-            yield from plan.hosts(self.loads)
+            rows_alone = max((each.rate for each in self.database), default=None)
+            yield from plan.hosts(self.loads, rows_alone)
             yield from self._beside_limits()
 
     def sizing(self) -> Iterator[str]:

@@ -52,6 +52,15 @@ class Need:
         """For workers."""
         return max(LEAST_HOSTS, math.ceil(self.processes / CORES))
 
+    @property
+    def rows(self) -> float:
+        """Written a second."""
+        return WRITES * self.a_second
+
+    def replica_sets(self, rows_alone: float) -> int:
+        """By the rows that one could write, with what is spare."""
+        return max(1, math.ceil(SPARE * self.rows / rows_alone))
+
     def cores(self, figure: str) -> float:
         """Busy with it."""
         return self.a_second * self.costs[figure] / 1000
@@ -83,13 +92,19 @@ def by_day(costs: Figures) -> Iterator[str]:
         )
 
 
-def hosts(loads: Mapping[str, Figures]) -> Iterator[str]:
-    """What ten million a day need, by kind of load."""
+def hosts(loads: Mapping[str, Figures], rows_alone: float | None) -> Iterator[str]:
+    """What ten million a day need, by kind of load.
+
+    `rows_alone`: how many rows a second one member of MongoDB wrote when nothing else was asked.
+    """
     needs = {name: Need(TEN_MILLION, costs) for name, costs in loads.items()}
     yield f"| 10 million a day | {' | '.join(needs)} |"
     yield f"|---|{'---|' * len(needs)}"
     for what, told in _LINES.items():
         yield f"| {what} | {' | '.join(told(each) for each in needs.values())} |"
+    if rows_alone:
+        sets = [f"{each.replica_sets(rows_alone)}" for each in needs.values()]
+        yield f"| replica sets (shards) | {' | '.join(sets)} |"
 
 
 _LINES: Mapping[str, Callable[[Need], str]] = {
@@ -98,9 +113,8 @@ _LINES: Mapping[str, Callable[[Need], str]] = {
     f"hosts of {CORES} cores for them": lambda need: f"{need.hosts}",
     "RabbitMQ": lambda need: _cluster("nodes", need, BROKER),
     "MongoDB": lambda need: _cluster("members", need, DATABASE),
-    "shards": lambda _: "1 (one replica set)",
     "messages a second": lambda need: f"{MESSAGES * need.a_second:,.0f}",
-    "durable writes of rows a second": lambda need: f"{WRITES * need.a_second:,.0f}",
+    "durable writes of rows a second": lambda need: f"{need.rows:,.0f}",
     "line, for 480 KB each": lambda need: f"{need.megabits:,.0f} Mbit/s",
 }
 
