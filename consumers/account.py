@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import pymongo
 from pymongo.errors import PyMongoError
@@ -20,8 +19,9 @@ from config.accounts import Account
 from config.errors import ConfigError
 from consumers.attempt import OURS_DELAY, Failures, Surroundings
 from consumers.broker import BrokerAway, BrokerRefuses, NotRouted
+from consumers.consumer import NoQueue
 from consumers.dispatch import Dispatch
-from consumers.ledger import Claimant, RunState
+from consumers.ledger import Adopted, Claimant, RunState
 from consumers.leftovers import remove_leftovers
 from consumers.login import Login
 from consumers.means import Means
@@ -30,14 +30,12 @@ from consumers.policy import State
 from consumers.reconciler import route_stranded
 from consumers.revocation import Revocation
 from consumers.steps import NOTHING_TO_DO, POLL, Next, Pause, Rest, after_beginning
-from consumers.window import NoQueue
 
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
 SETTLE = 0.2
 """The same where others wait for the slot: the first messages need a moment to arrive. While events
-wait outside to be taken it is LINGER all the same: the account's next one may be among them, and a
-second login costs both sides more than a slot that waits for the end of the rush."""
+wait to be taken in it is LINGER all the same: the account's next one may be among them."""
 TURN_SECONDS = 30.0
 """After this time a session makes room, where other accounts wait for a slot."""
 RECHECK = 30.0
@@ -47,14 +45,10 @@ CONFIG_DELAY = 30.0
 LOOK_SECONDS = 2.0
 """Longest wait for the database while uploads end: it is asked again."""
 CUT_SECONDS = 2.0
-"""For so long uploads of an account that is not permitted any more may end by themselves, and by
-the end of their source."""
+"""For so long uploads of a revoked account may end by themselves, and by their source's end."""
 JUST_NOW = 0.05
-"""Seconds for which one reading of the account serves several claims: somebody who pauses it at
-this moment could not have been quicker."""
+"""Seconds for which one reading of the account serves several claims."""
 AWAY = (BrokerAway, NotRouted, PyMongoError)
-"""The broker or the database cannot be reached at this moment. An OSError is not among them: where
-it comes from the broker's connection it is a BrokerAway already."""
 TO_BE_MENDED = (*AWAY, ConfigError)
 """What is no fault of the program."""
 
@@ -79,6 +73,7 @@ class AccountSession:
     _failures_seen: int = 0
     _busy_at: float = field(default_factory=time.monotonic)
     _settled_streak: int | None = None
+    _is_unsettled: bool = False
     _routed: int = 0
     _epoch: int = 0
     _around: Surroundings = field(init=False)
@@ -90,19 +85,12 @@ class AccountSession:
     def run(self, epoch: int) -> None:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
         self._epoch = epoch
-        self._around = Surroundings(
-            self.account_id,
-            epoch,
-            self.means,
-            self._login,
-            self.stopping,
-            self._failures,
-            self._revocation,
-        )
+        shared = (self._login, self.stopping, self._failures, self._revocation)
+        self._around = Surroundings(self.account_id, epoch, self.means, *shared)
         self._dispatch = Dispatch(self._around, self._claimant, self.crowded, self._stirred)
         try:
-            if self.means.ledger.accounts.adopt(self.account_id, self._epoch):
-                rest = self._work()
+            if adopted := self.means.ledger.accounts.adopt(self.account_id, epoch):
+                rest = self._work(adopted)
                 self._close()
                 self._park(rest)
         except AWAY as error:
@@ -120,19 +108,30 @@ class AccountSession:
 
     # --- what is to be done -----------------------------------------------------------------
 
-    def _work(self) -> Rest:
-        self.means.ledger.files.free_claims(self.account_id, self._claimant())
-        self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
+    def _work(self, adopted: Adopted) -> Rest:
+        self._saw(adopted.account, adopted.run)
+        self._is_unsettled = not adopted.run.is_well
+        if adopted.is_settled:
+            self._settled_streak = adopted.run.streak
+        else:
+            self.means.ledger.files.free_claims(self.account_id, self._claimant())
+            self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
         try:
             return self._tend()
         finally:
-            self._let_uploads_end()
+            self._let_flights_end()
 
     def _tend(self) -> Rest:
+        """Go on, step by step, until there is nothing to do now.
+
+        What stirs the session after `clear` makes the waiting end at once; what stirred it before
+        is collected and looked at here. The first step that has something to say is taken: None
+        has nothing, a Rest or a Pause always has.
+        """
         while not self._must_yield():
             self._stirred.clear()
             self._dispatch.share_in_time()
-            step = self._collect() or self._wait_for_room() or self._look()
+            step = self._collect() or self._wait_for_room() or self._wait_for_work() or self._look()
             if isinstance(step, Rest):
                 return step
             if step is not None:
@@ -140,12 +139,25 @@ class AccountSession:
         return Rest(wait=0)
 
     def _wait_for_room(self) -> Pause | None:
-        """Where all uploads run that may, what else there is to do can wait for a while."""
+        """Where all flights run that may, what else there is to do can wait for a while."""
         seconds = self._looked_at + POLL - time.monotonic()
         if self._seen is None or seconds <= 0:
             return None
-        is_room = len(self._dispatch.uploads) < self._dispatch.most(*self._seen)
+        is_room = len(self._dispatch.flights) < self._dispatch.most(*self._seen)
         return None if is_room else Pause(seconds)
+
+    def _wait_for_work(self) -> Pause | None:
+        """While no message waits or comes, MongoDB is not asked about an account that is well; but
+        now and then while files fly, which are cut where it may not be worked any more.
+
+        Nothing is begun on what was read before: once a message comes, it is read anew.
+        """
+        if self._seen is None or not (self._seen[1].is_well and self._dispatch.messages.is_idle):
+            return None
+        flies = len(self._dispatch.flights) > 0
+        until = self._looked_at + POLL if flies else self._busy_at + self._idle_for()
+        seconds = until - time.monotonic()
+        return Pause(min(POLL, seconds)) if seconds > 0 else None
 
     def _look(self) -> Next:
         """Nothing is begun on a state that a failure changes meanwhile."""
@@ -160,7 +172,9 @@ class AccountSession:
         """State, permission and settings as they are, or of an account that is well as just now."""
         if self._seen is not None and self._is_still_well(self._seen[1]):
             return self._seen
-        account, run = self.means.ledger.accounts.look(self.account_id)
+        return self._saw(*self.means.ledger.accounts.look(self.account_id))
+
+    def _saw(self, account: Account | None, run: RunState) -> tuple[Account | None, RunState]:
         self._routed, self._looked_at = run.routed, time.monotonic()
         self._failures_seen = self._failures.count
         self._seen = None if account is None else (account, run)
@@ -169,7 +183,7 @@ class AccountSession:
     def _is_still_well(self, run: RunState) -> bool:
         just_now = time.monotonic() - self._looked_at < JUST_NOW
         failed = self._failures.count != self._failures_seen
-        return just_now and run.state is State.ACTIVE and not (failed or run.recovers)
+        return just_now and run.is_well and not failed
 
     def _go_on(self, account: Account, run: RunState) -> Next:
         self._bring_back_casualties(run)
@@ -208,7 +222,7 @@ class AccountSession:
             return self._deliver_next(account, run)
         self._login.dismiss()
         self._dispatch.messages.give_back()
-        if len(self._dispatch.uploads):  # the probe, or what was begun before the suspension
+        if len(self._dispatch.flights):  # the probe, or what was begun before the suspension
             return Pause(POLL)
         if run.state is State.SUSPENDED:
             return self._begin_probe(run)
@@ -234,7 +248,11 @@ class AccountSession:
     def _end_probe(self, run: RunState) -> Rest:
         self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
         remove_leftovers(self.means, self._login, self.account_id)
-        retry = self._next_retry() if self._dispatch.has_passed else None
+        retry = (
+            self.means.ledger.files.next_retry(self.account_id)
+            if self._dispatch.has_passed
+            else None
+        )
         return Rest(until=retry)
 
     # --- active -------------------------------------------------------------------------------
@@ -242,7 +260,7 @@ class AccountSession:
     def _deliver_next(self, account: Account, run: RunState) -> Next:
         if self._dispatch.hold(account):
             self._busy_at = time.monotonic()
-        begun = self._dispatch.next_file(account, run)
+        begun = self._dispatch.next_flight(account, run)
         return after_beginning(begun, otherwise=lambda: self._idle(account, run))
 
     def _idle(self, account: Account, run: RunState) -> Next:
@@ -250,15 +268,16 @@ class AccountSession:
         now = time.monotonic()
         next_at = self._dispatch.messages.next_at()
         soon = Pause(min(POLL, max(0.01, (next_at or now + POLL) - now)))
-        if len(self._dispatch.uploads):
+        if len(self._dispatch.flights):
             return soon
         if self._casualty_is_due(run):
-            return self._try_casualty(account, run)
+            begun = self._dispatch.casualty(account, run)
+            return after_beginning(begun, otherwise=lambda: NOTHING_TO_DO)
         idle_for = self._idle_for()
         if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
             return soon
         if next_at is not None:
-            retry = self._next_retry()
+            retry = self.means.ledger.files.next_retry(self.account_id)
             return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
         if not self._dispatch.messages.are_drained():
             return Pause(POLL)
@@ -270,30 +289,24 @@ class AccountSession:
     def _at_end(self, run: RunState) -> Rest | None:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
         files = self.means.ledger.files
-        if route_stranded(self.means.ledger, self.means.router, self.account_id):
-            return None
-        remove_leftovers(self.means, self._login, self.account_id)
-        if files.waiting(self.account_id).files:
-            return Rest(wait=RECHECK)
-        if files.has_casualty(self.account_id, run.streak):
+        if files.has_loose_ends(self.account_id):
+            if route_stranded(self.means.ledger, self.means.router, self.account_id):
+                return None
+            remove_leftovers(self.means, self._login, self.account_id)
+            if files.waiting(self.account_id).files:
+                return Rest(wait=RECHECK)
+        if run.casualties_due and files.has_casualty(self.account_id, run.streak):
             return Rest(until=run.casualties_due)
         return NOTHING_TO_DO
 
     def _casualty_is_due(self, run: RunState) -> bool:
+        """An account with too few files to be suspended is tried with those it has lost."""
         if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
             return False
         messages = self._dispatch.messages
         return messages.next_at() is None and messages.are_drained()
 
-    def _try_casualty(self, account: Account, run: RunState) -> Next:
-        """An account with too few files to be suspended is tried with those it has lost."""
-        begun = self._dispatch.casualty(account, run)
-        return after_beginning(begun, otherwise=lambda: NOTHING_TO_DO)
-
-    def _next_retry(self) -> datetime | None:
-        return self.means.ledger.files.next_retry(self.account_id)
-
-    # --- the uploads -----------------------------------------------------------------------------
+    # --- the flights -----------------------------------------------------------------------------
 
     def _collect(self) -> Rest | None:
         """Acknowledge what has ended. Raises what is ours to mend."""
@@ -305,23 +318,22 @@ class AccountSession:
             self._tell(trouble)
         if troubles:
             raise troubles[0]
-        rests = [ended.rests for ended in all_ended if ended.rests is not None]
-        return Rest(wait=max(rests)) if rests else None
+        rest = max((ended.rests for ended in all_ended if ended.rests is not None), default=None)
+        return None if rest is None else Rest(wait=rest)
 
-    def _let_uploads_end(self) -> None:
+    def _let_flights_end(self) -> None:
         """What still runs is written down before the account is given up."""
         self._login.dismiss()
         with contextlib.suppress(PyMongoError):  # the others wait until it has ended then
             self._dispatch.share()
-        while not self._dispatch.uploads.are_over:
+        while not self._dispatch.flights.are_over:
             self._stirred.wait(POLL)
             self._stirred.clear()
             self._cut_what_is_revoked()
-        for ended in self._dispatch.uploads.close():
-            if ended.trouble is not None:
-                self._tell(ended.trouble)
-            elif ended.delivered:
-                self._dispatch.messages.settle(ended)
+        for flight in self._dispatch.flights.close():
+            for trouble in [ended.trouble for ended in flight if ended.trouble is not None]:
+                self._tell(trouble)
+            self._dispatch.messages.settle([ended for ended in flight if ended.delivered])
 
     def _cut_what_is_revoked(self) -> None:
         """An account that is removed, switched off or no longer permitted is not worked at all.
@@ -350,6 +362,7 @@ class AccountSession:
             rest.until,
             broken=str(trouble) if isinstance(trouble, BrokerRefuses) else None,
             unusable=str(trouble) if isinstance(trouble, ConfigError) else None,
+            settled=not (self._is_unsettled or self._failures.count),
         )
 
     def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
@@ -363,7 +376,7 @@ class AccountSession:
 
     def _rest_after_fault(self, error: BaseException) -> None:
         """The session died of what nobody foresaw: the account waits, longer each time."""
-        self._report(error)
+        self._tell(error)
         self._close()
         try:
             self.means.ledger.accounts.rest_after_fault(self.account_id, self._epoch)
@@ -371,13 +384,12 @@ class AccountSession:
             self._tell(away)
 
     def _tell(self, trouble: BaseException) -> None:
+        """What has gone wrong may have kept the end of a try from being written down."""
+        self._is_unsettled = True
         if isinstance(trouble, TO_BE_MENDED):
             self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
         else:
-            self._report(trouble)
-
-    def _report(self, fault: BaseException) -> None:
-        self.means.observe(ProgramFailed("session", fault, self.account_id))
+            self.means.observe(ProgramFailed("session", trouble, self.account_id))
 
     def _close(self) -> None:
         self._dispatch.messages.give_back()

@@ -1,7 +1,6 @@
-"""One try of one file: from the recording's first byte to what is written down of its end.
+"""One try of one file of a flight: its way to the server, what a failure of it is, and its end.
 
-It runs in a thread of its own, beside other tries of the same account. It decides nothing itself:
-the policy does, and the settlement writes it down.
+It decides nothing itself: the policy does, and the settlement writes it down.
 """
 
 import contextlib
@@ -16,6 +15,7 @@ from pymongo.errors import PyMongoError
 from config.accounts import Account, FtpSettings
 from config.errors import ConfigError
 from consumers.faults import OURS, GuardedSource, foreseen
+from consumers.flights import Ended
 from consumers.journal import LedgerJournal
 from consumers.ledger import Claim, LastError, RunState
 from consumers.line import Line
@@ -24,8 +24,7 @@ from consumers.means import Means
 from consumers.observe import ProgramFailed, TryEnded
 from consumers.policy import State, judged
 from consumers.revocation import Revocation
-from consumers.settlement import Settlement
-from consumers.uploads import Ended
+from consumers.settlement import Arrived, Settlement
 from transports.errors import (
     Interrupted,
     Kind,
@@ -38,9 +37,9 @@ from transports.errors import (
     TransferError,
     fault_at,
 )
-from transports.sources import open_source
+from transports.sources import Source, open_source
 from transports.trial import try_upload
-from transports.upload import Transfer, Uploaded, intend_each, upload
+from transports.upload import Transfer, Uploaded
 
 OURS_DELAY = 1.0
 SUSPECTED = 2
@@ -55,13 +54,14 @@ class Failures:
     """The failures of one account session, written down one at a time."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    """Held while one is written down: nothing is claimed on a state that it changes."""
+    """Held while one is written down, over all that this asks of MongoDB, and while the session
+    reads its account's state and claims: nothing is claimed on a state that a failure changes."""
     count: int = 0
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all tries of one account session share."""
+    """What all flights of one account session share."""
 
     account_id: str
     epoch: int
@@ -84,105 +84,66 @@ class Surroundings:
 
 @dataclass
 class Attempt:
-    """The claim is this session's, `begun` the account's running state when it was made.
-
-    `failures_before` counts those of the session by then.
-    """
+    """The claim is this session's, `begun` the account's running state when it was made."""
 
     around: Surroundings
     account: Account
     settings: FtpSettings
     begun: RunState
-    failures_before: int
     claim: Claim
+    line: Line
+    """The flight's session at the server."""
+    trouble: BaseException | None = None
+    """What it failed of before the server was asked for anything."""
     _began: float = field(default_factory=time.monotonic)
 
-    def run(self) -> Ended:
-        """Try it, and write down how it ended. Never raises: what is ours stands in `trouble`."""
-        line = Line(self.around.login)
+    def __post_init__(self) -> None:
+        self._progress = Progress()
+        self.journal = self._journal(self._progress)
+        self.transfer = Transfer(self._source, self.journal.job(), self.journal)
+
+    @property
+    def outcome(self) -> Uploaded | BaseException | None:
+        """How it ended; None: it was not begun."""
+        return self.trouble or self.transfer.outcome
+
+    @property
+    def uploaded(self) -> Uploaded | None:
+        """The file stands in its place; None where it does not, as far as is known."""
+        return self.outcome if isinstance(self.outcome, Uploaded) else None
+
+    def check_name(self) -> None:
+        """Find out whether a recording on its way has the place of this one: it goes first."""
         try:
-            return self._try(line)
-        except OURS as error:
-            return Ended(self.claim, trouble=error)
-        except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
-            return self._after_fault(line, error)
+            self.journal.check_name()
+        except (NameInUse, PyMongoError) as error:
+            self.trouble = error
 
-    def _try(self, line: Line) -> Ended:
-        try:
-            uploaded = self._upload(line)
-        except TransferError as error:
-            failure = self._judged(line, error)
-            self._observe(failure=failure)
-            return self._after_failure(line, failure)
-        except OURS as error:
-            self._give_start_back(error)
-            raise
-        brought_by = self._observe(uploaded=uploaded)
-        settlement = self.around.settlement
-        delivered = settlement.delivered(self.begun, self.claim, uploaded, brought_by)
-        if delivered and not self._found_all_well():
-            settlement.recover(self.account, self.claim.trace)
-        if self.claim.casualty:
-            self.around.means.dead_letters.sweep(self.around.account_id)
-        return Ended(self.claim, delivered=delivered)
-
-    def _after_fault(self, line: Line, error: BaseException) -> Ended:
-        """The outcome itself could not be written down: words that the database refuses, for one.
-
-        That is the file's failure then, in words of our own.
-        """
-        fault = fault_at(Phase.RECORDING)
-        fault.__cause__, fault.part_left = error, True
-        try:
-            self._observe(failure=fault)
-            return self._after_failure(line, fault)
-        except Exception as again:  # noqa: BLE001 - the session's thread raises it again
-            return Ended(self.claim, trouble=again)
-
-    def _found_all_well(self) -> bool:
-        """Whether the account had nothing to recover from, and no other upload has failed since.
-
-        Nobody else writes failures down while this session has the account.
-        """
-        since = self.around.failures.count - self.failures_before
-        return not (since or self.begun.recovers)
-
-    def _upload(self, line: Line) -> Uploaded:
-        """The way of the file. Raises TransferError, and what is ours to mend."""
-        progress = Progress()
-        try:
-            with foreseen(progress):
-                uploaded = self._bring(line, progress)
-        except BaseException as error:
-            line.discard()
-            if isinstance(error, ProgramFault):
-                error.part_left = progress.part_left
-            raise
-        line.keep()
-        return uploaded
-
-    def _bring(self, line: Line, progress: Progress) -> Uploaded:
-        journal = self._journal(progress)
-        journal.check_name()
-        progress.phase = Phase.CONNECTING
-        transfer = Transfer(self._source, journal.job(), journal)
-        upload(line.open(self.settings), [transfer], intend_each)
-        return transfer.result()
+    # --- the way ------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _source(self) -> Iterator[GuardedSource]:
-        """The recording, cut where the account is revoked."""
+    def _source(self) -> Iterator[Source]:
+        """The recording; its reading ends once the account is revoked."""
         means, revocation = self.around.means, self.around.revocation
-        with open_source(
-            self.claim.file_url,
-            dirs=means.source_dirs,
-            max_bytes=means.max_source_bytes,
-            egress=means.egress,
-            limits=means.limits,
-        ) as source:
-            guarded = GuardedSource(source, revocation.check)
-            with revocation.reading(guarded):
-                yield guarded
+        with contextlib.ExitStack() as stack:
+            with foreseen(Progress(Phase.OPENING)):
+                opened = open_source(
+                    self.claim.file_url,
+                    dirs=means.source_dirs,
+                    max_bytes=means.max_source_bytes,
+                    egress=means.egress,
+                    limits=means.limits,
+                )
+                source = GuardedSource(stack.enter_context(opened), revocation.check)
+            with revocation.reading(source):
+                yield source
+
+    @contextlib.contextmanager
+    def source_opened(self) -> Iterator[None]:
+        """Its recording is open, before the server is asked for anything."""
+        with self._source() as source:
+            self.transfer.open_source = lambda: contextlib.nullcontext(source)
+            yield
 
     def _journal(self, progress: Progress) -> LedgerJournal:
         around = self.around
@@ -190,26 +151,81 @@ class Attempt:
             around.means, around.epoch, self.settings, self.claim, around.revocation, progress
         )
 
-    def _judged(self, line: Line, error: TransferError) -> TransferError:
+    # --- the end ------------------------------------------------------------------------------
+
+    def ended_well(self, *, is_written: bool) -> Ended:
+        """The file stands in its place; `is_written`: so says its row."""
+        if self.claim.casualty:
+            self.around.means.dead_letters.sweep(self.around.account_id)
+        return Ended(self.claim, delivered=is_written)
+
+    def failed(self) -> Ended:
+        """It did not come to its place, or was not begun. Never raises: what is ours to mend
+        stands in `trouble`."""
+        try:
+            return self._after(self.outcome)
+        except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
+            return self.not_written_down(error)
+
+    def not_written_down(self, error: BaseException) -> Ended:
+        """The outcome itself could not be written down.
+
+        Where the database is away the claim stands, and the account's next session frees it. Where
+        it refuses what it is told, words with half a character for one, that is the file's
+        failure then, in words of our own.
+        """
+        if isinstance(error, OURS):
+            return Ended(self.claim, trouble=error)
+        fault = fault_at(Phase.RECORDING)
+        fault.__cause__, fault.part_left = error, True
+        try:
+            self._observe(failure=fault)
+            return self._after_failure(fault)
+        except Exception as again:  # noqa: BLE001 - the session's thread raises it again
+            return Ended(self.claim, trouble=again)
+
+    def _after(self, outcome: Uploaded | BaseException | None) -> Ended:
+        if outcome is None:
+            self.around.means.ledger.files.release(self.claim, part_left=False)
+            return Ended(self.claim)
+        if isinstance(outcome, OURS):
+            self._give_start_back(outcome)
+            return Ended(self.claim, trouble=outcome)
+        failure = self._judged(self._failure_of(outcome))
+        self._observe(failure=failure)
+        return self._after_failure(failure)
+
+    def _failure_of(self, outcome: Uploaded | BaseException) -> TransferError:
+        """Whatever nobody foresaw is a failure of the phase that it came in."""
+        if isinstance(outcome, TransferError):
+            failure = outcome
+        else:
+            failure = fault_at(self._progress.phase)
+            failure.__cause__ = outcome if isinstance(outcome, BaseException) else None
+        if isinstance(failure, ProgramFault):
+            failure.part_left = self._progress.part_left
+        return failure
+
+    def _judged(self, error: TransferError) -> TransferError:
         """What the failure is: nobody's where uploads are cut, the file's where it alone fails."""
         failure = error
         if self.around.is_cut:
             failure = Interrupted(error.words)
-        elif self._is_suspect(line, error) and self.claim.suspected + 1 >= SUSPECTED:
+        elif self._is_suspect(error) and self.claim.suspected + 1 >= SUSPECTED:
             failure = SingledOut(error.words) if self._takes_a_test_file(error) else error
         failure.part_left = error.part_left
         return failure
 
-    def _is_suspect(self, line: Line, failure: TransferError) -> bool:
+    def _is_suspect(self, failure: TransferError) -> bool:
         """Whether others have to wait for a file that it may be alone to blame.
 
         As the probe; and as one that would be an outage's dead letter, which returns by itself.
         """
         waited_for = self.begun.state is State.PROBING or self.claim.casualty
         dies = self.claim.tries + 1 >= self.around.means.rules.max_tries
-        by_account = judged(failure.kind, running=1 + line.others) is Kind.ACCOUNT
+        by_account = judged(failure.kind, running=1 + self.line.others) is Kind.ACCOUNT
         is_fault = isinstance(failure, ProgramFault)
-        return line.has_logged_in and by_account and (waited_for or dies) and not is_fault
+        return self.line.has_logged_in and by_account and (waited_for or dies) and not is_fault
 
     def _takes_a_test_file(self, failure: TransferError) -> bool:
         """Whether the server takes a test file by the very means of this upload.
@@ -241,21 +257,22 @@ class Attempt:
         with contextlib.suppress(PyMongoError):  # the next session frees the claim then
             self.around.means.ledger.files.release(self.claim, part_left=not never_began)
 
-    def _after_failure(self, line: Line, failure: TransferError) -> Ended:
+    def _after_failure(self, failure: TransferError) -> Ended:
         if isinstance(failure, NameInUse):
             return self._after_clash(failure)
         if failure.kind is Kind.OURS:
             self.around.means.ledger.files.release(self.claim)
             return Ended(self.claim, rests=OURS_DELAY)
-        is_kept = self._settle(line, failure)
+        is_kept = self._settle(failure)
         passes = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut) or not is_kept
         return Ended(self.claim, passes=passes)
 
-    def _settle(self, line: Line, failure: TransferError) -> bool:
+    def _settle(self, failure: TransferError) -> bool:
         """False where its dead letter could not be kept."""
+        others = self.line.others
         if failure.kind is Kind.BUSY:
-            self.around.login.refused_beyond(line.others)
-        shared = self.around.login.is_told(failure, line.losses)
+            self.around.login.refused_beyond(others)
+        is_told = self.around.login.is_told(failure, self.line.losses)
         with self.around.failures.lock:
             self.around.failures.count += 1
             return self.around.settlement.failed(
@@ -263,9 +280,9 @@ class Attempt:
                 self.begun,
                 self.claim,
                 failure,
-                running=1 + line.others + shared,
-                shared=shared,
-                suspected=self._is_suspect(line, failure),
+                running=1 + others + int(is_told),  # whoever told it first was there as well
+                shared=is_told,
+                suspected=self._is_suspect(failure),
             )
 
     def _after_clash(self, failure: NameInUse) -> Ended:
@@ -283,6 +300,8 @@ class Attempt:
             part_left=failure.part_left,
         )
         return Ended(self.claim, passes=True)
+
+    # --- what others hear of it ---------------------------------------------------------------
 
     @property
     def _purpose(self) -> Literal["probe", "casualty"] | None:
@@ -304,6 +323,10 @@ class Attempt:
                 self.claim.trace,
             )
         )
+
+    def arrived(self, uploaded: Uploaded) -> Arrived:
+        """The file stands in its place: tell of it."""
+        return Arrived(self.claim, uploaded, self._observe(uploaded=uploaded))
 
     def _observe(
         self, *, uploaded: Uploaded | None = None, failure: TransferError | None = None

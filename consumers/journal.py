@@ -49,6 +49,10 @@ class LedgerJournal:
             self.settings.path, identified(self._wanting.file_name, self.claim.recording_id)
         )
 
+    def place(self, intent: Intent) -> tuple[Claim, Intent, str, int]:
+        """What the ledger writes down for this intent together with those of other files."""
+        return self._wanting, intent, self.settings.path, self._copy
+
     def intend(self, intent: Intent) -> bool:
         """Reserve the path; False where it is another recording's. Raises NotPermitted."""
         files = self.means.ledger.files

@@ -1,4 +1,4 @@
-"""What one upload of an account session has of its login: a session at the server."""
+"""What one flight of an account session has of its login: a session at the server."""
 
 from config.accounts import FtpSettings
 from consumers.login import Login
@@ -7,7 +7,7 @@ from transports.errors import Interrupted, ServerBusy, TransferError
 
 
 class Line:
-    """One upload's session at the server: kept after a file, discarded after an error."""
+    """One flight's session at the server: kept afterwards, discarded after an error."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -15,7 +15,6 @@ class Line:
         self.losses = login.losses
         """By `Login.losses`: which of them was there before this upload."""
         self._server: Server | None = None
-        self._is_handed_on = False
         self.others = 0
         """Sessions of other uploads, when this one failed."""
 
@@ -28,7 +27,6 @@ class Line:
             finally:
                 self._login.opened()
         self.losses = self._login.losses
-        self._server.hand_on = self._hand_on if self._login.hands_on(settings) else None
         return self._server
 
     @property
@@ -37,30 +35,15 @@ class Line:
         return self._server is not None
 
     def keep(self) -> None:
-        """The file was delivered."""
-        if self._server is None:
-            return
-        if self._is_handed_on:
-            self._login.end(self._server)
-        else:
+        """All went well; harmless where no session was opened."""
+        if self._server is not None:
             self._login.keep(self._server)
 
     def discard(self) -> None:
-        """The upload has failed; harmless where no session was opened."""
-        mine = self._server is not None and not self._is_handed_on
-        self.others = max(self.others, self._login.open_now() - mine)
-        if self._server is None:
-            return
-        if self._is_handed_on:
-            self._login.end(self._server)
-            self._login.doubt()
-        else:
-            self._login.discard(self._server)
-
-    def _hand_on(self, successor: Server) -> None:
+        """Something has failed; harmless where no session was opened."""
+        self.others = max(self.others, self._login.open_now() - self.has_logged_in)
         if self._server is not None:
-            self._login.hand_on(self._server, successor)
-            self._is_handed_on = True
+            self._login.discard(self._server)
 
     def _open_more(self, settings: FtpSettings) -> Server:
         while True:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from pydantic import SecretStr
 
@@ -21,20 +21,18 @@ from transports.errors import Interrupted, LoginRefused, Phase, Progress, Transf
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
 server that ends idle sessions has not failed."""
-AT_ONCE_NEARBY = 2
-"""Uploads at once that pay where a round trip costs next to nothing: one of them is written down
-while the other one is sent."""
-AHEAD = 2
-"""Files that are begun besides, where several run at once: while one file is claimed and opened and
-another one is written down, all sessions at the server are at work."""
-ENDING = 2
-"""Files that wait for their last answers, for each session at work, where sessions are handed on:
-of a file's three round trips only the first is its session's alone."""
-MOST_UPLOADS = max(MOST_AT_ONCE.values()) * (1 + ENDING) + AHEAD
+AT_ONCE_NEARBY = 3
+"""Flights at once that pay where a round trip costs next to nothing: one of them is sent while the
+others are claimed and written down."""
+MOST_FLIGHTS = max(MOST_AT_ONCE.values())
 WAIT_STEP = 0.5
 ROUND_TRIP_FOR_ONE_MORE = 0.005
-"""Seconds of round trip for which one more upload at once pays, and handing a session on to the
-next upload before this one's last answer has come."""
+"""Seconds of round trip for which one more flight at once pays."""
+FLIGHT_SECONDS = 2.0
+"""No file of a flight is in its place before all of them were sent: as many go together as are
+sent in this time, by the pace of the flight before, so that a slow server gets them one by one."""
+FIRST_PACE = 0.5
+"""Seconds a file is taken to need before one has told."""
 
 
 @dataclass
@@ -60,14 +58,12 @@ class Login:
         self._settings: FtpSettings | None = None
         self._kept: list[_Kept] = []
         self._in_use: list[Server] = []
-        self._ending: list[Server] = []
-        """Those of uploads that wait for their last answer, and have handed on what they used."""
-        self._channels: WeakKeyDictionary[Server, object] = WeakKeyDictionary()
-        """Sessions that were handed on share theirs."""
         self._told: WeakSet[object] = WeakSet()
         self.losses = 0
         """How often something that uploads share was lost: a connection, or the login after it."""
         self._taken: int | None = None
+        """So many sessions at once the server has last taken; None: it has refused none."""
+        self._pace = FIRST_PACE
         self._interrupted = False
         self._dismissed = 0
         self._opening = 0
@@ -76,22 +72,27 @@ class Login:
         """How often somebody has logged in, or was refused."""
         self._refusal: TransferError | None = None
 
-    def begun_at_once(self, settings: FtpSettings) -> int:
-        """How many files may be begun: one until the login stands."""
+    def at_once(self, settings: FtpSettings) -> int:
+        """How many flights there may be: one until the login stands, then as many as pay."""
         with self._lock:
-            most = self._at_once(settings)
-            ending = min(len(self._ending), ENDING * most)
-        return most + ending + AHEAD if most > 1 else 1
+            return self._at_once(settings)
 
-    def hands_on(self, settings: FtpSettings) -> bool:
-        """Whether it pays not to wait for the last answers before the next file is begun."""
+    def fitting(self, settings: FtpSettings) -> int:
+        """How many files may share a flight: one until the login stands, it is tried with that.
+
+        Where somebody has set how many are uploaded at once, so many are it in all flights.
+        """
         with self._lock:
-            return self._hands_on(settings)
+            if not self._standing(settings):
+                return 1
+            most = int(FLIGHT_SECONDS / self._pace)
+            if settings.uploads is not None:
+                most = min(most, settings.uploads // self._at_once(settings))
+        return max(1, most)
 
-    def _hands_on(self, settings: FtpSettings) -> bool:
-        standing = [server for server in self._standing(settings) if server.hands_on]
-        far = ROUND_TRIP_FOR_ONE_MORE
-        return bool(standing) and min(server.round_trip for server in standing) >= far
+    def took(self, files: int, seconds: float) -> None:
+        """A flight of so many files took the server so long."""
+        self._pace = max(seconds, 0.001) / files
 
     def _at_once(self, settings: FtpSettings) -> int:
         """How many sessions there may be: one until the login stands, then as many as pay.
@@ -175,16 +176,12 @@ class Login:
                     kept = self._kept.pop()
                     self._in_use.append(kept.server)
                     return kept
-                if self._channels_in_use() + self._opening < self._at_once(settings):
+                if len(self._in_use) + self._opening < self._at_once(settings):
                     self._opening += 1
                     return None
                 self._lock.wait(WAIT_STEP)
                 if self._dismissed != dismissed:
                     raise Interrupted("The account is not worked any more at this moment")
-
-    def _channels_in_use(self) -> int:
-        """A channel is in use until the last of those is closed that it was handed on to."""
-        return len({self._channels[each] for each in (*self._in_use, *self._ending)})
 
     def opened(self) -> None:
         """The session that was to be opened is in use, or there is none."""
@@ -245,28 +242,9 @@ class Login:
         with self._lock:
             if not self._interrupted:
                 self._in_use.append(server)
-                self._channels[server] = object()
                 return server
         self._close(server)
         raise Interrupted("The worker is stopping")
-
-    def hand_on(self, server: Server, successor: Server) -> None:
-        """An upload has sent everything and waits for its last answers: `successor` is a session
-        on the same channel, for the next upload."""
-        with self._lock:
-            self._in_use.remove(server)
-            self._ending.append(server)
-            self._kept.append(_Kept(successor, time.monotonic()))
-            self._channels[successor] = self._channels[server]
-            self._lock.notify()
-        self._stirred.set()
-
-    def end(self, server: Server) -> None:
-        """An upload that had handed on its session is over, delivered or not."""
-        self._close(server)
-        with self._lock:
-            self._ending.remove(server)
-            self._lock.notify_all()
 
     def doubt(self) -> None:
         """One session has failed, and may have broken the others: each kept one is asked whether
@@ -336,7 +314,7 @@ class Login:
         return [server for server in self._sessions() if server.connected]
 
     def _sessions(self) -> list[Server]:
-        return [*self._in_use, *self._ending, *(kept.server for kept in self._kept)]
+        return [*self._in_use, *(kept.server for kept in self._kept)]
 
 
 def most_at_once(settings: FtpSettings) -> int:

@@ -5,9 +5,10 @@ A crash between the two loses one count, never a file.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from config.accounts import Account
 from consumers.broker import BrokerRefuses, NotRouted
@@ -38,6 +39,14 @@ UNBURIED_SECONDS = 30.0
 """A file waits so long whose dead letter RabbitMQ did not take: somebody has to mend that."""
 
 
+class Arrived(NamedTuple):
+    """A file that stands in its place, and the try that brought it there."""
+
+    claim: Claim
+    uploaded: Uploaded
+    brought_by: TryEnded
+
+
 @dataclass(frozen=True)
 class Settlement:
     """Writes down what became of one account's tries. Raises pymongo's errors and BrokerAway."""
@@ -46,17 +55,25 @@ class Settlement:
     epoch: int
     means: Means
 
-    def delivered(
-        self, begun: RunState, claim: Claim, uploaded: Uploaded, brought_by: TryEnded
-    ) -> bool:
-        """The file stands in its place: so says its row. False where it is another session's.
+    def delivered(self, begun: RunState, arrived: Sequence[Arrived]) -> Container[str]:
+        """The files stand in their places: so say their rows, by one write.
 
-        `begun`: the account's running state when it was claimed.
+        The ids of those whose rows say so; the others are another session's. `begun`: the
+        account's running state when they were claimed.
         """
-        seconds = self.means.ledger.files.delivered(claim, uploaded)
-        if seconds is None:
-            self.means.observe(Trouble("ledger", f"{claim.recording_id} is another session's now"))
-            return False
+        seconds = self.means.ledger.files.delivered_flight(
+            [(each.claim, each.uploaded) for each in arrived]
+        )
+        for each in arrived:
+            recording_id = each.claim.recording_id
+            if recording_id in seconds:
+                self._tell_delivered(begun, each, seconds[recording_id])
+            else:
+                self.means.observe(Trouble("ledger", f"{recording_id} is another session's now"))
+        return seconds
+
+    def _tell_delivered(self, begun: RunState, arrived: Arrived, seconds: float) -> None:
+        claim = arrived.claim
         if claim.casualty:
             self.means.observe(
                 FileEnded("replayed", self.account_id, claim.recording_id, trace=claim.trace)
@@ -71,10 +88,9 @@ class Settlement:
                 delivery_seconds=seconds,
                 trace=claim.trace,
                 was_well=begun.was_well(claim),
-                brought_by=brought_by,
+                brought_by=arrived.brought_by,
             )
         )
-        return True
 
     def failed(
         self,

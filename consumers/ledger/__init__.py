@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pymongo.database import Database
 
-from consumers.ledger.accounts import AccountStates
+from consumers.ledger.accounts import AccountStates, Adopted
 from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
 from consumers.ledger.canary import CanaryRuns, CanaryStatus, Result, Run, recording_id
@@ -36,6 +36,7 @@ __all__ = [
     "BUCKETS",
     "CRASH_LOOP",
     "NO_FILES",
+    "Adopted",
     "Arrival",
     "Blame",
     "CanaryRuns",

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pymongo import UpdateOne
 
+from config.accounts import Account
 from config.moments import later
 from consumers.ledger.buckets import BUCKETS
 from consumers.ledger.decisions import Decisions
@@ -21,8 +22,10 @@ from consumers.ledger.pending import (
 )
 from consumers.ledger.records import Document, LastError, RunState, failure_now
 from consumers.ledger.states import (
+    LOOK,
     WELL_FROM_NOW,
     fenced,
+    looked,
     refused,
     seen_state,
     stages,
@@ -45,6 +48,17 @@ time until one comes to its end."""
 LONGEST_REST = 600.0
 LOOKS_SECONDS = 60
 """For so long whoever has said "try now" is taken to look at what comes of it."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """An account as a session takes it."""
+
+    account: Account
+    run: RunState
+    is_settled: bool
+    """Whether the session before has left nothing behind: no claim, as one whose worker died, no
+    dead letter that has to return."""
 
 
 class AccountStates(Decisions, PendingAlerts):
@@ -98,9 +112,21 @@ class AccountStates(Decisions, PendingAlerts):
         if changes:
             self._accounts.bulk_write(changes, ordered=False)
 
-    def adopt(self, account_id: str, epoch: int) -> bool:
-        """Take the account for this epoch, which only rises. False where a later one has it."""
-        return self._update(fenced(account_id, epoch), {"run.epoch": epoch}) is not None
+    def adopt(self, account_id: str, epoch: int) -> Adopted | None:
+        """Take the account for this epoch, which only rises. None where a later one has it.
+
+        Raises AccountError where what is stored cannot be used: it is this epoch's then.
+        """
+        values = {
+            "run.epoch": epoch,
+            # A worker of an earlier version has changed the epoch, and told nothing of its end.
+            "run.was_settled": {"$eq": ["$run.settled_in", "$run.epoch"]},
+            "run.settled_in": None,
+        }
+        document = self._update(fenced(account_id, epoch), values, LOOK)
+        if document is None:
+            return None
+        return Adopted(*looked(document), is_settled=document["run"]["was_settled"])
 
     def park(
         self,
@@ -112,13 +138,14 @@ class AccountStates(Decisions, PendingAlerts):
         *,
         broken: str | None = None,
         unusable: str | None = None,
+        settled: bool = False,
     ) -> None:
         """The session ends; due again after `wait` seconds, or at `until`, or at the next arrival.
 
         Files that were published since the session saw `routed` make it due at once. `broken` has
         RabbitMQ's words where it did not let the session use the account's queue, `unusable` says
         what is wrong with what is stored of the account: both are shown until a session ends
-        without.
+        without. `settled`: the end of each of its tries is written down, and none has failed.
         """
         moment = later(wait) if wait is not None else until
         due = {"$cond": [{"$eq": ["$run.routed", routed]}, moment, "$$NOW"]}
@@ -132,6 +159,7 @@ class AccountStates(Decisions, PendingAlerts):
             if unusable is None
             else failure_now(_unusable(unusable)),
             "run.broken": _broken("consuming", broken),
+            "run.settled_in": epoch if settled else None,
         }
         self._update(fenced(account_id, epoch), values)
 

@@ -259,6 +259,11 @@ class RunState:
         owed = self.casualties_due is not None
         return recovers(AccountView(self.state, self.failures, owed=owed))
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it delivers, and has nothing to recover from."""
+        return self.state is State.ACTIVE and not self.recovers
+
     def was_well(self, claim: Claim) -> bool:
         """Whether nothing but us can have kept the file waiting: its account has been at work
         without a failure since it arrived, and no try of it has failed."""

@@ -39,6 +39,8 @@ _FRESH: Document = {
     "faults": 0,
     "rests_until": None,
     "well_since": None,
+    "settled_in": None,
+    "was_settled": False,
 }
 _WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
 QUEUE_ADVICE = (
@@ -49,6 +51,8 @@ WELL_FROM_NOW: Document = {"run.well_since": "$$NOW"}
 """Files that are there already waited for the account, not for us: none of them tells how soon we
 deliver."""
 CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}, **WELL_FROM_NOW}
+LOOK: Document = {**dict.fromkeys(("run", *Account.model_fields), 1), "now": "$$NOW"}
+"""What a session reads of its account."""
 STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
 """Counted like an arrival, so that a session that is about to end does not sleep over it."""
 
@@ -76,12 +80,8 @@ class States:
 
         Raises AccountError where what is stored cannot be used.
         """
-        wanted = ("run", *Account.model_fields)
-        projection = {**dict.fromkeys(wanted, 1), "now": "$$NOW"}
-        document = self._accounts.find_one({"_id": account_id}, projection)
-        if document is None:
-            return None, run_state({})
-        return account_of(document), run_state(document)
+        document = self._accounts.find_one({"_id": account_id}, LOOK)
+        return (None, run_state({})) if document is None else looked(document)
 
     def read_all(self) -> dict[str, RunState]:
         """The running states of all accounts, by id."""
@@ -100,11 +100,13 @@ class States:
         query = {**fenced(account_id, epoch), **seen_state(seen), **(where or {})}
         return self._update(query, {**values, **CHANGED}) is not None
 
-    def _update(self, query: Document, values: Document) -> Document | None:
+    def _update(
+        self, query: Document, values: Document, projection: Document | None = None
+    ) -> Document | None:
         document: Document | None = self._accounts.find_one_and_update(
             query,
             stages(query["_id"], values),
-            projection={"_id": 1},
+            projection=projection or {"_id": 1},
             return_document=ReturnDocument.AFTER,
         )
         return document
@@ -135,6 +137,10 @@ def run_state(document: Document) -> RunState:
     run["server_error"] = error and LastError.stored(error)
     run["last_error"] = LastError.stored(run["broken"][0]) if run["broken"] else run["server_error"]
     return RunState(**{field.name: run[field.name] for field in fields(RunState)})
+
+
+def looked(document: Document) -> tuple[Account, RunState]:
+    return account_of(document), run_state(document)
 
 
 def refused(words: str) -> LastError:

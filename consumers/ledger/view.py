@@ -66,6 +66,14 @@ class View(Rows):
             return Waiting(0, None, 0.0)
         return Waiting(count(self._rows, query), oldest["created_at"], oldest["age"] / 1000)
 
+    def has_loose_ends(self, account_id: str) -> bool:
+        """Whether any of the account's files is on its way, or may have left something at the
+        customer: one look, for a session that is about to end."""
+        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
+        left = {"status": {"$in": gone}, "parts.0": {"$exists": True}}
+        query = {"account_id": account_id, "$or": [{"status": {"$in": WAITING}}, left]}
+        return self._rows.find_one(query, {"_id": 1}) is not None
+
     def last_size(self, account_id: str) -> int:
         """Bytes of the newest of the account's files that were delivered; 0 before the first."""
         row = self._rows.find_one(

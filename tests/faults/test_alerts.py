@@ -310,7 +310,7 @@ def test_an_alert_on_an_error_that_nobody_foresaw_fires_and_ends(
     watch: Watch, customer: AsyncSshServer
 ) -> None:
     watch.ground.customer("acme", customer.customer, Protocol.SFTP)
-    fault = watch.ground.error("transports.sftp:SftpServer.put", "OverflowError", calls=2)
+    fault = watch.ground.error("transports.sftp:SftpServer.put_all", "OverflowError", calls=2)
     watch.start(fault)
     watch.strike()
     watch.ground.publish("acme")

@@ -14,12 +14,12 @@ from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
 BLOCK = "transports.sources:FileSource._next_block"
-PUT = "transports.sftp:SftpServer.put"
+PUT = "transports.sftp:SftpServer.put_all"
 RENAMED = {
-    Protocol.SFTP: "transports.sftp:SftpServer.rename",
-    Protocol.FTP: "transports.ftp:FtpServer.rename",
+    Protocol.SFTP: "transports.sftp:SftpServer.rename_all",
+    Protocol.FTP: "transports.ftp:FtpServer.rename_all",
 }
-DELIVERED = "consumers.ledger.deliveries:Deliveries.delivered"
+DELIVERED = "consumers.ledger.deliveries:Deliveries.delivered_flight"
 BURIED = "consumers.dead_letters:DeadLetters.bury"
 MEGABYTES = 2_000_000
 

@@ -11,11 +11,16 @@ from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
 FILES = "consumers.ledger.deliveries:Deliveries"
+RENAMES = {
+    Protocol.SFTP: "transports.sftp:SftpServer._ask_to_rename",
+    Protocol.FTP: "transports.ftp:FtpServer.rename",
+}
+"""What follows the permission to rename."""
 POINTS = {
-    "at a claim": (f"{FILES}.claim", "before", 2),
+    "at a claim": (f"{FILES}.claim_flight", "before", 2),
     "in the upload": ("transports.sources:FileSource._next_block", "before", 5),
-    "before the intent": (f"{FILES}.intend", "before", 1),
-    "before the ledger": (f"{FILES}.delivered", "before", 1),
+    "before the intent": (f"{FILES}.intend_flight", "before", 1),
+    "before the ledger": (f"{FILES}.delivered_flight", "before", 1),
 }
 
 
@@ -68,8 +73,7 @@ def test_row_07_frozen_between_permission_and_rename_it_renames_nothing_any_more
     ground = make_scene()
     server = customer.customer if protocol is Protocol.SFTP else pyftpd_server.customer
     ground.customer("acme", server, protocol)
-    backend = "sftp:SftpServer" if protocol is Protocol.SFTP else "ftp:FtpServer"
-    frozen = ground.start(ground.point(f"transports.{backend}.rename", "before", frozen=True))
+    frozen = ground.start(ground.point(RENAMES[protocol], "before", frozen=True))
     first = ground.wait_owned("acme")
     (recording,) = ground.publish("acme")
     frozen.wait_frozen()
@@ -91,7 +95,7 @@ def test_row_07_frozen_at_a_claim_it_claims_only_with_a_lease_that_is_not_over(
 ) -> None:
     ground = make_scene()
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    frozen = ground.start(ground.point(f"{FILES}.claim", "before", frozen=True))
+    frozen = ground.start(ground.point(f"{FILES}.claim_flight", "before", frozen=True))
     ground.publish("acme", 3)
     frozen.wait_frozen()
     wait(3 * LEASE)

@@ -19,8 +19,8 @@ TEMPORARY = part_name(POISON, 1).rpartition("-")[0]
 PHASES = {
     "opening": ("transports.sources:FileSource.__init__", POISON),
     "reading": ("transports.sources:FileSource._next_block", POISON),
-    "writing": ("transports.sftp:SftpServer.put", TEMPORARY),
-    "renaming": ("transports.sftp:SftpServer.rename", POISON),
+    "writing": ("transports.sftp:SftpServer.put_all", TEMPORARY),
+    "renaming": ("transports.sftp:SftpServer.rename_all", POISON),
 }
 """Where the worker meets the error, and in what it is about the poison alone."""
 
@@ -36,7 +36,7 @@ def test_row_35_an_unforeseen_error_is_a_try_and_its_file_dies_alone(
     ground: Scene, customer: AsyncSshServer, tell: Tell, phase: str, error: str
 ) -> None:
     at, about = PHASES[phase]
-    ground.customer("acme", customer.customer, Protocol.SFTP)
+    ground.customer("acme", customer.customer, Protocol.SFTP, uploads=1)  # in flights of one
     worker = ground.start(ground.error(at, error, about=about))
     poison, *others = ground.publish("acme", 6)
     assert poison == POISON

@@ -86,7 +86,7 @@ def test_no_more_than_the_process_has_slots(
     with running(courier):
         wait_delivered(courier, publish_together(courier, NAMES))
         courier.account_for("acme", customer.root)
-    assert mood.most_at_once == 1
+    assert mood.most_sessions == 1
 
 
 @pytest.mark.parametrize("pipelines", [False, True])
@@ -186,9 +186,13 @@ def test_after_a_failure_of_the_account_it_is_one_at_a_time_until_a_success(
 
 @contextlib.contextmanager
 def suspended_beside_an_upload(
-    courier: Platform, customer: AsyncSshServer, mood: Mood
+    courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[str]]:
-    """Of two at once one is refused, which suspends the account, and the other one, held, runs."""
+    """Of two at once one is refused, which suspends the account, and the other one, held, runs.
+
+    In flights of one: a file that is refused is written down once its flight has ended.
+    """
+    monkeypatch.setattr("consumers.dispatch.MOST_FILES", 1)
     mood.refused_names.add("call-01.wav")
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier):
@@ -205,7 +209,7 @@ def test_at_a_suspension_what_runs_finishes_and_changes_nothing_else(
     """Of two at once one is refused: the first failure suspends, the other one is delivered."""
     monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=3.0)
-    with suspended_beside_an_upload(courier, customer, mood) as ids:
+    with suspended_beside_an_upload(courier, customer, mood, monkeypatch) as ids:
         courier.wait_length("deliveries.acme", len(ids))
         assert courier.row(ids[0])["status"] == "uploading"
         mood.held_names.clear()
@@ -222,7 +226,7 @@ def test_no_probe_begins_beside_an_upload_that_still_runs(
 ) -> None:
     monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=0.5)
-    with suspended_beside_an_upload(courier, customer, mood) as ids:
+    with suspended_beside_an_upload(courier, customer, mood, monkeypatch) as ids:
         ends = courier.run_state("acme").suspended_until
         mood.refused_names.clear()
         until(lambda: not courier.run_state("acme").seconds_until(ends), "the timer to be over")

@@ -8,8 +8,8 @@ import pytest
 from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Protocol
+from consumers.consumer import Consumer
 from consumers.policy import State
-from consumers.window import Window
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd
@@ -262,9 +262,9 @@ def test_what_a_session_holds_and_what_was_on_its_way_go_back_in_order(courier: 
         ids = courier.publish_many("acme", [*NAMES, *(f"more-{name}" for name in NAMES)])
         courier.wait_routed(ids)
         for _ in range(30):
-            window = Window(service._consuming, "acme", uploads=1, stirred=threading.Event())
-            until(window.take_in, "messages to arrive")
-            window.close()
+            consumer = Consumer(service._consuming, "acme", 17, threading.Event())
+            until(consumer.arrived, "messages to arrive")
+            consumer.close()
         courier.wait_length("deliveries.acme", len(ids))
         assert courier.queued_ids("acme") == ids
 

@@ -16,9 +16,9 @@ from config.accounts import (
     HashAlgorithm,
 )
 from consumers.dispatch import Begun, Dispatch
-from consumers.ledger import Claim, RunState
+from consumers.flights import Claims, Ended, Flights
+from consumers.ledger import RunState
 from consumers.observe import ProgramFailed
-from consumers.uploads import Ended, Uploads
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
 from tests.servers.fake import Place
@@ -232,15 +232,15 @@ def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_
     """Arrivals do not wake it; once it works again all is delivered and nothing is shown."""
     monkeypatch.setattr("consumers.ledger.accounts.FAULT_SECONDS", 0.5)
     is_broken = True
-    next_file = Dispatch.next_file
+    next_flight = Dispatch.next_flight
 
     def broken(dispatch: Dispatch, account: Account, run: RunState) -> Begun:
         if is_broken:
             error = MADE[name]()
             raise error
-        return next_file(dispatch, account, run)
+        return next_flight(dispatch, account, run)
 
-    monkeypatch.setattr(Dispatch, "next_file", broken)
+    monkeypatch.setattr(Dispatch, "next_flight", broken)
     places.account(courier, "acme", Place())
     with running(courier):
         ids = courier.publish_many("acme", ["a.wav"])
@@ -282,18 +282,20 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
     courier: Platform, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("consumers.ledger.accounts.FAULT_SECONDS", 0.1)
-    begin, calls = Uploads.begin, Counter[str]()
+    begin, calls = Flights.begin, Counter[str]()
 
-    def refused(uploads: Uploads, claim: Claim, work: Callable[[], Ended]) -> None:
+    def refused(
+        flights: Flights, claims: Claims, work: Callable[[], list[Ended]], *, alone: bool
+    ) -> None:
         calls["begin"] += 1
         if calls["begin"] <= 3:
-            monkeypatch.setattr(uploads._pool, "submit", no_thread)
-        begin(uploads, claim, work)
+            monkeypatch.setattr(flights._pool, "submit", no_thread)
+        begin(flights, claims, work, alone=alone)
 
     def no_thread(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(Uploads, "begin", refused)
+    monkeypatch.setattr(Flights, "begin", refused)
     places.account(courier, "acme", Place())
     with running(courier):
         ids = courier.publish_many("acme", ["a.wav", "b.wav"])

@@ -1,6 +1,7 @@
 """Customers' servers that refuse, dawdle and count, as a test tells them while they run."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,21 @@ class Mood:
     """Called once, in the server, when an upload comes there; what follows waits for it."""
     open_now: int = 0
     most_at_once: int = 0
+    most_sessions: int = 0
+    """SFTP sessions that had files open at once: a flight of files has one."""
+    _open_in: Counter[object] = field(default_factory=Counter)
+
+    def begin(self, session: object) -> None:
+        """A file is open in this session."""
+        self.open_now += 1
+        self._open_in[session] += 1
+        self.most_at_once = max(self.most_at_once, self.open_now)
+        self.most_sessions = max(self.most_sessions, len(+self._open_in))
+
+    def end(self, session: object) -> None:
+        """One less is."""
+        self.open_now -= 1
+        self._open_in[session] -= 1
 
     def come_to(self, moment: Moment) -> None:
         call = self.when.pop(moment, None)
@@ -60,13 +76,12 @@ def _in(mood: Mood) -> type[asyncssh.SFTPServer]:
             if mood.read_only:
                 raise asyncssh.SFTPPermissionDenied("You may not write here")
             opened = super().open(path, pflags, attrs)
-            mood.open_now += 1
-            mood.most_at_once = max(mood.most_at_once, mood.open_now)
+            mood.begin(self)
             mood.come_to("opened")
             return opened
 
         def close(self, file_obj: object) -> Any:
-            mood.open_now -= 1
+            mood.end(self)
             closed = super().close(file_obj)
             mood.come_to("uploaded")
             return closed

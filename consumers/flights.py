@@ -1,8 +1,8 @@
-"""The uploads of one account session that run at once, each in a thread of its own."""
+"""The flights of one account session that run at once, each in a thread of its own."""
 
 import queue
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +24,15 @@ class Ended:
     trouble: BaseException | None = None
     """The database or the broker is away, a key is missing, or nobody foresaw it."""
 
+    @property
+    def recording_id(self) -> str:
+        return self.claim.recording_id
 
-class Uploads:
+
+Claims = Sequence[Claim]
+
+
+class Flights:
     """Begun and collected by the session's thread, which `stirred` wakes when one has ended.
 
     One of them uses the slot that the session has, every other one a slot more: until it ends,
@@ -35,29 +42,36 @@ class Uploads:
     def __init__(self, most: int, slots: Slots, stirred: threading.Event) -> None:
         self._slots = slots
         self._stirred = stirred
-        self._running: dict[str, Claim] = {}
+        self._running: dict[str, Claims] = {}
+        """By the id of its first file."""
+        self._alone: Claims = ()
+        """The one that runs as the only one of the process."""
         self._lock = threading.Lock()
         self._active = 0
         self._more_slots = 0
         self._entered = False
-        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="upload")
+        self._ended: queue.SimpleQueue[tuple[Claims, list[Ended]]] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="flight")
 
     def __len__(self) -> int:
         return len(self._running)
 
     def __contains__(self, recording_id: str) -> bool:
-        return recording_id in self._running
+        return any(claim.recording_id == recording_id for claim in self._files())
 
     def file_names(self) -> Collection[str]:
-        """The wanted names of those that run."""
-        return [claim.file_name for claim in self._running.values()]
+        """The wanted names of the files that are uploaded."""
+        return {claim.file_name for claim in self._files()}
+
+    def _files(self) -> Iterator[Claim]:
+        return (claim for flight in self._running.values() for claim in flight)
 
     @contextmanager
     def room(self, most: int, *, alone: bool = False) -> Iterator[bool]:
         """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile.
 
-        `alone`: as the only upload of the process.
+        `alone`: as the only one of the process. What is claimed in between is claimed for a flight
+        that can begin; where none does, the slot is free again.
         """
         self._entered = self._enter(most, alone=alone)
         try:
@@ -75,34 +89,31 @@ class Uploads:
             return self._slots.begin()
         return len(self._running) < most and self._take_slot() and self._slots.begin()
 
-    def is_alone_for(self, seconds: float) -> bool:
-        """Whether the other uploads of the process wait for this one so long already."""
-        return self._slots.is_alone_for(self, seconds)
-
-    def share(self) -> None:
-        """Others of the process may begin beside the one that is alone."""
-        self._slots.share(self)
-
-    def begin(self, claim: Claim, work: Callable[[], Ended]) -> None:
-        """Do the work in a thread. Only where there is room.
+    def begin(self, claims: Claims, work: Callable[[], list[Ended]], *, alone: bool) -> None:
+        """Do the work in a thread. Only where there is room, and as that was asked for.
 
         Raises RuntimeError where the system has no thread left: then it has not begun.
         """
-        self._running[claim.recording_id] = claim
+        self._running[claims[0].recording_id] = claims
         self._change(1)
         try:
-            self._pool.submit(self._run, claim, work)
+            self._pool.submit(self._run, claims, work)
         except BaseException:
-            del self._running[claim.recording_id]
+            del self._running[claims[0].recording_id]
             self._change(-1)
             raise
+        self._alone = claims if alone else ()
         self._entered = False
 
-    def ended(self) -> list[Ended]:
-        """Those that have ended since the last call."""
+    def ended(self) -> list[list[Ended]]:
+        """Those that have ended since the last call, each by its files."""
         found = []
         while not self._ended.empty():
-            found.append(self._collect(self._ended.get()))
+            claims, ended = self._ended.get()
+            del self._running[claims[0].recording_id]
+            if claims is self._alone:
+                self._alone = ()
+            found.append(ended)
         return found
 
     @property
@@ -111,26 +122,40 @@ class Uploads:
         with self._lock:
             return not self._active
 
-    def close(self) -> list[Ended]:
+    def close(self) -> list[list[Ended]]:
         """Wait until all have ended; nothing can be begun any more."""
         self._pool.shutdown(wait=True)
         return self.ended()
 
-    def _run(self, claim: Claim, work: Callable[[], Ended]) -> None:
-        if self._running.get(claim.recording_id) is not claim:
+    # --- alone in the process -----------------------------------------------------------------
+
+    @property
+    def alone(self) -> Claims:
+        """The files of the flight that runs as the only one of the process."""
+        return self._alone
+
+    def is_alone_for(self, seconds: float) -> bool:
+        """Whether the other flights of the process wait for this one so long already."""
+        return self._slots.is_alone_for(self, seconds)
+
+    def share(self) -> None:
+        """Others of the process may begin beside the one that is alone."""
+        self._alone = ()
+        self._slots.share(self)
+
+    # --- in the flight's thread ---------------------------------------------------------------
+
+    def _run(self, claims: Claims, work: Callable[[], list[Ended]]) -> None:
+        if self._running.get(claims[0].recording_id) is not claims:
             return  # its beginning has failed, and the pool has kept it all the same
         try:
             ended = work()
         except BaseException as error:  # noqa: BLE001 - what never ends is waited for for ever
-            ended = Ended(claim, trouble=error)
+            ended = [Ended(claim, trouble=error) for claim in claims]
         self._slots.end()
-        self._ended.put(ended)
+        self._ended.put((claims, ended))
         self._change(-1)
         self._stirred.set()
-
-    def _collect(self, ended: Ended) -> Ended:
-        del self._running[ended.claim.recording_id]
-        return ended
 
     def _take_slot(self) -> bool:
         """One is left to an account that becomes due."""

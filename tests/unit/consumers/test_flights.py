@@ -1,4 +1,4 @@
-"""The uploads of a session: what they take of the process's slots, and when they give it back."""
+"""The flights of a session: what they take of the process's slots, and when they give it back."""
 
 import threading
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from consumers.flights import Ended, Flights
 from consumers.slots import Slots
-from consumers.uploads import Ended, Uploads
 
 
 def claim(name: str) -> Any:
@@ -16,25 +16,25 @@ def claim(name: str) -> Any:
 
 
 class Held:
-    """Uploads that end when they are told to."""
+    """Flights that end when they are told to."""
 
     def __init__(self, slots: Slots) -> None:
-        self.uploads = Uploads(8, slots, threading.Event())
+        self.flights = Flights(8, slots, threading.Event())
         self.go_on: dict[str, threading.Event] = {}
 
     def begin(self, name: str, most: int = 8) -> bool:
-        with self.uploads.room(most) as is_room:
+        with self.flights.room(most) as is_room:
             if is_room:
                 self.go_on[name] = threading.Event()
-                self.uploads.begin(claim(name), lambda: self._end(name))
+                self.flights.begin([claim(name)], lambda: self._end(name), alone=False)
         return is_room
 
     def end(self, name: str) -> None:
         self.go_on[name].set()
 
-    def _end(self, name: str) -> Ended:
+    def _end(self, name: str) -> list[Ended]:
         self.go_on[name].wait(20)
-        return Ended(claim(name), delivered=True)
+        return [Ended(claim(name), delivered=True)]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def held(slots: Slots) -> Iterator[Held]:
     yield held
     for name in held.go_on:
         held.end(name)
-    held.uploads.close()
+    held.flights.close()
     assert slots.free == 5
 
 
@@ -91,12 +91,12 @@ def test_the_slot_of_one_that_has_ended_is_free_though_nobody_has_collected_it(
     wait_free(slots, 4)
     held.end("b")
     wait_free(slots, 5)
-    assert len(held.uploads) == 3
+    assert len(held.flights) == 3
 
 
 def test_room_that_is_not_used_costs_nothing(held: Held, slots: Slots) -> None:
     held.begin("a")
-    with held.uploads.room(8) as is_room:
+    with held.flights.room(8) as is_room:
         assert is_room
         assert slots.free == 4
     assert slots.free == 5
@@ -112,37 +112,38 @@ def test_one_that_begins_after_all_have_ended_uses_the_slot_of_the_session(
     wait_free(slots, 5)
     assert held.begin("c")
     assert slots.free == 5
-    assert "c" in held.uploads
-    assert list(held.uploads.file_names()) == ["a.wav", "b.wav", "c.wav"]
+    assert "c" in held.flights
+    assert held.flights.file_names() == {"a.wav", "b.wav", "c.wav"}
 
 
-def test_an_upload_that_raises_anything_at_all_has_ended(slots: Slots) -> None:
-    uploads = Uploads(8, slots, threading.Event())
+def test_a_flight_that_raises_anything_at_all_has_ended(slots: Slots) -> None:
+    flights = Flights(8, slots, threading.Event())
 
-    def dies() -> Ended:
+    def dies() -> list[Ended]:
         raise SystemExit
 
-    with uploads.room(8) as is_room:
+    with flights.room(8) as is_room:
         assert is_room
-        uploads.begin(claim("a"), dies)
-    (ended,) = uploads.close()
-    assert isinstance(ended.trouble, SystemExit)
-    assert not len(uploads)
-    assert slots.begin_alone(uploads)
+        flights.begin([claim("a"), claim("b")], dies, alone=False)
+    ((first, second),) = flights.close()
+    assert isinstance(first.trouble, SystemExit)
+    assert isinstance(second.trouble, SystemExit)
+    assert not len(flights)
+    assert slots.begin_alone(flights)
 
 
 def test_one_that_could_not_be_begun_does_not_run(
     slots: Slots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uploads = Uploads(8, slots, threading.Event())
+    flights = Flights(8, slots, threading.Event())
 
     def no_thread(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr(uploads._pool, "submit", no_thread)
-        with pytest.raises(RuntimeError), uploads.room(8):
-            uploads.begin(claim("a"), lambda: Ended(claim("a")))
-    assert uploads.close() == []
-    assert not len(uploads)
-    assert slots.begin_alone(uploads)
+        patched.setattr(flights._pool, "submit", no_thread)
+        with pytest.raises(RuntimeError), flights.room(8):
+            flights.begin([claim("a")], lambda: [Ended(claim("a"))], alone=False)
+    assert flights.close() == []
+    assert not len(flights)
+    assert slots.begin_alone(flights)
