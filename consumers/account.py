@@ -20,6 +20,7 @@ from config.errors import ConfigError
 from consumers.attempt import OURS_DELAY, Failures, Surroundings
 from consumers.broker import BrokerAway, BrokerRefuses, NotRouted
 from consumers.consumer import NoQueue
+from consumers.dead_letters import UNBURIED_SECONDS
 from consumers.dispatch import Dispatch
 from consumers.ledger import Adopted, Claimant, RunState
 from consumers.leftovers import remove_leftovers
@@ -74,6 +75,8 @@ class AccountSession:
     _busy_at: float = field(default_factory=time.monotonic)
     _settled_streak: int | None = None
     _is_unsettled: bool = False
+    _is_unburied: bool = False
+    """RabbitMQ did not take a dead letter: another session tries that again soon."""
     _routed: int = 0
     _epoch: int = 0
     _around: Surroundings = field(init=False)
@@ -115,7 +118,8 @@ class AccountSession:
             self._settled_streak = adopted.run.streak
         else:
             self.means.ledger.files.free_claims(self.account_id, self._claimant())
-            self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
+            buried = self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
+            self._is_unburied = not buried
         try:
             return self._tend()
         finally:
@@ -190,7 +194,7 @@ class AccountSession:
         try:
             return self._step(account, run)
         except NoQueue:
-            return self._at_end(run)
+            return self._at_end(account, run)
 
     def _must_yield(self) -> bool:
         ours = self.means.ownership.epoch(self.account_id) == self._epoch
@@ -198,7 +202,10 @@ class AccountSession:
             return True
         if self._dispatch.is_alone:
             return False
-        return time.monotonic() - self._began > TURN_SECONDS and self.crowded()
+        seconds = time.monotonic() - self._began
+        if self._is_unburied and seconds > UNBURIED_SECONDS:
+            return True
+        return seconds > TURN_SECONDS and self.crowded()
 
     def _is_permitted(self, account: Account) -> bool:
         on = account.settings is not None and account.enabled
@@ -281,18 +288,18 @@ class AccountSession:
             return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
         if not self._dispatch.messages.are_drained():
             return Pause(POLL)
-        return self._at_end(run)
+        return self._at_end(account, run)
 
     def _idle_for(self) -> float:
         return SETTLE if self.crowded() and not self.behind() else LINGER
 
-    def _at_end(self, run: RunState) -> Rest | None:
+    def _at_end(self, account: Account, run: RunState) -> Rest | None:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
         files = self.means.ledger.files
         if files.has_loose_ends(self.account_id):
             if route_stranded(self.means.ledger, self.means.router, self.account_id):
                 return None
-            remove_leftovers(self.means, self._login, self.account_id)
+            remove_leftovers(self.means, self._login, self.account_id, account.settings)
             if files.waiting(self.account_id).files:
                 return Rest(wait=RECHECK)
         if run.casualties_due and files.has_casualty(self.account_id, run.streak):
@@ -358,12 +365,17 @@ class AccountSession:
             self.account_id,
             self._epoch,
             self._routed,
-            rest.wait,
+            self._wait_of(rest),
             rest.until,
             broken=str(trouble) if isinstance(trouble, BrokerRefuses) else None,
             unusable=str(trouble) if isinstance(trouble, ConfigError) else None,
-            settled=not (self._is_unsettled or self._failures.count),
+            settled=not (self._is_unsettled or self._is_unburied or self._failures.count),
         )
+
+    def _wait_of(self, rest: Rest) -> float | None:
+        if not self._is_unburied:
+            return rest.wait
+        return min(rest.wait or UNBURIED_SECONDS, UNBURIED_SECONDS)
 
     def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
         """Where the database is away too, the account simply stays due."""

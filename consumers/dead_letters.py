@@ -6,14 +6,17 @@ watch the broker; messages whose row is no dead letter any more are removed.
 
 from config.tls import Endpoint
 from consumers import topology
-from consumers.broker import Publisher
+from consumers.broker import BrokerRefuses, NotRouted, Publisher
 from consumers.confirms import Outgoing
 from consumers.declared import DeclaredQueues
-from consumers.ledger import CRASH_LOOP, Ledger, Routing, Status
-from consumers.observe import FileEnded, Observer
+from consumers.ledger import CRASH_LOOP, CrashLoop, Ledger, Routing, Status
+from consumers.observe import FileEnded, Observer, Trouble
 from consumers.queue_browser import Message, browse
 from consumers.routing import Router
 from consumers.trace import headers_of
+
+UNBURIED_SECONDS = 30.0
+"""A file waits so long whose dead letter RabbitMQ did not take: somebody has to mend that."""
 
 
 class DeadLetters:
@@ -48,22 +51,45 @@ class DeadLetters:
         for failure in self._queues.publish(self._publisher, [(queue, message)]).values():
             raise failure
 
-    def bury_crash_loops(self, account_id: str, epoch: int) -> None:
+    def try_to_bury(self, routing: Routing, tries: int, reason: str) -> bool:
+        """Whether the broker has the dead letter; where it refuses, the account shows why."""
+        accounts, account_id = self._ledger.accounts, routing.account_id
+        try:
+            self.bury(routing, tries, reason)
+        except (NotRouted, BrokerRefuses) as refusal:
+            accounts.queue_broken(account_id, "burying", str(refusal))
+            self._observe(Trouble("rabbitmq", f"{account_id}: {refusal}"))
+            return False
+        accounts.queue_usable(account_id, "burying")
+        return True
+
+    def bury_crash_loops(self, account_id: str, epoch: int) -> bool:
         """End the files that kill their workers (rule 25): no try is counted, no account fails.
 
-        An outage's dead letter lies in its queue already.
+        An outage's dead letter lies in its queue already. False where the broker has refused one:
+        it waits, and is started no more; the account's other files go on.
         """
-        for loop in self._ledger.files.crash_loops(account_id):
-            if not loop.casualty:
-                self.bury(loop.routing, loop.tries, CRASH_LOOP)
-            recording_id, trace = loop.routing.recording_id, loop.routing.trace
-            ended = self._ledger.files.crash_loop_ends(recording_id, epoch)
-            if ended and not loop.casualty:
-                self._observe(
-                    FileEnded(
-                        "dead_lettered", account_id, recording_id, reason=CRASH_LOOP, trace=trace
-                    )
+        loops = self._ledger.files.crash_loops(account_id)
+        buried = [self._bury_crash_loop(loop, epoch) for loop in loops]
+        return all(buried)
+
+    def _bury_crash_loop(self, loop: CrashLoop, epoch: int) -> bool:
+        routing = loop.routing
+        if not (loop.casualty or self.try_to_bury(routing, loop.tries, CRASH_LOOP)):
+            self._ledger.files.crash_loop_waits(routing.recording_id, epoch, UNBURIED_SECONDS)
+            return False
+        ended = self._ledger.files.crash_loop_ends(routing.recording_id, epoch)
+        if ended and not loop.casualty:
+            self._observe(
+                FileEnded(
+                    "dead_lettered",
+                    routing.account_id,
+                    routing.recording_id,
+                    reason=CRASH_LOOP,
+                    trace=routing.trace,
                 )
+            )
+        return True
 
     def replay(self, recording_id: str) -> bool:
         """Put a dead letter back on its route, tries at 0. False where it is none (any more)."""

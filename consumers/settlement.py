@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from config.accounts import Account
-from consumers.broker import BrokerRefuses, NotRouted
+from consumers.dead_letters import UNBURIED_SECONDS
 from consumers.ledger import Blame, Claim, LastError, Relief, RunState
 from consumers.means import Means
 from consumers.observe import AccountChanged, FileEnded, Trouble, TryEnded
@@ -35,8 +35,6 @@ from transports.upload import Uploaded
 RACE_SECONDS = (0.005, 0.5)
 """The first and the longest pause before a decision is made anew, because somebody has changed the
 account in between."""
-UNBURIED_SECONDS = 30.0
-"""A file waits so long whose dead letter RabbitMQ did not take: somebody has to mend that."""
 
 
 class Arrived(NamedTuple):
@@ -214,7 +212,12 @@ class Settlement:
     ) -> bool:
         """False where it should be a dead letter and cannot: it waits, and nothing is counted."""
         by_account = error.kind == Kind.ACCOUNT
-        is_kept = isinstance(outcome, Retry) or claim.casualty or self._bury(claim, error.kind)
+        bury = self.means.dead_letters.try_to_bury
+        is_kept = (
+            isinstance(outcome, Retry)
+            or claim.casualty
+            or bury(claim.routing, claim.tries + 1, error.kind)
+        )
         if not is_kept:
             outcome = Retry(UNBURIED_SECONDS, counted=False)
         if isinstance(outcome, Retry):
@@ -247,18 +250,6 @@ class Settlement:
                     trace=claim.trace,
                 )
             )
-        return True
-
-    def _bury(self, claim: Claim, reason: str) -> bool:
-        """Whether the broker has the dead letter; where it refuses, the account shows why."""
-        accounts = self.means.ledger.accounts
-        try:
-            self.means.dead_letters.bury(claim.routing, claim.tries + 1, reason)
-        except (NotRouted, BrokerRefuses) as refusal:
-            accounts.queue_broken(self.account_id, "burying", str(refusal))
-            self.means.observe(Trouble("rabbitmq", f"{self.account_id}: {refusal}"))
-            return False
-        accounts.queue_usable(self.account_id, "burying")
         return True
 
     def _settle_account(

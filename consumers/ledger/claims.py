@@ -9,9 +9,11 @@ from datetime import datetime
 from pymongo import ASCENDING, ReturnDocument, UpdateMany
 
 from consumers.ledger.records import Claim, Claimant, Document, Glance, Status
-from consumers.ledger.rows import BY_ID, OLDEST_FIRST, Rows, casualties, mine
+from consumers.ledger.rows import BY_ID, MAX_CRASHES, OLDEST_FIRST, Rows, casualties, mine
 
 _ROUTED: Document = {"routed_at": {"$ifNull": ["$routed_at", "$$NOW"]}}
+_NO_CRASH_LOOP: Document = {"$not": {"$gte": MAX_CRASHES}}
+"""Of `lost.alone`: the file waits for its burial alone."""
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
 
 
@@ -40,6 +42,10 @@ class Claims(Rows):
             )
             for row in rows
         }
+
+    def claim(self, recording_id: str, turn: int, claimant: Claimant, folder: str) -> Claim | None:
+        """The same for one; None where it is not to be started now."""
+        return next(iter(self.claim_flight({recording_id: turn}, claimant, folder)), None)
 
     def claim_flight(
         self, wanted: Mapping[str, int], claimant: Claimant, folder: str
@@ -195,6 +201,7 @@ class Claims(Rows):
         return {
             "account_id": account_id,
             "_id": {"$nin": list(passed)},
+            "lost.alone": _NO_CRASH_LOOP,
             "$or": [queued, casualty],
         }
 
@@ -213,6 +220,7 @@ def _startable(query: Document, claimant: Claimant) -> Document:
     return {
         "$and": [
             {**query, **unharmed, "epoch": {"$lte": claimant.epoch}},
+            {"lost.alone": _NO_CRASH_LOOP},
             _still_owns(claimant),
         ]
     }

@@ -18,14 +18,12 @@ from consumers.ledger.records import (
     failure_now,
     part_path,
 )
-from consumers.ledger.rows import BY_ID, OLDEST_FIRST, Rows, mine, ours, routing
+from consumers.ledger.rows import BY_ID, MAX_CRASHES, OLDEST_FIRST, Rows, mine, ours, routing
 from consumers.ledger.writer import Written
 from transports.upload import Uploaded
 
 CRASH_LOOP = "crash-loop"
 """Why a file is a dead letter of which no try has come to an end."""
-MAX_CRASHES = 5
-"""So many workers may die of a file while it is all they upload."""
 MAX_LEFTOVERS = 100
 _CRASH_LOOP: Document = {
     "lost.alone": {"$gte": MAX_CRASHES},
@@ -39,6 +37,10 @@ _RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
 
 class Endings(Rows):
     """Settles the claims, and tells what their starts have left at the customer."""
+
+    def delivered(self, claim: Claim, uploaded: Uploaded) -> float | None:
+        """The same for one; None where it was not ours."""
+        return self.delivered_flight([(claim, uploaded)]).get(claim.recording_id)
 
     def delivered_flight(self, wanted: Sequence[tuple[Claim, Uploaded]]) -> dict[str, float]:
         """The files stand in their places. Seconds since the arrival of each, by recording id.
@@ -155,6 +157,16 @@ class Endings(Rows):
             ],
         )
         return bool(result.modified_count)
+
+    def crash_loop_waits(self, recording_id: str, epoch: int, delay: float) -> None:
+        """Its dead letter could not be kept: it is looked at again after `delay` seconds.
+
+        Nobody starts it meanwhile: it would be the end of one more worker.
+        """
+        self._rows.update_one(
+            {"_id": recording_id, "epoch": {"$lte": epoch}, **_CRASH_LOOP},
+            [{"$set": {"not_before": later(delay)}}],
+        )
 
     def leftovers(self, account_id: str) -> list[tuple[str, list[str]]]:
         """Dead or discarded files with the temporary files that their tries may have left."""

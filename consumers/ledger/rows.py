@@ -16,6 +16,8 @@ from consumers.ledger.writer import GroupCommit
 OLDEST_FIRST = [("created_at", ASCENDING), ("arrival", ASCENDING)]
 BY_ID = "_id_"
 """The index to take, whichever MongoDB has found best while nothing, or all, was in a status."""
+MAX_CRASHES = 5
+"""So many workers may die of a file while it is all they upload."""
 
 
 class Rows:

@@ -109,6 +109,7 @@ class Run:
             self._interrupt(customer, program.stop)
             program.start()
             program.clock.empty(program.queues(["acme"]), program.what_is_missing)
+            program.check_rows(events, "delivered")
         return self._end(customer)
 
     def fed(self, kind: Kind) -> Figures:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from consumers import settlement
+from consumers import dead_letters, settlement
 from consumers.policy import State
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
@@ -99,3 +99,29 @@ def test_as_the_probe_it_lets_the_next_one_be_it(make_courier: MakeCourier, plac
         assert run.server_error is None
         assert courier.row(waits)["status"] in {"queued", "uploading"}
         poison = False
+
+
+def test_a_crash_loop_waits_for_it_and_the_accounts_others_go_on(
+    make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "UNBURIED_SECONDS", 0.1)
+    monkeypatch.setattr("consumers.account.UNBURIED_SECONDS", 0.1)
+    courier = make_courier()
+    declare_otherwise(courier)
+    places.account(courier, "acme", Place())
+    courier.core.ledger.accounts.pause("acme")
+    with running(courier):
+        poison, other = courier.publish_many("acme", ["poison.wav", "other.wav"])
+        courier.wait_routed([poison, other])
+        lost = {"starts": 5, "alone": 5}
+        courier.core.database["deliveries"].update_one({"_id": poison}, {"$set": {"lost": lost}})
+        courier.core.ledger.accounts.resume("acme")
+        courier.wait_status(other, "delivered")
+        until(lambda: "inequivalent arg" in shown(courier), "the words")
+        row = courier.row(poison)
+        assert (row["status"], row["starts"]) == ("queued", 0), in_short(row)
+        delete(courier)
+        row = courier.wait_status(poison, "dead_lettered")
+        assert (row["reason"], row["starts"]) == ("crash-loop", 0), in_short(row)
+        courier.wait_length("dead-letters.acme", 1)
+        until(lambda: "ours" not in shown(courier), lambda: f"no more of {shown(courier)}")
