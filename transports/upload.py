@@ -260,6 +260,8 @@ class _Flight:
         if not files:
             return
         files[0].put.begun = True  # somebody has to have what fails before the first byte
+        for file in files:
+            file.job.progress.phase = Phase.WRITING
         try:
             self._server.put_all([file.put for file in files])
         except BaseException as error:
