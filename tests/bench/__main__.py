@@ -12,6 +12,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from pika.exceptions import AMQPError
+from pymongo.errors import PyMongoError
 from rich.console import Console
 
 from deploy.local.folders import STATE
@@ -28,7 +30,16 @@ from tests.bench.screen import print_tables
 from tests.bench.stage import Stage
 
 ROUNDS = 3
-FAILURES = (PeerFailed, NotDelivered, NotSaved, ServiceError, AssertionError)
+FAILURES = (
+    PeerFailed,
+    NotDelivered,
+    NotSaved,
+    ServiceError,
+    AMQPError,
+    PyMongoError,
+    OSError,
+    AssertionError,
+)
 """What one run may end with: the others go on."""
 WIDTH = 150
 """Of the table, where it goes into a file."""

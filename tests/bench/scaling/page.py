@@ -35,8 +35,8 @@ class Scaling:
         """Of docs/scaling.md."""
         if self.quick:
             yield "A quick run: fewer and smaller files than the titles say."
-        rounds = f"{self.rounds} rounds" if self.rounds > 1 else "one round"
-        yield f"Measured on {self.machine.day}, on {self.machine.hardware}; medians of {rounds}."
+        rounds = f"medians of {self.rounds} rounds" if self.rounds > 1 else "one round"
+        yield f"Measured on {self.machine.day}, on {self.machine.hardware}; {rounds}."
         yield self.machine.load
         yield f"{self.machine.versions}."
         if self.workers:
@@ -53,13 +53,15 @@ class Scaling:
         if self.queues:
             yield from _queues(self.queues)
         if self.broker:
-            words = "One node, two queues, two clients with 300 bytes a message; nothing else runs."
+            words = (
+                "One node, two queues, two clients with 300 bytes a message; nobody else asks it."
+            )
             yield from _head("RabbitMQ alone", words)
             yield from _limits(self.broker, "messages")
         if self.database:
             words = (
                 "One member of a replica set, rows with the ledger's indexes, each write with the "
-                "majority and the journal, conditional as a claim is; nothing else runs."
+                "majority and the journal, conditional as a claim is; nobody else asks it."
             )
             yield from _head("MongoDB alone", words)
             yield from _limits(self.database, "rows")
