@@ -74,7 +74,13 @@ class FtpStores(FtpSession):
                 put.outcome = error
             if self._connection.logins != logins:
                 return
-        self._ask_for_missing(puts, told)
+        try:
+            self._ask_for_missing(puts, told)
+        except (ConnectionLost, Stalled):
+            # The server has confirmed each file: all else can be asked anew.
+            if not self._is_connected_again():
+                raise
+            return
         self._judge(puts, told)
 
     def queues_commands(self, path: str) -> bool:
@@ -115,7 +121,7 @@ class FtpStores(FtpSession):
         try:
             self._confirm(sent, told, behind, after)
         except (ConnectionLost, Stalled) as error:
-            if self._connection.ended or self.connected or not self._arrived(put.path, sent):
+            if not (self._is_connected_again() and self._is_whole(put.path, sent)):
                 raise error from None
 
     def _confirm(self, sent: int, told: Replies, behind: list[Command], after: _After) -> None:
@@ -262,8 +268,16 @@ class FtpStores(FtpSession):
             sent += len(block)
         return sent
 
-    def _arrived(self, path: str, size: int) -> bool:
-        with contextlib.suppress(TransferError, Unsupported):
+    def _is_connected_again(self) -> bool:
+        """Whether a new connection stands in place of one that was lost."""
+        if self._connection.ended or self.connected:
+            return False
+        with contextlib.suppress(TransferError):
             self._connection.open(unheard)
+            return True
+        return False
+
+    def _is_whole(self, path: str, size: int) -> bool:
+        with contextlib.suppress(TransferError, Unsupported):
             return self.size(path) == size
         return False

@@ -33,8 +33,8 @@ class Part:
     """The file whose place it takes may be gone: the next start finishes the rename."""
 
     def intend(self, journal: Journal, intent: Intent) -> bool:
-        """Write the intent down. It counts from here on: if the answer of the database is lost, it
-        may have been written."""
+        """Write the intent down. False where the path is another recording's."""
+        # Set before the write: if its answer is lost we must assume that it happened.
         self.is_intended = True
         return journal.intend(intent)
 

@@ -13,18 +13,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from paramiko import Channel, SFTPClient
 from paramiko.message import Message
-from paramiko.sftp import CMD_INIT, CMD_VERSION, SFTPError
+from paramiko.sftp import CMD_INIT, CMD_VERSION, CMD_WRITE, SFTPError
 from paramiko.ssh_exception import SSHException
 
 from config.text import MAX_WORDS
 from transports.base import USUAL_REQUEST
 from transports.round_trip import Asked, RoundTrip
 from transports.sftp_answers import MAX_PACKET, Malformed, Packet, extensions_of
+from transports.ssh_packets import Buffer, send_data
 from transports.words import own
 
 _VERSION = 3
 _LENGTH = 4
 """Bytes before a packet that tell its length."""
+_PIECE = 16 * 1024
+_WRITE = struct.Struct(">IBII")
+"""Before the handle: the lengths of packet and handle, and the request's number between."""
+_PLACE = struct.Struct(">QI")
+"""Between handle and data: the offset, and the data's length."""
 _SOON = 1.0
 """Seconds that words are waited for which are no answer."""
 
@@ -97,7 +103,6 @@ class SftpChannel(SFTPClient):
         _expecting: dict[int, Answered]
 
         def _async_request(self, waiting: Answered, kind: int, *args: Any) -> int: ...
-        def _read_all(self, count: int) -> bytes: ...
 
     def __init__(self, channel: Channel, moved: Moved, line: RoundTrip) -> None:
         """Greet the server. `line` hears of every request and every answer."""
@@ -107,8 +112,10 @@ class SftpChannel(SFTPClient):
         self._line = line
         self._asked: dict[int, Asked] = {}
         self._sending = _Queue()
-        self._gathered = b""
+        self._gathered: list[Buffer] = []
         """Requests that are about to be sent."""
+        self._gathered_size = 0
+        self._heard = b""
         self._waiting: list[_Waiting] = []
         self._turn = threading.Condition()
         self._is_read = False
@@ -146,13 +153,27 @@ class SftpChannel(SFTPClient):
                 numbers = [self._gather(request) for request in requests]
                 self._send_gathered()
             finally:
-                self._gathered = b""
+                self._gathered.clear()
+                self._gathered_size = 0
         return numbers[-1]
 
     def _gather(self, request: Request) -> int:
         size = sum(len(each) for each in request.args if isinstance(each, bytes))
         self._asked[self.request_number] = self._line.ask(size)
+        if request.kind == CMD_WRITE:
+            return self._gather_write(request.answered, *request.args)
         return self._async_request(request.answered, request.kind, *request.args)
+
+    def _gather_write(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> int:
+        """As any other request, but its data is not copied."""
+        with self._lock:
+            number = self.request_number
+            self.request_number += 1
+            self._expecting[number] = answered
+        told = _WRITE.size - _LENGTH + len(handle) + _PLACE.size + len(data)
+        head = _WRITE.pack(told, CMD_WRITE, number, len(handle))
+        self._keep(head, handle, _PLACE.pack(offset, len(data)), data)
+        return number
 
     def wait(self, is_answered: Callable[[], bool], number: int, moved: Moved) -> None:
         """Until that is so: read answers, unless another thread does.
@@ -228,6 +249,15 @@ class SftpChannel(SFTPClient):
         data = self._read_all(length)
         return data[0], data[1:]
 
+    def _read_all(self, count: int) -> bytes:
+        while len(self._heard) < count:
+            piece = self.sock.recv(_PIECE)
+            if not piece:
+                raise EOFError
+            self._heard += piece
+        taken, self._heard = self._heard[:count], self._heard[count:]
+        return taken
+
     def _length_of_greeting(self) -> int:
         """Raises Printed where the server begins with words instead."""
         heard = b""
@@ -259,20 +289,16 @@ class SftpChannel(SFTPClient):
         ProFTPD's mod_sftp loses track where a request is in two (see `base.USUAL_REQUEST`).
         """
         body = message.asbytes()
-        packet = struct.pack(">IB", len(body) + 1, kind) + body
-        if len(self._gathered) + len(packet) > min(USUAL_REQUEST, self.sock.out_max_packet_size):
+        self._keep(struct.pack(">IB", len(body) + 1, kind), body)
+
+    def _keep(self, *pieces: Buffer) -> None:
+        size = sum(len(piece) for piece in pieces)
+        most = min(USUAL_REQUEST, self.sock.out_max_packet_size)
+        if self._gathered and self._gathered_size + size > most:
             self._send_gathered()
-        self._gathered += packet
+        self._gathered += pieces
+        self._gathered_size += size
 
     def _send_gathered(self) -> None:
-        out, self._gathered = self._gathered, b""
-        self._write_all(out)
-
-    def _write_all(self, out: bytes) -> None:
-        sent = 0
-        while sent < len(out):
-            piece = self.sock.send(out[sent : sent + self.sock.out_max_packet_size])
-            if not piece:
-                raise EOFError
-            sent += piece
-            self._moved()
+        out, self._gathered, self._gathered_size = self._gathered, [], 0
+        send_data(self.sock, out, self._moved)

@@ -16,10 +16,13 @@ from config.accounts import Algorithms
 from transports.errors import NoCommonAlgorithm, WeakAlgorithm
 from transports.sftp_answers import Packet
 from transports.ssh_logon import Answers, Logon
+from transports.ssh_packets import Buffer, LeanPacketizer
 from transports.words import decoded, own, spoken
 
 _GREETING = 256
 _ALLOWANCE = 1024 * 1024
+_AHEAD = 16 * 1024
+"""Bytes that are read at once: many packets, of which each would cost two system calls."""
 _LEAST_RSA_BITS = 2048
 
 
@@ -52,11 +55,17 @@ class Wire(socket.socket):
     """When the last bytes came in."""
     ended = False
     greeting = b""
+    _ahead = b""
 
-    def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """As of a socket. Raises Flooded."""
+    def recv(self, size: int, _flags: int = 0, /) -> bytes:
+        """As of a socket; what has come besides is kept for the next time. Raises Flooded."""
+        heard = self._ahead or self._heard()
+        self._ahead = heard[size:]
+        return heard[:size]
+
+    def _heard(self) -> bytes:
         try:
-            data = super().recv(size, flags)
+            data = super().recv(_AHEAD)
         except ConnectionError:
             self.ended = True
             raise
@@ -69,7 +78,7 @@ class Wire(socket.socket):
             raise Flooded(own("The server sent more than it was asked for"))
         return data
 
-    def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
+    def send(self, data: Buffer, flags: int = 0, /) -> int:  # type: ignore[override]
         """As of a socket."""
         try:
             sent = super().send(data, flags)
@@ -110,7 +119,9 @@ class SshTransport(Transport):
         self, wire: Wire, seconds: float, without: Sequence[str] = (), *, weak: bool = False
     ) -> None:
         """`without`: host key algorithms that are not wanted; `weak`: what is weak is taken too."""
-        super().__init__(wire, disabled_algorithms={"keys": without})
+        super().__init__(
+            wire, disabled_algorithms={"keys": without}, packetizer_class=LeanPacketizer
+        )
         self.goodbye: tuple[int, str] | None = None
         """Reason code and words of the server's disconnect message (RFC 4253 section 11.1)."""
         self.logon = Logon(self)

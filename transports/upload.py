@@ -9,10 +9,17 @@ in one go:
    on a later start can tell a rename that was done from one that was not.
 4. The lease is checked, then all files are renamed.
 
-A file with trouble leaves the flight, the others go on. So does one with anything unusual, in turn:
-one that overwrites, one whose name is taken after all, one of a server that renames nothing. Once
-the session is over, so is the flight: what had begun has failed of one and the same cause, and what
-had not is as it was.
+What a worker that dies leaves at the customer, and how the next start mends it (`takeover`):
+
+- before 3: a `.part`, whole or not. The row names it, and it is removed.
+- between 3 and the rename: the same. The intent is withdrawn first, then the `.part` is removed.
+- behind the rename: the file in its place. Its `.part` is gone and the final file has the size of
+  the intent: it counts as delivered, and nothing is sent again.
+
+A file with trouble leaves the flight, the others go on. A file with anything unusual goes on alone,
+in turn: one that overwrites, one whose name is taken after all, one of a server that renames
+nothing. Once the session is over the flight is over too: all files that had begun fail of the same
+cause, which counts once, and files that had not begun stay as they were.
 """
 
 import contextlib
@@ -259,7 +266,8 @@ class _Flight:
     def _put(self, files: list[_File]) -> None:
         if not files:
             return
-        files[0].put.begun = True  # somebody has to have what fails before the first byte
+        # What fails before the first byte has to be some file's failure: else it is never counted.
+        files[0].put.begun = True
         for file in files:
             file.job.progress.phase = Phase.WRITING
         try:

@@ -43,10 +43,6 @@ class Claims(Rows):
             for row in rows
         }
 
-    def claim(self, recording_id: str, turn: int, claimant: Claimant, folder: str) -> Claim | None:
-        """The same for one; None where it is not to be started now."""
-        return next(iter(self.claim_flight({recording_id: turn}, claimant, folder)), None)
-
     def claim_flight(
         self, wanted: Mapping[str, int], claimant: Claimant, folder: str
     ) -> list[Claim]:

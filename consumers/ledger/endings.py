@@ -38,10 +38,6 @@ _RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
 class Endings(Rows):
     """Settles the claims, and tells what their starts have left at the customer."""
 
-    def delivered(self, claim: Claim, uploaded: Uploaded) -> float | None:
-        """The same for one; None where it was not ours."""
-        return self.delivered_flight([(claim, uploaded)]).get(claim.recording_id)
-
     def delivered_flight(self, wanted: Sequence[tuple[Claim, Uploaded]]) -> dict[str, float]:
         """The files stand in their places. Seconds since the arrival of each, by recording id.
 

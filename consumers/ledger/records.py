@@ -203,11 +203,6 @@ class Glance:
     lost_with: int
     """Workers may die of the file: of how many files the flight was that was lost last; 0: none."""
 
-    @property
-    def lost_start(self) -> bool:
-        """Whether a worker died while it uploaded the file."""
-        return self.lost_with > 0
-
 
 @dataclass(frozen=True)
 class Waiting:

@@ -177,7 +177,8 @@ def _on_containers(tests: Sequence[str]) -> Step:
                 check=False,
             )
         last = TEST_LOG.read_text().strip().splitlines()[-1].strip("= ")
-        _hold(done.returncode == 0, f"the tests on containers ended with “{last}”: see {TEST_LOG}")
+        log_name = TEST_LOG.relative_to(STATE.parent)
+        _hold(done.returncode == 0, f"the tests on containers ended with “{last}”: see {log_name}")
         yield f"`{VARIABLE}=1 pytest {' '.join(tests)}`: {last}"
 
     return step
@@ -244,7 +245,7 @@ def _hold(fact: bool, otherwise: str) -> None:  # noqa: FBT001 - an assertion of
 
 
 def _write(commit: str, told: Sequence[str], problem: str | None, seconds: float) -> None:
-    result = f"**failed**: {problem}" if problem else "all of it held"
+    result = f"**failed**: {problem.rstrip('.')}" if problem else "all of it held"
     lines = [
         "# The image, the compose file, and the tests in containers",
         "",

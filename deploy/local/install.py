@@ -17,6 +17,7 @@ from deploy.local.processes import ServiceError
 
 CUSTOMERS_SERVERS = {
     "openssh-server": "sshd",
+    "dropbear-bin": "dropbear",
     "vsftpd": "vsftpd",
     "python3-twisted": "twistd3",
     "chromium": "chromium",

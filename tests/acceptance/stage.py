@@ -10,6 +10,7 @@ from consumers.events import RecordingReady
 from consumers.ledger import Arrival, Blame, Claimant, LastError
 from deploy.local.customers import CustomerServer
 from tests.acceptance.program import Program
+from tests.integration.ledger.rows import claim_one
 from worker.core import Core, Messaging
 
 NOWHERE = "127.0.0.1:1"
@@ -52,7 +53,7 @@ class Stage:
         """A recording that has used up its tries."""
         self.queued(recording_id, account_id)
         files = self.core.ledger.files
-        claim = files.claim(recording_id, 1, Claimant("w", "s", 1), ".")
+        claim = claim_one(files, recording_id, 1, Claimant("w", "s", 1), ".")
         assert claim is not None
         self.messaging.dead_letters.bury(claim.routing, 5, reason)
         error = LastError(reason, ERROR.words, ERROR.advice)

@@ -158,8 +158,12 @@ class Proxy:
                 behind = data.index(b"\n", at) + 1
                 data = data[:at] + self._instead[1] + data[behind:]
             data = _EXTENDED.sub(self._follow, data)
-            client.sendall(_PASSIVE.sub(self._follow_passive, data))
+            self._say(client, _PASSIVE.sub(self._follow_passive, data))
         client.shutdown(socket.SHUT_RDWR)
+
+    def _say(self, client: socket.socket, data: bytes) -> None:
+        """Pass it on; for whoever wants the client to hear something else."""
+        client.sendall(data)
 
     def _follow(self, reply: re.Match[bytes]) -> bytes:
         port = self._listen(int(reply[1]))

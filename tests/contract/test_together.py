@@ -258,6 +258,22 @@ def test_a_confirmation_that_is_lost_is_made_good_and_what_was_not_begun_is_left
 
 
 @pytest.mark.parametrize("capabilities", [PIPELINES, QUEUES])
+def test_where_the_connection_ends_behind_the_last_file_all_are_asked_about_anew(
+    vsftpd: Vsftpd, recordings: list[Path], capabilities: Capabilities
+) -> None:
+    with (
+        Proxy(vsftpd.customer, lose=b"213") as proxy,
+        closing(
+            open_session(vsftpd.customer, port=proxy.port, capabilities=capabilities)
+        ) as session,
+    ):
+        transfers = transfers_of(recordings)
+        upload(session, transfers, intend_each)
+    assert {each.result().verified for each in transfers} == {Verified.SIZE}
+    assert_arrived(vsftpd.customer.root, recordings, [f"{n}.wav" for n in range(COUNT)])
+
+
+@pytest.mark.parametrize("capabilities", [PIPELINES, QUEUES])
 def test_a_refusal_at_the_end_of_one_is_its_own(
     vsftpd: Vsftpd, recordings: list[Path], capabilities: Capabilities
 ) -> None:

@@ -292,10 +292,11 @@ class Buried:
     def bury(self, *_: object) -> None:
         self._world.fate.check()
 
-    def bury_crash_loops(self, account_id: str, epoch: int) -> None:
+    def bury_crash_loops(self, account_id: str, epoch: int) -> bool:
         files = self._world.ledger.files
         for loop in files.crash_loops(account_id):
             files.crash_loop_ends(loop.routing.recording_id, epoch)
+        return True
 
     def replay(self, recording_id: str) -> bool:
         routing = self._world.ledger.files.revive(recording_id)
@@ -375,6 +376,7 @@ class World:
         fate = self.fate
         ledger: Any = _Ledger(Struck(self.ledger.files, fate), Struck(self.ledger.accounts, fate))
         world: Any = self
+        buried: Any = Buried(self)
         return Means(
             worker=f"worker-{self.epoch}",
             directory=self._directory,
@@ -382,7 +384,7 @@ class World:
             broker=world,
             publisher=world,
             router=world.queue,
-            dead_letters=Buried(self),  # type: ignore[arg-type]
+            dead_letters=buried,
             ownership=_Ownership(self, fate, self.epoch),
             slots=_taken(Slots(9)),
             rules=Rules(max_tries=40, suspend_after=4, suspend_seconds=0, retry_delays=(0.0,)),

@@ -18,6 +18,7 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.services import Services
 from tests.integration.platform import MakeCourier, until
 from tests.servers.broker_users import LimitedUser
+from tests.servers.own_broker import own_broker
 from worker import losses
 from worker.checks import run_checks
 from worker.core import Core
@@ -71,9 +72,24 @@ class Policies:
         self._rabbitmq.evaluate(f"{', '.join(each)}, ok.")
 
 
+@pytest.fixture(scope="module")
+def broker(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    with own_broker(services.rabbitmq, tmp_path_factory.mktemp("own") / "broker") as broker:
+        yield broker
+
+
 @pytest.fixture
-def administrator(services: Services, amqp_url: str) -> Policies:
-    return Policies(services.rabbitmq, amqp_url)
+def amqp_url(broker: RabbitMQ) -> Iterator[str]:
+    """A virtual host of the test's own."""
+    name = f"policies-{secrets.token_hex(4)}"
+    broker.replace_vhosts([], [name])
+    yield broker.vhost_url(name)
+    broker.replace_vhosts([name], [])
+
+
+@pytest.fixture
+def administrator(broker: RabbitMQ, amqp_url: str) -> Policies:
+    return Policies(broker, amqp_url)
 
 
 @pytest.fixture
@@ -82,21 +98,21 @@ def rabbitmq(amqp_url: str) -> Endpoint:
 
 
 @pytest.fixture(scope="module")
-def api(services: Services) -> Iterator[Endpoint]:
+def api(broker: RabbitMQ) -> Iterator[Endpoint]:
     """The management API, for a user that may only look."""
     port = free_port()
-    services.rabbitmq.evaluate(_API.format(port=port))
+    broker.evaluate(_API.format(port=port))
     wait_until(lambda: listens(port), 60, "the management API does not listen")
     name, password = f"looks-{secrets.token_hex(4)}", secrets.token_hex(8)
-    services.rabbitmq.evaluate(_LOOKER.format(name=name, password=password))
+    broker.evaluate(_LOOKER.format(name=name, password=password))
     yield Endpoint(SecretStr(f"http://{name}:{password}@127.0.0.1:{port}"))
-    services.rabbitmq.evaluate("application:stop(rabbitmq_management), ok.")
+    broker.evaluate("application:stop(rabbitmq_management), ok.")
 
 
-def let_in(services: Services, api: Endpoint, vhost: str) -> None:
+def let_in(broker: RabbitMQ, api: Endpoint, vhost: str) -> None:
     """A user sees the policies of a virtual host that it has any right in."""
     name = urlsplit(api.url.get_secret_value()).username or ""
-    services.rabbitmq.evaluate(
+    broker.evaluate(
         "rabbit_auth_backend_internal:set_permissions("
         f'<<"{name}">>, <<"{vhost}">>, <<"^$">>, <<"^$">>, <<"^$">>, <<"tests">>), ok.'
     )
@@ -106,10 +122,10 @@ def let_in(services: Services, api: Endpoint, vhost: str) -> None:
 
 
 def test_where_no_policy_is_nothing_is_found_and_nothing_is_left(
-    rabbitmq: Endpoint, services: Services, administrator: Policies
+    rabbitmq: Endpoint, broker: RabbitMQ, administrator: Policies
 ) -> None:
     assert policy_probe.losing(rabbitmq) == []
-    assert services.rabbitmq.administer("list_queues", "-p", administrator.vhost, "name") == ""
+    assert broker.administer("list_queues", "-p", administrator.vhost, "name") == ""
 
 
 @pytest.mark.parametrize("operator", [False, True])
@@ -138,10 +154,10 @@ def test_a_queue_that_refuses_messages_is_found(
 
 
 def test_a_user_that_may_make_no_such_queue_is_told_nothing(
-    rabbitmq: Endpoint, services: Services, administrator: Policies
+    rabbitmq: Endpoint, broker: RabbitMQ, administrator: Policies
 ) -> None:
     administrator.set(policy(".*", max_length=10))
-    limited = LimitedUser.at(services.rabbitmq, rabbitmq.url.get_secret_value())
+    limited = LimitedUser.at(broker, rabbitmq.url.get_secret_value())
     limited.may(configure=r"^(deliveries|dead-letters)\..*$")
     found = policy_probe.losing(Endpoint(SecretStr(limited.url)))
     assert [words.partition(" keeps ")[0] for words in found] == [
@@ -153,9 +169,9 @@ def test_a_user_that_may_make_no_such_queue_is_told_nothing(
 
 
 def test_the_api_tells_every_limit_of_every_queue_of_ours(
-    rabbitmq: Endpoint, services: Services, administrator: Policies, api: Endpoint
+    rabbitmq: Endpoint, broker: RabbitMQ, administrator: Policies, api: Endpoint
 ) -> None:
-    let_in(services, api, administrator.vhost)
+    let_in(broker, api, administrator.vhost)
     assert policies.losing(rabbitmq, api, ["acme"]) == []
     wide = policy(".*", operator=True, message_ttl=86_400_000, expires=1_800_000)
     one = policy(r"^deliveries\.acme$", priority=3, max_length=1_000_000)
@@ -174,11 +190,11 @@ def test_the_api_tells_every_limit_of_every_queue_of_ours(
 
 
 def test_an_api_that_cannot_be_used_is_told(
-    rabbitmq: Endpoint, api: Endpoint, services: Services, administrator: Policies
+    rabbitmq: Endpoint, api: Endpoint, broker: RabbitMQ, administrator: Policies
 ) -> None:
     with pytest.raises(policies.ApiFailed, match=NOT_LET_IN):
         policies.losing(rabbitmq, api, [])
-    let_in(services, api, administrator.vhost)
+    let_in(broker, api, administrator.vhost)
     wrong = api.url.get_secret_value().replace("looks-", "looked-")
     with pytest.raises(policies.ApiFailed, match="it answers 401 Unauthorized"):
         policies.losing(rabbitmq, Endpoint(SecretStr(wrong)), [])
@@ -204,12 +220,12 @@ def test_check_warns_and_stays_usable(make_courier: MakeCourier, administrator: 
 
 
 def test_check_asks_the_management_api_where_it_is_given(
-    make_courier: MakeCourier, administrator: Policies, services: Services, api: Endpoint
+    make_courier: MakeCourier, administrator: Policies, broker: RabbitMQ, api: Endpoint
 ) -> None:
     core = make_courier(rabbitmq_management_url=api.url).core
     (unknown,) = warned(core)
     assert unknown.startswith("the management API cannot tell the policies: it answers 40")
-    let_in(services, api, administrator.vhost)
+    let_in(broker, api, administrator.vhost)
     assert warned(core) == []
     core.directory.create("acme")
     lasting = policy(r"^dead-letters\.acme$", operator=True, message_ttl=86_400_000)

@@ -10,6 +10,7 @@ from consumers.admission import Admission, Message
 from consumers.ledger import Arrival, Claimant
 from consumers.observe import FilesDiscarded, Observation, Trouble
 from consumers.removal import BATCH, OWNERLESS_AGE, discard_ownerless, remove_account
+from tests.integration.ledger.rows import claim_one
 from tests.integration.platform import MakeCourier, Platform, running
 from worker.core import Messaging, open_messaging
 
@@ -77,7 +78,7 @@ def test_what_was_taken_for_an_account_removed_meanwhile_is_discarded_with_its_q
 ) -> None:
     core = courier.core
     removed_meanwhile(courier, messaging, "waits", "runs")
-    assert core.ledger.files.claim("runs", 1, Claimant("w", "s", 1), ".") is not None
+    assert claim_one(core.ledger.files, "runs", 1, Claimant("w", "s", 1), ".") is not None
     aged(courier, "waits", "runs")
     assert courier.queue_length("deliveries.acme") == 2
 

@@ -17,9 +17,11 @@ from consumers.invalid import invalid_messages
 from consumers.observe import Observation, Trouble
 from deploy.local.mongodb import OPTIONS, installed, private_member
 from deploy.local.processes import free_port
+from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.services import Services
 from tests.integration.platform import until
 from tests.servers.certificates import Authority, Pair
+from tests.servers.own_broker import own_broker
 from worker import mongodb
 
 ADDRESS = "127.0.0.1"
@@ -47,7 +49,19 @@ class Listeners:
 
 
 @pytest.fixture(scope="module")
-def listeners(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listeners]:
+def rabbitmq(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    with own_broker(services.rabbitmq, tmp_path_factory.mktemp("own") / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: RabbitMQ) -> str:
+    """The virtual host of nobody else: nothing of it is looked at here."""
+    return rabbitmq.url
+
+
+@pytest.fixture(scope="module")
+def listeners(rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listeners]:
     authority = Authority(tmp_path_factory.mktemp("authority"))
     stranger = Authority(tmp_path_factory.mktemp("stranger"))
     fine = authority.issue(ADDRESS)
@@ -63,10 +77,10 @@ def listeners(services: Services, tmp_path_factory: pytest.TempPathFactory) -> I
         f"ok = rabbit_networking:start_ssl_listener({_address(port)}, [{options}], 1)"
         for port, options in made
     ]
-    services.rabbitmq.evaluate(f"application:ensure_all_started(ssl), {', '.join(listen)}.")
+    rabbitmq.evaluate(f"application:ensure_all_started(ssl), {', '.join(listen)}.")
     yield Listeners(authority, stranger, *(port for port, _ in made))
     stop = [f"rabbit_networking:stop_tcp_listener({_address(port)})" for port, _ in made]
-    services.rabbitmq.evaluate(f"{', '.join(stop)}.")
+    rabbitmq.evaluate(f"{', '.join(stop)}.")
 
 
 def _address(port: int) -> str:

@@ -5,6 +5,8 @@ Those of Debian need root. The others, which run in the test's own process, are 
 `tests.servers.misbehaving`.
 """
 
+from tests.servers.conch import Conch
+from tests.servers.dropbear import Dropbear
 from tests.servers.ftp_srv import FtpSrv
 from tests.servers.inetutils import InetutilsFtpd
 from tests.servers.openssh import Sshd
@@ -15,6 +17,8 @@ from tests.servers.twisted import TwistedFtp
 from tests.servers.vsftpd import Vsftpd
 
 __all__ = [
+    "Conch",
+    "Dropbear",
     "FtpSrv",
     "InetutilsFtpd",
     "ModSftp",

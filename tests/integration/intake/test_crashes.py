@@ -14,6 +14,7 @@ from tests.integration.intake.route import (
     intake,
     open_row,
 )
+from tests.integration.ledger.rows import claim_one
 
 # --- a crash between two steps --------------------------------------------------------------
 
@@ -32,7 +33,9 @@ def test_after_a_crash_the_event_that_comes_again_is_on_its_route(
 
     assert route.turns(len(turns)) == turns
     assert (route.row()["turn"], route.row()["routed_at"] is not None) == (turn, True)
-    claims = [route.ledger.files.claim("one", each, Claimant("w", "s", 1), ".") for each in turns]
+    claims = [
+        claim_one(route.ledger.files, "one", each, Claimant("w", "s", 1), ".") for each in turns
+    ]
     assert [claim is not None for claim in claims] == [each == turn for each in turns]
 
 

@@ -45,13 +45,23 @@ def row(files: Deliveries, recording_id: str = "one") -> dict[str, Any]:
     return found
 
 
+def claim_one(
+    files: Deliveries, recording_id: str, turn: int, claimant: Claimant, folder: str = FOLDER
+) -> Claim | None:
+    return next(iter(files.claim_flight({recording_id: turn}, claimant, folder)), None)
+
+
+def deliver_one(files: Deliveries, claim: Claim, uploaded: Uploaded) -> float | None:
+    return files.delivered_flight([(claim, uploaded)]).get(claim.recording_id)
+
+
 def claimed(
     files: Deliveries, recording_id: str = "one", claimant: Claimant = ME, **fields: Any
 ) -> Claim:
     """A claim of a row that is made where there is none."""
     if files.row(recording_id) is None:
         opened(files, recording_id, **fields)
-    claim = files.claim(recording_id, row(files, recording_id)["turn"], claimant, FOLDER)
+    claim = claim_one(files, recording_id, row(files, recording_id)["turn"], claimant, FOLDER)
     assert claim is not None
     return claim
 
@@ -87,7 +97,7 @@ def intent(claim: Claim, path: str = "/in/a.wav") -> Intent:
 def settlements(files: Deliveries) -> dict[str, Callable[[Claim], object]]:
     return {
         "intend": lambda claim: files.intend(claim, intent(claim), FOLDER, 1),
-        "delivered": lambda claim: files.delivered(claim, uploaded()) is not None,
+        "delivered": lambda claim: deliver_one(files, claim, uploaded()) is not None,
         "waits": lambda claim: waits(files, claim),
         "dead_lettered": lambda claim: dies(files, claim),
         "release": files.release,

@@ -10,7 +10,17 @@ import pytest
 from consumers.events import decode
 from consumers.ledger import Claimant, LastError, Opened, Status, trace_of
 from consumers.ledger.deliveries import Deliveries
-from tests.integration.ledger.rows import FOLDER, ME, claimed, opened, row, uploaded, waits
+from tests.integration.ledger.rows import (
+    FOLDER,
+    ME,
+    claim_one,
+    claimed,
+    deliver_one,
+    opened,
+    row,
+    uploaded,
+    waits,
+)
 from transports.upload import Intent
 
 HOSTILE = ["$set", "$$ROOT", "$account_id", "a.b.$c", ".", "..a", "ünï ☎ 😀", "{'$gt': 1}", " $ "]
@@ -69,7 +79,7 @@ def test_a_skipped_recording_is_final_from_the_start(files: Deliveries) -> None:
     again = Opened("again", routed=False, status=Status.SKIPPED, trace=trace_of(row(files)))
     assert opened(files, skipped=True) == again
     assert files.next_turn("one") is None
-    assert files.claim("one", 1, ME, FOLDER) is None
+    assert claim_one(files, "one", 1, ME, FOLDER) is None
     assert files.unrouted(timedelta(0), 10) == []
 
 
@@ -87,7 +97,7 @@ def test_no_text_is_taken_for_an_expression(files: Deliveries, text: str) -> Non
     more: dict[str, Any] = {"number": recording_id, "file_name": name, text: {text: text}}
     opened(files, recording_id, file_url="file:///$set/$$NOW.wav", **more)
     claimant = Claimant(text, text, 1)
-    claim = files.claim(recording_id, 1, claimant, text)
+    claim = claim_one(files, recording_id, 1, claimant, text)
     assert claim is not None
     assert (claim.file_name, claim.session) == (name.strip(" "), text)
     assert json.loads(claim.body)[text] == {text: text}
@@ -99,10 +109,10 @@ def test_no_text_is_taken_for_an_expression(files: Deliveries, text: str) -> Non
     assert stored["last_error"].items() >= {"words": text, "advice": text}.items()
     assert stored["parts"] == [{"start": 1, "folder": text}]
 
-    again = files.claim(recording_id, 1, claimant, text)
+    again = claim_one(files, recording_id, 1, claimant, text)
     assert again is not None
     assert again.intent == reservation
-    assert files.delivered(again, uploaded(text)) is not None
+    assert deliver_one(files, again, uploaded(text)) is not None
     assert row(files, recording_id)["remote_path"] == text
 
 
@@ -136,7 +146,7 @@ def test_only_the_turn_that_stands_is_noted_as_routed(files: Deliveries) -> None
 def test_a_turn_is_raised_only_for_what_is_queued(files: Deliveries) -> None:
     claim = claimed(files)
     assert files.next_turn("one") is None
-    files.delivered(claim, uploaded())
+    deliver_one(files, claim, uploaded())
     assert files.next_turn("one") is None
     assert files.next_turn("unknown") is None
 

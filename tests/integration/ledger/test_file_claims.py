@@ -14,7 +14,9 @@ from tests.integration.ledger.rows import (
     ME,
     OTHER,
     alone,
+    claim_one,
     claimed,
+    deliver_one,
     dies,
     opened,
     row,
@@ -49,7 +51,7 @@ def test_a_recording_is_claimed_once(files: Deliveries) -> None:
     opened(files)
     claimants = [Claimant("worker", f"session-{number}", 1) for number in range(32)]
     with ThreadPoolExecutor(16) as pool:
-        claims = [*pool.map(lambda each: files.claim("one", 1, each, FOLDER), claimants)]
+        claims = [*pool.map(lambda each: claim_one(files, "one", 1, each, FOLDER), claimants)]
 
     assert len([claim for claim in claims if claim is not None]) == 1
     assert row(files)["starts"] == 1
@@ -70,28 +72,28 @@ def test_a_message_of_an_older_turn_starts_nothing(files: Deliveries) -> None:
     files.next_turn("one")
     files.next_turn("one")
 
-    assert files.claim("one", 2, ME, FOLDER) is None
-    assert files.claim("one", 3, ME, FOLDER) is not None
+    assert claim_one(files, "one", 2, ME, FOLDER) is None
+    assert claim_one(files, "one", 3, ME, FOLDER) is not None
 
 
 def test_a_file_is_not_claimed_before_its_delay_ends(files: Deliveries) -> None:
     waits(files, claimed(files), delay=0.3)
-    assert files.claim("one", 1, ME, FOLDER) is None
+    assert claim_one(files, "one", 1, ME, FOLDER) is None
     assert 0 < files.glance(["one"])["one"].wait <= 0.3
 
     waiting = row(files)["not_before"]
     while files.glance(["one"])["one"].wait > 0:
         pass
-    assert files.claim("one", 1, ME, FOLDER) is not None
+    assert claim_one(files, "one", 1, ME, FOLDER) is not None
     assert row(files)["claim"]["at"] >= waiting
 
 
 def test_a_claim_of_an_older_epoch_is_refused(files: Deliveries) -> None:
     waits(files, claimed(files, claimant=LATER))
 
-    assert files.claim("one", 1, ME, FOLDER) is None
+    assert claim_one(files, "one", 1, ME, FOLDER) is None
     assert files.claim_probe("acme", 0, ME, FOLDER, []) is None
-    assert files.claim("one", 1, LATER, FOLDER) is not None
+    assert claim_one(files, "one", 1, LATER, FOLDER) is not None
 
 
 def test_parts_of_earlier_starts_are_told_to_the_next(files: Deliveries) -> None:
@@ -113,7 +115,7 @@ def test_a_delivered_file_keeps_a_note_of_what_could_not_be_removed(files: Deliv
     waits(files, second, part_left=True)
     third = claimed(files)
     left = (f"{FOLDER}/{first.part}",)
-    assert files.delivered(third, replace(uploaded(), left=left))
+    assert deliver_one(files, third, replace(uploaded(), left=left))
     assert row(files)["parts"] == [{"start": 1, "folder": FOLDER}]
 
 
@@ -166,8 +168,8 @@ def test_claims_whose_session_has_ended_are_freed_as_they_were(files: Deliveries
     assert row(files, "queued")["tries"] == queued.tries
     assert row(files, "dead")["casualty"] == 3
     assert row(files, "elsewhere")["status"] == "uploading"
-    assert files.delivered(mine, uploaded("/in/mine.wav")) is not None
-    assert files.delivered(elsewhere, uploaded()) is not None
+    assert deliver_one(files, mine, uploaded("/in/mine.wav")) is not None
+    assert deliver_one(files, elsewhere, uploaded()) is not None
 
 
 def test_an_owner_of_the_past_frees_no_claim_of_its_successor(files: Deliveries) -> None:

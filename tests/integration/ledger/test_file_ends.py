@@ -11,7 +11,9 @@ from tests.integration.ledger.rows import (
     HASH,
     ME,
     OTHER,
+    claim_one,
     claimed,
+    deliver_one,
     dies,
     intent,
     opened,
@@ -27,7 +29,7 @@ def test_a_delivered_file_is_final(files: Deliveries) -> None:
     claim = claimed(files)
     files.intend(claim, intent(claim), FOLDER, 1)
 
-    seconds = files.delivered(claim, uploaded())
+    seconds = deliver_one(files, claim, uploaded())
 
     assert seconds is not None
     assert 0 <= seconds < 10
@@ -38,7 +40,7 @@ def test_a_delivered_file_is_final(files: Deliveries) -> None:
     assert stored["delivered_at"] >= stored["created_at"]
     assert "intent" not in stored
     assert files.free_claims("acme", OTHER) == 0
-    assert files.claim("one", 1, ME, FOLDER) is None
+    assert claim_one(files, "one", 1, ME, FOLDER) is None
 
 
 @pytest.mark.parametrize(
@@ -117,9 +119,9 @@ def test_a_revived_dead_letter_starts_anew(files: Deliveries) -> None:
     assert "casualty" not in stored
     assert files.revive("one") is None, "once"
     assert files.casualties_before("acme", 9) == []
-    assert files.claim("one", 2, ME, FOLDER) is None, "its earlier message is outdated"
+    assert claim_one(files, "one", 2, ME, FOLDER) is None, "its earlier message is outdated"
     assert [each.turn for each in files.unrouted(timedelta(0), 10)] == [3]
-    assert files.claim("one", 3, ME, FOLDER) is not None
+    assert claim_one(files, "one", 3, ME, FOLDER) is not None
 
 
 def test_a_dead_letter_is_given_up_once(files: Deliveries) -> None:
@@ -143,7 +145,7 @@ def test_what_waits_for_a_removed_account_is_given_up(files: Deliveries) -> None
     dies(files, claimed(files, "dead"))
 
     assert files.discard_queued("acme") == 2
-    assert files.delivered(uploading, uploaded()) is None
+    assert deliver_one(files, uploading, uploaded()) is None
     assert files.counts("acme").files == {
         **dict.fromkeys(Status, 0),
         Status.DISCARDED: 2,

@@ -22,7 +22,9 @@ from tests.integration.ledger.rows import (
     ME,
     OTHER,
     alone,
+    claim_one,
     claimed,
+    deliver_one,
     dies,
     intent,
     opened,
@@ -83,7 +85,7 @@ def test_a_flight_is_claimed_in_the_order_asked_for(files: Deliveries) -> None:
 def test_a_claim_by_a_flight_is_as_one_alone(files: Deliveries) -> None:
     [together] = flight(files, ["together"])
     opened(files, "single", file_name="together.wav")
-    single = files.claim("single", 1, ME, FOLDER)
+    single = claim_one(files, "single", 1, ME, FOLDER)
     assert single is not None
     names: dict[str, Any] = {
         "recording_id": "x",
@@ -284,7 +286,7 @@ def test_a_row_that_a_flight_has_delivered_is_as_by_one_alone(files: Deliveries)
     [single] = flight(files, ["single"])
     left = uploaded(path("together"))
     files.delivered_flight([(together, replace(left, left=together.leftovers))])
-    files.delivered(single, replace(left, remote_path=path("single"), left=single.leftovers))
+    deliver_one(files, single, replace(left, remote_path=path("single"), left=single.leftovers))
 
     one, other = row(files, "together"), row(files, "single")
     own = ("_id", "event", "file_name", "arrival", "created_at", "unrouted_at", "remote_path")

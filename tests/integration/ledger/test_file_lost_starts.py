@@ -12,6 +12,7 @@ from tests.integration.ledger.rows import (
     ME,
     OTHER,
     alone,
+    claim_one,
     claimed,
     crashed,
     dies,
@@ -27,8 +28,8 @@ def test_a_start_that_was_lost_is_followed_by_one_alone(files: Deliveries) -> No
 
     assert row(files)["lost"] == {"starts": 1, "alone": 0, "files": 1}
     assert files.glance(["one"])["one"].lost_with
-    assert files.claim("one", turn, OTHER, FOLDER) is None
-    again = files.claim("one", turn, alone(OTHER), FOLDER)
+    assert claim_one(files, "one", turn, OTHER, FOLDER) is None
+    again = claim_one(files, "one", turn, alone(OTHER), FOLDER)
     assert again is not None
     assert again.alone
     assert row(files)["claim"]["alone"] is True

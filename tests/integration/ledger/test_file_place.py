@@ -15,7 +15,9 @@ from tests.integration.ledger.rows import (
     ME,
     OTHER,
     alone,
+    claim_one,
     claimed,
+    deliver_one,
     intent,
     opened,
     uploaded,
@@ -66,7 +68,7 @@ def test_copies_are_numbered_from_those_there_are(files: Deliveries) -> None:
         *((1, "/in/a.wav"), (2, "/in/a (2).wav"), (3, "/in/a (3).wav"))
     ]
     files.intend(second, intent(second, "/in/a (2).wav"), FOLDER, 2)
-    files.delivered(second, uploaded("/in/a (2).wav"))
+    deliver_one(files, second, uploaded("/in/a (2).wav"))
 
     third = claimed(files, "third")
     assert paths(files, third) == [(1, "/in/a.wav"), (3, "/in/a (3).wav")]
@@ -85,11 +87,11 @@ def test_a_delivery_asks_the_database_three_times(mongodb_url: str) -> None:
         opened(files)
         commands.names.clear()
 
-        claim = files.claim("one", 1, ME, FOLDER)
+        claim = claim_one(files, "one", 1, ME, FOLDER)
         assert claim is not None
         copy, path = next(files.copies(claim, FOLDER))
         assert files.intend(claim, intent(claim, path), FOLDER, copy)
-        assert files.delivered(claim, uploaded(path)) is not None
+        assert deliver_one(files, claim, uploaded(path)) is not None
         asked = commands.names[:]
 
     assert asked == ["findAndModify", "update", "update"]

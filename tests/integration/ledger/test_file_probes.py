@@ -7,7 +7,18 @@ from pymongo.database import Database
 
 from consumers.ledger import Document
 from consumers.ledger.deliveries import Deliveries
-from tests.integration.ledger.rows import FOLDER, ME, claimed, dies, opened, row, uploaded, waits
+from tests.integration.ledger.rows import (
+    FOLDER,
+    ME,
+    claim_one,
+    claimed,
+    deliver_one,
+    dies,
+    opened,
+    row,
+    uploaded,
+    waits,
+)
 
 
 def test_the_probe_is_the_oldest_file_whatever_it_waits_for(files: Deliveries) -> None:
@@ -57,7 +68,7 @@ def test_an_outages_casualty_is_a_candidate_in_its_own_streak(files: Deliveries)
     probe = files.claim_probe("acme", 4, ME, FOLDER, [])
     assert probe is not None
     assert (probe.recording_id, probe.casualty) == ("dead", True)
-    assert files.delivered(probe, uploaded()) is not None
+    assert deliver_one(files, probe, uploaded()) is not None
     assert "casualty" not in row(files, "dead")
 
 
@@ -101,7 +112,7 @@ def test_none_of_a_name_that_is_being_uploaded_overtakes(files: Deliveries) -> N
         row = opened(files, name, file_name="other.wav" if name == "three" else "call.wav")
         assert row.routing is not None
         files.routed([row.routing])
-    assert files.claim("one", 1, ME, FOLDER)
+    assert claim_one(files, "one", 1, ME, FOLDER)
     claim = files.claim_overtaking("acme", 1, ME, FOLDER, ["call.wav"])
     assert claim is not None
     assert claim.recording_id == "three"

@@ -7,14 +7,14 @@ from pymongo.database import Database
 
 from consumers.ledger import Document, Selection, Status
 from consumers.ledger.deliveries import Deliveries
-from tests.integration.ledger.rows import claimed, dies, opened, row, uploaded, waits
+from tests.integration.ledger.rows import claimed, deliver_one, dies, opened, row, uploaded, waits
 
 
 def test_a_glance_tells_what_stands(files: Deliveries) -> None:
     opened(files, "fresh")
     files.next_turn("fresh")
     waits(files, claimed(files, "waiting"), delay=60)
-    files.delivered(claimed(files, "done"), uploaded())
+    deliver_one(files, claimed(files, "done"), uploaded())
 
     rows = files.glance(["fresh", "waiting", "done", "unknown"])
 
@@ -44,7 +44,7 @@ def test_what_waits_is_counted_with_the_oldest(
         opened(files, name)
     opened(files, "elsewhere", account_id="other")
     claimed(files, "uploading")
-    files.delivered(claimed(files, "done"), uploaded())
+    deliver_one(files, claimed(files, "done"), uploaded())
     dies(files, claimed(files, "dead"))
     hour_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     database["deliveries"].update_one({"_id": "oldest"}, {"$set": {"created_at": hour_ago}})

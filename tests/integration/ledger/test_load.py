@@ -16,7 +16,7 @@ from consumers.ledger import Document, Ledger, Load
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.states import _FRESH
-from tests.integration.ledger.rows import claimed, dies, opened, uploaded
+from tests.integration.ledger.rows import claimed, deliver_one, dies, opened, uploaded
 from tests.integration.ledger.runs import (
     ACME,
     EPOCH,
@@ -129,13 +129,13 @@ def test_the_ages_of_what_waits_are_counted_up_to_each_bound(
         opened(files, name)
         age(database, name, seconds=ago)
     claimed(files, "minutes too")
-    files.delivered(claimed(files, "done"), uploaded())
+    deliver_one(files, claimed(files, "done"), uploaded())
     assert load(ledger).ages == (1, 3, 4)
 
 
 def test_the_last_delivery_is_the_latest(ledger: Ledger, files: Deliveries) -> None:
     for name in ("one", "two"):
-        files.delivered(claimed(files, name, file_name=name), uploaded(f"/in/{name}"))
+        deliver_one(files, claimed(files, name, file_name=name), uploaded(f"/in/{name}"))
     row = files.row("two")
     assert row is not None
     assert load(ledger).last_delivered == row["delivered_at"]

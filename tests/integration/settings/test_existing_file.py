@@ -15,6 +15,7 @@ from consumers.ledger import Arrival, Claim, Claimant
 from consumers.policy import State
 from deploy.local.customers import AsyncSshServer
 from deploy.local.processes import Child
+from tests.integration.ledger.rows import claim_one, deliver_one
 from tests.integration.platform import Platform, running, until
 from tests.integration.settings.suspending import ERROR, suspend
 from tests.servers import Sshd, Vsftpd
@@ -207,7 +208,7 @@ def opened(courier: Platform, name: str) -> str:
 def claimed(courier: Platform, recording_id: str) -> Claim:
     files = courier.core.ledger.files
     turn = courier.row(recording_id)["turn"]
-    claim = files.claim(recording_id, turn, ME, ".")
+    claim = claim_one(files, recording_id, turn, ME, ".")
     assert claim is not None
     return claim
 
@@ -220,7 +221,7 @@ def deliver(courier: Platform, recording_id: str, *, overwrite: bool = True) -> 
     claim = claimed(courier, recording_id)
     files = courier.core.ledger.files
     assert files.intend(claim, intent(claim), ".", 1, overwrite=overwrite)
-    files.delivered(claim, Uploaded("call.wav", 7, "0" * 64, Verified.SIZE, sent=True))
+    deliver_one(files, claim, Uploaded("call.wav", 7, "0" * 64, Verified.SIZE, sent=True))
 
 
 def test_the_path_of_a_delivered_recording_is_taken_over_only_where_overwriting_is_chosen(
@@ -300,7 +301,7 @@ def test_a_withdrawn_intent_is_gone_and_a_lost_claim_withdraws_nothing(courier: 
     files.intend(lost, intent(lost), ".", 1)
     other = Claimant("other", "other", 2, alone=True)
     files.free_claims("acme", other)
-    mine = files.claim("one", lost.turn, other, ".")
+    mine = claim_one(files, "one", lost.turn, other, ".")
     assert mine is not None
     assert not files.withdraw(lost)
     assert courier.row("one")["intent"]
