@@ -48,6 +48,7 @@ bench: setup-tests $(BENCH)/installed ## compare with sftp, lftp, rclone, sr3 an
 scaling: setup-tests $(BENCH)/installed ## workers, accounts, queues, services alone (ONLY, ROUNDS, QUICK)
 	@$(BIN)/python -m tests.bench.scaling $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(QUICK),--quick)
+	@$(if $(ONLY)$(QUICK),,$(BIN)/python -m tests.bench.ledger)
 
 images: setup-tests ## build and try the image and the compose file (root), and write docs/images.md
 	@$(BIN)/python -m deploy.images $(TESTS)

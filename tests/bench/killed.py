@@ -1,14 +1,14 @@
 """What a customer has after whoever brings the files was killed once in mid-run (k).
 
-SIGKILL, all its processes at once, when about half of the files have their final names. The
-customer then takes what stands there under a final name, whole or cut, as a program of his that
-looks for new files would. After that the same is started again and runs until it has nothing left.
-A file is recognized by its content.
+SIGKILL, all its processes at once, when about half of the files have their final names. A program
+of the customer's then reads what has a final name, whole or cut, and leaves it there. After that
+the same is started again and runs until it has nothing left, and the customer's program reads what
+is new or was written anew. A file is recognized by its content.
 """
 
 import hashlib
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,43 +41,44 @@ from tests.servers import Sshd
 LOST, TWICE, CUT, LEFT = "lost", "twice", "cut", "left over"
 _TEMPORARY = (".part", ".partial")
 _PEERS = (OPENSSH, OPENSSH_RENAMED, LFTP_4, LFTP_4_RENAMED, RCLONE_4)
+Written = tuple[int, int]
+"""A file as it was written once: its inode, and when it was changed."""
 _SETTLE_SECONDS = 2.0
 """Until the server has written what had reached it."""
 
 
 @dataclass
 class Customer:
-    """Takes what has a final name, and compares."""
+    """Reads what has a final name, and compares."""
 
     folder: Path
     digests: Mapping[str, str]
-    _whole: Counter[str] = field(default_factory=Counter)
-    _cut: int = 0
+    _whole: dict[str, set[Written]] = field(default_factory=lambda: defaultdict(set))
+    _cut: set[Written] = field(default_factory=set)
 
     @property
     def arrived(self) -> int:
         """How many have a final name now."""
         return len(self._final())
 
-    def take(self) -> None:
-        """Take everything that has a final name."""
+    def look(self) -> None:
+        """Read everything that has a final name."""
         names = {digest: name for name, digest in self.digests.items()}
         for path in self._final():
             with path.open("rb") as file:
                 name = names.get(hashlib.file_digest(file, "sha256").hexdigest())
-            if name is None:
-                self._cut += 1
-            else:
-                self._whole[name] += 1
-            path.unlink()
+            found = path.stat()
+            read = self._cut if name is None else self._whole[name]
+            read.add((found.st_ino, found.st_mtime_ns))
 
     def figures(self) -> Figures:
         """What went wrong, in files; temporary ones that still stand there are left over."""
+        files = sum(path.is_file() for path in self.folder.rglob("*"))
         return {
-            LOST: sum(self._whole[name] == 0 for name in self.digests),
-            TWICE: sum(count - 1 for count in self._whole.values() if count > 1),
-            CUT: self._cut,
-            LEFT: sum(path.is_file() for path in self.folder.rglob("*")),
+            LOST: sum(name not in self._whole for name in self.digests),
+            TWICE: sum(len(written) - 1 for written in self._whole.values()),
+            CUT: len(self._cut),
+            LEFT: files - self.arrived,
         }
 
     def _final(self) -> list[Path]:
@@ -148,12 +149,12 @@ class Run:
         until(lambda: customer.arrived >= half, "half of the files to arrive", 300)
         kill()
         time.sleep(_SETTLE_SECONDS)
-        customer.take()
+        customer.look()
 
     @staticmethod
     def _end(customer: Customer) -> Figures:
         time.sleep(_SETTLE_SECONDS)
-        customer.take()
+        customer.look()
         return customer.figures()
 
 

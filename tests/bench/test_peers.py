@@ -137,9 +137,12 @@ def test_a_customer_counts_what_he_has_found_by_content(tmp_path: Path) -> None:
     (there / "three.wav.part").write_bytes(b"")
     assert customer.arrived == 2
 
-    customer.take()
-    (there / "one.wav").write_bytes(first.read_bytes())
-    (there / "two.wav").write_bytes(second.read_bytes())
-    customer.take()
+    customer.look()
+    (there / "again").write_bytes(first.read_bytes())
+    (there / "again").replace(there / "one.wav")
+    (there / "two.wav.part").write_bytes(second.read_bytes())
+    (there / "two.wav.part").replace(there / "two.wav")
+    customer.look()
+    customer.look()
 
     assert customer.figures() == {LOST: 1, TWICE: 1, CUT: 1, LEFT: 1}
