@@ -27,7 +27,6 @@ OnStep = Callable[[str, str], None]
 """Hears of a step on the way to a session: its name, and a detail such as the address."""
 
 
-HandOn = Callable[["Server"], None]
 """Takes a session that is there for the next upload."""
 
 
@@ -177,15 +176,6 @@ class Server(Protocol):
     """By what a file was found in this login that was there for sure, set by whoever has found it;
     None: by nothing yet. Sessions that `another` opens have it too. `put` calls no name free
     without it."""
-
-    hand_on: HandOn | None
-    """Set by whoever has use for it before an upload. Where the next one need not wait for the last
-    answers of this one, it gets a session once they are all that is missing, at most once; this
-    session is good for the end of its own upload only then."""
-
-    @property
-    def hands_on(self) -> bool:
-        """Whether it ever does so."""
 
     @property
     def host_key(self) -> str | None:

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Look
-from transports.base import CannotTell, HandOn, Limits, Offer, OnStep
+from transports.base import CannotTell, Limits, Offer, OnStep
 from transports.egress import Connection
 from transports.errors import AccountFailure, ServerBusy, TransferError
 from transports.ftp_connection import FtpConnection, unheard
@@ -21,7 +21,6 @@ class FtpSession:
     """What every session over FTP can do before it writes a file."""
 
     host_key: str | None = None
-    hands_on = False
     """A connection has one file at a time; the next one waits for a data connection as long as the
     last one's rename takes."""
 
@@ -36,7 +35,6 @@ class FtpSession:
         self._queues = capabilities.queues
         self._says_begin = True
         self.look: Look | None = None
-        self.hand_on: HandOn | None = None
 
     @classmethod
     def open(

@@ -166,9 +166,7 @@ class SftpServer(SftpFiles):
             pairs = zip(opened, pack, strict=True)
             flow.ask(*(client.opening(each, put.path, new=put.new) for each, put in pairs))
             flow.wait_for_all()
-            refusals = [each.refusal() for each in opened]
-        self._behind_seconds = 0
-        return refusals
+            return [each.refusal() for each in opened]
 
     def _opened_otherwise(self, put: Put, refusal: Refused) -> list[_File]:
         """The file, where it can be opened after all; else the refusal is its outcome."""
@@ -196,7 +194,6 @@ class SftpServer(SftpFiles):
         flow, seconds = files[0].writes.flow, self._patience(files)
         with self._talk(seconds):
             self._ask_for_names(flow, files)
-            self._hand_on(seconds)
             flow.wait_for_all()
             for file in files:
                 file.writes.refusal()
@@ -301,15 +298,6 @@ class SftpServer(SftpFiles):
         except CannotTell:
             # Of other names it tells: then it is this name that it does not take.
             return self.look is None and refusal.code == SFTP_FAILURE
-
-    def _hand_on(self, seconds: float) -> None:
-        """`seconds`: what the files' end may take, behind which the successor's requests stand."""
-        hand_on, self.hand_on = self.hand_on, None
-        if hand_on is not None:
-            successor = self._behind(self._connection, self._sftp)
-            successor.look = self.look
-            successor._behind_seconds = seconds  # noqa: SLF001 - one of its own kind
-            hand_on(successor)
 
     # --- renaming ---------------------------------------------------------------------------------
 

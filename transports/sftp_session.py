@@ -12,7 +12,7 @@ from paramiko.ssh_exception import ChannelException, SSHException
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Look
-from transports.base import HandOn, Limits, OnStep, TargetExists, Unsupported, closed_on_failure
+from transports.base import Limits, OnStep, TargetExists, Unsupported, closed_on_failure
 from transports.egress import Connection
 from transports.errors import (
     AccountFailure,
@@ -37,8 +37,6 @@ Judge = Callable[[Refused], type[TransferError]]
 class SftpSession:
     """What every session over SFTP can do before it touches a file."""
 
-    hands_on = True
-
     def __init__(self, connection: SshConnection) -> None:
         self._watch = Watch(connection.wire)
         with closed_on_failure(self._watch):
@@ -54,10 +52,7 @@ class SftpSession:
         """What the session ended with."""
         self._ended = False
         """Whoever uses it has ended it: no other connection is made for what was lost."""
-        self._behind_seconds = 0.0
-        """What the requests of others may take, behind which its own stand."""
         self.look: Look | None = None
-        self.hand_on: HandOn | None = None
 
     @property
     def host_key(self) -> str | None:
@@ -151,14 +146,6 @@ class SftpSession:
             session._open_channel(_no_more, client)
         return session
 
-    @classmethod
-    def _behind(cls, connection: SshConnection, client: SftpClient) -> Self:
-        """One more session on the same channel."""
-        session = cls(connection)
-        size = connection.settings.capabilities.request_size
-        session._client = SftpClient(client.channel, session._watch, size, client)
-        return session
-
     def cut(self) -> None:
         """Break the connection, for all that share it; no other is made for what was lost."""
         self._ended = True
@@ -195,7 +182,7 @@ class SftpSession:
         """Seconds until an answer has to come: servers that are slow at the end of a file are slow
         in between."""
         seen = self._settings.capabilities.finish_seconds or 0
-        return max(self._limits.reply, 3 * seen, self._behind_seconds)
+        return max(self._limits.reply, 3 * seen)
 
     def _connect_again(self) -> bool:
         """A connection in place of what was lost; False where none is wanted any more.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import HandOn, Move, Offer, Put, Seen, Server, TargetExists
+from transports.base import Move, Offer, Put, Seen, Server, TargetExists
 from transports.batches import put_each, rename_each
 from transports.errors import NameRefused
 
@@ -33,8 +33,6 @@ class FakeServer:
 
     look: Look | None = None
     looks = (Look.LSTAT,)
-    hand_on: HandOn | None = None
-    hands_on = False
     host_key = None
     round_trip = 0.001
     offer = Offer()
