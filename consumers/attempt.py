@@ -186,7 +186,8 @@ class Attempt:
 
     def _after(self, outcome: Uploaded | BaseException | None) -> Ended:
         if outcome is None:
-            self.around.means.ledger.files.release(self.claim, part_left=False)
+            part_left = self.transfer.part_left
+            self.around.means.ledger.files.release(self.claim, part_left=part_left)
             return Ended(self.claim)
         if isinstance(outcome, OURS):
             self._give_start_back(outcome)

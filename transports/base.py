@@ -106,6 +106,8 @@ class Put:
     """A name: whether it is taken is looked at on the way, where that costs no round trip."""
     new: bool = False
     """Whether no file of its name may be written over (see `Server.put`)."""
+    opened: bool = False
+    """Whether an empty file of its path was made, be it begun or not."""
     begun: bool = False
     """Whether a byte of it may have arrived, or may have failed to."""
     outcome: Seen | BaseException | None = None

@@ -116,6 +116,8 @@ class Transfer:
     journal: Journal
     outcome: Uploaded | BaseException | None = None
     """What became of it, set once by `upload`; None: it was not begun."""
+    part_left: bool = False
+    """Whether its temporary file, empty, stands there all the same where it was not begun."""
 
     def result(self) -> Uploaded:
         """Raises what ended it, and Interrupted where it was not begun."""

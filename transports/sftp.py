@@ -148,6 +148,7 @@ class SftpServer(SftpFiles):
         has_some = any(refusal is None for refusal in refusals)
         for put, each, refusal in zip(pack, opened, refusals, strict=True):
             if refusal is None:
+                put.opened = True
                 files.append(_File(put, Writes(flow, each.handle)))
             elif has_some and refusal.code == SFTP_FAILURE and put not in tried:
                 tried.add(put)

@@ -284,6 +284,7 @@ class _Flight:
                     file.seen = file.sending.content.seen = seen
                 case BaseException() as error:
                     file.fail(self._server, error)
+            file.transfer.part_left = file.put.opened and not file.put.begun
         self._files = [file for file in self._files if file.put.begun or not file.job.rename]
 
     def _rename_together(self) -> None:

@@ -236,7 +236,9 @@ def again_of(before: Transfer, number: int) -> Transfer | None:
         return None
     assert isinstance(before.journal, Ledger)
     intent: Intent | None = before.journal.intent
-    what = job(COUNT + number, folder="to", leftovers=(f"to/{before.job.part}",), intent=intent)
+    failed = isinstance(before.outcome, TransferError) and before.outcome.part_left
+    left = (f"to/{before.job.part}",) if failed or before.part_left else ()
+    what = job(COUNT + number, folder="to", leftovers=left, intent=intent)
     return Transfer(before.open_source, what, Ledger((f"to/{number}.wav",)))
 
 
