@@ -181,7 +181,9 @@ class AccountSession:
     def _saw(self, account: Account | None, run: RunState) -> tuple[Account | None, RunState]:
         self._routed, self._looked_at = run.routed, time.monotonic()
         self._failures_seen = self._failures.count
-        self._seen = None if account is None else (account, run)
+        # One without settings is only looked at: nothing can be begun with it.
+        is_set_up = account is not None and account.settings is not None
+        self._seen = (account, run) if account is not None and is_set_up else None
         return account, run
 
     def _is_still_well(self, run: RunState) -> bool:

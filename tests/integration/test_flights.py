@@ -170,7 +170,8 @@ def test_a_connection_cut_in_mid_flight_is_one_failure_and_no_file_is_lost(
     tries = Counter(courier.row(each)["tries"] for each in ids)
     assert set(tries) <= {0, 1}, "a try at most of each that was begun"
     assert tries[1], "of some it was one"
-    assert set(counted) == {1}
+    # A file that came last may write down that the loss was counted, after others have arrived: 0.
+    assert max(counted) == 1, "one failure, however many files it cut"
     assert max(sizes) == MOST_FILES
 
 

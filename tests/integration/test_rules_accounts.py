@@ -193,7 +193,7 @@ def test_one_slot_serves_all_accounts_in_turn(
     assert sorted(mood.renamed) == sorted(
         f"{name}-{each}.wav" for name in names for each in range(4)
     )
-    assert mood.most_at_once == 1
+    assert mood.most_sessions == 1
 
 
 def _seconds_for(courier: Platform, prefix: str) -> float:
