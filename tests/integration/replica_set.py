@@ -60,7 +60,8 @@ def _initiate(hosts: Sequence[str], *, electable: bool) -> None:
             {"_id": number, "host": host, "priority": 10 if number == 0 else int(electable)}
             for number, host in enumerate(hosts)
         ],
-        "settings": {"electionTimeoutMillis": 2000},
+        # A member that follows another one stands still with it: nothing would reach a majority.
+        "settings": {"electionTimeoutMillis": 2000, "chainingAllowed": False},
     }
     for host in hosts:
         until(partial(tells, host, "ok"), f"{host} to answer")
