@@ -8,12 +8,14 @@ from typing import Any
 
 from deploy.local.customers.facts import LOOPBACK, CustomerServer, new_password
 from deploy.local.customers.listener import Listener
+from deploy.local.customers.open_files import OpenFiles
 from deploy.local.processes import ServiceError, free_port
 
 with warnings.catch_warnings():
     # It stands on asyncore, which Python 3.11 deprecates; for later ones it brings its own.
     warnings.simplefilter("ignore", DeprecationWarning)
     from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.filesystems import AbstractedFS
     from pyftpdlib.handlers import FTPHandler
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
@@ -52,6 +54,7 @@ class PyFtpServer(Listener):
         self._permissions = permissions
         self._handler = handler
         self._max_connections_per_ip = max_connections_per_ip
+        self._files = OpenFiles()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -89,11 +92,23 @@ class PyFtpServer(Listener):
             perm=self._permissions,
         )
         # A class of its own: pyftpdlib keeps settings on the class, which servers would share.
-        own: dict[str, Any] = {"authorizer": authorizer, "banner": "ready."}
+        own: dict[str, Any] = {
+            "authorizer": authorizer,
+            "banner": "ready.",
+            "abstracted_fs": self._filesystem(),
+        }
         handler = type("Handler", (self._handler,), own)
         server = FTPServer((LOOPBACK, self.customer.port), handler, ioloop=loop)
         server.max_cons_per_ip = self._max_connections_per_ip
         return server
+
+    def _filesystem(self) -> type[AbstractedFS]:
+        served = self._handler.abstracted_fs
+
+        def open_kept(filesystem: AbstractedFS, filename: str, mode: str) -> Any:
+            return self._files.keeping(served.open)(filesystem, filename, mode)
+
+        return type("Kept", (served,), {"open": open_kept})
 
     def _serve(self, server: FTPServer, loop: IOLoop) -> None:
         try:
@@ -101,3 +116,4 @@ class PyFtpServer(Listener):
                 loop.loop(timeout=_POLL_SECONDS, blocking=False)
         finally:
             server.close_all()
+            self._files.close()

@@ -10,6 +10,7 @@ import asyncssh
 
 from deploy.local.customers.facts import LOOPBACK, CustomerServer, new_password
 from deploy.local.customers.loop import ThreadedServer
+from deploy.local.customers.open_files import OpenFiles
 from deploy.local.processes import free_port
 
 Logon = Literal["password", "keyboard-interactive"]
@@ -70,6 +71,7 @@ class AsyncSshServer(ThreadedServer):
         self._key_size: dict[str, Any] = {} if key_size is None else {"key_size": key_size}
         self.regenerate_host_key()
         self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._files = OpenFiles()
 
     @property
     def customer(self) -> CustomerServer:
@@ -106,6 +108,7 @@ class AsyncSshServer(ThreadedServer):
                 connection.abort()
                 await connection.wait_closed()
             await acceptor.wait_closed()
+            self._files.close()
 
     def _handlers(self) -> dict[str, Any]:
         """What answers requests, as asyncssh's `listen` wants it."""
@@ -116,7 +119,10 @@ class AsyncSshServer(ThreadedServer):
         return None
 
     def _answering(self, channel: "asyncssh.SSHServerChannel[bytes]") -> asyncssh.SFTPServer:
-        return self._sftp(channel, chroot=bytes(self.root))
+        answering = self._sftp(channel, chroot=bytes(self.root))
+        # On the instance: tests count on the attributes of the class they gave.
+        vars(answering)["open"] = self._files.keeping(answering.open)
+        return answering
 
 
 class _Session(asyncssh.SSHServer):
