@@ -82,6 +82,18 @@ class AccountFacts:
         return shown_state(self.account, self.run, permitted=self.permitted)
 
     @property
+    def why_disabled(self) -> str:
+        """The sentence that says which of the three switches of a disabled account is off."""
+        if not self.permitted:
+            above = (
+                "an account above it has none" if self.account.ftp_access else "it was not granted"
+            )
+            return f"The account has no FTP access: {above}. Files stay queued until it has."
+        if self.account.settings is None:
+            return "No FTP settings are stored yet. Files stay queued until there are."
+        return "The FTP settings are switched off. Files stay queued until they are switched on."
+
+    @property
     def queued(self) -> int:
         """The files on their way."""
         return self.counts.files[Status.QUEUED] + self.counts.files[Status.UPLOADING]
@@ -113,6 +125,13 @@ def read_account(core: Core, account_id: str) -> AccountFacts:
         core.directory.may_use_ftp(account),
         core.ledger.files.counts(account_id),
     )
+
+
+def read_state(core: Core, account_id: str) -> AccountFacts:
+    """The same without its files, which need not be counted then. Raises UnknownAccount."""
+    account = core.directory.get(account_id)
+    permitted = core.directory.may_use_ftp(account)
+    return AccountFacts(account, core.ledger.accounts.read(account_id), permitted, NO_FILES)
 
 
 def read_accounts(core: Core) -> Iterator[AccountFacts]:

@@ -1,13 +1,15 @@
 """`courier publish`, up to the recording at the customer."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pika
 
 from deploy.local.customers import AsyncSshServer, PyFtpServer
-from tests.acceptance.program import Program
+from tests.acceptance.program import LIMIT, Program, ended
 from tests.acceptance.stage import Stage, options_of, queue_lengths
 from tests.integration.platform import until
 
@@ -72,6 +74,57 @@ def test_recordings_are_published_and_waited_for_until_each_is_final(
         assert conflict.out == "g1 invalid conflict\n"
         assert "'courier invalid replay'" in conflict.sentence
         assert courier.ok("status", "--json").json["workers"] == 1
+
+
+def _next_note(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    return process.stderr.readline().rstrip("\n")
+
+
+def test_waiting_says_once_what_each_step_to_the_delivery_waits_for(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    server = pyftpd_server.customer
+    stage.core.directory.create("acme")
+    (courier.folder / "call.wav").write_bytes(b"x" * 1000)
+    waiting = courier.start("publish", "call.wav", "--account", "acme", "--wait")
+    with ended(waiting):
+        assert _next_note(waiting) == "No worker runs now: it goes on once 'courier run' does."
+        with courier.running():
+            assert _next_note(waiting).startswith("acme is disabled: The account has no FTP access")
+            courier.ok("accounts", "grant", "acme")
+            assert _next_note(waiting).startswith("acme is disabled: No FTP settings are stored")
+            courier.ok("accounts", "suspend", "acme")
+            courier.ok("accounts", "set", "acme", *options_of(server), stdin=f"{server.password}\n")
+            assert _next_note(waiting).startswith("acme is paused: 'courier accounts resume acme'")
+            courier.ok("accounts", "resume", "acme")
+            out, err = waiting.communicate(timeout=LIMIT)
+    assert (waiting.returncode, err) == (0, "")
+    assert out.rstrip().endswith("call.wav")
+
+
+def test_whoever_stops_waiting_is_told_what_is_still_on_its_way(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.account(pyftpd_server.customer)
+    stage.suspended()
+    (courier.folder / "call.wav").write_bytes(b"x" * 1000)
+    given = ["--account", "acme", "--recording-id", "r1", "--wait", "--json"]
+    with courier.running():
+        until(lambda: courier.inside("status", "--json").json["workers"] == 1, "the worker")
+        waiting = courier.start("publish", "call.wav", *given)
+        with ended(waiting):
+            told = _next_note(waiting)
+            assert told.startswith("acme is suspended until 20")
+            assert "530 Login incorrect." in told
+            assert told.endswith("'courier accounts try-now acme' tries it at once.")
+            waiting.send_signal(signal.SIGINT)
+            out, err = waiting.communicate(timeout=LIMIT)
+    assert (waiting.returncode, json.loads(out)) == (1, [])
+    assert err == (
+        "Waiting was stopped; 1 of 1 still on their way (r1): "
+        "'courier deliveries show ID' tells what becomes of it.\n"
+    )
 
 
 def test_a_customer_is_set_up_is_refused_corrected_and_gets_the_recording_that_waited(

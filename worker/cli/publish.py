@@ -12,18 +12,24 @@ from typing import Annotated, Any
 
 import typer
 
+from config.errors import UnknownAccount
 from consumers import topology
 from consumers.events import decode
 from consumers.invalid import reason_of
-from consumers.ledger import Document, Status
+from consumers.ledger import Document, RunState, Status
+from consumers.policy import State
 from consumers.presence import workers
+from worker import show
 from worker.cli import context, output
 from worker.cli.apps import single_command
 from worker.cli.output import AsJson
 from worker.cli.refusal import Refused
 from worker.core import Core
+from worker.show import AccountFacts
 
 LOOK_SECONDS = 0.3
+NAMED = 5
+"""Recordings that are named where waiting is stopped."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FINAL = {Status.DELIVERED, Status.DEAD_LETTERED, Status.SKIPPED, Status.DISCARDED}
 _FINE = {Status.DELIVERED.value, Status.SKIPPED.value}
@@ -128,12 +134,16 @@ def _tell_published(events: list[Event], *, as_json: bool) -> None:
 
 def _wait(core: Core, events: list[Event], *, as_json: bool) -> None:
     outcomes: list[Outcome] = []
-    with _told(len(events), as_json=as_json) as tell:
-        for outcome in _outcomes(core, events):
-            tell(outcome)
-            outcomes.append(outcome)
-    if as_json:
-        output.print_json([vars(each) for each in outcomes])
+    try:
+        with _told(len(events), as_json=as_json) as tell:
+            for outcome in _outcomes(core, events):
+                tell(outcome)
+                outcomes.append(outcome)
+    except KeyboardInterrupt:
+        raise Refused(_still_on_their_way(events, outcomes)) from None
+    finally:
+        if as_json:
+            output.print_json([vars(each) for each in outcomes])
     failed = [each for each in outcomes if each.status not in _FINE]
     if failed:
         raise Refused(_not_delivered(failed, len(events)))
@@ -156,18 +166,53 @@ def _told(total: int, *, as_json: bool) -> Iterator[Callable[[Outcome], None]]:
 
 
 def _outcomes(core: Core, events: list[Event]) -> Iterator[Outcome]:
-    """Each event's outcome as soon as it is known."""
-    if not workers(core.database):
-        output.note("No worker runs now: it goes on once 'courier run' does.")
+    """Each event's outcome as soon as it is known. What the others wait for is said once."""
     waiting = {event.recording_id: event for event in events}
-    while waiting:
+    said = None
+    while True:
         for event in list(waiting.values()):
             outcome = _outcome(core, event)
             if outcome is not None:
                 del waiting[event.recording_id]
                 yield outcome
-        if waiting:
-            time.sleep(LOOK_SECONDS)
+        if not waiting:
+            return
+        obstacle = _obstacle(core, next(iter(waiting.values())))
+        if obstacle not in {None, said}:
+            output.note(obstacle)
+        said = obstacle
+        time.sleep(LOOK_SECONDS)
+
+
+def _obstacle(core: Core, event: Event) -> str | None:
+    """What has to happen before the event goes on, in words; None where it goes on by itself."""
+    if not workers(core.database):
+        return "No worker runs now: it goes on once 'courier run' does."
+    if core.ledger.files.row(event.recording_id) is None:
+        return None  # not taken yet: the account has no part in it
+    try:
+        return _account_waits(show.read_state(core, event.account_id))
+    except UnknownAccount:
+        return f"{event.account_id} was removed: what waits for it is discarded within minutes."
+
+
+def _account_waits(facts: AccountFacts) -> str | None:
+    account_id = facts.account.account_id
+    if facts.state == "disabled":
+        return f"{account_id} is disabled: {facts.why_disabled}"
+    if facts.state == "paused":
+        return f"{account_id} is paused: 'courier accounts resume {account_id}' ends it."
+    if facts.state == State.SUSPENDED and facts.run.seconds_until(facts.run.suspended_until):
+        return _suspended(account_id, facts.run)
+    return None
+
+
+def _suspended(account_id: str, run: RunState) -> str:
+    words = f" ({run.last_error.words})" if run.last_error else ""
+    return (
+        f"{account_id} is suspended until {output.moment(show.iso(run.suspended_until))}{words}: "
+        f"'courier accounts try-now {account_id}' tries it at once."
+    )
 
 
 def _outcome(core: Core, event: Event) -> Outcome | None:
@@ -199,4 +244,14 @@ def _not_delivered(failed: list[Outcome], total: int) -> str:
     return (
         f"{len(failed)} of {total} not delivered; {why}: mend the cause, then use "
         f"'courier {'invalid' if first.status == 'invalid' else 'dead-letters'} replay'."
+    )
+
+
+def _still_on_their_way(events: list[Event], outcomes: list[Outcome]) -> str:
+    known = {each.recording_id for each in outcomes}
+    left = [each.recording_id for each in events if each.recording_id not in known]
+    named = ", ".join(left[:NAMED]) + (", ..." if len(left) > NAMED else "")
+    return (
+        f"Waiting was stopped; {len(left)} of {len(events)} still on their way ({named}): "
+        "'courier deliveries show ID' tells what becomes of it."
     )

@@ -49,17 +49,6 @@ class Activity:
         """Seconds until a suspended account is tried again."""
         return self.facts.run.seconds_until(self.facts.run.suspended_until)
 
-    @property
-    def why_disabled(self) -> str:
-        """The sentence that says which of the three switches is off."""
-        account = self.facts.account
-        if not self.facts.permitted:
-            above = "an account above it has none" if account.ftp_access else "it was not granted"
-            return f"The account has no FTP access: {above}. Files stay queued until it has."
-        if account.settings is None:
-            return "No FTP settings are stored yet. Files stay queued until there are."
-        return "The FTP settings are switched off. Files stay queued until they are switched on."
-
 
 def visible(
     services: Services, principal: Principal, *, recent: bool = False
