@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pymongo.errors import PyMongoError
 
 from config.errors import ConfigError
-from consumers.broker import BrokerAway, NotRouted
+from consumers.amqp.connection import BrokerAway, NotRouted
 from consumers.observe import ProgramFailed, Trouble
 from transports.errors import Phase, Progress, TransferError, fault_at
-from transports.sources import OpenSource
+from transports.sources.source import OpenSource
 
 OURS = (PyMongoError, BrokerAway, NotRouted, ConfigError)
 """Errors of our own side that may pass: the database, the broker, a missing key."""

@@ -181,7 +181,7 @@ class Aside:
 
 def _delivers_in_flights(server: Server, first: str, second: str, to: str, and_to: str) -> bool:
     """As uploads do it: two files to names that are free, and then to names that are taken."""
-    from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
+    from transports.ftp.server import FtpServer  # noqa: PLC0415 - ftplib only where it is used
 
     if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(first)):
         return False

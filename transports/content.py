@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from config.accounts import HashAlgorithm
 from transports.base import Seen
 from transports.errors import SourceMismatch
-from transports.sources import Source
+from transports.sources.source import Source
 
 
 class Content:

@@ -18,7 +18,7 @@ from transports.placing import (
     removed_on_failure,
 )
 from transports.sending import Sending, send, verify
-from transports.sources import Source
+from transports.sources.source import Source
 from transports.taken import Names, find_look
 from transports.takeover import removed
 

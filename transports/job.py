@@ -8,7 +8,7 @@ from typing import Protocol
 
 from config.accounts import HashAlgorithm, Look
 from transports.errors import Interrupted, Progress
-from transports.sources import Source
+from transports.sources.source import Source
 
 UNKNOWN_SIZE = -1
 """In the intent of a file that is written to its name, where its size is not known before."""

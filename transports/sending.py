@@ -9,7 +9,7 @@ from transports.base import Put, Server, Unsupported, put_alone
 from transports.content import Content
 from transports.errors import Phase, SourceMismatch, VerificationFailed
 from transports.job import Job, Verified
-from transports.sources import Source
+from transports.sources.source import Source
 
 SIZE_WAITS = (0.1, 0.4, 1.0, 2.0)
 """Seconds before each further question for a size that does not fit."""

@@ -6,8 +6,8 @@ from typing import assert_never
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
-from transports import egress as outside
 from transports.base import Egress, Limits, OnStep, Server
+from transports.network import egress as outside
 
 
 def connect(
@@ -31,11 +31,11 @@ def connect(
     dial = partial(outside.dial, addresses, limits)
     match settings.protocol:
         case Protocol.SFTP:
-            from transports.sftp import SftpServer  # noqa: PLC0415 - paramiko only where it is used
+            from transports.sftp.server import SftpServer  # noqa: PLC0415 - paramiko only where it is used
 
             return SftpServer.open(settings, password, dial, limits, step)
         case Protocol.FTP:
-            from transports.ftp import FtpServer  # noqa: PLC0415 - ftplib only where it is used
+            from transports.ftp.server import FtpServer  # noqa: PLC0415 - ftplib only where it is used
 
             return FtpServer.open(settings, password, dial, limits, step)
         case unknown:  # never by plain FTP, which would send the password in clear

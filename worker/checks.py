@@ -12,12 +12,12 @@ from pymongo.errors import PyMongoError
 from alerts import smtp
 from config.errors import SecretError
 from config.secrets import Vault
-from consumers import rights
-from consumers.broker import BrokerAway
-from consumers.canary import problem_of
+from consumers.amqp import rights
+from consumers.amqp.connection import BrokerAway
 from consumers.ledger import Result
 from consumers.observe import Observation
-from consumers.presence import workers
+from consumers.sharding.presence import workers
+from consumers.upkeep.canary import problem_of
 from worker import losses, mongodb
 from worker.core import Core, make_messaging
 from worker.exposure import exposures

@@ -13,7 +13,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from config.tls import Trust
-from consumers.broker import in_words
+from consumers.amqp.connection import in_words
 from consumers.observe import Observer, Trouble
 
 PATH = "/v1/traces"

@@ -13,12 +13,12 @@ from config.directory import Directory
 from config.mail_links import MailLinks
 from config.secrets import Vault
 from config.settings import Settings
-from consumers.broker import Broker, Publisher
-from consumers.dead_letters import DeadLetters
-from consumers.declared import DeclaredQueues
+from consumers.amqp.connection import Broker, Publisher
+from consumers.amqp.declared import DeclaredQueues
+from consumers.delivery.dead_letters import DeadLetters
+from consumers.intake.routing import Router
 from consumers.ledger import Document, Ledger
 from consumers.observe import BatchObserver, Observer
-from consumers.routing import Router
 from transports.base import Egress
 from worker import mongodb
 

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from config.settings import CLOUD_METADATA, Settings
-from transports.addresses import PRIVATE, reachable
+from transports.network.addresses import PRIVATE, reachable
 from worker.core import egress
 
 

@@ -18,10 +18,10 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from pymongo.errors import PyMongoError
 
-from consumers.broker import BrokerAway, BrokerRefuses
-from consumers.depths import Depths, read_depths
+from consumers.amqp.connection import BrokerAway, BrokerRefuses
+from consumers.amqp.depths import Depths, read_depths
 from consumers.ledger import ACCOUNT_STATES, CanaryStatus, Load, Result, Totals
-from consumers.presence import workers
+from consumers.sharding.presence import workers
 from worker import losses
 from worker import metric_names as names
 from worker.core import Core, make_outbox

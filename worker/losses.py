@@ -7,7 +7,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from config.tls import Endpoint
-from consumers import policies, policy_probe
+from consumers.amqp import policy_probe, queue_policies
 from consumers.ledger import Document
 from consumers.observe import Observer, Trouble
 from worker.core import Core
@@ -41,8 +41,8 @@ def _told_by(core: Core, api: Endpoint) -> list[str]:
     settings = core.settings
     accounts = [account.account_id for account in core.directory.list()]
     try:
-        return policies.losing(settings.rabbitmq, api, accounts)
-    except policies.ApiFailed as failed:
+        return queue_policies.losing(settings.rabbitmq, api, accounts)
+    except queue_policies.ApiFailed as failed:
         unknown = f"the management API cannot tell the policies: {failed}"
         return [unknown, *policy_probe.losing(settings.rabbitmq)]
 

@@ -7,11 +7,11 @@ import pymongo
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from consumers.broker import Broker
-from consumers.intake import Intake
-from consumers.leases import Leases
+from consumers.amqp.connection import Broker
+from consumers.amqp.rights import Rights
+from consumers.intake.intake import Intake
 from consumers.ledger import Document, Ledger
-from consumers.rights import Rights
+from consumers.sharding.leases import Leases
 from worker import mongodb
 from worker.health import DEGRADED, Checks
 

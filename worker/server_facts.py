@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from config.capabilities import Capabilities, Look
 from config.ftp_settings import ExistingFile, FtpSettings
-from transports.probe import IN_PLACE, OVERWRITES, REFUSES_TAKEN, UNSEEN
+from transports.settings_test import IN_PLACE, OVERWRITES, REFUSES_TAKEN, UNSEEN
 
 _SLOW_SECONDS = 5
 

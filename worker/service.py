@@ -14,21 +14,21 @@ from pymongo.errors import PyMongoError
 
 from alerts.relay import AlertTried
 from config.settings import Settings
-from consumers.alerting import send_alerts
-from consumers.broker import Broker
-from consumers.canary import Canary
-from consumers.intake import Intake
-from consumers.leases import LOOK_SECONDS, RENEWALS, Leases
-from consumers.means import Means
+from consumers.amqp.connection import Broker
+from consumers.amqp.rights import Rights
+from consumers.delivery.means import Means
+from consumers.delivery.policy import Rules
+from consumers.delivery.slots import Slots
+from consumers.intake.intake import Intake
 from consumers.observe import Observation
-from consumers.periodic import Periodic
-from consumers.policy import Rules
-from consumers.presence import Presence
-from consumers.reconciler import route_unrouted
-from consumers.removal import discard_ownerless
-from consumers.rights import Rights
-from consumers.scheduler import Scheduler
-from consumers.slots import Slots
+from consumers.sharding.leases import LOOK_SECONDS, RENEWALS, Leases
+from consumers.sharding.presence import Presence
+from consumers.sharding.scheduler import Scheduler
+from consumers.upkeep.alerting import send_alerts
+from consumers.upkeep.canary import Canary
+from consumers.upkeep.periodic import Periodic
+from consumers.upkeep.reconciler import route_unrouted
+from consumers.upkeep.removal import discard_ownerless
 from transports.base import Limits
 from worker.core import Core, egress, make_messaging, make_outbox
 from worker.gauges import PlatformGauges

@@ -15,7 +15,7 @@ from config.alert_addresses import AlertAddress
 from config.numbers import Number
 from config.tokens import Token
 from config.users import User
-from consumers.invalid import InvalidMessage
+from consumers.intake.invalid import InvalidMessage
 from consumers.ledger import (
     NO_FILES,
     Counts,
@@ -26,7 +26,7 @@ from consumers.ledger import (
     shown_state,
     trace_of,
 )
-from consumers.presence import Worker
+from consumers.sharding.presence import Worker
 from transports.errors import Speaker
 from worker.core import Core
 

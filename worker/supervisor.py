@@ -19,7 +19,7 @@ import pymongo
 import structlog
 from pymongo.errors import PyMongoError
 
-from consumers.presence import Worker, workers
+from consumers.sharding.presence import Worker, workers
 from worker import mongodb
 from worker.core import Core, make_messaging
 from worker.gauges import PlatformGauges

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pymongo.database import Database
 
+from consumers.delivery.policy import State
 from consumers.ledger.accounts import AccountStates, Adopted
 from consumers.ledger.arrivals import Arrival, Opened
 from consumers.ledger.buckets import BUCKETS, bucket_of
@@ -29,7 +30,6 @@ from consumers.ledger.records import (
     trace_of,
 )
 from consumers.ledger.view import NO_FILES, Selection
-from consumers.policy import State
 
 __all__ = [
     "ACCOUNT_STATES",

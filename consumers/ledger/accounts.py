@@ -9,6 +9,7 @@ from pymongo import UpdateOne
 
 from config.accounts import Account
 from config.moments import later
+from consumers.delivery.policy import State
 from consumers.ledger.buckets import BUCKETS
 from consumers.ledger.decisions import Decisions
 from consumers.ledger.pending import (
@@ -30,7 +31,6 @@ from consumers.ledger.states import (
     seen_state,
     stages,
 )
-from consumers.policy import State
 from transports.errors import Kind, Speaker
 
 _FAULT = LastError(

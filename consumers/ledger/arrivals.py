@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from config.moments import later
-from consumers.events import RecordingReady
+from consumers.intake.events import RecordingReady
 from consumers.ledger.records import Document, Routing, Status, trace_of
 from consumers.ledger.rows import OLDEST_FIRST, Rows, routing
 from consumers.trace import TraceContext

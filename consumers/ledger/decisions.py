@@ -1,8 +1,8 @@
 """What people decide of an account's running state."""
 
+from consumers.delivery.policy import State
 from consumers.ledger.records import Document
 from consumers.ledger.states import CHANGED, STIRRED, WELL_FROM_NOW, States
-from consumers.policy import State
 
 _SUSPENDED: Document = {"$eq": ["$run.state", State.SUSPENDED.value]}
 _DUE: Document = {"$cond": [_SUSPENDED, "$run.suspended_until", "$$NOW"]}

@@ -13,9 +13,9 @@ from pymongo import DESCENDING
 from pymongo.database import Database
 
 from config.accounts import Account, may_use_ftp
+from consumers.delivery.policy import State
 from consumers.ledger.records import WAITING, Document, Status
 from consumers.ledger.rows import count
-from consumers.policy import State
 
 PROBES = (State.SUSPENDED.value, State.PROBING.value)
 CAME_BACK: Document = {"was_dead": {"$exists": True}}

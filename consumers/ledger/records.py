@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from config.accounts import Account
-from consumers.policy import AccountView, State, recovers
+from consumers.delivery.policy import AccountView, State, recovers
 from consumers.trace import TraceContext
 from transports.errors import Kind, TransferError
 from transports.names import join, part_name

@@ -8,7 +8,7 @@ from pymongo import ReturnDocument
 from config.moments import later
 from consumers.ledger.records import WAITING, Document, Routing, Status
 from consumers.ledger.rows import OLDEST_FIRST, Rows, routing
-from transports.generated import SCHEME
+from transports.sources.generated import SCHEME
 
 _ENDED = {
     Status.DELIVERED: "delivered_at",

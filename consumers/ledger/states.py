@@ -12,9 +12,9 @@ from pymongo.database import Database
 
 from config.accounts import Account
 from config.directory import account_of
+from consumers.delivery.policy import State
 from consumers.ledger.buckets import bucket_of
 from consumers.ledger.records import Document, LastError, RunState
-from consumers.policy import State
 from transports.errors import Kind, Speaker
 
 _FRESH: Document = {

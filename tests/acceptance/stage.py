@@ -6,7 +6,7 @@ import pika
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
-from consumers.events import RecordingReady
+from consumers.intake.events import RecordingReady
 from consumers.ledger import Arrival, Blame, Claimant, LastError
 from deploy.local.customers import CustomerServer
 from tests.acceptance.program import Program

@@ -7,9 +7,9 @@ import json
 import pika
 
 from config.audit import Audit
-from consumers import topology
+from consumers.amqp import topology
+from consumers.amqp.browser import Message, browse
 from consumers.ledger import trace_of
-from consumers.queue_browser import Message, browse
 from tests.acceptance.program import Program
 from tests.acceptance.stage import ERROR, Stage, queue_lengths
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from config.accounts import Protocol
-from consumers import topology
+from consumers.amqp import topology
 from consumers.ledger import bucket_of
 from deploy.local.customers import CustomerServer
 from worker import ftp_settings

@@ -21,7 +21,7 @@ from bson import ObjectId
 from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
-from consumers.events import decode
+from consumers.intake.events import decode
 from consumers.ledger import Arrival, Claim, Claimant, Document, Ledger
 from deploy.local import mongodb
 from deploy.local.processes import Child

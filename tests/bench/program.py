@@ -19,7 +19,7 @@ from typing import Any
 
 import pika
 
-from consumers import topology
+from consumers.amqp import topology
 from consumers.ledger import Document
 from deploy.local.processes import Child, Process
 from deploy.local.services import Services

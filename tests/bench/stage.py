@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 
-from consumers import topology
+from consumers.amqp import topology
 from deploy.local.processes import free_port
 from deploy.local.services import Services
 from tests.bench.accounts import Accounts

@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
 
 from config.accounts import Protocol
-from consumers import topology
+from consumers.amqp import topology
 from deploy.local.customers import CustomerServer
 from deploy.local.services import Services
 from tests.bench import peers

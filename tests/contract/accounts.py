@@ -14,7 +14,7 @@ from deploy.local.customers import CustomerServer
 from transports.base import Egress, Limits, Server
 from transports.names import identified, join
 from transports.server import connect
-from transports.sources import Source, open_source
+from transports.sources.source import Source, open_source
 from transports.upload import Intent, Job, Journal, Transfer, Uploaded, intend_each
 from transports.upload import upload as upload_all
 

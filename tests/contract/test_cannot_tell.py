@@ -29,11 +29,11 @@ from tests.contract.accounts import (
     settings_of,
     upload,
 )
-from transports import probe
+from transports import settings_test
 from transports.base import Egress
 from transports.errors import NameRefused
 from transports.job import Intent, Job
-from transports.probe import TestReport
+from transports.settings_test import TestReport
 from transports.upload import Uploaded
 
 OWN = b"the customer's own"
@@ -139,7 +139,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def report_of(customer: CustomerServer, **changes: Any) -> TestReport:
-    report = probe.test_settings(
+    report = settings_test.test_settings(
         settings_of(customer, **changes), SecretStr(customer.password), LIMITS, Egress()
     )
     assert report.ok, report.failure

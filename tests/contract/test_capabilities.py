@@ -27,8 +27,8 @@ from tests.contract.conftest import leaving_nothing
 from tests.contract.ftp_handlers import Hashing, Lying, ModernHashing, NeverOver, Silent
 from tests.contract.ssh_server import ParamikoServer
 from tests.servers import Sshd, Vsftpd
-from transports import probe
 from transports import server as servers
+from transports import settings_test
 from transports.base import BLOCK, USUAL_REQUEST, Egress
 from transports.errors import VerificationFailed
 from transports.upload import Verified
@@ -51,7 +51,7 @@ def found(customer: CustomerServer, **changes: Any) -> Capabilities:
     """What a test on save stores; nothing of it is left at the customer."""
     settings, password = settings_of(customer, **changes), SecretStr(customer.password)
     with leaving_nothing():
-        report = probe.test_settings(settings, password, LIMITS, Egress())
+        report = settings_test.test_settings(settings, password, LIMITS, Egress())
     assert report.ok, report.failure
     assert [*customer.root.rglob("*")] == []
     took = report.capabilities.finish_seconds
@@ -241,7 +241,7 @@ def test_every_session_of_a_test_wants_the_key_that_the_first_has_seen(
         seen.append(settings.host_key)
         return servers.connect(settings, *arguments, **more)
 
-    monkeypatch.setattr("transports.probe.connect", connected)
+    monkeypatch.setattr("transports.settings_test.connect", connected)
     found(asyncssh_server.customer)
     assert seen[0] is None
     assert set(seen[1:]) == {asyncssh_server.customer.host_key}

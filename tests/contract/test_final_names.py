@@ -20,10 +20,10 @@ from tests.contract.accounts import (
     upload,
 )
 from tests.contract.test_cannot_tell import job_by
-from transports import probe
+from transports import settings_test
 from transports.base import Egress
 from transports.errors import VerificationFailed
-from transports.probe import TestReport
+from transports.settings_test import TestReport
 from transports.upload import Verified
 
 SIZE = 480_044
@@ -66,7 +66,7 @@ class OnlyWavSftp(asyncssh.SFTPServer):
 
 
 def report_of(customer: CustomerServer) -> TestReport:
-    report = probe.test_settings(
+    report = settings_test.test_settings(
         settings_of(customer), SecretStr(customer.password), LIMITS, Egress()
     )
     assert report.ok, report.failure

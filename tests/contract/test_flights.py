@@ -27,7 +27,7 @@ from tests.contract.accounts import (
 )
 from tests.contract.proxy import Proxy
 from tests.servers import Vsftpd
-from transports import probe
+from transports import settings_test
 from transports.base import Egress, Server
 from transports.errors import (
     AccountFailure,
@@ -235,7 +235,7 @@ class OneAtATime(FTPHandler):  # type: ignore[misc]
 
 
 def found(customer: CustomerServer, **changes: Any) -> Capabilities:
-    report = probe.test_settings(
+    report = settings_test.test_settings(
         settings_of(customer, **changes), SecretStr(customer.password), LIMITS, Egress()
     )
     assert report.ok, report.failure

@@ -12,9 +12,9 @@ from config.accounts import Capabilities
 from deploy.local.customers import PyFtpServer
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, upload
 from transports.base import Limits
-from transports.egress import Connection
 from transports.errors import ConnectionLost
-from transports.ftp import FtpServer
+from transports.ftp.server import FtpServer
+from transports.network.egress import Connection
 from transports.upload import Verified
 
 

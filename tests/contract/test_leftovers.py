@@ -24,9 +24,9 @@ from tests.contract.accounts import (
     upload,
 )
 from tests.contract.ftp_handlers import Hashing
-from transports import probe
+from transports import settings_test
 from transports.base import Egress
-from transports.probe import TestReport
+from transports.settings_test import TestReport
 
 SIZE = 480_044
 
@@ -88,7 +88,7 @@ def sftp(root: Path, kind: type[asyncssh.SFTPServer]) -> Iterator[CustomerServer
 
 
 def report_of(customer: CustomerServer) -> TestReport:
-    return probe.test_settings(
+    return settings_test.test_settings(
         settings_of(customer), SecretStr(customer.password), LIMITS, Egress()
     )
 

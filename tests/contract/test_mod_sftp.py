@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from tests.contract.accounts import LIMITS, open_session, settings_of
 from tests.servers.proftpd import ModSftp
-from transports import probe
+from transports import settings_test
 from transports.base import BLOCK, Egress
 
 
@@ -15,7 +15,7 @@ def test_requests_that_pass_over_two_channels_are_found_by_the_test_on_save(
     tmp_path: Path,
 ) -> None:
     with ModSftp(tmp_path / "server") as server:
-        report = probe.test_settings(
+        report = settings_test.test_settings(
             settings_of(server.customer), SecretStr(server.customer.password), LIMITS, Egress()
         )
         assert report.ok, report.failure

@@ -36,7 +36,7 @@ from tests.contract.ftp_handlers import (
     odd,
 )
 from tests.contract.scripted import ScriptedServer
-from transports import probe
+from transports import settings_test
 from transports.base import CannotTell, Egress, Limits, Server, TargetExists, Unsupported
 from transports.errors import ConnectFailed, EncryptionAsked, TransferError
 
@@ -88,7 +88,7 @@ def serving(tmp_path: Path, handler: type[FTPHandler]) -> Iterator[CustomerServe
 def found(customer: CustomerServer) -> Capabilities:
     """What the settings test stores; it leaves no file."""
     wanted = settings_of(customer, path=FOLDER)
-    report = probe.test_settings(wanted, SecretStr(customer.password), LIMITS, Egress())
+    report = settings_test.test_settings(wanted, SecretStr(customer.password), LIMITS, Egress())
     assert report.ok, report.failure
     assert files_in(customer.root) == {}
     return report.capabilities

@@ -9,16 +9,16 @@ from config.accounts import Capabilities, FtpSettings
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.accounts import LIMITS, files_in, settings_of
 from tests.servers import Sshd, Vsftpd
-from transports import probe
+from transports import settings_test
 from transports.base import Egress
 from transports.errors import HostKeyChanged, LoginRefused, PathRefused
-from transports.probe import STEPS, Step, TestReport
+from transports.settings_test import STEPS, Step, TestReport
 
 
 def probed(
     customer: CustomerServer, settings: FtpSettings | None = None, password: str | None = None
 ) -> TestReport:
-    return probe.test_settings(
+    return settings_test.test_settings(
         settings or settings_of(customer),
         SecretStr(password or customer.password),
         LIMITS,
@@ -40,7 +40,7 @@ def plain(report: TestReport) -> Capabilities:
 
 def test_every_step_is_told_in_its_order_and_nothing_is_left(customer: CustomerServer) -> None:
     heard: list[Step] = []
-    report = probe.test_settings(
+    report = settings_test.test_settings(
         settings_of(customer, path="calls/today"),
         SecretStr(customer.password),
         LIMITS,

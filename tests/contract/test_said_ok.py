@@ -24,10 +24,10 @@ from tests.contract.accounts import (
     upload,
 )
 from tests.contract.test_cannot_tell import job_by
-from transports import probe
+from transports import settings_test
 from transports.base import Egress
 from transports.errors import VerificationFailed
-from transports.probe import TestReport
+from transports.settings_test import TestReport
 
 SIZE = 480_044
 
@@ -122,7 +122,7 @@ def serving(kind: Any, root: Path) -> Iterator[CustomerServer]:
 
 
 def report_of(customer: CustomerServer, path: str = ".") -> TestReport:
-    return probe.test_settings(
+    return settings_test.test_settings(
         settings_of(customer, path=path), SecretStr(customer.password), LIMITS, Egress()
     )
 

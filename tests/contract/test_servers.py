@@ -16,7 +16,7 @@ from tests.contract.accounts import Ledger, files_in, job, opened, settings_of, 
 from tests.contract.proxy import Proxy
 from tests.contract.servers import QUESTIONS, TABLE, Answer, note
 from tests.servers.catalogue import SERVERS, Entry
-from transports import probe
+from transports import settings_test
 from transports.base import Egress, Limits, Server, Unsupported
 from transports.errors import NameRefused, SourceMismatch, TransferError
 from transports.job import Job, Transfer, Uploaded, intend_each
@@ -37,7 +37,7 @@ class Ground:
 
     entry: Entry
     customer: CustomerServer
-    report: probe.TestReport
+    report: settings_test.TestReport
     number: int = 0
 
     @property
@@ -88,7 +88,7 @@ def ground(
     entry: Entry = request.param
     with entry.start(tmp_path_factory.mktemp("server") / "files") as running:
         customer = running.customer
-        report = probe.test_settings(
+        report = settings_test.test_settings(
             settings_of(customer, path=FOLDER), SecretStr(customer.password), LIMITS_HERE, Egress()
         )
         yield Ground(entry, customer, report)

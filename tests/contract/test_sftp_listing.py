@@ -38,7 +38,7 @@ def test_a_listing_in_many_pieces_is_read_to_its_end(taken: str, root: Path) -> 
 def test_a_folder_of_more_files_than_are_looked_through_tells_nothing(
     root: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transports.sftp_looks._MOST_LISTED", 100)
+    monkeypatch.setattr("transports.sftp.looks._MOST_LISTED", 100)
     with sftp(Listing)(root) as customer:
         found = report_of(customer).capabilities
         assert found.look is Look.READDIR

@@ -18,7 +18,7 @@ from tests.contract.accounts import (
     upload,
 )
 from tests.contract.test_sftp import Blind
-from transports import probe
+from transports import settings_test
 from transports.base import Egress
 
 
@@ -40,7 +40,7 @@ def test_where_nothing_else_tells_a_name_is_looked_at_by_opening_it(
 ) -> None:
     with AsyncSshServer(_folder(tmp_path), sftp=Blind) as server:
         (server.root / "call.wav").write_bytes(b"of somebody else")
-        report = probe.test_settings(
+        report = settings_test.test_settings(
             settings_of(server.customer), SecretStr(server.customer.password), LIMITS, Egress()
         )
         assert report.ok, report.failure

@@ -23,7 +23,7 @@ from transports.errors import (
     ProtocolFailed,
     SecondFactorWanted,
 )
-from transports.ssh_logon import Answers
+from transports.ssh.logon import Answers
 
 INTERACTIVE: dict[str, Any] = {"logon_type": LogonType.INTERACTIVE}
 PASSWORD = (("Password: ", False),)

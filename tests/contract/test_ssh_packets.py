@@ -21,11 +21,11 @@ from tests.contract.conftest import leaving_nothing
 from tests.contract.proxy import Proxy
 from tests.servers import Conch, Dropbear, ModSftp, Ssh2, Sshd
 from tests.servers.catalogue import Running
-from transports import ssh
 from transports.base import BLOCK, Limits
 from transports.errors import TransferError
-from transports.ssh import is_weak
-from transports.ssh_packets import LeanPacketizer
+from transports.ssh import transport
+from transports.ssh.packets import LeanPacketizer
+from transports.ssh.transport import is_weak
 
 MEGABYTE = 1_000_000
 CHANNELS = 3
@@ -102,7 +102,7 @@ def agree(
 ) -> type[Counted]:
     """Have our side take nothing but these, and new keys behind so many bytes."""
     counted = type("Counted", (Counted,), {"REKEY_BYTES": rekey, "agreed": 0})
-    monkeypatch.setattr(ssh, "LeanPacketizer", counted)
+    monkeypatch.setattr(transport, "LeanPacketizer", counted)
     monkeypatch.setattr(Transport, "_preferred_ciphers", (cipher,))
     monkeypatch.setattr(Transport, "_preferred_macs", (mac,))
     return counted

@@ -9,16 +9,16 @@ from config.accounts import Protocol
 from tests.contract.accounts import LIMITS, settings_of
 from tests.contract.scripted import ScriptedServer
 from tests.servers import Sshd, Vsftpd
-from transports import probe
+from transports import settings_test
 from transports.base import Egress
 from transports.errors import FtpAnswers, Speaker, SshAnswers, StrangerAnswers
-from transports.probe import TestReport
+from transports.settings_test import TestReport
 from transports.words import MAX_BANNER
 
 
 def report_of(server: Sshd | Vsftpd | ScriptedServer, protocol: Protocol) -> TestReport:
     settings = settings_of(server.customer, protocol=protocol)
-    return probe.test_settings(settings, SecretStr("y"), LIMITS, Egress())
+    return settings_test.test_settings(settings, SecretStr("y"), LIMITS, Egress())
 
 
 def test_an_ftp_server_asked_for_sftp_is_told_with_what_to_choose(tmp_path: Path) -> None:

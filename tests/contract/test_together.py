@@ -30,7 +30,7 @@ from transports.errors import (
     SourceUnreadable,
     TransferError,
 )
-from transports.sources import Source
+from transports.sources.source import Source
 from transports.upload import Intent, Transfer, Uploaded, Verified, intend_each, upload
 
 PLAIN = Capabilities()

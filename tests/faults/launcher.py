@@ -54,7 +54,7 @@ def main() -> None:
     """Prepare the fault, then be `courier run`."""
     faulthandler.register(signal.SIGUSR1)  # to be asked where it hangs
     fault: Fault = json.loads(os.environ.pop(VARIABLE))
-    from consumers import presence  # noqa: PLC0415 - the variable is gone before they look
+    from consumers.sharding import presence  # noqa: PLC0415 - the variable is gone before they look
     from worker import cli, service  # noqa: PLC0415
 
     for place, value in fault["constants"].items():

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from config.accounts import Protocol
 from config.settings import Settings
-from consumers import topology
+from consumers.amqp import topology
 from consumers.ledger import bucket_of
 from deploy.local.customers import CustomerServer
 from deploy.local.processes import Child
@@ -28,7 +28,7 @@ from tests.integration.platform import WAIT_SECONDS, Platform, all_in_short, unt
 
 ROOT = Path(__file__).parents[2]
 LEASE = 3.0
-SHORT_BEATS = {"consumers.broker:HEARTBEAT": 2, "consumers.intake:HEARTBEAT": 2}
+SHORT_BEATS = {"consumers.amqp.connection:HEARTBEAT": 2, "consumers.intake.intake:HEARTBEAT": 2}
 """The broker misses a silent worker before its lease is over, as with the times of production."""
 
 

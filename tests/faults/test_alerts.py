@@ -249,8 +249,8 @@ def test_an_alert_on_events_that_are_not_taken_fires_and_ends(
     watch: Watch, customer: AsyncSshServer
 ) -> None:
     watch.ground.customer("acme", customer.customer, Protocol.SFTP)
-    away = watch.ground.error("consumers.intake:Intake._take", "OSError", calls=40)
-    watch.start(away, constants={"consumers.intake:PREFETCH": 1})
+    away = watch.ground.error("consumers.intake.intake:Intake._take", "OSError", calls=40)
+    watch.start(away, constants={"consumers.intake.intake:PREFETCH": 1})
     watch.strike()
     watch.ground.publish("acme", 10)
     watch.wait_firing("CourierIntakeLags")
@@ -310,7 +310,9 @@ def test_an_alert_on_an_error_that_nobody_foresaw_fires_and_ends(
     watch: Watch, customer: AsyncSshServer
 ) -> None:
     watch.ground.customer("acme", customer.customer, Protocol.SFTP)
-    fault = watch.ground.error("transports.sftp:SftpServer.put_all", "OverflowError", calls=2)
+    fault = watch.ground.error(
+        "transports.sftp.server:SftpServer.put_all", "OverflowError", calls=2
+    )
     watch.start(fault)
     watch.strike()
     watch.ground.publish("acme")
@@ -367,7 +369,7 @@ def test_an_alert_on_a_policy_that_loses_messages_fires_and_ends(
     watch.wait_ended("CourierPoliciesLoseMessages")
 
 
-CANARY = {"consumers.ledger.canary:_MINUTE_MS": 2000, "consumers.canary:LATE_SECONDS": 5.0}
+CANARY = {"consumers.ledger.canary:_MINUTE_MS": 2000, "consumers.upkeep.canary:LATE_SECONDS": 5.0}
 """The canary's minute has 2 seconds here."""
 
 
@@ -391,7 +393,7 @@ def test_an_alert_on_a_canary_that_nobody_sees_to_fires_and_ends(
 ) -> None:
     watch = make_watch(canary_account="canary")
     watch.ground.customer("canary", customer.customer, Protocol.SFTP)
-    away = watch.ground.error("consumers.canary:Canary.look", "OSError", calls=30)
+    away = watch.ground.error("consumers.upkeep.canary:Canary.look", "OSError", calls=30)
     watch.strike()
     watch.start(away, constants=CANARY, is_well=False)
     watch.wait_firing("CourierCanaryNotRunning")

@@ -13,14 +13,14 @@ from tests.faults.scene import LEASE, Scene
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
-BLOCK = "transports.sources:FileSource._next_block"
-PUT = "transports.sftp:SftpServer.put_all"
+BLOCK = "transports.sources.source:FileSource._next_block"
+PUT = "transports.sftp.server:SftpServer.put_all"
 RENAMED = {
-    Protocol.SFTP: "transports.sftp:SftpServer.rename_all",
-    Protocol.FTP: "transports.ftp:FtpServer.rename_all",
+    Protocol.SFTP: "transports.sftp.server:SftpServer.rename_all",
+    Protocol.FTP: "transports.ftp.server:FtpServer.rename_all",
 }
 DELIVERED = "consumers.ledger.deliveries:Deliveries.delivered_flight"
-BURIED = "consumers.dead_letters:DeadLetters.bury"
+BURIED = "consumers.delivery.dead_letters:DeadLetters.bury"
 MEGABYTES = 2_000_000
 
 

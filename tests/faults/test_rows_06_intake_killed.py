@@ -9,7 +9,7 @@ from tests.faults.scene import Scene
 from tests.servers.misbehaving import Mood
 
 FILES = "consumers.ledger.deliveries:Deliveries"
-CHANNEL = "consumers.confirms:ConfirmChannel"
+CHANNEL = "consumers.amqp.confirms:ConfirmChannel"
 STEPS = {
     "taken": (f"{FILES}.open", "before", 1),
     "opened": (f"{FILES}.open", "after", 1),
@@ -17,8 +17,8 @@ STEPS = {
     "published": (f"{CHANNEL}.publish", "after", 1),
     "made due": ("consumers.ledger.accounts:AccountStates.arrived", "after", 1),
     "noted": (f"{FILES}.routed", "after", 1),
-    "acknowledging": ("consumers.intake:Intake._acknowledge", "before", 1),
-    "acknowledged": ("consumers.intake:Intake._acknowledge", "after", 1),
+    "acknowledging": ("consumers.intake.intake:Intake._acknowledge", "before", 1),
+    "acknowledged": ("consumers.intake.intake:Intake._acknowledge", "after", 1),
 }
 
 

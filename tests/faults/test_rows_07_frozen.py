@@ -12,13 +12,13 @@ from tests.servers.misbehaving import Mood
 
 FILES = "consumers.ledger.deliveries:Deliveries"
 RENAMES = {
-    Protocol.SFTP: "transports.sftp:SftpServer._ask_to_rename",
-    Protocol.FTP: "transports.ftp:FtpServer.rename",
+    Protocol.SFTP: "transports.sftp.server:SftpServer._ask_to_rename",
+    Protocol.FTP: "transports.ftp.server:FtpServer.rename",
 }
 """What follows the permission to rename."""
 POINTS = {
     "at a claim": (f"{FILES}.claim_flight", "before", 2),
-    "in the upload": ("transports.sources:FileSource._next_block", "before", 5),
+    "in the upload": ("transports.sources.source:FileSource._next_block", "before", 5),
     "before the intent": (f"{FILES}.intend_flight", "before", 1),
     "before the ledger": (f"{FILES}.delivered_flight", "before", 1),
 }

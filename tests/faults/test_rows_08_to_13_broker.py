@@ -19,7 +19,7 @@ from tests.faults.scene import LEASE, Scene, Worker, wait
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
-PRODUCTION = {"consumers.broker:HEARTBEAT": 20, "consumers.intake:HEARTBEAT": 20}
+PRODUCTION = {"consumers.amqp.connection:HEARTBEAT": 20, "consumers.intake.intake:HEARTBEAT": 20}
 
 
 @contextmanager

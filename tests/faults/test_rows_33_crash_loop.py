@@ -12,7 +12,7 @@ from tests.faults.conftest import Tell
 from tests.faults.scene import ROOT, Scene, Worker, environment
 from tests.integration.platform import until
 
-BLOCK = "transports.sources:FileSource._next_block"
+BLOCK = "transports.sources.source:FileSource._next_block"
 MOST_DEATHS = 6
 """The first start may be lost beside others; then five of them alone."""
 

@@ -17,10 +17,10 @@ from transports.names import part_name
 POISON = "acme-00001.wav"
 TEMPORARY = part_name(POISON, 1).rpartition("-")[0]
 PHASES = {
-    "opening": ("transports.sources:FileSource.__init__", POISON),
-    "reading": ("transports.sources:FileSource._next_block", POISON),
-    "writing": ("transports.sftp:SftpServer.put_all", TEMPORARY),
-    "renaming": ("transports.sftp:SftpServer.rename_all", POISON),
+    "opening": ("transports.sources.source:FileSource.__init__", POISON),
+    "reading": ("transports.sources.source:FileSource._next_block", POISON),
+    "writing": ("transports.sftp.server:SftpServer.put_all", TEMPORARY),
+    "renaming": ("transports.sftp.server:SftpServer.rename_all", POISON),
 }
 """Where the worker meets the error, and in what it is about the poison alone."""
 
@@ -57,7 +57,7 @@ def test_row_35_an_unforeseen_error_at_the_login_counts_and_spins_not(
 ) -> None:
     ground = make_scene(suspend_after=3)
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    worker = ground.start(ground.error("consumers.login:Login.connect", error, calls=4))
+    worker = ground.start(ground.error("consumers.delivery.login:Login.connect", error, calls=4))
     ground.publish("acme", 4)
     run = ground.platform.wait_state("acme", "suspended")
     assert run.last_error is not None

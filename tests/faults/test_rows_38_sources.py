@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from config.accounts import Protocol
-from consumers.removal import remove_account
+from consumers.upkeep.removal import remove_account
 from deploy.local.customers import AsyncSshServer
 from tests.faults.accounting import files_below
 from tests.faults.conftest import MakeScene, Tell

@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pika.exceptions import ChannelClosedByBroker
 
 from config.accounts import Protocol
-from consumers.nodes import parameters
+from consumers.amqp.nodes import parameters
 from deploy.local.customers import AsyncSshServer
 from tests.faults.accounting import files_below
 from tests.faults.conftest import Tell

@@ -25,14 +25,14 @@ from pymongo.errors import AutoReconnect
 from config.accounts import FtpSettings, Protocol
 from config.directory import Directory
 from config.secrets import Vault
-from consumers.account import AccountSession
-from consumers.consumer import Ack, Delivery
-from consumers.events import decode
+from consumers.delivery.account import AccountSession
+from consumers.delivery.consumer import Ack, Delivery
+from consumers.delivery.means import Means
+from consumers.delivery.policy import Rules
+from consumers.delivery.slots import Slots
+from consumers.intake.events import decode
 from consumers.ledger import CRASH_LOOP, Arrival, Document, Ledger, Routing
-from consumers.means import Means
 from consumers.observe import Observation, TryEnded
-from consumers.policy import Rules
-from consumers.slots import Slots
 from tests.servers.fake import FakeServer, Place
 from transports.base import Egress, Limits, Server
 from transports.errors import ConnectionLost, NameRefused, NotPermitted, PathRefused
@@ -240,7 +240,7 @@ class Queue:
 
 
 class FakeConsumer:
-    """Stands in for `consumers.consumer.Consumer`: the queue is in memory."""
+    """Stands in for `consumers.delivery.consumer.Consumer`: the queue is in memory."""
 
     def __init__(
         self, world: Any, _account_id: str, prefetch: int, _stirred: threading.Event

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from config import accounts
 from config.accounts import FtpSettings
 from config.settings import Settings
+from consumers.amqp.nodes import parameters
 from consumers.ledger import Document, RunState, Selection
-from consumers.nodes import parameters
 from deploy.local.customers import CustomerServer
 from worker.core import Core, open_core
 from worker.service import Service

@@ -12,14 +12,14 @@ from pyftpdlib.handlers import FTPHandler
 from pymongo.database import Database
 
 from config.accounts import DeliveryMethod, Protocol
-from consumers.canary import problem_of
 from consumers.ledger import CanaryRuns, CanaryStatus, Document, Result, Run, recording_id
+from consumers.upkeep.canary import problem_of
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from deploy.local.customers.ftp import EVERYTHING
 from deploy.local.processes import Child
 from tests.integration.platform import MakeCourier, Platform, platform, running, until
 from tests.servers.misbehaving import Moment, Mood
-from transports.generated import content_of, url_of
+from transports.sources.generated import content_of, url_of
 from worker.checks import run_checks
 
 NAME = "canary"
@@ -169,7 +169,7 @@ def test_what_was_altered_at_the_server_is_wrong_and_removed_all_the_same(
 def test_a_run_that_takes_too_long_is_late_and_the_only_one_until_it_has_come(
     courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.canary.LATE_SECONDS", 2.0)
+    monkeypatch.setattr("consumers.upkeep.canary.LATE_SECONDS", 2.0)
     mood.held = True
     courier.account(NAME, customer.customer, Protocol.SFTP)
     with running(courier):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from config.accounts import Protocol
-from consumers import topology
+from consumers.amqp import topology
 from consumers.ledger import Document
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from deploy.local.processes import Child

@@ -15,13 +15,13 @@ from pymongo.monitoring import (
 )
 
 from config.accounts import Account, Protocol
-from consumers import topology
-from consumers.dispatch import Begun, Dispatch
-from consumers.flight import MOST_FILES
-from consumers.leases import Leases
+from consumers.amqp import topology
+from consumers.delivery.dispatch import Begun, Dispatch
+from consumers.delivery.flight import MOST_FILES
 from consumers.ledger import Claim, RunState
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.deliveries import Deliveries
+from consumers.sharding.leases import Leases
 from deploy.local.customers import AsyncSshServer
 from deploy.local.processes import Child
 from tests.contract.proxy import Proxy
@@ -42,7 +42,7 @@ LARGE = bytes(range(256)) * 1024
 @pytest.fixture
 def courier(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """Flights are as large as what waits allows, however slow this machine is."""
-    monkeypatch.setattr("consumers.login.FLIGHT_SECONDS", 3600.0)
+    monkeypatch.setattr("consumers.delivery.login.FLIGHT_SECONDS", 3600.0)
     return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_after=100)
 
 
@@ -64,7 +64,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """While it is not set, sessions take in what comes and begin nothing: their login is kept."""
-    monkeypatch.setattr("consumers.account.LINGER", 600.0)
+    monkeypatch.setattr("consumers.delivery.account.LINGER", 600.0)
     is_open = threading.Event()
     is_open.set()
     next_flight = Dispatch.next_flight
@@ -147,7 +147,9 @@ def test_a_connection_cut_in_mid_flight_is_one_failure_and_no_file_is_lost(
     sizes: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("consumers.login.STALE_SECONDS", 600)  # no question before the files
+    monkeypatch.setattr(
+        "consumers.delivery.login.STALE_SECONDS", 600
+    )  # no question before the files
     counted: list[int] = []
     count_failure = AccountStates.count_failure
 
@@ -239,7 +241,7 @@ def test_a_message_that_waits_for_its_retry_is_not_acknowledged_with_those_above
     sizes: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("consumers.login.FLIGHT_SECONDS", 3600.0)
+    monkeypatch.setattr("consumers.delivery.login.FLIGHT_SECONDS", 3600.0)
     courier = make_courier(retry_delays=(600.0,))
     courier.account("acme", customer.customer, Protocol.SFTP)
     mood.refused_names.add(NAMES[0])
@@ -314,7 +316,7 @@ def test_a_small_accounts_session_asks_mongodb_for_little(
 ) -> None:
     """Three files that arrive apart: of each the claim, the intent and its end, and beside that
     what the session reads of its account, and its beginning and its end."""
-    monkeypatch.setattr("consumers.account.LINGER", 1.0)
+    monkeypatch.setattr("consumers.delivery.account.LINGER", 1.0)
     courier = make_courier()
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier) as service:

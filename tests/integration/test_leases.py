@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from consumers.leases import Leases, wanted_by
 from consumers.ledger import BUCKETS, bucket_of
-from consumers.presence import Presence, workers
+from consumers.sharding.leases import Leases, wanted_by
+from consumers.sharding.presence import Presence, workers
 from transports.errors import NotPermitted
 
 TTL = 3.0

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from config.accounts import Protocol
 from config.tls import Endpoint
-from consumers import topology
-from consumers.broker import BrokerAway
-from consumers.depths import Depths, read_depths
+from consumers.amqp import topology
+from consumers.amqp.connection import BrokerAway
+from consumers.amqp.depths import Depths, read_depths
 from deploy.local.customers import PyFtpServer
 from deploy.local.processes import free_port
 from deploy.local.services import Services

@@ -3,9 +3,9 @@
 from pydantic import SecretStr
 
 from config.tls import Endpoint
-from consumers import topology
-from consumers.broker import Broker, Publisher
-from consumers.invalid import invalid_messages
+from consumers.amqp import topology
+from consumers.amqp.connection import Broker, Publisher
+from consumers.intake.invalid import invalid_messages
 from consumers.observe import Observation
 from deploy.local.processes import free_port
 from tests.integration.platform import until

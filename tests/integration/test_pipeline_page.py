@@ -13,8 +13,9 @@ import pika
 import pytest
 
 from config.accounts import Protocol
-from consumers import asyncapi, topology
-from consumers.events import RecordingReady
+from consumers.amqp import topology
+from consumers.intake import asyncapi
+from consumers.intake.events import RecordingReady
 from consumers.trace import TraceContext
 from deploy.local.customers import PyFtpServer
 from deploy.local.processes import inherited

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.tls import Endpoint
-from consumers import policies, policy_probe
+from consumers.amqp import policy_probe, queue_policies
 from consumers.observe import Observation, Trouble
 from deploy.local.processes import free_port, listens, wait_until
 from deploy.local.rabbitmq import RabbitMQ
@@ -172,7 +172,7 @@ def test_the_api_tells_every_limit_of_every_queue_of_ours(
     rabbitmq: Endpoint, broker: RabbitMQ, administrator: Policies, api: Endpoint
 ) -> None:
     let_in(broker, api, administrator.vhost)
-    assert policies.losing(rabbitmq, api, ["acme"]) == []
+    assert queue_policies.losing(rabbitmq, api, ["acme"]) == []
     wide = policy(".*", operator=True, message_ttl=86_400_000, expires=1_800_000)
     one = policy(r"^deliveries\.acme$", priority=3, max_length=1_000_000)
     administrator.set(
@@ -181,7 +181,9 @@ def test_the_api_tells_every_limit_of_every_queue_of_ours(
         policy("^somebody-elses$", priority=7, max_length=1),
     )
     times = "message-ttl 86400000, expires 1800000"
-    assert until(lambda: sorted(policies.losing(rabbitmq, api, ["acme"])), "policies") == sorted(
+    assert until(
+        lambda: sorted(queue_policies.losing(rabbitmq, api, ["acme"])), "policies"
+    ) == sorted(
         [
             f"the operator policy {wide.name!r} sets {times} for recordings.ready and 5 more",
             f"the policy {one.name!r} sets max-length 1000000 for deliveries.acme",
@@ -192,15 +194,15 @@ def test_the_api_tells_every_limit_of_every_queue_of_ours(
 def test_an_api_that_cannot_be_used_is_told(
     rabbitmq: Endpoint, api: Endpoint, broker: RabbitMQ, administrator: Policies
 ) -> None:
-    with pytest.raises(policies.ApiFailed, match=NOT_LET_IN):
-        policies.losing(rabbitmq, api, [])
+    with pytest.raises(queue_policies.ApiFailed, match=NOT_LET_IN):
+        queue_policies.losing(rabbitmq, api, [])
     let_in(broker, api, administrator.vhost)
     wrong = api.url.get_secret_value().replace("looks-", "looked-")
-    with pytest.raises(policies.ApiFailed, match="it answers 401 Unauthorized"):
-        policies.losing(rabbitmq, Endpoint(SecretStr(wrong)), [])
+    with pytest.raises(queue_policies.ApiFailed, match="it answers 401 Unauthorized"):
+        queue_policies.losing(rabbitmq, Endpoint(SecretStr(wrong)), [])
     nowhere = Endpoint(SecretStr(f"http://a:b@127.0.0.1:{free_port()}"))
-    with pytest.raises(policies.ApiFailed, match="Connection refused"):
-        policies.losing(rabbitmq, nowhere, [])
+    with pytest.raises(queue_policies.ApiFailed, match="Connection refused"):
+        queue_policies.losing(rabbitmq, nowhere, [])
 
 
 # --- told -----------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ import pika
 import pytest
 
 from config.accounts import Protocol
-from consumers.broker import NotRouted
+from consumers.amqp.connection import NotRouted
+from consumers.intake.routing import Router
 from consumers.ledger import Routing
-from consumers.reconciler import route_unrouted
-from consumers.routing import Router
+from consumers.upkeep.reconciler import route_unrouted
 from deploy.local.customers import AsyncSshServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 from worker.core import open_messaging

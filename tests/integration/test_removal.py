@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from consumers.admission import Admission, Message
+from consumers.intake.admission import Admission, Message
 from consumers.ledger import Arrival, Claimant
 from consumers.observe import FilesDiscarded, Observation, Trouble
-from consumers.removal import BATCH, OWNERLESS_AGE, discard_ownerless, remove_account
+from consumers.upkeep.removal import BATCH, OWNERLESS_AGE, discard_ownerless, remove_account
 from tests.integration.ledger.rows import claim_one
 from tests.integration.platform import MakeCourier, Platform, running
 from worker.core import Messaging, open_messaging

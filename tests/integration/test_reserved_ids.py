@@ -8,7 +8,7 @@ import pytest
 from config.audit import Action, Audit
 from config.directory import Directory
 from config.errors import AccountError
-from consumers.removal import remove_account
+from consumers.upkeep.removal import remove_account
 from tests.integration.console import Console, serving
 from tests.integration.platform import MakeCourier
 

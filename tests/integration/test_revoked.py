@@ -11,7 +11,7 @@ from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers.misbehaving import Mood
-from transports.sources import OpenSource
+from transports.sources.source import OpenSource
 
 SECONDS = 20.0
 """Much less than any time limit of an upload, and enough on a machine that is busy."""
@@ -65,7 +65,7 @@ def reading(monkeypatch: pytest.MonkeyPatch, source: Endless) -> Iterator[None]:
     def opened(_url: str, **_: Any) -> Iterator[OpenSource]:
         yield source
 
-    monkeypatch.setattr("consumers.attempt.open_source", opened)
+    monkeypatch.setattr("consumers.delivery.attempt.open_source", opened)
     yield
 
 

@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from config.accounts import Protocol
 from config.tls import Endpoint
-from consumers import reconciler, rights, topology
+from consumers.amqp import rights, topology
+from consumers.upkeep import reconciler
 from deploy.local.customers import PyFtpServer, SmtpSink
 from deploy.local.services import Services
 from tests.integration.platform import Platform, platform, settings_for, until

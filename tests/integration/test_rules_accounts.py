@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.accounts import Protocol
-from consumers.policy import State
+from consumers.delivery.policy import State
 from deploy.local.customers import AsyncSshServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers.misbehaving import Mood, moody_server

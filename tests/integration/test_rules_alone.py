@@ -5,9 +5,9 @@ import time
 import pytest
 
 from config.accounts import Protocol
+from consumers.delivery.policy import State
+from consumers.delivery.steps import POLL
 from consumers.ledger import Document
-from consumers.policy import State
-from consumers.steps import POLL
 from deploy.local.customers import AsyncSshServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers.misbehaving import Mood
@@ -75,7 +75,7 @@ def test_it_waits_for_the_others_and_they_for_it(courier: Platform, mood: Mood) 
 def test_the_others_wait_for_it_for_a_limited_time(
     courier: Platform, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.slots.CLEARING_SECONDS", 2.0)
+    monkeypatch.setattr("consumers.delivery.slots.CLEARING_SECONDS", 2.0)
     with running(courier):
         running_one = published_and_begun(courier, mood, "running.wav")
         lost = lost_once(courier, "lost.wav")
@@ -93,7 +93,7 @@ def test_the_others_wait_for_it_for_a_limited_time(
 def test_one_that_takes_long_is_not_alone_for_ever(
     courier: Platform, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.dispatch.ALONE_SECONDS", 2.0)
+    monkeypatch.setattr("consumers.delivery.dispatch.ALONE_SECONDS", 2.0)
     with running(courier):
         lost = lost_once(courier, "lost.wav")
         mood.held_names.add("lost.wav")

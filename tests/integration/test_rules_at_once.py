@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from config.accounts import Capabilities, FtpSettings, Protocol
-from consumers.line import Line
-from consumers.policy import State
-from consumers.steps import POLL
+from consumers.delivery.line import Line
+from consumers.delivery.policy import State
+from consumers.delivery.steps import POLL
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
 from tests.integration.platform import MakeCourier, Platform, running, until
@@ -104,7 +104,7 @@ def test_ftp_uploads_over_several_connections(
 def test_a_server_that_refuses_more_channels_gets_fewer_and_nothing_is_counted(
     courier: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 6)
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 6)
     with Sshd(tmp_path / "sshd", extra=[f"MaxSessions {most}"]) as server:
         _busy_is_no_failure(courier, server.customer, server.root, Protocol.SFTP)
 
@@ -112,7 +112,7 @@ def test_a_server_that_refuses_more_channels_gets_fewer_and_nothing_is_counted(
 def test_a_server_that_refuses_more_connections_gets_fewer_and_nothing_is_counted(
     courier: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 4)
     with Vsftpd(tmp_path / "vsftpd", extra=["max_per_ip=2"]) as server:
         _busy_is_no_failure(courier, server.customer, server.root, Protocol.FTP)
 
@@ -132,8 +132,10 @@ def _busy_is_no_failure(
 def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_each(
     make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 4)
-    monkeypatch.setattr("consumers.login.STALE_SECONDS", 60)  # no question before the files
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr(
+        "consumers.delivery.login.STALE_SECONDS", 60
+    )  # no question before the files
     courier = make_courier(retry_delays=(3.0,))
     with Proxy(sshd.customer) as proxy, running(courier):
         courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
@@ -192,7 +194,7 @@ def suspended_beside_an_upload(
 
     In flights of one: a file that is refused is written down once its flight has ended.
     """
-    monkeypatch.setattr("consumers.dispatch.MOST_FILES", 1)
+    monkeypatch.setattr("consumers.delivery.dispatch.MOST_FILES", 1)
     mood.refused_names.add("call-01.wav")
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier):
@@ -207,7 +209,7 @@ def test_at_a_suspension_what_runs_finishes_and_changes_nothing_else(
     make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two at once one is refused: the first failure suspends, the other one is delivered."""
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=3.0)
     with suspended_beside_an_upload(courier, customer, mood, monkeypatch) as ids:
         courier.wait_length("deliveries.acme", len(ids))
@@ -224,7 +226,7 @@ def test_at_a_suspension_what_runs_finishes_and_changes_nothing_else(
 def test_no_probe_begins_beside_an_upload_that_still_runs(
     make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 2)
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=0.5)
     with suspended_beside_an_upload(courier, customer, mood, monkeypatch) as ids:
         ends = courier.run_state("acme").suspended_until
@@ -243,7 +245,7 @@ def test_a_message_that_comes_again_belongs_to_the_upload_that_runs(
     courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not held for as long as a long upload takes: the broker would close the channel."""
-    monkeypatch.setattr("consumers.messages.HOLD_LIMIT", 1.0)
+    monkeypatch.setattr("consumers.delivery.messages.HOLD_LIMIT", 1.0)
     courier.account("acme", customer.customer, Protocol.SFTP)
     mood.held = True
     with running(courier):
@@ -284,7 +286,7 @@ def test_failures_that_have_nothing_in_common_count_one_by_one(
     courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each closes its channel, the last one the connection: that is no lost connection."""
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 3)
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 3)
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier):
         deliver_first(courier)
@@ -303,8 +305,8 @@ def test_failures_that_have_nothing_in_common_count_one_by_one(
 def test_a_kept_session_of_a_lost_connection_costs_no_file_a_try(
     make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 4)
-    monkeypatch.setattr("consumers.login.STALE_SECONDS", 60)
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr("consumers.delivery.login.STALE_SECONDS", 60)
     courier = make_courier(retry_delays=(0.0,))
     with Proxy(sshd.customer) as proxy, running(courier):
         courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
@@ -321,8 +323,10 @@ def test_where_a_login_fails_those_who_waited_for_it_fail_with_it_and_it_is_one_
     make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three begin while the connection stands, and find it gone when they come to the server."""
-    monkeypatch.setattr("consumers.login.AT_ONCE_NEARBY", 3)
-    monkeypatch.setattr("consumers.login.STALE_SECONDS", 0)  # the kept one is asked, and is gone
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 3)
+    monkeypatch.setattr(
+        "consumers.delivery.login.STALE_SECONDS", 0
+    )  # the kept one is asked, and is gone
     courier = make_courier(retry_delays=(3.0,))
     opened = threading.Barrier(4)
     with Proxy(sshd.customer) as proxy, running(courier):

@@ -5,7 +5,7 @@ from urllib.request import urlopen
 import pytest
 
 from config.accounts import Protocol
-from consumers.policy import State
+from consumers.delivery.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers.misbehaving import Mood

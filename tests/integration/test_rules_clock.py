@@ -6,7 +6,7 @@ import time
 import pytest
 
 from config.accounts import Protocol
-from consumers.policy import State
+from consumers.delivery.policy import State
 from deploy.local.customers import AsyncSshServer, SmtpSink
 from tests.contract.proxy import Proxy
 from tests.integration.platform import MakeCourier, running, until

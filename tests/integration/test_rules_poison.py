@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.accounts import Protocol
-from consumers.policy import State
+from consumers.delivery.policy import State
 from deploy.local.customers import AsyncSshServer
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
 from tests.servers.misbehaving import Mood

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from consumers.policy import State
+from consumers.delivery.policy import State
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
 from tests.servers.fake import Place

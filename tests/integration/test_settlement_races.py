@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from config.accounts import Protocol
+from consumers.delivery.policy import State
 from consumers.ledger.accounts import AccountStates
-from consumers.policy import State
 from deploy.local.customers import AsyncSshServer
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, running, until

@@ -10,8 +10,8 @@ import pytest
 from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Protocol
+from consumers.delivery.policy import State
 from consumers.ledger import trace_of
-from consumers.policy import State
 from deploy.local.customers import PyFtpServer
 from tests.integration.console import tokens_of
 from tests.integration.ledger.rows import claimed, dies

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from consumers import dead_letters, settlement
-from consumers.policy import State
+from consumers.delivery import dead_letters, settlement
+from consumers.delivery.policy import State
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
 from tests.servers.fake import Place
@@ -105,7 +105,7 @@ def test_a_crash_loop_waits_for_it_and_the_accounts_others_go_on(
     make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "UNBURIED_SECONDS", 0.1)
-    monkeypatch.setattr("consumers.account.UNBURIED_SECONDS", 0.1)
+    monkeypatch.setattr("consumers.delivery.account.UNBURIED_SECONDS", 0.1)
     courier = make_courier()
     declare_otherwise(courier)
     places.account(courier, "acme", Place())

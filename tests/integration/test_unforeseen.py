@@ -15,8 +15,8 @@ from config.accounts import (
     ExistingFile,
     HashAlgorithm,
 )
-from consumers.dispatch import Begun, Dispatch
-from consumers.flights import Claims, Ended, Flights
+from consumers.delivery.dispatch import Begun, Dispatch
+from consumers.delivery.flights import Claims, Ended, Flights
 from consumers.ledger import RunState
 from consumers.observe import ProgramFailed
 from tests.integration.faked import Places
@@ -24,7 +24,7 @@ from tests.integration.platform import MakeCourier, Platform, in_short, running,
 from tests.servers.fake import Place
 from transports.errors import NameRefused, Phase
 from transports.names import part_name
-from transports.sources import OpenSource, open_source
+from transports.sources.source import OpenSource, open_source
 
 
 class Panic(BaseException):
@@ -111,7 +111,7 @@ def poisoned_source(
         with open_source(url, **rest) as source:
             yield source
 
-    monkeypatch.setattr("consumers.attempt.open_source", opened)
+    monkeypatch.setattr("consumers.delivery.attempt.open_source", opened)
     yield
 
 
@@ -308,7 +308,7 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
 def test_a_password_that_no_key_reads_is_shown_on_its_account_until_one_does(
     courier: Platform, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.account.CONFIG_DELAY", 0.5)
+    monkeypatch.setattr("consumers.delivery.account.CONFIG_DELAY", 0.5)
     places.account(courier, "acme", Place())
     accounts = courier.core.database["accounts"]
     stored = (accounts.find_one({"_id": "acme"}) or {})["password"]

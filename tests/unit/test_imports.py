@@ -16,7 +16,7 @@ BELOW = {
     "config": set[str](),
 }
 PURE = [
-    "consumers/policy.py",
+    "consumers/delivery/policy.py",
     "config/accounts.py",
     "config/numbers.py",
     "config/permissions.py",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from config.audit import Action
-from consumers.removal import check_removable, remove_account
+from consumers.upkeep.removal import check_removable, remove_account
 from worker import noted, show
 from worker.cli import account_page, context, output
 from worker.cli.account_settings import disable, enable, set_settings, try_settings

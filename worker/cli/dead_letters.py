@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from config.audit import Action
-from consumers.dead_letters import DeadLetters
+from consumers.delivery.dead_letters import DeadLetters
 from consumers.ledger import Document, Ledger, Selection, Status
 from worker import noted
 from worker.cli import context, output

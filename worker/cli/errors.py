@@ -15,8 +15,8 @@ from pymongo.errors import InvalidURI, PyMongoError
 from config.errors import ConfigError, SettingsError
 from config.fields import explain as explain_fields
 from config.fields import settings_field
-from consumers.broker import BrokerAway, BrokerRefuses, NotRouted
-from consumers.events import InvalidEvent
+from consumers.amqp.connection import BrokerAway, BrokerRefuses, NotRouted
+from consumers.intake.events import InvalidEvent
 from transports.errors import TransferError
 from worker import mongodb
 from worker.cli.output import printable, stop_printing

@@ -10,8 +10,8 @@ import typer
 from config.audit import Action
 from config.settings import load_settings
 from config.tls import Endpoint
-from consumers import topology
-from consumers.invalid import (
+from consumers.amqp import topology
+from consumers.intake.invalid import (
     InvalidMessage,
     discard_invalid,
     invalid_messages,

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from config.errors import UnknownAccount
-from consumers import topology
-from consumers.events import decode
-from consumers.invalid import reason_of
+from consumers.amqp import topology
+from consumers.delivery.policy import State
+from consumers.intake.events import decode
+from consumers.intake.invalid import reason_of
 from consumers.ledger import Document, RunState, Status
-from consumers.policy import State
-from consumers.presence import workers
+from consumers.sharding.presence import workers
 from worker import show
 from worker.cli import context, output
 from worker.cli.apps import single_command

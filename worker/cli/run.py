@@ -11,7 +11,7 @@ import typer
 from pymongo.errors import PyMongoError
 
 from config.settings import Settings, load_settings
-from consumers import broker
+from consumers.amqp.connection import HEARTBEAT
 from consumers.observe import Trouble
 from worker import logs, mongodb, tracing
 from worker.cli.addresses import named_addresses
@@ -58,9 +58,9 @@ def run(
 
 def _refuse_short_leases(settings: Settings) -> None:
     """Refuse leases that end before RabbitMQ has given a dead worker's messages back."""
-    if settings.lease_seconds <= broker.HEARTBEAT:
+    if settings.lease_seconds <= HEARTBEAT:
         raise Refused(
-            f"COURIER_LEASE_SECONDS must be more than {broker.HEARTBEAT}: only after that time "
+            f"COURIER_LEASE_SECONDS must be more than {HEARTBEAT}: only after that time "
             "does RabbitMQ notice that a worker has fallen silent."
         )
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from consumers import asyncapi, events
+from consumers.intake import asyncapi, events
 from worker.cli.apps import single_command
 
 app = single_command()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.ledger import BUCKETS
-from consumers.presence import workers
+from consumers.sharding.presence import workers
 from worker import show
 from worker.cli import context, output
 from worker.cli.apps import single_command

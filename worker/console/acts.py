@@ -13,7 +13,7 @@ from config.errors import LoginTaken, UserError
 from config.permissions import Principal
 from config.users import User, generate_password
 from consumers.ledger import Selection, Status
-from consumers.removal import GivenUp, check_removable, remove_account
+from consumers.upkeep.removal import GivenUp, check_removable, remove_account
 from worker import noted
 from worker.console.errors import Conflict
 from worker.console.services import Services

@@ -22,7 +22,7 @@ from config.errors import (
     UserError,
 )
 from config.fields import explain, explain_problems
-from consumers.broker import BrokerAway, NotRouted
+from consumers.amqp.connection import BrokerAway, NotRouted
 from worker.console.access import Forbidden, NotFound, NotSignedIn
 from worker.console.limits import TooManyRequests
 from worker.console.validation import TooManyTests

@@ -16,7 +16,7 @@ from pymongo import MongoClient, UpdateOne
 from pymongo.collection import Collection
 from pymongo.write_concern import WriteConcern
 
-from consumers import topology
+from consumers.amqp import topology
 from consumers.ledger import Document
 from tests.bench.peers import ROOT
 from tests.bench.program import of_services, used_by

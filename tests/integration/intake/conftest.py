@@ -13,12 +13,13 @@ from pymongo.database import Database
 from config.directory import Directory
 from config.secrets import Vault
 from config.tls import Endpoint
-from consumers import reconciler, topology
-from consumers.broker import Broker, Publisher
-from consumers.declared import DeclaredQueues
+from consumers.amqp import topology
+from consumers.amqp.connection import Broker, Publisher
+from consumers.amqp.declared import DeclaredQueues
+from consumers.intake.routing import Router
 from consumers.ledger import Document, Ledger
 from consumers.observe import Observation
-from consumers.routing import Router
+from consumers.upkeep import reconciler
 from tests.integration.intake.route import ACCOUNT, LIMIT, Route
 
 

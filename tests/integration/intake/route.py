@@ -12,13 +12,13 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from config.directory import Directory
 from config.tls import Endpoint
-from consumers import topology
-from consumers.broker import Publisher
-from consumers.events import decode
-from consumers.intake import Intake
+from consumers.amqp import topology
+from consumers.amqp.connection import Publisher
+from consumers.intake.events import decode
+from consumers.intake.intake import Intake
+from consumers.intake.routing import Router
 from consumers.ledger import BUCKETS, Arrival, Document, Ledger, Routing
 from consumers.observe import EventTaken, Observation
-from consumers.routing import Router
 from tests.integration.platform import until
 
 EVERY = range(BUCKETS)

@@ -8,11 +8,11 @@ from pymongo.database import Database
 
 from config.accounts import DeliveryMethod
 from config.directory import Directory, Number
-from consumers import intake as intake_module
-from consumers.declared import DeclaredQueues
-from consumers.intake import Intake
+from consumers.amqp.declared import DeclaredQueues
+from consumers.intake import intake as intake_module
+from consumers.intake.intake import Intake
+from consumers.intake.routing import Router
 from consumers.ledger import Document, Ledger, Selection
-from consumers.routing import Router
 from tests.integration.commands import Commands
 from tests.integration.intake.route import (
     ACCOUNT,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from consumers import reconciler
-from consumers.events import decode
+from consumers.intake.events import decode
 from consumers.ledger import Arrival, Claimant, Status
+from consumers.upkeep import reconciler
 from tests.integration.intake.route import (
     ACCOUNT,
     EVERY,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from consumers import reconciler
-from consumers.broker import NotRouted
-from consumers.confirms import Outgoing
+from consumers.amqp.confirms import Outgoing
+from consumers.amqp.connection import NotRouted
 from consumers.observe import Trouble
+from consumers.upkeep import reconciler
 from tests.integration.intake.route import (
     ACCOUNT,
     EVERY,

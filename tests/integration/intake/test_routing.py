@@ -7,8 +7,8 @@ from pika.exceptions import ChannelClosedByBroker
 
 from config.accounts import DeliveryMethod
 from config.directory import Number
-from consumers import topology
-from consumers.events import CLOUD_EVENT
+from consumers.amqp import topology
+from consumers.intake.events import CLOUD_EVENT
 from tests.integration.intake.route import (
     ACCOUNT,
     EVERY,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
-from consumers import topology
+from consumers.amqp import topology
 from consumers.ledger import Arrival, Opened
 from consumers.ledger.arrivals import Arrivals
 from consumers.observe import ProgramFailed

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from consumers.events import decode
+from consumers.intake.events import decode
 from consumers.ledger import Arrival, Claim, Claimant, LastError, Opened
 from consumers.ledger.deliveries import Deliveries
 from transports.upload import Intent, Uploaded, Verified

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from consumers.delivery.policy import State
 from consumers.ledger import Document, RunState
 from consumers.ledger.accounts import AccountStates
-from consumers.policy import State
 from tests.integration.ledger.runs import (
     ACME,
     BLAME,

@@ -8,9 +8,9 @@ import pytest
 from pymongo.database import Database
 
 from config.directory import Directory
+from consumers.delivery.policy import State
 from consumers.ledger import BUCKETS, Document, Ledger, bucket_of
 from consumers.ledger.accounts import AccountStates
-from consumers.policy import State
 from tests.integration.ledger.runs import (
     ACME,
     EPOCH,

@@ -5,9 +5,9 @@ from datetime import timedelta
 from pymongo.database import Database
 
 from alerts.suspension import Suspension
+from consumers.delivery.policy import State
 from consumers.ledger import Document
 from consumers.ledger.accounts import AccountStates
-from consumers.policy import State
 from tests.integration.ledger.runs import (
     ACME,
     EPOCH,

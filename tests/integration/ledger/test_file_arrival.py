@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consumers.events import decode
+from consumers.intake.events import decode
 from consumers.ledger import Claimant, LastError, Opened, Status, trace_of
 from consumers.ledger.deliveries import Deliveries
 from tests.integration.ledger.rows import (

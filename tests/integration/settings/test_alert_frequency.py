@@ -8,8 +8,8 @@ import pytest
 from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import AlertFrequency, Protocol
+from consumers.delivery.policy import State
 from consumers.ledger import Relief
-from consumers.policy import State
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.integration.settings.suspending import run_of, suspend

@@ -9,7 +9,7 @@ from deploy.local.customers import PyFtpServer
 from tests.contract.ftp_handlers import ModernHashing
 from tests.integration.platform import Platform, running
 from transports.base import Egress, Limits
-from transports.probe import test_settings as run_test
+from transports.settings_test import test_settings as run_test
 
 
 def test_what_the_test_on_save_has_found_is_stored_and_used(

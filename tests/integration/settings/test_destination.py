@@ -12,7 +12,7 @@ from config.accounts import FtpSettings, Protocol
 from config.audit import Entry
 from config.directory import Directory
 from config.errors import AccountError, PasswordAsked
-from consumers.alerting import send_alerts
+from consumers.upkeep.alerting import send_alerts
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer, SmtpSink
 from tests.integration.console import Console, commands_reach, serving
 from tests.integration.platform import MakeCourier

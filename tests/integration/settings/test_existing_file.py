@@ -9,10 +9,10 @@ import pytest
 from asyncssh.sftp import SFTPServerHandler
 
 from config.accounts import ExistingFile, Protocol
-from consumers import topology
-from consumers.events import decode
+from consumers.amqp import topology
+from consumers.delivery.policy import State
+from consumers.intake.events import decode
 from consumers.ledger import Arrival, Claim, Claimant
-from consumers.policy import State
 from deploy.local.customers import AsyncSshServer
 from deploy.local.processes import Child
 from tests.integration.ledger.rows import claim_one, deliver_one
@@ -101,7 +101,7 @@ def hold_the_path(courier: Platform, recording_id: str, delay: float) -> None:
 def test_a_recording_waits_uncounted_for_another_of_its_name_and_then_takes_its_place(
     courier: Platform, customer: AsyncSshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.attempt.IN_USE_DELAY", 0.2)
+    monkeypatch.setattr("consumers.delivery.attempt.IN_USE_DELAY", 0.2)
     courier.account("acme", customer.customer, Protocol.SFTP, **OVERWRITE)
     with running(courier):
         publish_two(courier, "first", "second")

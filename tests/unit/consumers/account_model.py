@@ -7,7 +7,7 @@ the policy nothing: what each try was, by which the rules are checked.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from consumers.policy import (
+from consumers.delivery.policy import (
     AccountView,
     Count,
     DeadLetter,

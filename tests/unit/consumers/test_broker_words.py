@@ -5,7 +5,7 @@ from amqp.exceptions import AccessRefused
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 from pika.exceptions import ProbableAuthenticationError as LoginRefused
 
-from consumers.broker import BrokerRefuses, away, in_words
+from consumers.amqp.connection import BrokerRefuses, away, in_words
 
 WORDS = "access to exchange 'amq.default' in vhost '/' refused for user 'me'"
 

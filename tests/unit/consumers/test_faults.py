@@ -3,7 +3,7 @@
 import pytest
 from pymongo.errors import AutoReconnect
 
-from consumers.broker import BrokerAway, NotRouted
+from consumers.amqp.connection import BrokerAway, NotRouted
 from consumers.faults import observed
 from consumers.observe import ProgramFailed, Trouble
 

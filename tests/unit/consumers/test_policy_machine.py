@@ -10,7 +10,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from consumers.policy import Rules, State
+from consumers.delivery.policy import Rules, State
 from tests.unit.consumers.account_model import (
     UPLOADS_AT_ONCE,
     AccountModel,

@@ -27,7 +27,7 @@ from tests.manifests import (
     rendered,
     settings,
 )
-from transports.addresses import PRIVATE
+from transports.network.addresses import PRIVATE
 from worker.exposure import exposures
 from worker.metric_names import named
 from worker.supervisor import STOP_SECONDS

@@ -13,7 +13,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from pydantic import SecretStr
 
-from transports import errors, ftp_errors, placing, ssh, ssh_connection, words
+from transports import errors, placing, words
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -24,6 +24,9 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
+from transports.ftp import errors as ftp_errors
+from transports.ssh import connection as ssh_connection
+from transports.ssh import transport as ssh
 
 _ARGUMENTS: dict[str, tuple[object, ...]] = {
     "BadAuthenticationType": ("no", ["publickey"]),

@@ -21,7 +21,7 @@ from transports.errors import (
     TransferError,
     VerificationFailed,
 )
-from transports.sources import Source
+from transports.sources.source import Source
 from transports.upload import Intent, Transfer, Uploaded, intend_each, upload
 
 COUNT = 5

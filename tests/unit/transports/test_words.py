@@ -6,7 +6,6 @@ import pytest
 from paramiko.ssh_exception import SSHException
 from pydantic import SecretStr
 
-from transports import ftp_errors, ssh, ssh_connection
 from transports.errors import (
     ConnectFailed,
     FtpAnswers,
@@ -16,7 +15,10 @@ from transports.errors import (
     SshAnswers,
     StrangerAnswers,
 )
-from transports.ftp_errors import Garbled
+from transports.ftp import errors as ftp_errors
+from transports.ftp.errors import Garbled
+from transports.ssh import connection as ssh_connection
+from transports.ssh import transport as ssh
 from transports.words import MAX_BANNER, lost, own, spoken, stranger, system_words
 
 SHORT = SecretStr("y")

@@ -7,7 +7,7 @@ from config.fields import settings_fields
 from config.ftp_settings import FtpSettingsInput
 from consumers.ledger import NO_FILES, Totals
 from consumers.ledger.states import run_state
-from consumers.presence import Worker
+from consumers.sharding.presence import Worker
 from tests.unit.worker.test_cli_shapes import row
 from worker import show
 from worker.cli.account_settings import set_settings

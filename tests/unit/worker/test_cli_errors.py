@@ -12,8 +12,8 @@ from pymongo.errors import (
 
 from config.errors import SettingsError, UnknownAccount
 from config.ftp_settings import FtpSettings
-from consumers.broker import BrokerAway, NotRouted
-from consumers.events import InvalidEvent
+from consumers.amqp.connection import BrokerAway, NotRouted
+from consumers.intake.events import InvalidEvent
 from transports.errors import LoginRefused
 from worker.cli.errors import explain, sentence
 from worker.cli.refusal import Refused

@@ -10,7 +10,7 @@ from config.capabilities import Capabilities
 from config.destination import merged
 from config.ftp_settings import FtpSettings, LogonType, Protocol
 from consumers.ledger import Totals
-from consumers.presence import Worker
+from consumers.sharding.presence import Worker
 from worker import show
 
 KEY, OTHER_KEY = f"SHA256:{'a' * 43}", f"SHA256:{'b' * 43}"

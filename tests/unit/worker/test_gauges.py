@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pymongo.errors import ServerSelectionTimeoutError
 from structlog.testing import capture_logs
 
-from consumers.broker import BrokerAway
-from consumers.depths import Depths
+from consumers.amqp.connection import BrokerAway
+from consumers.amqp.depths import Depths
 from consumers.ledger import CanaryStatus, Load, Result, Totals
 from worker import gauges as module
 from worker.gauges import AGES, Figures, PlatformGauges, Source

@@ -8,10 +8,10 @@ from pydantic import TypeAdapter
 
 from config.accounts import ACCOUNT_ID
 from config.settings import Settings
-from consumers.events import RecordingReady
+from consumers.delivery.policy import Rules, State
+from consumers.intake.events import RecordingReady
 from consumers.ledger import ACCOUNT_STATES, Status
 from consumers.observe import AccountChanged
-from consumers.policy import Rules, State
 from worker.cli.output import STYLES
 from worker.console.api.models import AccountId
 from worker.console.reading import URGENT

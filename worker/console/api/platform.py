@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from config.audit import Entry
 from config.permissions import Principal
-from consumers.presence import workers
+from consumers.sharding.presence import workers
 from worker.console import reading
 from worker.console.access import ApiAccess, Right, of_nobody
 from worker.console.api.models import EntryShape, StatusShape

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from config.permissions import Principal
-from consumers.presence import workers
+from consumers.sharding.presence import workers
 from worker.console import reading
 from worker.console.access import HX_REQUEST, FormData, PageAccess, Right, of_nobody
 from worker.console.acts import Acts

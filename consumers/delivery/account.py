@@ -1,0 +1,414 @@
+"""One due account: its files are tried until nothing is left to do now, several at once over one
+login where that pays.
+
+The session decides nothing itself. The ledger says what may be claimed, the policy what follows
+from a try; the session has it begun (`dispatch`), and acknowledges once its end is written down.
+"""
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from config.accounts import Account
+from config.errors import ConfigError
+from consumers.amqp.connection import BrokerAway, BrokerRefuses, NotRouted
+from consumers.delivery.attempt import OURS_DELAY, Failures, Surroundings
+from consumers.delivery.consumer import NoQueue
+from consumers.delivery.dead_letters import UNBURIED_SECONDS
+from consumers.delivery.dispatch import Dispatch
+from consumers.delivery.leftovers import remove_leftovers
+from consumers.delivery.login import Login
+from consumers.delivery.means import Means
+from consumers.delivery.policy import State
+from consumers.delivery.steps import NOTHING_TO_DO, POLL, Next, Pause, Rest, after_beginning
+from consumers.ledger import Adopted, Claimant, RunState
+from consumers.observe import ProgramFailed, Trouble
+from consumers.sharding.revocation import Revocation
+from consumers.upkeep.reconciler import route_stranded
+
+LINGER = 3.0
+"""Seconds a session waits for more before it ends: the login is kept for what comes next."""
+SETTLE = 0.2
+"""The same where others wait for the slot: the first messages need a moment to arrive. While events
+wait to be taken in it is LINGER all the same: the account's next one may be among them."""
+TURN_SECONDS = 30.0
+"""After this time a session makes room, where other accounts wait for a slot."""
+RECHECK = 30.0
+"""An account whose files are on their way into its queue is looked at again."""
+CONFIG_DELAY = 30.0
+"""What somebody has to mend first, a missing key for one, is not tried every second."""
+LOOK_SECONDS = 2.0
+"""Longest wait for the database while uploads end: it is asked again."""
+CUT_SECONDS = 2.0
+"""For so long uploads of a revoked account may end by themselves, and by their source's end."""
+JUST_NOW = 0.05
+"""Seconds for which one reading of the account serves several claims."""
+AWAY = (BrokerAway, NotRouted, PyMongoError)
+TO_BE_MENDED = (*AWAY, ConfigError)
+"""What is no fault of the program."""
+
+
+@dataclass
+class AccountSession:
+    """`crowded` tells whether other accounts wait for a slot, `behind` whether events wait to be
+    taken, `stopping` whether to end."""
+
+    account_id: str
+    means: Means
+    crowded: Callable[[], bool]
+    behind: Callable[[], bool]
+    stopping: threading.Event
+    _id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _began: float = field(default_factory=time.monotonic)
+    _stirred: threading.Event = field(default_factory=threading.Event)
+    _failures: Failures = field(default_factory=Failures)
+    _revocation: Revocation = field(default_factory=Revocation)
+    _seen: tuple[Account, RunState] | None = None
+    _looked_at: float = 0.0
+    _failures_seen: int = 0
+    _busy_at: float = field(default_factory=time.monotonic)
+    _settled_streak: int | None = None
+    _is_unsettled: bool = False
+    _is_unburied: bool = False
+    """RabbitMQ did not take a dead letter: another session tries that again soon."""
+    _routed: int = 0
+    _epoch: int = 0
+    _around: Surroundings = field(init=False)
+    _dispatch: Dispatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._login = Login(self.means, self.account_id, self._stirred)
+
+    def run(self, epoch: int) -> None:
+        """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
+        self._epoch = epoch
+        shared = (self._login, self.stopping, self._failures, self._revocation)
+        self._around = Surroundings(self.account_id, epoch, self.means, *shared)
+        self._dispatch = Dispatch(self._around, self._claimant, self.crowded, self._stirred)
+        try:
+            if adopted := self.means.ledger.accounts.adopt(self.account_id, epoch):
+                rest = self._work(adopted)
+                self._close()
+                self._park(rest)
+        except AWAY as error:
+            self._park_after_trouble(error, OURS_DELAY)
+        except ConfigError as error:
+            self._park_after_trouble(error, CONFIG_DELAY)
+        except BaseException as error:  # noqa: BLE001 - an account must neither spin nor stand still
+            self._rest_after_fault(error)
+        finally:
+            self._close()
+
+    def interrupt(self) -> None:
+        """Cut the uploads that run, from another thread: the worker cannot wait for them."""
+        self._login.interrupt()
+
+    # --- what is to be done -----------------------------------------------------------------
+
+    def _work(self, adopted: Adopted) -> Rest:
+        self._saw(adopted.account, adopted.run)
+        self._is_unsettled = not adopted.run.is_well
+        if adopted.is_settled:
+            self._settled_streak = adopted.run.streak
+        else:
+            self.means.ledger.files.free_claims(self.account_id, self._claimant())
+            buried = self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
+            self._is_unburied = not buried
+        try:
+            return self._tend()
+        finally:
+            self._let_flights_end()
+
+    def _tend(self) -> Rest:
+        """Go on, step by step, until there is nothing to do now.
+
+        What stirs the session after `clear` makes the waiting end at once; what stirred it before
+        is collected and looked at here. The first step that has something to say is taken: None
+        has nothing, a Rest or a Pause always has.
+        """
+        while not self._must_yield():
+            self._stirred.clear()
+            self._dispatch.share_in_time()
+            step = self._collect() or self._wait_for_room() or self._wait_for_work() or self._look()
+            if isinstance(step, Rest):
+                return step
+            if step is not None:
+                self._stirred.wait(step.seconds)
+        return Rest(wait=0)
+
+    def _wait_for_room(self) -> Pause | None:
+        """Where all flights run that may, what else there is to do can wait for a while."""
+        seconds = self._looked_at + POLL - time.monotonic()
+        if self._seen is None or seconds <= 0:
+            return None
+        is_room = len(self._dispatch.flights) < self._dispatch.most(*self._seen)
+        return None if is_room else Pause(seconds)
+
+    def _wait_for_work(self) -> Pause | None:
+        """While no message waits or comes, MongoDB is not asked about an account that is well; but
+        now and then while files fly, which are cut where it may not be worked any more.
+
+        Nothing is begun on what was read before: once a message comes, it is read anew.
+        """
+        if self._seen is None or not (self._seen[1].is_well and self._dispatch.messages.is_idle):
+            return None
+        flies = len(self._dispatch.flights) > 0
+        until = self._looked_at + POLL if flies else self._busy_at + self._idle_for()
+        seconds = until - time.monotonic()
+        return Pause(min(POLL, seconds)) if seconds > 0 else None
+
+    def _look(self) -> Next:
+        """Nothing is begun on a state that a failure changes meanwhile."""
+        with self._failures.lock:
+            account, run = self._read()
+            if account is None or not self._is_permitted(account):
+                self._revocation.revoke()
+                return NOTHING_TO_DO
+            return NOTHING_TO_DO if run.paused else self._go_on(account, run)
+
+    def _read(self) -> tuple[Account | None, RunState]:
+        """State, permission and settings as they are, or of an account that is well as just now."""
+        if self._seen is not None and self._is_still_well(self._seen[1]):
+            return self._seen
+        return self._saw(*self.means.ledger.accounts.look(self.account_id))
+
+    def _saw(self, account: Account | None, run: RunState) -> tuple[Account | None, RunState]:
+        self._routed, self._looked_at = run.routed, time.monotonic()
+        self._failures_seen = self._failures.count
+        # One without settings is only looked at: nothing can be begun with it.
+        is_set_up = account is not None and account.settings is not None
+        self._seen = (account, run) if account is not None and is_set_up else None
+        return account, run
+
+    def _is_still_well(self, run: RunState) -> bool:
+        just_now = time.monotonic() - self._looked_at < JUST_NOW
+        failed = self._failures.count != self._failures_seen
+        return just_now and run.is_well and not failed
+
+    def _go_on(self, account: Account, run: RunState) -> Next:
+        self._bring_back_casualties(run)
+        try:
+            return self._step(account, run)
+        except NoQueue:
+            return self._at_end(account, run)
+
+    def _must_yield(self) -> bool:
+        ours = self.means.ownership.epoch(self.account_id) == self._epoch
+        if self.stopping.is_set() or not ours:
+            return True
+        if self._dispatch.is_alone:
+            return False
+        seconds = time.monotonic() - self._began
+        if self._is_unburied and seconds > UNBURIED_SECONDS:
+            return True
+        return seconds > TURN_SECONDS and self.crowded()
+
+    def _is_permitted(self, account: Account) -> bool:
+        on = account.settings is not None and account.enabled
+        return on and self.means.directory.may_use_ftp(account)
+
+    def _bring_back_casualties(self, run: RunState) -> None:
+        """What an outage dead-lettered returns once the account has delivered again."""
+        if run.streak == self._settled_streak:
+            return
+        over = self.means.ledger.files.casualties_before(self.account_id, run.streak)
+        for recording_id in over:
+            if self._must_yield():
+                return
+            self.means.dead_letters.replay(recording_id)
+        if over:
+            self.means.dead_letters.sweep(self.account_id)
+        self._settled_streak = run.streak
+
+    def _step(self, account: Account, run: RunState) -> Next:
+        if run.state is State.ACTIVE:
+            return self._deliver_next(account, run)
+        self._login.dismiss()
+        self._dispatch.messages.give_back()
+        if len(self._dispatch.flights):  # the probe, or what was begun before the suspension
+            return Pause(POLL)
+        if run.state is State.SUSPENDED:
+            return self._begin_probe(run)
+        return self._probe(account, run)
+
+    # --- suspended and probing --------------------------------------------------------------
+
+    def _begin_probe(self, run: RunState) -> Rest | None:
+        accounts, files = self.means.ledger.accounts, self.means.ledger.files
+        if run.seconds_until(run.suspended_until) > 0:
+            return Rest(until=run.suspended_until)
+        if not files.has_candidate(self.account_id, run.streak):
+            return NOTHING_TO_DO
+        self._dispatch.begin_probing()
+        if accounts.begin_probe(self.account_id, self._epoch, run):
+            self._around.settlement.changed(State.PROBING, run.failures)
+        return None
+
+    def _probe(self, account: Account, run: RunState) -> Next:
+        begun = self._dispatch.probe(account, run)
+        return after_beginning(begun, otherwise=lambda: self._end_probe(run))
+
+    def _end_probe(self, run: RunState) -> Rest:
+        self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
+        remove_leftovers(self.means, self._login, self.account_id)
+        retry = (
+            self.means.ledger.files.next_retry(self.account_id)
+            if self._dispatch.has_passed
+            else None
+        )
+        return Rest(until=retry)
+
+    # --- active -------------------------------------------------------------------------------
+
+    def _deliver_next(self, account: Account, run: RunState) -> Next:
+        if self._dispatch.hold(account):
+            self._busy_at = time.monotonic()
+        begun = self._dispatch.next_flight(account, run)
+        return after_beginning(begun, otherwise=lambda: self._idle(account, run))
+
+    def _idle(self, account: Account, run: RunState) -> Next:
+        """Nothing is ready: wait for more, try a casualty, or end."""
+        now = time.monotonic()
+        next_at = self._dispatch.messages.next_at()
+        soon = Pause(min(POLL, max(0.01, (next_at or now + POLL) - now)))
+        if len(self._dispatch.flights):
+            return soon
+        if self._casualty_is_due(run):
+            begun = self._dispatch.casualty(account, run)
+            return after_beginning(begun, otherwise=lambda: NOTHING_TO_DO)
+        idle_for = self._idle_for()
+        if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
+            return soon
+        if next_at is not None:
+            retry = self.means.ledger.files.next_retry(self.account_id)
+            return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
+        if not self._dispatch.messages.are_drained():
+            return Pause(POLL)
+        return self._at_end(account, run)
+
+    def _idle_for(self) -> float:
+        return SETTLE if self.crowded() and not self.behind() else LINGER
+
+    def _at_end(self, account: Account, run: RunState) -> Rest | None:
+        """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
+        files = self.means.ledger.files
+        if files.has_loose_ends(self.account_id):
+            if route_stranded(self.means.ledger, self.means.router, self.account_id):
+                return None
+            remove_leftovers(self.means, self._login, self.account_id, account.settings)
+            if files.waiting(self.account_id).files:
+                return Rest(wait=RECHECK)
+        if run.casualties_due and files.has_casualty(self.account_id, run.streak):
+            return Rest(until=run.casualties_due)
+        return NOTHING_TO_DO
+
+    def _casualty_is_due(self, run: RunState) -> bool:
+        """An account with too few files to be suspended is tried with those it has lost."""
+        if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
+            return False
+        messages = self._dispatch.messages
+        return messages.next_at() is None and messages.are_drained()
+
+    # --- the flights -----------------------------------------------------------------------------
+
+    def _collect(self) -> Rest | None:
+        """Acknowledge what has ended. Raises what is ours to mend."""
+        all_ended = self._dispatch.collect()
+        if all_ended:
+            self._busy_at = time.monotonic()
+        troubles = [ended.trouble for ended in all_ended if ended.trouble is not None]
+        for trouble in troubles[1:]:
+            self._tell(trouble)
+        if troubles:
+            raise troubles[0]
+        rest = max((ended.rests for ended in all_ended if ended.rests is not None), default=None)
+        return None if rest is None else Rest(wait=rest)
+
+    def _let_flights_end(self) -> None:
+        """What still runs is written down before the account is given up."""
+        self._login.dismiss()
+        with contextlib.suppress(PyMongoError):  # the others wait until it has ended then
+            self._dispatch.share()
+        while not self._dispatch.flights.are_over:
+            self._stirred.wait(POLL)
+            self._stirred.clear()
+            self._cut_what_is_revoked()
+        for flight in self._dispatch.flights.close():
+            for trouble in [ended.trouble for ended in flight if ended.trouble is not None]:
+                self._tell(trouble)
+            self._dispatch.messages.settle([ended for ended in flight if ended.delivered])
+
+    def _cut_what_is_revoked(self) -> None:
+        """An account that is removed, switched off or no longer permitted is not worked at all.
+
+        Its uploads end at their next block and remove what they have written; where none comes
+        the source is cut, and then the server.
+        """
+        if self._revocation.seconds > 2 * CUT_SECONDS:
+            self._login.interrupt()
+        elif self._revocation.seconds > CUT_SECONDS:
+            self._revocation.cut()
+        elif not self._revocation:
+            with contextlib.suppress(PyMongoError, ConfigError), pymongo.timeout(LOOK_SECONDS):
+                account, _ = self.means.ledger.accounts.look(self.account_id)
+                if account is None or not self._is_permitted(account):
+                    self._revocation.revoke()
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def _park(self, rest: Rest, trouble: Exception | None = None) -> None:
+        self.means.ledger.accounts.park(
+            self.account_id,
+            self._epoch,
+            self._routed,
+            self._wait_of(rest),
+            rest.until,
+            broken=str(trouble) if isinstance(trouble, BrokerRefuses) else None,
+            unusable=str(trouble) if isinstance(trouble, ConfigError) else None,
+            settled=not (self._is_unsettled or self._is_unburied or self._failures.count),
+        )
+
+    def _wait_of(self, rest: Rest) -> float | None:
+        if not self._is_unburied:
+            return rest.wait
+        return min(rest.wait or UNBURIED_SECONDS, UNBURIED_SECONDS)
+
+    def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
+        """Where the database is away too, the account simply stays due."""
+        self._tell(trouble)
+        self._close()
+        try:
+            self._park(Rest(wait=wait), trouble)
+        except PyMongoError as error:
+            self.means.observe(Trouble("mongodb", str(error)))
+
+    def _rest_after_fault(self, error: BaseException) -> None:
+        """The session died of what nobody foresaw: the account waits, longer each time."""
+        self._tell(error)
+        self._close()
+        try:
+            self.means.ledger.accounts.rest_after_fault(self.account_id, self._epoch)
+        except PyMongoError as away:
+            self._tell(away)
+
+    def _tell(self, trouble: BaseException) -> None:
+        """What has gone wrong may have kept the end of a try from being written down."""
+        self._is_unsettled = True
+        if isinstance(trouble, TO_BE_MENDED):
+            self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
+        else:
+            self.means.observe(ProgramFailed("session", trouble, self.account_id))
+
+    def _close(self) -> None:
+        self._dispatch.messages.give_back()
+        self._login.close()
+
+    def _claimant(self) -> Claimant:
+        until = self.means.ownership.until(self.account_id, self._epoch)
+        return Claimant(self.means.worker, self._id, self._epoch, until)

@@ -1,0 +1,259 @@
+"""Which of an account's files are begun next: they are claimed, and their flight begins.
+
+What the session has decided by the account's state stands: whether files are delivered in turn, a
+probe is tried, or a casualty. Nothing is begun without room for one more flight, and files of
+which a worker has died only as the only flight of the process.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import Enum, auto
+
+from config.accounts import Account, FtpSettings
+from consumers.delivery.attempt import Surroundings
+from consumers.delivery.flight import MOST_FILES, Flight
+from consumers.delivery.flights import Ended, Flights
+from consumers.delivery.login import MOST_FLIGHTS, most_at_once
+from consumers.delivery.messages import Held, Messages
+from consumers.delivery.slots import ALONE_SECONDS
+from consumers.ledger import Claim, Claimant, RunState
+
+EXTRA_PREFETCH = 16
+"""Messages that are held beside those of all flights that may run, so that the next one finds its
+files waiting."""
+
+
+class Begun(Enum):
+    """What came of beginning one more flight."""
+
+    YES = auto()
+    """It runs, or there is something to look at anew."""
+    NO_ROOM = auto()
+    """As many run as may: to be tried again."""
+    NOTHING = auto()
+    """There is no file to begin with at this moment."""
+
+
+class Dispatch:
+    """For one session, and its thread."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        claimant: Callable[[], Claimant],
+        crowded: Callable[[], bool],
+        stirred: threading.Event,
+    ) -> None:
+        """`claimant`: for whom files are claimed at this moment."""
+        self._around = around
+        self._claimant = claimant
+        self._crowded = crowded
+        self._files = around.means.ledger.files
+        self._passed: list[str] = []
+        self.flights = Flights(MOST_FLIGHTS, around.means.slots, stirred)
+        self.messages = Messages(around.means, around.account_id, self.flights, stirred)
+
+    # --- active -------------------------------------------------------------------------------
+
+    def hold(self, account: Account) -> bool:
+        """Hold what has come into the queue; whether something has. Raises BrokerAway, NoQueue."""
+        most = most_at_once(settings_of(account))
+        return self.messages.take_in(most * MOST_FILES + EXTRA_PREFETCH)
+
+    def next_flight(self, account: Account, run: RunState) -> Begun:
+        """Begin with those of the files whose messages are held that are next in turn."""
+        only = self.messages.only_one()
+        if only is not None:
+            return self._in_turn(account, run, [only])
+        ready = self.messages.ready(2 * MOST_FILES)
+        if ready and ready[0].lost_with:
+            return self._alone_in_turn(account, run, ready)
+        return self._in_turn(account, run, ready)
+
+    def most(self, account: Account, run: RunState) -> int:
+        """Flights at once: one until a login stands, and after a failure until a success."""
+        if run.failures or self._crowded():
+            return 1
+        return self._around.login.at_once(settings_of(account))
+
+    def _alone_in_turn(self, account: Account, run: RunState, ready: Sequence[Held]) -> Begun:
+        """Files of which a worker has died wait to be the only flight; others may go before."""
+        with self.flights.room(1, alone=True) as is_room:
+            if is_room:
+                lost = [held for held in ready if held.lost_with]
+                self._claim_held(account, run, _half_of_lost(lost), alone=True)
+                return Begun.YES
+        others = [held for held in ready if not held.lost_with]
+        return self._in_turn(account, run, others) if others else Begun.NO_ROOM
+
+    def _in_turn(self, account: Account, run: RunState, ready: Sequence[Held]) -> Begun:
+        if not ready and not self.messages.may_hide_others():
+            return Begun.NOTHING
+        with self.flights.room(self.most(account, run)) as is_room:
+            if not is_room:
+                return Begun.NO_ROOM
+            claim = self._claim_overtaking(account, ready)
+            if claim is not None:
+                self._begin(account, run, [claim])
+            elif ready:
+                alike = [held for held in ready if _are_alike(held, ready[0])]
+                self._claim_held(account, run, alike[: self._share(account, run, alike)])
+            else:
+                return Begun.NOTHING
+            return Begun.YES
+
+    def _share(self, account: Account, run: RunState, ready: Sequence[Held]) -> int:
+        """How many of those that wait share the next flight.
+
+        Half of them, so that another flight can begin beside it: flights grow and shrink by
+        themselves, and nobody waits for more to come. After a failure each file is tried alone.
+        """
+        if run.failures:
+            return 1
+        half = 1 if len(ready) <= 2 else math.ceil(len(ready) / 2)  # noqa: PLR2004 - "one or two"
+        return min(half, MOST_FILES, self._around.login.fitting(settings_of(account)))
+
+    def _claim_held(
+        self, account: Account, run: RunState, chosen: Sequence[Held], *, alone: bool = False
+    ) -> None:
+        claims = self._files.claim_flight(
+            {held.recording_id: held.delivery.turn for held in chosen},
+            self._claims(alone=alone),
+            settings_of(account).path,
+        )
+        claimed = {claim.recording_id for claim in claims}
+        for held in chosen:
+            held.in_work = held.recording_id in claimed
+        self.messages.look_at([held for held in chosen if not held.in_work])
+        if claims:
+            self._begin(account, run, claims, alone=alone)
+
+    def _claim_overtaking(self, account: Account, ready: Sequence[Held]) -> Claim | None:
+        """A file from behind a window full of failed ones, which yield to it.
+
+        Like a probe it is uploaded without its message, which is acknowledged when it is met.
+        """
+        tries = ready[0].tries if ready else math.inf
+        if not tries or not self.messages.may_hide_others():
+            return None
+        return self._files.claim_overtaking(
+            self._around.account_id,
+            tries,
+            self._claimant(),
+            settings_of(account).path,
+            self.flights.file_names(),
+        )
+
+    # --- probes and casualties ----------------------------------------------------------------
+
+    def begin_probing(self) -> None:
+        """The account is tried anew: with its oldest file, whatever was tried before."""
+        self._passed.clear()
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether files were tried as a probe that have told nothing of the account."""
+        return bool(self._passed)
+
+    def probe(self, account: Account, run: RunState) -> Begun:
+        """One file alone, the oldest; its message is acknowledged when it is met later."""
+        account_id, streak = self._around.account_id, run.streak
+        alone = self._files.probe_lost_start(account_id, streak, self._passed)
+        with self.flights.room(1, alone=alone) as is_room:
+            if not is_room:
+                return Begun.NO_ROOM
+            claim = self._files.claim_probe(
+                account_id,
+                streak,
+                self._claims(alone=alone),
+                settings_of(account).path,
+                self._passed,
+            )
+            return self._begun(account, run, claim, alone=alone)
+
+    def casualty(self, account: Account, run: RunState) -> Begun:
+        """A file that the present outage has dead-lettered."""
+        account_id, streak = self._around.account_id, run.streak
+        alone = self._files.casualty_lost_start(account_id, streak)
+        with self.flights.room(1, alone=alone) as is_room:
+            if not is_room:
+                return Begun.NO_ROOM
+            claim = self._files.claim_casualty(
+                account_id, streak, self._claims(alone=alone), settings_of(account).path
+            )
+            return self._begun(account, run, claim, alone=alone)
+
+    # --- the flights ----------------------------------------------------------------------------
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the flight that runs is the only one that may run in the process."""
+        return bool(self.flights.alone)
+
+    def share_in_time(self) -> None:
+        """Nobody waits for a flight alone for longer than ALONE_SECONDS."""
+        if self.flights.is_alone_for(ALONE_SECONDS):
+            self.share()
+
+    def share(self) -> None:
+        """Others may begin beside the flight that is alone.
+
+        Its rows say so before: what ends the process then is not put down to it alone.
+        """
+        if self.flights.alone:
+            for claim in self.flights.alone:
+                self._files.shares_process(claim)
+            self.flights.share()
+
+    def collect(self) -> list[Ended]:
+        """The tries that have ended, their messages settled where their end is written down."""
+        all_ended = []
+        for flight in self.flights.ended():
+            self.messages.settle([ended for ended in flight if ended.trouble is None])
+            self._passed += [ended.recording_id for ended in flight if ended.passes]
+            all_ended += flight
+        return all_ended
+
+    def _begun(self, account: Account, run: RunState, claim: Claim | None, *, alone: bool) -> Begun:
+        if claim is None:
+            return Begun.NOTHING
+        self._begin(account, run, [claim], alone=alone)
+        return Begun.YES
+
+    def _begin(
+        self, account: Account, run: RunState, claims: Sequence[Claim], *, alone: bool = False
+    ) -> None:
+        before = self._around.failures.count
+        flight = Flight(self._around, account, settings_of(account), run, before, claims)
+        self.flights.begin(claims, flight.run, alone=alone)
+
+    def _claims(self, *, alone: bool) -> Claimant:
+        return replace(self._claimant(), alone=alone)
+
+
+def _are_alike(held: Held, first: Held) -> bool:
+    """Whether it may share a flight with the first one: it has failed as often, and no worker has
+    died of either."""
+    return held.tries == first.tries and not held.lost_with
+
+
+def _half_of_lost(lost: Sequence[Held]) -> Sequence[Held]:
+    """The next flight of files of one or more of which a worker has died.
+
+    Half as many as shared the lost flight of any of them: in the end the one that kills is alone.
+    """
+    size = 1
+    while size < min(len(lost), MOST_FILES):
+        if size + 1 > min(held.lost_with for held in lost[: size + 1]) // 2:
+            break
+        size += 1
+    return lost[:size]
+
+
+def settings_of(account: Account) -> FtpSettings:
+    """Its settings. Only for an account that may be worked: it has some."""
+    if account.settings is None:
+        raise ValueError(f"{account.account_id} has no FTP settings")
+    return account.settings

@@ -1,0 +1,177 @@
+"""A flight: up to 16 files of one account that go to its server together. The heart of the program.
+
+What is written down, and in which order, is the same for one file and for many:
+
+1. Claimed: each row counts a start (`starts`), names this session, this flight and the epoch of
+   its ownership, and notes the temporary file that the start will leave (`parts`).
+2. Sent to a temporary file, `*.part`, in the folder where the file is to stand; its size compared.
+3. Intended: the row says which `.part` becomes which name. From now on the name is this
+   recording's.
+4. Renamed, where the lease still stands: that is looked at immediately before.
+5. Delivered: so says the row.
+6. Acknowledged: the broker forgets the message (`messages`).
+
+A worker may die between any two of these. The next owner of the account finds of each file:
+
+| died after | it finds | and |
+|---|---|---|
+| nothing | the message, again | begins |
+| 1, 2 | another worker's claim, maybe a `.part` | frees the claim as lost, removes the `.part` |
+| 3 | an intent; the `.part` | the same, and forgets the intent |
+| 4 | an intent; the file in its place | notes that it was delivered, sends nothing again |
+| 5 | a final row | acknowledges the message |
+
+A lost claim tells with how many files its flight was lost: the worker may have died of any of them.
+They are tried again in flights of half as many, alone in their process, until one is alone.
+
+A worker that has only lost the account, by a longer epoch of another one, changes nothing more:
+every write names the claim, and the lease is looked at before the rename.
+
+A file with trouble leaves the flight and is settled by itself; the others go on. A connection that
+is cut is one failure of the account, and a try for each file that was begun; those that were not
+begun are given back as they were. The probe of a suspended account, a file after a failure, and one
+that may kill its worker are flights of one.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from config.accounts import Account, FtpSettings
+from consumers.delivery.attempt import Attempt, Surroundings
+from consumers.delivery.flights import Ended
+from consumers.delivery.line import Line
+from consumers.delivery.settlement import Arrived
+from consumers.faults import OURS, foreseen
+from consumers.ledger import Claim, RunState
+from transports.errors import Phase, Progress
+from transports.upload import Intent, Transfer, upload
+
+MOST_FILES = 16
+"""Of one flight. With more the messages behind it wait longer, and a file costs no less."""
+
+
+@dataclass
+class Flight:
+    """For a thread of its own. The claims are this session's, in the order in which they came.
+
+    `begun` is the account's running state when they were made, `failures_before` counts the
+    session's failures by then.
+    """
+
+    around: Surroundings
+    account: Account
+    settings: FtpSettings
+    begun: RunState
+    failures_before: int
+    claims: Sequence[Claim]
+
+    def __post_init__(self) -> None:
+        self._failures_seen = self.failures_before
+        self._recovers = self.begun.recovers
+        self._line = Line(self.around.login)
+        self._attempts = [
+            Attempt(self.around, self.account, self.settings, self.begun, claim, self._line)
+            for claim in self.claims
+        ]
+
+    def run(self) -> list[Ended]:
+        """Bring the files to their places, and write down how each ended.
+
+        Never raises: what is ours to mend stands in `trouble`.
+        """
+        self._bring()
+        arrived = [each.arrived(each.uploaded) for each in self._attempts if each.uploaded]
+        delivered = self._write_delivered(arrived)
+        return [self._end(attempt, delivered) for attempt in self._attempts]
+
+    # --- the way ------------------------------------------------------------------------------
+
+    def _bring(self) -> None:
+        """Put all files to their places that can be; each attempt has its outcome afterwards.
+
+        Those that have none were not begun. Where no session is to be had the first file has
+        failed of that: with it the login was tried.
+        """
+        for attempt in self._attempts:
+            attempt.check_name()
+        going = [attempt for attempt in self._attempts if attempt.outcome is None]
+        # A recording that cannot be read costs no login. Of several each is opened in its turn.
+        opened = going[0].source_opened() if len(going) == 1 else nullcontext()
+        try:
+            with opened:
+                self._upload(going)
+        except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
+            for first in [each for each in going if each.outcome is None][:1]:
+                first.trouble = error
+        if all(attempt.uploaded for attempt in going):
+            self._line.keep()
+        else:
+            self._line.discard()
+
+    def _upload(self, going: Sequence[Attempt]) -> None:
+        if not going:
+            return
+        with foreseen(Progress(Phase.CONNECTING)):
+            server = self._line.open(self.settings)
+        began = time.monotonic()
+        upload(server, [attempt.transfer for attempt in going], self._intend)
+        self.around.login.took(len(going), time.monotonic() - began)
+
+    def _intend(self, wanted: Sequence[tuple[Transfer, Intent]]) -> Sequence[bool]:
+        """Write down what the renames will do, all at once.
+
+        False: the name is another recording's, or the file another session's. The journal of the
+        file tells which.
+        """
+        journals = {id(attempt.transfer): attempt.journal for attempt in self._attempts}
+        places = [journals[id(transfer)].place(intent) for transfer, intent in wanted]
+        return self.around.means.ledger.files.intend_flight(places)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def _write_delivered(self, arrived: Sequence[Arrived]) -> dict[str, bool | BaseException]:
+        """One write for all that stand in their places; by recording id, whether its row says so.
+
+        What MongoDB refuses to write of one file is no reason to leave out the others: then each
+        is written by itself.
+        """
+        if not arrived:
+            return {}
+        ids = [each.claim.recording_id for each in arrived]
+        try:
+            written = self.around.settlement.delivered(self.begun, arrived)
+        except OURS as error:
+            return dict.fromkeys(ids, error)
+        except BaseException as error:  # noqa: BLE001 - it is told of the file
+            if len(arrived) == 1:
+                return dict.fromkeys(ids, error)
+            each_alone = (self._write_delivered([each]) for each in arrived)
+            return {name: written for alone in each_alone for name, written in alone.items()}
+        return {name: name in written for name in ids}
+
+    def _end(self, attempt: Attempt, delivered: dict[str, bool | BaseException]) -> Ended:
+        """In the order of the files: a delivered one ends the count of those that failed before."""
+        claim = attempt.claim
+        if attempt.uploaded is None:
+            return attempt.failed()
+        written = delivered[claim.recording_id]
+        if isinstance(written, BaseException):
+            return attempt.not_written_down(written)
+        try:
+            if written:
+                self._recover(claim)
+            return attempt.ended_well(is_written=written)
+        except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
+            return attempt.not_written_down(error)
+
+    def _recover(self, claim: Claim) -> None:
+        """Its account delivers: unless it had nothing to recover from, and nothing failed since.
+
+        Nobody else writes failures down while this session has the account.
+        """
+        failures = self.around.failures.count
+        if self._recovers or failures != self._failures_seen:
+            self.around.settlement.recover(self.account, claim.trace)
+            self._recovers, self._failures_seen = False, failures

@@ -1,0 +1,41 @@
+"""Removes temporary files that cut tries have left at the customer, of files not tried again."""
+
+from config.accounts import FtpSettings
+from config.errors import ConfigError
+from consumers.delivery.line import Line
+from consumers.delivery.login import Login
+from consumers.delivery.means import Means
+from consumers.faults import foreseen
+from consumers.observe import ProgramFailed
+from transports.errors import Phase, ProgramFault, Progress, TransferError
+
+
+def remove_leftovers(
+    means: Means, login: Login, account_id: str, settings: FtpSettings | None = None
+) -> None:
+    """Remove them over a kept session or, with `settings`, over one that is opened for it.
+
+    Those that cannot be removed now are tried again later; no failure is counted. Raises pymongo's
+    errors.
+    """
+    leftovers = means.ledger.files.leftovers(account_id)
+    try:
+        with foreseen(Progress(Phase.LOOKING)):
+            if leftovers and settings is not None:
+                _log_in(login, settings)
+            for recording_id, paths in leftovers:
+                if not login.remove(paths):
+                    return
+                means.ledger.files.cleaned(recording_id)
+    except TransferError as failure:
+        if isinstance(failure, ProgramFault) and failure.__cause__ is not None:
+            means.observe(ProgramFailed(failure.phase, failure.__cause__, account_id))
+    except ConfigError:  # an unreadable password: the next upload tells it
+        return
+
+
+def _log_in(login: Login, settings: FtpSettings) -> None:
+    """Where no session is kept, as with a quiet account whose only file was cut."""
+    line = Line(login)
+    line.open(settings)
+    line.keep()

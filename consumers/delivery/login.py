@@ -1,0 +1,328 @@
+"""The login of an account session: kept from file to file, and shared by its uploads at once."""
+
+import math
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from weakref import WeakSet
+
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings
+from config.errors import PasswordAsked
+from consumers.delivery.means import Means
+from consumers.faults import foreseen
+from consumers.observe import LoggedIn, ProgramFailed
+from transports import server as servers
+from transports.base import MOST_AT_ONCE, Server
+from transports.errors import Interrupted, LoginRefused, Phase, Progress, TransferError
+
+STALE_SECONDS = 1.0
+"""A login that was idle for so long is asked whether it still stands before a file is begun: a
+server that ends idle sessions has not failed."""
+AT_ONCE_NEARBY = 3
+"""Flights at once that pay where a round trip costs next to nothing: one of them is sent while the
+others are claimed and written down."""
+MOST_FLIGHTS = max(MOST_AT_ONCE.values())
+WAIT_STEP = 0.5
+ROUND_TRIP_FOR_ONE_MORE = 0.005
+"""Seconds of round trip for which one more flight at once pays."""
+FLIGHT_SECONDS = 2.0
+"""No file of a flight is in its place before all of them were sent: as many go together as are
+sent in this time, by the pace of the flight before, so that a slow server gets them one by one."""
+FIRST_PACE = 0.5
+"""Seconds a file is taken to need before one has told."""
+
+
+@dataclass
+class _Kept:
+    """A session that no upload uses at this moment."""
+
+    server: Server
+    since: float
+
+
+class Login:
+    """One login of an account, and over it a session at the server for each upload that runs.
+
+    SFTP opens a channel on the same connection for each session, FTP a connection of its own.
+    """
+
+    def __init__(self, means: Means, account_id: str, stirred: threading.Event) -> None:
+        """`stirred` is set when a login stands: others may begin then."""
+        self._means = means
+        self._stirred = stirred
+        self._account_id = account_id
+        self._lock = threading.Condition()
+        self._settings: FtpSettings | None = None
+        self._kept: list[_Kept] = []
+        self._in_use: list[Server] = []
+        self._told: WeakSet[object] = WeakSet()
+        self.losses = 0
+        """How often something that uploads share was lost: a connection, or the login after it."""
+        self._taken: int | None = None
+        """So many sessions at once the server has last taken; None: it has refused none."""
+        self._pace = FIRST_PACE
+        self._interrupted = False
+        self._dismissed = 0
+        self._opening = 0
+        self._logging_in = threading.Lock()
+        self.logons = 0
+        """How often somebody has logged in, or was refused."""
+        self._refusal: TransferError | None = None
+
+    def at_once(self, settings: FtpSettings) -> int:
+        """How many flights there may be: one until the login stands, then as many as pay."""
+        with self._lock:
+            return self._at_once(settings)
+
+    def fitting(self, settings: FtpSettings) -> int:
+        """How many files may share a flight: one until the login stands, it is tried with that.
+
+        Where somebody has set how many are uploaded at once, so many are it in all flights.
+        """
+        with self._lock:
+            if not self._standing(settings):
+                return 1
+            most = int(FLIGHT_SECONDS / self._pace)
+            if settings.uploads is not None:
+                most = min(most, settings.uploads // self._at_once(settings))
+        return max(1, most)
+
+    def took(self, files: int, seconds: float) -> None:
+        """A flight of so many files took the server so long."""
+        self._pace = max(seconds, 0.001) / files
+
+    def _at_once(self, settings: FtpSettings) -> int:
+        """How many sessions there may be: one until the login stands, then as many as pay.
+
+        No more than the settings say, than the server took in the test on save, and than it has
+        taken in this session.
+        """
+        standing = self._standing(settings)
+        if not standing:
+            return 1
+        worth = _worth(min(server.round_trip for server in standing))
+        return min(most_at_once(settings), worth, self._taken or worth)
+
+    def open_now(self) -> int:
+        """Sessions at the server, in use or kept."""
+        with self._lock:
+            return len(self._in_use) + len(self._kept)
+
+    def refused_beyond(self, taken: int) -> None:
+        """The server takes no more than so many sessions at once."""
+        with self._lock:
+            self._taken = max(1, taken)
+
+    def remove(self, paths: Iterable[str]) -> bool:
+        """Remove files over a session that was kept. False without one. Raises TransferError."""
+        with self._lock:
+            kept = self._kept.pop() if self._kept else None
+            if kept is None:
+                return False
+            self._in_use.append(kept.server)
+        try:
+            for path in paths:
+                kept.server.remove(path)
+        except BaseException:
+            self.discard(kept.server)
+            raise
+        self.keep(kept.server)
+        return True
+
+    def interrupt(self) -> None:
+        """Cut what runs over it, and whatever would still begin, from another thread."""
+        with self._lock:
+            self._interrupted = True
+            sessions = self._sessions()
+        self.dismiss()
+        for server in sessions:
+            self._cut(server)
+
+    def dismiss(self) -> None:
+        """Nothing is to begin any more: uploads that wait for a session give up."""
+        with self._lock:
+            self._dismissed += 1
+            self._lock.notify_all()
+
+    def close(self) -> None:
+        """End the sessions that are kept; harmless where there is none."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+        for each in kept:
+            self._close(each.server)
+
+    # --- the side of a line -----------------------------------------------------------------------
+
+    def wait_for_session(self, settings: FtpSettings) -> Server | None:
+        """A session that was kept and still stands; None where one more may be opened instead.
+
+        After None the caller opens that session, and calls `opened` once it is in use or has
+        failed. Raises Interrupted where nothing may begin any more.
+        """
+        while (kept := self._wait_for_session(settings)) is not None:
+            if kept.server.connected and self._answers(kept):
+                return kept.server
+            self.discard(kept.server)
+        return None
+
+    def _wait_for_session(self, settings: FtpSettings) -> _Kept | None:
+        with self._lock:
+            dismissed = self._dismissed
+            while True:
+                if self._kept and settings == self._settings:
+                    kept = self._kept.pop()
+                    self._in_use.append(kept.server)
+                    return kept
+                if len(self._in_use) + self._opening < self._at_once(settings):
+                    self._opening += 1
+                    return None
+                self._lock.wait(WAIT_STEP)
+                if self._dismissed != dismissed:
+                    raise Interrupted("The account is not worked any more at this moment")
+
+    def opened(self) -> None:
+        """The session that was to be opened is in use, or there is none."""
+        with self._lock:
+            self._opening -= 1
+            self._lock.notify_all()
+
+    def standing(self, settings: FtpSettings) -> Server | None:
+        """A session of an upload that runs, over which one more may be opened."""
+        with self._lock:
+            return next(iter(self._standing(settings)), None)
+
+    def connect(self, settings: FtpSettings, logons: int) -> Server | None:
+        """Log in; None where another upload has done so meanwhile: one logs in at a time.
+
+        `logons`: how many there were when this upload began to wait. If another upload's login was
+        refused since then, that refusal is raised and the server is not asked again. Raises
+        TransferError, and ConfigError for an unreadable password.
+        """
+        with self._logging_in:
+            if self.logons == logons:
+                return self._log_in(settings)
+            if self._refusal is not None:
+                raise self._refusal
+            return None
+
+    def _log_in(self, settings: FtpSettings) -> Server:
+        self.close()
+        password = self._password(settings)
+        self._refusal = None
+        try:
+            with foreseen(Progress(Phase.CONNECTING)):
+                server = servers.connect(settings, password, self._means.limits, self._means.egress)
+        except TransferError as error:
+            self._refusal = error
+            error.common = error.common or error
+            is_refused = isinstance(error, LoginRefused)
+            self._means.observe(LoggedIn(self._account_id, "refused" if is_refused else "failed"))
+            raise
+        finally:
+            self.logons += 1
+        self._means.observe(LoggedIn(self._account_id, "accepted"))
+        with self._lock:
+            self._settings = settings
+        self._stirred.set()
+        return self.use(server)
+
+    def _password(self, settings: FtpSettings) -> SecretStr:
+        """The one that belongs to these settings: others may have been saved since they were
+        read."""
+        try:
+            return self._means.directory.password_for(self._account_id, settings)
+        except PasswordAsked:
+            raise Interrupted("The FTP settings were changed meanwhile") from None
+
+    def use(self, server: Server) -> Server:
+        """One more session is in use. Raises Interrupted where the worker cannot wait for it."""
+        with self._lock:
+            if not self._interrupted:
+                self._in_use.append(server)
+                return server
+        self._close(server)
+        raise Interrupted("The worker is stopping")
+
+    def doubt(self) -> None:
+        """One session has failed, and may have broken the others: each kept one is asked whether
+        it still stands before it is used."""
+        with self._lock:
+            for kept in self._kept:
+                kept.since = -math.inf
+
+    def keep(self, server: Server) -> None:
+        """An upload has delivered its file over this session: keep it for the next upload."""
+        with self._lock:
+            self._in_use.remove(server)
+            self._kept.append(_Kept(server, time.monotonic()))
+            self._lock.notify()
+
+    def discard(self, server: Server) -> None:
+        """An upload has failed over this session: close it, and never use it again."""
+        self._close(server)
+        self.doubt()
+        with self._lock:
+            self._in_use.remove(server)
+            self._lock.notify_all()
+
+    def is_told(self, failure: TransferError, losses: int) -> bool:
+        """Whether another upload has reported the cause of this failure already.
+
+        Then both count as one failure. `losses`: how many there were when this upload got its
+        session, or began to wait for one. When a connection is cut under several uploads, one may
+        meet the cut and another one the login that is refused right after it: that is one failure.
+        """
+        with self._lock:
+            if failure.common is None:
+                return False
+            told = failure.common in self._told or losses < self.losses
+            self._told.add(failure.common)
+            self.losses += not told
+            return told
+
+    def _answers(self, kept: _Kept) -> bool:
+        if time.monotonic() - kept.since < STALE_SECONDS:
+            return True
+        try:
+            return kept.server.answers()
+        except Exception as error:  # noqa: BLE001 - it is of no use then, and another one is opened
+            self._report(error)
+            return False
+
+    def _close(self, server: Server) -> None:
+        """End a session, whatever that meets: nothing else depends on how it ends."""
+        try:
+            server.close()
+        except Exception as error:  # noqa: BLE001 - what is left to do must be done all the same
+            self._report(error)
+
+    def _cut(self, server: Server) -> None:
+        try:
+            server.cut()
+        except Exception as error:  # noqa: BLE001 - the others are to be cut as well
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        self._means.observe(ProgramFailed("login", error, self._account_id))
+
+    def _standing(self, settings: FtpSettings) -> list[Server]:
+        if settings != self._settings:
+            return []
+        return [server for server in self._sessions() if server.connected]
+
+    def _sessions(self) -> list[Server]:
+        return [*self._in_use, *(kept.server for kept in self._kept)]
+
+
+def most_at_once(settings: FtpSettings) -> int:
+    """The upper limit: of the protocol, of the settings, and of the test on save."""
+    most = MOST_AT_ONCE[settings.protocol]
+    return min(most, settings.uploads or most, settings.capabilities.at_once or most)
+
+
+def _worth(round_trip: float) -> int:
+    """How many uploads at once make it faster, by the seconds of a round trip."""
+    return AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)

@@ -1,0 +1,209 @@
+"""The messages of one account's queue that its session holds, and what their rows say of them.
+
+A message is acknowledged once its row says how the file ended, and never before. It stays held
+while its file is uploaded, and while the file waits for its next try (it is parked).
+"""
+
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from consumers.amqp import topology
+from consumers.amqp.connection import BrokerAway
+from consumers.delivery.consumer import Ack, Consumer, Delivery
+from consumers.delivery.flights import Ended, Flights
+from consumers.delivery.means import Means
+from consumers.ledger import Glance, Status
+
+HOLD_LIMIT = 600.0
+"""A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
+(`consumer_timeout`), with everything on it."""
+UPLOADING_AGAIN = 1.0
+"""Seconds after which a row is looked at again that says that its file is being uploaded, though
+not by this session."""
+
+
+@dataclass(eq=False)
+class Held:
+    """A message that is not acknowledged yet, and what its row said when it was looked at."""
+
+    delivery: Delivery
+    is_seen: bool = False
+    """Its row was looked at: what stands below is known."""
+    in_work: bool = False
+    """Its file is being uploaded by this session."""
+    tries: int = 0
+    ready_at: float = 0.0
+    """Local monotonic time from which it may be tried."""
+    file_name: str = ""
+    """Wanted at the customer."""
+    lost_with: int = 0
+    """With so many files it shared the flight in which a worker died; 0: none has died of it."""
+
+    @property
+    def recording_id(self) -> str:
+        return self.delivery.recording_id
+
+
+class Messages:
+    """For the session's thread. The channel is opened when it is first asked for."""
+
+    def __init__(
+        self, means: Means, account_id: str, flights: Flights, stirred: threading.Event
+    ) -> None:
+        """`stirred` is set when a message arrives."""
+        self._means = means
+        self._account_id = account_id
+        self._flights = flights
+        self._stirred = stirred
+        self._consumer: Consumer | None = None
+        self._held: dict[int, Held] = {}
+        """By tag, in the order of the queue."""
+
+    def take_in(self, prefetch: int) -> bool:
+        """Hold what has come.
+
+        Whether something has, or the queue is only looked at from now on. Raises BrokerAway,
+        NoQueue.
+        """
+        if self._consumer is not None and not self._consumer.alive:
+            raise BrokerAway("the channel was closed")
+        if self._is_held_too_long():
+            self.give_back()
+        is_new = self._consumer is None
+        consumer = self._consumer or Consumer(
+            self._means.broker, self._account_id, prefetch, self._stirred
+        )
+        self._consumer = consumer
+        arrived = consumer.arrived()
+        self._held |= {delivery.tag: Held(delivery) for delivery in arrived}
+        return is_new or bool(arrived)
+
+    def ready(self, most: int) -> list[Held]:
+        """Those to be tried now, in their turn: fewest tries first, then the queue's order.
+
+        A file waits for another of its name that is being uploaded or stands before it here: the
+        later one of the two is to be the later one at the customer as well. Rows are looked at
+        together, once fewer than `most` untried ones are left of those looked at before.
+        """
+        ready = self._ready()
+        unseen = [held for held in self._held.values() if not held.is_seen]
+        if not unseen or sum(not held.tries for held in ready) >= most:
+            return ready
+        self.look_at(unseen)
+        return self._ready()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message waits here or has come, over a channel that stands."""
+        is_idle = self._consumer is not None and self._consumer.is_idle
+        return is_idle and all(held.in_work for held in self._held.values())
+
+    def only_one(self) -> Held | None:
+        """The only message there is, where its row was not looked at and nothing is uploaded.
+
+        No other file can go before it then, nor have its name: its claim tells all that a look
+        would.
+        """
+        if len(self._held) != 1 or len(self._flights):
+            return None
+        (held,) = self._held.values()
+        return None if held.is_seen else held
+
+    def next_at(self) -> float | None:
+        """Local monotonic time at which the next one is ready that could be begun then."""
+        return min((held.ready_at for held in self._waiting()), default=None)
+
+    def may_hide_others(self) -> bool:
+        """Whether behind those that wait here there can be more that wait in the queue."""
+        consumer = self._consumer
+        if consumer is None or len(self._held) < consumer.prefetch:
+            return False
+        return not all(held.in_work for held in self._held.values())
+
+    def are_drained(self) -> bool:
+        """Whether nothing is held that waits, and the queue holds no more. Raises BrokerAway."""
+        return self._consumer is None or self._consumer.is_drained()
+
+    def look_at(self, messages: Sequence[Held]) -> None:
+        """Acknowledge what is final or outdated; the rest waits for its next try.
+
+        A message of a file that is being uploaded is settled with that upload.
+        """
+        for held in messages:
+            held.is_seen, held.in_work = True, held.recording_id in self._flights
+        idle = [held for held in messages if not held.in_work]
+        if not idle:
+            return
+        rows = self._means.ledger.files.glance([held.recording_id for held in idle])
+        self._ack([held for held in idle if not self._waits(held, rows.get(held.recording_id))])
+
+    def settle(self, flight: Sequence[Ended]) -> None:
+        """Acknowledge those of files that were delivered; look at the others anew.
+
+        Those that were given back meanwhile are in the queue: their row tells when they are met.
+        """
+        done = {ended.recording_id for ended in flight if ended.delivered}
+        failed = {ended.recording_id for ended in flight} - done
+        held = self._held.values()
+        self._ack([each for each in held if each.recording_id in done])
+        self.look_at([each for each in held if each.recording_id in failed])
+
+    def give_back(self) -> None:
+        """Return what is held to the queue, in order."""
+        self._held.clear()
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _ready(self) -> list[Held]:
+        now = time.monotonic()
+        ready = [held for held in self._waiting() if held.ready_at <= now]
+        ready.sort(key=lambda held: (held.tries, held.delivery.tag))
+        first_of_name = {held.file_name: held for held in reversed(ready)}
+        return [held for held in ready if first_of_name[held.file_name] is held]
+
+    def _waiting(self) -> Iterator[Held]:
+        in_use = self._flights.file_names()
+        waiting = (held for held in self._held.values() if held.is_seen and not held.in_work)
+        return (held for held in waiting if held.file_name not in in_use)
+
+    def _waits(self, held: Held, row: Glance | None) -> bool:
+        """Whether the row has a try to come for which the message is needed."""
+        if row is None:
+            self._reject(held)
+            return False
+        if row.turn > held.delivery.turn or row.status not in {Status.QUEUED, Status.UPLOADING}:
+            return False
+        wait = max(row.wait, 0 if row.status is Status.QUEUED else UPLOADING_AGAIN)
+        held.ready_at = time.monotonic() + wait
+        held.tries, held.file_name, held.lost_with = row.tries, row.file_name, row.lost_with
+        return True
+
+    def _ack(self, done: Collection[Held]) -> None:
+        """One acknowledgement for all, as far as nothing below them is unsettled, else singly.
+
+        One with `multiple` takes along all that stands below it: a file that is being uploaded or
+        waits for its next try would be lost.
+        """
+        tags = {held.delivery.tag for held in done}
+        if not tags or self._consumer is None:
+            return
+        together = [*takewhile(tags.__contains__, self._held)]
+        acks = [Ack(together[-1], multiple=True)] if together else []
+        acks += [Ack(tag) for tag in sorted(tags.difference(together))]
+        for tag in tags:
+            del self._held[tag]
+        self._consumer.ack(acks)
+
+    def _reject(self, held: Held) -> None:
+        """A message that no event brought here: kept where unusable events are kept."""
+        reason = f"unknown-recording: in {topology.account_queue_name(self._account_id)}"
+        headers = {topology.REASON_HEADER: reason}
+        self._means.publisher.publish("", topology.INVALID.name, held.delivery.body, headers)
+
+    def _is_held_too_long(self) -> bool:
+        oldest = next(iter(self._held.values()), None)
+        return oldest is not None and time.monotonic() - oldest.delivery.since > HOLD_LIMIT

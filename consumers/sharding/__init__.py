@@ -1,0 +1,1 @@
+"""Which account is due, and which worker has it: scheduler, leases, presence."""

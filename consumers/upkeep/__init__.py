@@ -1,0 +1,1 @@
+"""What is done in rounds: alerts, rows that lost their message, removals, the canary."""

@@ -1,0 +1,1 @@
+"""FTP (RFC 959, 2389, 2428, 2640, 3659); `server` is the backend."""

@@ -1,0 +1,290 @@
+"""The control connection of FTP: commands and replies (RFC 959 section 4.2), each bounded."""
+
+import contextlib
+import math
+import select
+import socket
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from transports.errors import NameRefused
+from transports.ftp.errors import NEEDS_ACCOUNT, SESSION_IS_OVER, Garbled, Stranger, refusal
+from transports.ftp.replies import code_of, is_done, is_refusal, is_sendable, told_features
+from transports.network.egress import Connection
+from transports.network.round_trip import RoundTrip
+from transports.words import own
+
+_MAX_LINE = 8192
+_MAX_REPLY = 64 * 1024
+_PIECE = 4096
+_SOON = 0.5
+"""Seconds within which a reply goes on, where its form leaves open whether it does."""
+_MAX_ANNOUNCEMENTS = 10
+"""Replies that say that another one is to come."""
+_FRESH = 5.0
+"""Seconds for which what was found out is true, though the server was asked nothing since."""
+_TRANSFER_IS_OVER = "226"
+_REPEAT_SECONDS = 2.0
+"""How long the reply to the command behind a transfer may take, where 226 was said before it."""
+
+
+Command = tuple[str, str]
+"""A verb, and a path or nothing."""
+UNSENDABLE = "A name with a line break cannot be sent over FTP"
+
+
+def _line(verb: str, path: str) -> str:
+    if not is_sendable(path):
+        raise NameRefused(UNSENDABLE)
+    return f"{verb} {path}" if path else verb
+
+
+class Control:
+    """Raises Refused, Garbled, Stranger, OSError, EOFError.
+
+    Replies that are not UTF-8 are kept as bytes: `surrogateescape` cannot fail, and `words.spoken`
+    finds the bytes again.
+    """
+
+    def __init__(self, connection: Connection, line: RoundTrip) -> None:
+        """`line` hears how long the server takes to answer."""
+        self.peer = connection.address
+        self.awaits_reply = False
+        """Whether a transfer was begun whose last reply is still to come."""
+        self.awaits_begin = False
+        """Whether a transfer was asked for whose first reply is still to come."""
+        self._round_trip = line
+        self._is_logged_in = False
+        self._socket = connection.socket
+        self._socket.settimeout(None)  # the watchdog cuts it
+        self._received = b""
+        self._room = _MAX_REPLY
+        self._asked_at = -math.inf
+        self._is_behind_transfer = False
+        self._standing: dict[str, float] = {}
+        self._features: Mapping[str, str] = MappingProxyType({})
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def greet(self) -> None:
+        """Wait for the server's greeting; 120 announces a delay."""
+        self._room = _MAX_REPLY
+        for _ in range(_MAX_ANNOUNCEMENTS):
+            first = self._line()
+            if not code_of(first):
+                raise Stranger(first)  # `SSH-2.0` would pass for a reply's first line
+            reply = self._whole(first)
+            if not reply.startswith("1"):
+                break
+        if not is_done(reply):
+            raise refusal(reply)
+
+    def log_in(self, username: str, password: str) -> None:
+        """Raises Refused where the server wants more, or others."""
+        reply = self.reply_to("USER", username)
+        if reply.startswith("3") and code_of(reply) not in NEEDS_ACCOUNT:
+            reply = self.reply_to("PASS", password)
+        if not is_done(reply):
+            raise refusal(reply)
+        self._is_logged_in = True
+
+    def log_in_at_once(self, username: str, password: str, passive: str) -> str:
+        """USER to FEAT in one flight; the reply to the passive command behind them."""
+        self.ask(
+            ("USER", username), ("PASS", password), ("TYPE I", ""), ("FEAT", ""), (passive, "")
+        )
+        user, logon, _binary, features, data = self.answers(5)
+        logon = user if user[0] in "245" else logon
+        if not is_done(logon):
+            raise refusal(logon)
+        self._is_logged_in = True
+        self.learn(features)
+        if self.knows("UTF8"):
+            self.reply_to("OPTS UTF8 ON")
+        return data
+
+    def learn(self, features: str) -> None:
+        """What the server can do, from its reply to FEAT."""
+        self._features = told_features(features)
+
+    def note(self, fact: str) -> None:
+        """Keep what was found out with the last commands: it holds until the next one."""
+        self._standing[fact] = time.monotonic()
+
+    def holds(self, fact: str) -> bool:
+        """Whether that was found out just now, and nothing was asked since."""
+        return time.monotonic() - self._standing.get(fact, -math.inf) < _FRESH
+
+    def knows(self, feature: str) -> bool:
+        """Whether the server lists the feature (RFC 2389)."""
+        return feature in self._features
+
+    def parameters(self, feature: str) -> list[str]:
+        """What the server says behind the feature, as in `HASH SHA-256*;SHA-1`."""
+        return [part.rstrip("*") for part in self._features.get(feature, "").split(";") if part]
+
+    def command(self, verb: str, path: str = "") -> str:
+        """Send a command about a path; its reply. Raises NameRefused for what cannot be sent."""
+        reply = self.reply_to(verb, path)
+        if is_refusal(reply):
+            raise refusal(reply)
+        return reply
+
+    def reply_to(self, verb: str, path: str = "") -> str:
+        """The reply, be it a refusal. Raises Refused where the session is over."""
+        self.ask((verb, path))
+        return self._answer()
+
+    def ask(self, *commands: Command) -> None:
+        """Send commands, each a verb and a path or nothing, in one flight."""
+        self._asking()
+        lines = [_line(verb, path) for verb, path in commands]
+        self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
+
+    def answers(self, count: int) -> list[str]:
+        """The replies to so many commands, be they refusals."""
+        return [self._answer() for _ in range(count)]
+
+    def _answer(self) -> str:
+        reply = self._reply()
+        if code_of(reply) == _TRANSFER_IS_OVER and self._is_said_twice():
+            reply = self._reply()
+        self._is_behind_transfer = False
+        if code_of(reply) == SESSION_IS_OVER:
+            raise refusal(reply)
+        return reply
+
+    def _is_said_twice(self) -> bool:
+        """Whether the end of a transfer was told again; some answer other commands so."""
+        return self._is_behind_transfer and self.speaks_within(_REPEAT_SECONDS)
+
+    def ask_transfer(self, verb: str, path: str, *behind: Command) -> None:
+        """Have the server take or give data on the data connection, as soon as it comes to it.
+
+        `behind`: commands that it is to answer after the end of the transfer.
+        """
+        self.ask((verb, path), *behind)
+        self.awaits_begin = True
+
+    def hear_begin(self, *, may_be_over: bool = False) -> None:
+        """Wait for the reply that begins a transfer; with `may_be_over` also for one that ends it.
+
+        The latter is all that some say.
+        """
+        self.awaits_begin = False
+        reply = self._reply()
+        if code_of(reply) == "200" and self.speaks_within(_SOON):  # some say it before 150
+            reply = self._reply()
+        is_over = may_be_over and is_done(reply)
+        self.awaits_reply = not is_over and reply.startswith(("1", "2"))  # some say 200 or 250
+        if not (self.awaits_reply or is_over):
+            raise refusal(reply)
+        self._is_behind_transfer = is_over
+
+    def end_transfer(self) -> None:
+        """Wait for the reply that ends a transfer; the one that begins it may be missing."""
+        if not (self.awaits_begin or self.awaits_reply):
+            return
+        has_begun = not self.awaits_begin
+        self.awaits_begin = self.awaits_reply = False
+        self._is_behind_transfer = True
+        for _ in range(_MAX_ANNOUNCEMENTS):
+            reply = self._reply()
+            if not self._is_early(reply, has_begun=has_begun):
+                break
+            has_begun = True
+        if not is_done(reply):
+            raise refusal(reply)
+
+    def _is_early(self, reply: str, *, has_begun: bool) -> bool:
+        if code_of(reply) == "200" and not has_begun:  # some say it before 150
+            return self.speaks_within(_SOON)
+        return reply.startswith("1")
+
+    def speaks_within(self, seconds: float) -> bool:
+        """Whether a reply comes so soon."""
+        if self._received:
+            return True
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
+
+    def wait_for_data(self, data: socket.socket, event: int) -> None:
+        """Wait for the event, of select.poll, on the data connection.
+
+        A refusal that comes first is raised.
+        """
+        while self.awaits_begin:
+            if not self._received and not self._speaks_first(data, event):
+                return
+            self.hear_begin(may_be_over=event == select.POLLIN)
+
+    def _speaks_first(self, data: socket.socket, event: int) -> bool:
+        """Whether a reply comes before the event."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        waiting.register(data, event)
+        return self._socket.fileno() in {ready for ready, _ in waiting.poll()}
+
+    def _asking(self) -> None:
+        """The next reply is to what is asked now, unless one to a transfer comes first."""
+        self._standing.clear()
+        if self.awaits_begin or self.awaits_reply:
+            self._asked_at = -math.inf
+            return
+        self._hear_uncalled()
+        self._asked_at = time.monotonic()
+
+    def _hear_uncalled(self) -> None:
+        """What was said without a question: that the session is over, or nothing of use."""
+        with contextlib.suppress(BlockingIOError):
+            self._received += self._socket.recv(_PIECE, socket.MSG_DONTWAIT)
+        said = self._received.decode("utf-8", "surrogateescape").splitlines()
+        self._received = b""
+        for line in said:
+            if code_of(line) == SESSION_IS_OVER:
+                raise refusal(line)
+
+    def _reply(self) -> str:
+        """The next reply. Raises EOFError, and Garbled where it does not end."""
+        self._room = _MAX_REPLY
+        first = self._line()
+        while not code_of(first):  # what comes between two replies is nobody's answer
+            first = self._line()
+        reply = self._whole(first)
+        if self._is_logged_in and self._asked_at > -math.inf:  # a login takes more than its way
+            self._round_trip.took(time.monotonic() - self._asked_at)
+        self._asked_at = -math.inf
+        return reply
+
+    def _whole(self, first: str) -> str:
+        """The reply that begins with the line, to the line that ends it."""
+        lines = [first]
+        if first[3:4] == "-":
+            lines.append(self._line())
+            while not self._is_last(lines[-1], code_of(first)):
+                lines.append(self._line())
+        return "\n".join(lines)
+
+    def _is_last(self, line: str, code: str) -> bool:
+        if code_of(line) == code:
+            return line[3:4] != "-"
+        # Another code ends it on servers that count badly; mostly it is text.
+        return bool(code_of(line)) and line[3:4] == " " and not self.speaks_within(_SOON)
+
+    def _line(self) -> str:
+        while b"\n" not in self._received:
+            if len(self._received) > _MAX_LINE:
+                raise Garbled(own("The server's reply does not end"))
+            piece = self._socket.recv(_PIECE)
+            if not piece:
+                raise EOFError
+            self._received += piece
+        line, _, self._received = self._received.partition(b"\n")
+        self._room -= len(line) + 1
+        if self._room < 0:
+            raise Garbled(own("The server's reply does not end"))
+        return line.rstrip(b"\r").decode("utf-8", "surrogateescape")

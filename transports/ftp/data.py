@@ -1,0 +1,108 @@
+"""FTP's data connections (RFC 959, 2428): passive, one a file, the next one's dialed ahead."""
+
+import contextlib
+import socket
+import time
+from typing import NamedTuple, Protocol
+
+from pydantic import SecretStr
+
+from transports.base import Limits
+from transports.errors import ConnectFailed
+from transports.ftp.control import Control
+from transports.ftp.replies import told_port
+from transports.network.egress import begin_dial, dial, end_dial
+from transports.words import spoken
+
+_EXTENDED = "EPSV"
+_AHEAD_SECONDS = 5.0
+"""How long a data connection may wait for its file: servers give up after 30 seconds and more."""
+
+
+class _Ahead(NamedTuple):
+    """The data connection of the next file, on its way."""
+
+    connection: socket.socket
+    until: float
+    """When it is too old to be used, by the monotonic clock."""
+
+
+class Asked(Protocol):
+    """The control connection, which is another one once it was lost and made anew."""
+
+    @property
+    def control(self) -> Control: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def password(self) -> SecretStr: ...
+
+    @property
+    def avoids(self) -> set[str]:
+        """Commands that are not sent."""
+
+    def reply_to(self, verb: str) -> str:
+        """The reply, be it a refusal."""
+
+    def convenience(self, verb: str) -> str:
+        """The same; empty where the connection was lost over the command, and made anew."""
+
+
+class DataConnections:
+    """To the address of the control connection, whatever a reply names."""
+
+    def __init__(self, connection: Asked) -> None:
+        self._connection = connection
+        self._ahead: _Ahead | None = None
+
+    @property
+    def verb(self) -> str:
+        """The command that has the server listen for the next one."""
+        return "PASV" if _EXTENDED in self._connection.avoids else _EXTENDED
+
+    def open(self) -> socket.socket:
+        """The connection for the next file. Raises ConnectFailed."""
+        return self._dialed_ahead() or self._dial_now()
+
+    def dial_ahead(self, reply: str) -> None:
+        """Begin with the connection of the next file: `reply` is what the server said to `verb`."""
+        self.drop()
+        port = told_port(self.verb, reply)
+        if port is None:
+            return
+        with contextlib.suppress(OSError):
+            connection = begin_dial(self._connection.control.peer.at(port))
+            self._ahead = _Ahead(connection, time.monotonic() + _AHEAD_SECONDS)
+
+    def drop(self) -> None:
+        """Close the one that was dialed ahead; harmless where there is none."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.connection.close()
+
+    def _dialed_ahead(self) -> socket.socket | None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return None
+        if time.monotonic() > ahead.until:  # the server may be about to give it up
+            ahead.connection.close()
+            return None
+        return end_dial(ahead.connection, self._connection.limits)
+
+    def _dial_now(self) -> socket.socket:
+        avoids = self._connection.avoids
+        if _EXTENDED not in avoids:
+            with contextlib.suppress(ConnectFailed):
+                return self._dialed(_EXTENDED, self._connection.convenience(_EXTENDED))
+            avoids.add(_EXTENDED)
+        return self._dialed_ahead() or self._dialed("PASV", self._connection.reply_to("PASV"))
+
+    def _dialed(self, verb: str, reply: str) -> socket.socket:
+        port = told_port(verb, reply)
+        if port is None:
+            raise ConnectFailed(
+                spoken(reply, self._connection.password) or "The server offers no passive transfers"
+            )
+        return dial([self._connection.control.peer.at(port)], self._connection.limits).socket

@@ -1,0 +1,114 @@
+"""What a refusal of an FTP server means: who has to mend it, by its code and by what was asked."""
+
+from collections.abc import Callable
+
+from pydantic import SecretStr
+
+from transports.errors import (
+    AccountFailure,
+    ConnectFailed,
+    ConnectionLost,
+    EncryptionAsked,
+    LoginRefused,
+    NameRefused,
+    PathRefused,
+    ProtocolFailed,
+    QuotaExceeded,
+    ServerBusy,
+    TransferError,
+)
+from transports.ftp.replies import UNKNOWN_COMMAND, asks_for_encryption, code_of, is_refusal
+from transports.words import heard, lost, spoken, stranger
+
+SESSION_IS_OVER = "421"
+NEEDS_ACCOUNT = {"332", "532"}
+"""Replies that ask for more than a username and a password."""
+_BROKEN = "The server broke the protocol"
+_NO_SPACE = {"452", "552"}
+_BY_CODE: dict[str, type[TransferError]] = {
+    "332": LoginRefused,
+    "421": ConnectionLost,
+    "425": ConnectFailed,
+    "426": ConnectionLost,
+    "430": LoginRefused,
+    "452": QuotaExceeded,
+    "522": EncryptionAsked,
+    "530": LoginRefused,
+    "532": LoginRefused,
+    "533": EncryptionAsked,
+    "534": EncryptionAsked,
+    "536": EncryptionAsked,
+    "552": QuotaExceeded,
+}
+OF_THE_CONNECTION = {SESSION_IS_OVER, "425", "426"}
+"""Refusals that are about no file."""
+Judge = Callable[[str], type[TransferError] | None]
+"""What a refusal means for the command that was refused; None: what its code always means."""
+
+
+class Refused(Exception):
+    """The server refused a command. Never leaves this package."""
+
+    def __init__(self, reply: str) -> None:
+        super().__init__(reply)
+        self.reply = reply
+
+
+class Garbled(Exception):
+    """What the server said is no reply of FTP, or does not end. Never leaves this package."""
+
+
+class Stranger(Exception):
+    """What greeted is no FTP server. Never leaves this package."""
+
+
+def refusal(reply: str) -> Refused | Garbled:
+    """The error for a reply that is not the one that was wanted."""
+    is_one = is_refusal(reply) or code_of(reply) in NEEDS_ACCOUNT
+    return Refused(reply) if is_one else Garbled(reply)
+
+
+def translate(
+    error: Exception, password: SecretStr | None = None, judge: Judge | None = None
+) -> TransferError:
+    """What an error means, be it the operating system's, in the server's words."""
+    match error:
+        case OSError() | EOFError():
+            return lost(error)
+        case Refused(reply=reply):
+            failure = judge(reply) if judge is not None else None
+            meant = failure or _BY_CODE.get(code_of(reply), AccountFailure)
+            return meant(spoken(reply, password))
+        case Stranger():
+            return stranger(str(error), password)
+        case Garbled():
+            return ProtocolFailed(heard(error, password) or _BROKEN)
+        case _:
+            return ProtocolFailed(_BROKEN)
+
+
+def greeting_refused(reply: str) -> type[TransferError] | None:
+    """A refusal to talk at all."""
+    if asks_for_encryption(reply):
+        return EncryptionAsked
+    return ServerBusy if code_of(reply) == SESSION_IS_OVER else None
+
+
+def login_refused(reply: str) -> type[TransferError] | None:
+    """A refusal of the username or the password."""
+    return greeting_refused(reply) or (LoginRefused if reply.startswith("5") else None)
+
+
+def store_refused(reply: str) -> type[TransferError] | None:
+    """The temporary name is ours and plain: what refuses it refuses the path."""
+    code = code_of(reply)
+    if code in {*UNKNOWN_COMMAND, *_NO_SPACE} or not code.startswith("5"):
+        return None
+    return EncryptionAsked if code == "521" else (None if code in _BY_CODE else PathRefused)
+
+
+def rename_refused(reply: str) -> type[TransferError] | None:
+    """The file stands there under its temporary name: what refuses the new one refuses a name."""
+    code = code_of(reply)
+    is_of_name = code not in _NO_SPACE and code not in OF_THE_CONNECTION
+    return NameRefused if is_of_name and code.startswith(("4", "5")) else None

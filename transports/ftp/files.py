@@ -1,0 +1,246 @@
+"""What an FTP server tells of its files: whether one is there, its size, its digest."""
+
+import posixpath
+import re
+import socket
+from functools import partial
+
+from config.accounts import HashAlgorithm, Look
+from transports.base import CannotTell, Unsupported
+from transports.errors import (
+    ConnectionLost,
+    NameRefused,
+    ProtocolFailed,
+    Stalled,
+    TransferError,
+)
+from transports.ftp.connection import FtpConnection
+from transports.ftp.errors import OF_THE_CONNECTION, Judge
+from transports.ftp.folders import Folders
+from transports.ftp.replies import (
+    MISSING,
+    UNKNOWN_COMMAND,
+    code_of,
+    is_done,
+    told_digest,
+    told_size,
+)
+
+_MOST_LISTED = 8 * 1024 * 1024
+_PIECE = 16 * 1024
+_LONGEST_NAME = 4096
+_PATTERN = re.compile(r"[*?\[\]{}~\\]|^-")
+"""What NLST may take for a pattern or an option."""
+_SEPARATOR = re.compile(r"[\s\"'`$&;|<>()!#]")
+"""In a name: where NLST may take one name for two."""
+_HIDDEN = "."
+_HASH_NAMES = {
+    HashAlgorithm.SHA256: "SHA-256",
+    HashAlgorithm.SHA1: "SHA-1",
+    HashAlgorithm.MD5: "MD5",
+}
+"""As the command HASH has them (draft-bryan-ftpext-hash-02)."""
+_HASH_COMMANDS = {
+    HashAlgorithm.SHA256: ("XSHA256",),
+    HashAlgorithm.SHA1: ("XSHA1", "XSHA"),
+    HashAlgorithm.MD5: ("XMD5",),
+}
+"""What servers had before it, each a command of its own."""
+_DIGITS = {HashAlgorithm.SHA256: 64, HashAlgorithm.SHA1: 40, HashAlgorithm.MD5: 32}
+
+
+class Files:
+    """Asks over the connection. Raises CannotTell where there is no answer that means yes or no."""
+
+    def __init__(self, connection: FtpConnection, folders: Folders) -> None:
+        self._connection = connection
+        self._folders = folders
+        self.tells_size: bool | None = None
+        """None until it is known."""
+        if not connection.settings.capabilities.size:
+            self.tells_size = False
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """By what it may tell whether a name is taken: what was stored, then what FEAT names."""
+        stored = self._connection.settings.capabilities.look
+        if stored is Look.NOTHING:
+            return ()
+        usual = [Look.MLST] if self._connection.control.knows("MLST") else []
+        return tuple(dict.fromkeys([*([stored] if stored else []), *usual, Look.SIZE, Look.NLST]))
+
+    def exists(self, path: str, look: Look) -> bool:
+        """Whether the name is taken."""
+        match look:
+            case Look.MLST | Look.SIZE:
+                reply = self._connection.convenience(look.name, self._folders.at(path))
+                return self.is_there(reply)
+            case Look.NLST:
+                return self._is_listed(path)
+            case _:
+                raise CannotTell("The server does not tell whether a name is taken")
+
+    @staticmethod
+    def is_there(reply: str) -> bool:
+        """What the reply to MLST or SIZE says. Raises CannotTell."""
+        if is_done(reply):
+            return True
+        if code_of(reply) in MISSING:
+            return False
+        raise CannotTell(reply)
+
+    def size(self, path: str) -> int | None:
+        """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""
+        if self.tells_size is False:
+            raise Unsupported("The server does not tell sizes")
+        reply = self._connection.convenience("SIZE", self._folders.at(path))
+        size = told_size(reply)
+        if size is not None:
+            self.tells_size = True
+            return size
+        if code_of(reply) not in MISSING or (not self.tells_size and self._may_be_there(path)):
+            if not self.tells_size or code_of(reply) in UNKNOWN_COMMAND:
+                self.tells_size = False
+            raise Unsupported(reply)
+        return None
+
+    def hashes(self) -> tuple[HashAlgorithm, ...]:
+        """Of what it says that it tells digests."""
+        return tuple(each for each in HashAlgorithm if self._hash_command(each))
+
+    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
+        """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
+        command = self._hash_command(algorithm)
+        if command is None:
+            raise Unsupported("The server tells no such digest")
+        name = self._folders.at(path)
+        with self._connection.talk(self._connection.limits.digest(size)):
+            if command == "HASH":
+                self._connection.control.reply_to(f"OPTS HASH {_HASH_NAMES[algorithm]}")
+            reply = self._connection.control.reply_to(command, name)
+        digest = told_digest(reply, _DIGITS[algorithm])
+        if digest is None:
+            raise Unsupported(reply)
+        return digest
+
+    def read(self, path: str, most: int) -> bytes:
+        """The file's first bytes, `most` at most. Raises NameRefused."""
+        connection, content = self._connection, bytearray()
+        named = partial(self._folders.at, path)
+        data = connection.accept_data("RETR", named, _reading_refused)
+        try:
+            while len(content) < most and (
+                piece := self._next_of(data, most - len(content), _reading_refused)
+            ):
+                content += piece
+            if len(content) < most:  # else the server may still be sending
+                with connection.talk(connection.limits.reply, _reading_refused):
+                    connection.control.end_transfer()
+        finally:
+            connection.abandon(data)
+        return bytes(content)
+
+    def _hash_command(self, algorithm: HashAlgorithm) -> str | None:
+        control = self._connection.control
+        if _HASH_NAMES[algorithm] in control.parameters("HASH"):
+            return "HASH"
+        return next((each for each in _HASH_COMMANDS[algorithm] if control.knows(each)), None)
+
+    def _may_be_there(self, path: str) -> bool:
+        """Asked by another means than SIZE, of which it is not known whether it tells anything."""
+        for look in self.looks:
+            if look is not Look.SIZE:
+                try:
+                    return self.exists(path, look)
+                except CannotTell:
+                    continue
+        return True
+
+    def _is_listed(self, path: str) -> bool:
+        """By a listing of the one name or, where that could be misread, of its folder."""
+        folder, name = posixpath.split(path)
+        of_folder = bool(_PATTERN.search(self._folders.at(path)) or _SEPARATOR.search(name))
+        is_lost = bool(_PATTERN.search(folder)) and not self._folders.enters
+        if of_folder and (is_lost or name.startswith(_HIDDEN)):
+            raise CannotTell("The server may misread the name in a listing")
+        if "NLST" in self._connection.avoids:
+            raise CannotTell("The server cannot be asked for a listing")
+        try:
+            return self._lists(path, name.encode().lower(), of_folder=of_folder)
+        except (ConnectionLost, Stalled, ProtocolFailed) as error:
+            self._connection.forgo("NLST", error)
+            raise CannotTell(error.words) from error
+
+    def _lists(self, path: str, wanted: bytes, *, of_folder: bool) -> bool:
+        def named() -> str:
+            name = self._folders.at(path)
+            return name if not of_folder else posixpath.dirname(name)
+
+        connection = self._connection
+        data = connection.accept_data("NLST", named, _listing_refused)
+        try:
+            if self._finds(data, wanted, of_folder=of_folder):
+                return True
+            with connection.talk(connection.limits.reply, _listing_refused):
+                connection.control.end_transfer()
+        except _NotThere as refused:
+            if of_folder:
+                raise CannotTell(refused.words) from refused
+            return False
+        except _NoListing as refused:
+            raise CannotTell(refused.words) from refused
+        finally:
+            connection.abandon(data)
+        return False
+
+    def _finds(self, data: socket.socket, wanted: bytes, *, of_folder: bool) -> bool:
+        """Whether the listing has the name, as it comes.
+
+        Raises CannotTell where it does not end, and where nothing is listed of a folder: a file
+        was just written to it. Upper and lower case are one on many servers: a name that differs
+        in it alone is taken.
+        """
+        rest, left = b"", _MOST_LISTED
+        while piece := self._next_of(data, _PIECE, _listing_refused):
+            left -= len(piece)
+            *lines, rest = (rest + piece).split(b"\n")
+            if any(_last_part(line) == wanted for line in lines):
+                return True
+            if left < 0 or len(rest) > _LONGEST_NAME:
+                raise CannotTell("The server's listing does not end")
+        if of_folder and left == _MOST_LISTED:
+            raise CannotTell("The server lists nothing of the folder")
+        return _last_part(rest) == wanted
+
+    def _next_of(self, data: socket.socket, most: int, judge: Judge) -> bytes:
+        with self._connection.talk(self._connection.limits.stall, judge):
+            try:
+                return self._connection.receive(data, min(most, _PIECE))
+            except OSError:  # some reset it where they refuse, and say why
+                self._connection.hear_why(data)
+                raise
+
+
+class _NotThere(NameRefused):
+    """A listing was refused as that of a missing file is."""
+
+
+class _NoListing(NameRefused):
+    """It was refused in another way."""
+
+
+def _listing_refused(reply: str) -> type[TransferError] | None:
+    code = code_of(reply)
+    if code in MISSING:
+        return _NotThere
+    return None if code in OF_THE_CONNECTION else _NoListing
+
+
+def _reading_refused(reply: str) -> type[TransferError] | None:
+    code = code_of(reply)
+    is_of_file = code.startswith(("4", "5")) and code not in OF_THE_CONNECTION
+    return NameRefused if is_of_file else None
+
+
+def _last_part(line: bytes) -> bytes:
+    return re.split(rb"[/\\]", line.rstrip(b"\r"))[-1].lower()

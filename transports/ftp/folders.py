@@ -1,0 +1,123 @@
+"""Folders of an FTP server: made, entered, and how a file in one is named in a command."""
+
+import posixpath
+from pathlib import PurePosixPath
+
+from transports.errors import PathRefused
+from transports.ftp.connection import FtpConnection
+from transports.ftp.replies import is_done, told_folder
+from transports.names import with_parents
+from transports.words import own, spoken
+
+_NOT_ENTERED = own("The folder cannot be entered")
+
+
+class Folders:
+    """`known`: those that are there, shared by the sessions of one login."""
+
+    def __init__(self, connection: FtpConnection, known: set[str], *, enters: bool) -> None:
+        """`enters`: whether a file is named in the folder that was entered, without a path."""
+        self.enters = enters
+        self._connection = connection
+        self._known = known
+        self._home: str | None = None
+        self._inside = ""
+        """The folder that was entered; empty in the login folder."""
+        self._login = 0
+
+    def at(self, path: str) -> str:
+        """The path as a command has it. Raises PathRefused."""
+        if not self.enters:
+            return path
+        folder, name = posixpath.split(path)
+        if not self._is_in(folder) and not self._go(folder):
+            raise PathRefused(_NOT_ENTERED)
+        return name
+
+    def make(self, path: str) -> None:
+        """Make sure of the folder. Raises PathRefused."""
+        if path in self._known:
+            return
+        if not self._is_there(path):
+            refused = self._make_all(path)
+            is_made = self._is_there(path) or self._make_one_by_one(path)
+            # Gateways of buckets make folders that are not there before a file is: they are taken
+            # at their word, and the upload finds out.
+            if not is_made and refused is not None:
+                raise PathRefused(spoken(refused, self._connection.password))
+        self._known.add(path)
+
+    def remove(self, path: str) -> None:
+        """Remove the empty folder. Raises PathRefused."""
+        reply = self._connection.reply_to("RMD", self.at(path))
+        if not is_done(reply):
+            raise PathRefused(spoken(reply, self._connection.password))
+        self._known.discard(path)
+
+    def leave(self) -> None:
+        """Go back to the login folder, and name files by their paths."""
+        self.enters = False
+        self._go_home()
+
+    def _is_there(self, path: str) -> bool:
+        """Whether the folder can be entered; back in the login folder afterwards."""
+        is_there = self._go(path)
+        if not self.enters:
+            self._go_home()
+        return is_there
+
+    def _make_all(self, path: str) -> str | None:
+        """Why the last of the folders was refused, None where it was made."""
+        refused: str | None = _NOT_ENTERED
+        for folder in with_parents(path):
+            reply = self._connection.reply_to("MKD", folder)
+            refused = None if is_done(reply) else reply
+        return refused
+
+    def _make_one_by_one(self, path: str) -> bool:
+        """The same for servers that take no path in a command: each in the one above it."""
+        self._go_home()
+        for name in PurePosixPath(path).parts:
+            if not self._enter(name):
+                self._connection.reply_to("MKD", name)
+                if not self._enter(name):
+                    break
+        else:
+            self._inside = path
+            if not self.enters:
+                self._go_home()
+            return True
+        self._go_home()
+        return False
+
+    def _is_in(self, folder: str) -> bool:
+        return self._login == self._connection.logins and folder == self._inside
+
+    def _go(self, folder: str) -> bool:
+        """Enter it from the login folder, at once or one by one."""
+        self._go_home()
+        if folder in {"", "."}:
+            return True
+        is_in = self._enter(folder)
+        if not is_in and len(names := PurePosixPath(folder).parts) > 1:
+            is_in = all(self._enter(name) for name in names)
+        self._inside = folder if is_in else self._inside
+        return is_in
+
+    def _enter(self, folder: str) -> bool:
+        if self._home is None:
+            self._home = told_folder(self._connection.convenience("PWD")) or ""
+        self._login = self._connection.logins
+        is_in = is_done(self._connection.reply_to("CWD", folder))
+        if is_in:
+            self._inside = folder
+        return is_in
+
+    def _go_home(self) -> None:
+        """Back to the login folder; by a new login where the server does not tell which it is."""
+        if self._login == self._connection.logins and self._inside:
+            home = self._home
+            if not home or not is_done(self._connection.reply_to("CWD", home)):
+                self._home = ""
+                self._connection.reopen()
+        self._inside = ""

@@ -1,0 +1,283 @@
+"""Writing files over FTP, one after another, with as few waits in between as the server bears.
+
+Where it lets commands wait for the end of a file (`queues`), the next file's data connection is
+asked for right behind STOR, and what is asked of all files goes out before the last one is
+confirmed: a file costs one round trip. Where it only takes several commands at once (`pipelines`),
+they are sent once a file was confirmed; else each command waits for the reply to the one before.
+"""
+
+import contextlib
+import socket
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from transports.base import CannotTell, Put, Seen, Unsupported, put_alone
+from transports.batches import is_lost
+from transports.errors import ConnectionLost, PathRefused, Stalled, TransferError
+from transports.ftp.connection import unheard
+from transports.ftp.control import Command
+from transports.ftp.errors import store_refused
+from transports.ftp.files import Files
+from transports.ftp.replies import is_sendable, told_size
+from transports.ftp.session import FtpSession
+
+_SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n" * 100
+_EARLY = 0.5
+"""Seconds within which a server answers that does not wait for the end of a file."""
+_BEGIN_SECONDS = 5.0
+"""How long the reply that begins a transfer is waited for where commands are not sent together."""
+
+
+Replies = dict[Command, str]
+
+
+class _After(NamedTuple):
+    """What is asked at the end of a file."""
+
+    queued: list[Command]
+    """Before the server has confirmed it."""
+    then: list[Command]
+    """Once it has."""
+
+
+class FtpStores(FtpSession):
+    """Writes files."""
+
+    def put(
+        self,
+        blocks: Iterable[bytes],
+        path: str,
+        look_at: str | None = None,
+        *,
+        new: bool = False,  # FTP has no way to say so: whoever needs it looks first
+    ) -> Seen:
+        """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure."""
+        put = Put(path, lambda: contextlib.nullcontext(blocks), look_at, new)
+        return put_alone(self.put_all, put)
+
+    def put_all(self, puts: Sequence[Put]) -> None:
+        """Write the files. Raises TransferError where the session is over.
+
+        A confirmation that was lost after all data was sent is made good by connecting once more
+        and comparing the size; no further file is begun then.
+        """
+        logins, told = self._connection.logins, Replies()
+        for put in puts:
+            put.begun = True
+            try:
+                self._store(put, told, self._after(put, puts))
+                put.outcome = Seen()
+            except BaseException as error:
+                if is_lost(self, error):
+                    raise
+                put.outcome = error
+            if self._connection.logins != logins:
+                return
+        try:
+            self._ask_for_missing(puts, told)
+        except (ConnectionLost, Stalled):
+            # The server has confirmed each file: all else can be asked anew.
+            if not self._is_connected_again():
+                raise
+            return
+        self._judge(puts, told)
+
+    def queues_commands(self, path: str) -> bool:
+        """Whether commands that come while a file is on its way wait for its end, as tried with it.
+
+        Raises ConnectionLost where they do not.
+        """
+        connection, control = self._connection, self._connection.control
+        data = connection.accept_data("STOR", partial(self._folders.at, path), store_refused)
+        name = self._folders.at(path)
+        try:
+            sent = self._stream(data, [_SAMPLE])
+            with connection.talk(connection.limits.stall, store_refused):
+                if control.awaits_begin:
+                    control.hear_begin()
+                control.ask(("SIZE", name), ("NOOP", ""))
+                if control.speaks_within(_EARLY):
+                    raise EOFError  # what belongs to what is anybody's guess now
+            sent += self._stream(data, [_SAMPLE])
+        finally:
+            connection.close_data(data)
+        with connection.talk(connection.limits.stall, store_refused):
+            control.end_transfer()
+            size, _ = control.answers(2)
+        return told_size(size) == sent
+
+    def _store(self, put: Put, told: Replies, after: _After) -> None:
+        data = self._begin_store(put.path)
+        behind = self._behind()
+        try:
+            with put.open() as blocks:
+                sent = self._stream(data, blocks)
+        except BaseException:
+            self._connection.abandon(data)
+            self._hear_anyhow(behind, told)
+            raise
+        self._connection.close_data(data)
+        try:
+            self._confirm(sent, told, behind, after)
+        except (ConnectionLost, Stalled) as error:
+            if not (self._is_connected_again() and self._is_whole(put.path, sent)):
+                raise error from None
+
+    def _confirm(self, sent: int, told: Replies, behind: list[Command], after: _After) -> None:
+        """Wait for the end of a transfer, and for the replies to what was asked behind it."""
+        connection, control = self._connection, self._connection.control
+        seconds = connection.limits.finish(sent, self._capabilities.finish_seconds)
+        asked = [*behind, *after.queued]
+        try:
+            with connection.talk(seconds, store_refused):
+                if after.queued:
+                    control.ask(*after.queued)
+                control.end_transfer()
+        except TransferError:
+            self._hear_anyhow(asked, told)
+            raise
+        self._hear(asked, told)
+        self._ask(after.then, told)
+
+    def _after(self, put: Put, puts: Sequence[Put]) -> _After:
+        """What is asked at the end of the file: about all of them, or for the next connection."""
+        is_last = put is puts[-1]
+        if self._queues:
+            return _After(self._about(puts) if is_last else [], [])
+        return _After([], [self._passive] if self.pipelines and not is_last else [])
+
+    def _about(self, puts: Sequence[Put]) -> list[Command]:
+        """The size of each file, and whether the name that it is to have is taken.
+
+        RNFR is not asked along: ProFTPD takes nothing but RNTO after it, and the name may be taken.
+        """
+        commands = list[Command]()
+        for put in puts:
+            if isinstance(put.outcome, BaseException):
+                continue
+            if self._capabilities.size:
+                commands.append(("SIZE", self._folders.at(put.path)))
+            look = self._look_of(put)
+            if look is not None:
+                commands.append(look)
+        return commands
+
+    def _look_of(self, put: Put) -> Command | None:
+        if not put.look_at or not is_sendable(put.look_at):
+            return None
+        return self._look_at(put.look_at)
+
+    def _ask_for_missing(self, puts: Sequence[Put], told: Replies) -> None:
+        """Ask about all files, unless that is done; and for the next file's connection."""
+        if self.pipelines:
+            missing = [command for command in self._about(puts) if command not in told]
+            self._ask([*missing, *([] if self._queues else [self._passive])], told)
+
+    def _ask(self, commands: list[Command], told: Replies) -> None:
+        """Send the commands together and wait for the replies."""
+        if commands:
+            with self._connection.talk(self._connection.limits.reply):
+                self._connection.control.ask(*commands)
+            self._hear(commands, told)
+
+    def _hear(self, commands: list[Command], told: Replies) -> None:
+        """Wait for the replies to commands that were sent."""
+        for command in commands:
+            with self._connection.talk(self._connection.limits.reply):
+                (told[command],) = self._connection.control.answers(1)
+            if command == self._passive:
+                self._connection.data.dial_ahead(told[command])
+
+    def _hear_anyhow(self, commands: list[Command], told: Replies) -> None:
+        """The same, after a failure: if the connection was lost, it is that."""
+        with contextlib.suppress(TransferError):
+            self._hear(commands, told)
+
+    def _behind(self) -> list[Command]:
+        """What is asked together with a transfer."""
+        return [self._passive] if self._queues else []
+
+    @property
+    def _passive(self) -> Command:
+        """Asks for the data connection of the next file."""
+        return (self._connection.data.verb, "")
+
+    def _judge(self, puts: Sequence[Put], told: Replies) -> None:
+        """Set what was told of each file. Whatever is missing is asked for again later."""
+        for put in puts:
+            if not isinstance(put.outcome, Seen):
+                continue
+            size = told_size(told.get(("SIZE", self._folders.at(put.path)), ""))
+            if size is not None:
+                self._files.tells_size = True
+            taken = self._taken(told, put)
+            if taken is False:
+                self._note_free(put.look_at or "")
+            put.outcome = Seen(size, put.look_at, taken)
+
+    def _taken(self, told: Replies, put: Put) -> bool | None:
+        look = self._look_of(put)
+        if look is None:
+            return None
+        with contextlib.suppress(CannotTell):
+            return Files.is_there(told.get(look, ""))
+        return None
+
+    def _begin_store(self, path: str) -> socket.socket:
+        """A data connection for the file. Where its path is refused, its bare name is tried."""
+        try:
+            return self._begin_store_at(path)
+        except PathRefused as refused:
+            if self._connection.is_tested or self._folders.enters or "/" not in path:
+                raise
+            self._folders.enters = True
+            try:
+                return self._begin_store_at(path)
+            except PathRefused:
+                self._folders.leave()
+                raise refused from None
+
+    def _begin_store_at(self, path: str) -> socket.socket:
+        connection = self._connection
+        named = partial(self._folders.at, path)
+        data = connection.accept_data("STOR", named, store_refused, self._behind)
+        if self.pipelines or not self._says_begin:
+            return data
+        # A reply that never comes is no silence: its wait must not use up the limit of a reply.
+        seconds = _BEGIN_SECONDS + connection.limits.reply
+        try:
+            with connection.talk(seconds, store_refused):
+                self._says_begin = connection.control.speaks_within(_BEGIN_SECONDS)
+                if self._says_begin:
+                    connection.control.hear_begin()
+        except BaseException:
+            connection.close_data(data)
+            raise
+        return data
+
+    def _stream(self, data: socket.socket, blocks: Iterable[bytes]) -> int:
+        connection, sent = self._connection, 0
+        for block in blocks:
+            with connection.talk(connection.limits.stall, store_refused):
+                try:
+                    connection.send(data, block)
+                except OSError:
+                    connection.hear_why(data)
+                    raise
+            sent += len(block)
+        return sent
+
+    def _is_connected_again(self) -> bool:
+        """Whether a new connection stands in place of one that was lost."""
+        if self._connection.ended or self.connected:
+            return False
+        with contextlib.suppress(TransferError):
+            self._connection.open(unheard)
+            return True
+        return False
+
+    def _is_whole(self, path: str, size: int) -> bool:
+        with contextlib.suppress(TransferError, Unsupported):
+            return self.size(path) == size
+        return False

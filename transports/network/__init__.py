@@ -1,0 +1,1 @@
+"""Connections to the outside: allowed addresses, egress, distance, time limits."""

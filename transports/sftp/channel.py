@@ -1,0 +1,304 @@
+"""SFTP requests and answers on one SSH channel, for several threads at once (version 3).
+
+paramiko drops the answer to a pipelined request when it comes late, and lets one thread wait. Here
+every answer reaches whoever asked: of those who wait for one, one reads for all.
+"""
+
+import contextlib
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from paramiko import Channel, SFTPClient
+from paramiko.message import Message
+from paramiko.sftp import CMD_INIT, CMD_VERSION, CMD_WRITE, SFTPError
+from paramiko.ssh_exception import SSHException
+
+from config.text import MAX_WORDS
+from transports.base import USUAL_REQUEST
+from transports.network.round_trip import Asked, RoundTrip
+from transports.sftp.answers import MAX_PACKET, Malformed, Packet, extensions_of
+from transports.ssh.packets import Buffer, send_data
+from transports.words import own
+
+_VERSION = 3
+_LENGTH = 4
+"""Bytes before a packet that tell its length."""
+_PIECE = 16 * 1024
+_WRITE = struct.Struct(">IBII")
+"""Before the handle: the lengths of packet and handle, and the request's number between."""
+_PLACE = struct.Struct(">QI")
+"""Between handle and data: the offset, and the data's length."""
+_SOON = 1.0
+"""Seconds that words are waited for which are no answer."""
+
+Moved = Callable[[], None]
+"""Hears of every piece that was sent."""
+
+
+class Answered(Protocol):
+    """Whoever has asked for something, until the answer has come."""
+
+    def take(self, kind: int, body: bytes) -> None:
+        """The answer, in the thread of whoever reads. Must not raise."""
+
+
+class Request(NamedTuple):
+    """What is asked of the server, and who gets the answer."""
+
+    answered: Answered
+    kind: int
+    args: tuple[Any, ...]
+
+
+class Printed(Exception):
+    """The server printed this where SFTP should begin. Never leaves this package."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _Queue:
+    """A lock that is given in the order in which it was asked for.
+
+    Of two threads that want a plain one, whoever has just had it is the quicker one again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        mine = threading.Lock()
+        mine.acquire()
+        with self._lock:
+            self._waiting.append(mine)
+            if self._waiting[0] is mine:
+                return
+        mine.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._waiting.popleft()
+            if self._waiting:
+                self._waiting[0].release()
+
+
+class _Waiting(NamedTuple):
+    """A thread that waits, and the last thing it has asked for."""
+
+    number: int
+    moved: Moved
+
+
+class SftpChannel(SFTPClient):
+    """Shared by those who `join` it; it is closed with the last that leaves."""
+
+    if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
+        _lock: threading.Lock
+        request_number: int
+        _expecting: dict[int, Answered]
+
+        def _async_request(self, waiting: Answered, kind: int, *args: Any) -> int: ...
+
+    def __init__(self, channel: Channel, moved: Moved, line: RoundTrip) -> None:
+        """Greet the server. `line` hears of every request and every answer."""
+        self.extensions: frozenset[bytes] = frozenset()
+        """Which the server has named in its greeting."""
+        self._moved = moved
+        self._line = line
+        self._asked: dict[int, Asked] = {}
+        self._sending = _Queue()
+        self._gathered: list[Buffer] = []
+        """Requests that are about to be sent."""
+        self._gathered_size = 0
+        self._heard = b""
+        self._waiting: list[_Waiting] = []
+        self._turn = threading.Condition()
+        self._is_read = False
+        self._users = 0
+        super().__init__(channel)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether either side has closed the channel."""
+        return bool(self.sock.closed)
+
+    def join(self) -> None:
+        """One more uses it."""
+        with self._turn:
+            self._users += 1
+
+    def leave(self) -> None:
+        """One less uses it."""
+        with self._turn:
+            self._users -= 1
+            if self._users:
+                return
+        self._line.forget(len(self._asked))
+        self._asked.clear()
+        self.close()
+
+    def ask_all(self, moved: Moved, requests: Iterable[Request]) -> int:
+        """Send the requests, whole, behind those of others; as many in one packet as fit.
+
+        Returns the last one's number: they only rise.
+        """
+        with self._sending:
+            self._moved = moved
+            try:
+                numbers = [self._gather(request) for request in requests]
+                self._send_gathered()
+            finally:
+                self._gathered.clear()
+                self._gathered_size = 0
+        return numbers[-1]
+
+    def _gather(self, request: Request) -> int:
+        size = sum(len(each) for each in request.args if isinstance(each, bytes))
+        self._asked[self.request_number] = self._line.ask(size)
+        if request.kind == CMD_WRITE:
+            return self._gather_write(request.answered, *request.args)
+        return self._async_request(request.answered, request.kind, *request.args)
+
+    def _gather_write(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> int:
+        """As any other request, but its data is not copied."""
+        with self._lock:
+            number = self.request_number
+            self.request_number += 1
+            self._expecting[number] = answered
+        told = _WRITE.size - _LENGTH + len(handle) + _PLACE.size + len(data)
+        head = _WRITE.pack(told, CMD_WRITE, number, len(handle))
+        self._keep(head, handle, _PLACE.pack(offset, len(data)), data)
+        return number
+
+    def wait(self, is_answered: Callable[[], bool], number: int, moved: Moved) -> None:
+        """Until that is so: read answers, unless another thread does.
+
+        `moved` hears of each answer to what was asked before the request of this number: of what
+        the server still has to do first, be it another one's.
+        """
+        if is_answered():
+            return
+        mine = _Waiting(number, moved)
+        self._waiting.append(mine)
+        try:
+            while self._take_turn(is_answered):
+                try:
+                    self._read_answer()
+                finally:
+                    self._end_turn()
+        finally:
+            self._waiting.remove(mine)
+
+    def _take_turn(self, is_answered: Callable[[], bool]) -> bool:
+        """False where there is no need to read any more."""
+        with self._turn:
+            while self._is_read and not is_answered():
+                self._turn.wait()
+            if is_answered():
+                return False
+            self._is_read = True
+            return True
+
+    def _end_turn(self) -> None:
+        with self._turn:
+            self._is_read = False
+            self._turn.notify_all()
+
+    def _read_answer(self) -> None:
+        try:
+            kind, data = self._read_packet()
+        except EOFError as error:
+            raise SSHException(f"Server connection dropped: {error}") from error
+        packet = Packet(data)
+        number = packet.number()
+        with self._lock:
+            waiting = self._expecting.pop(number, None)
+        if number in self._asked:
+            self._line.answer(self._asked.pop(number))
+        if waiting is None:
+            return  # what nobody waits for any more is no harm, and no progress
+        waiting.take(kind, packet.rest)
+        for each in tuple(self._waiting):
+            if number < each.number:
+                each.moved()
+
+    def _send_version(self) -> int:
+        hello = Message()
+        hello.add_int(_VERSION)
+        self._send_packet(CMD_INIT, hello)
+        self._send_gathered()
+        kind, data = self._read_packet_of(self._length_of_greeting())
+        if kind != CMD_VERSION:
+            raise SFTPError(own("It does not speak SFTP"))
+        version = Packet(data).number()
+        with contextlib.suppress(Malformed):  # whoever cannot name them has none
+            self.extensions = frozenset(extensions_of(data))
+        return version
+
+    def _read_packet(self) -> tuple[int, bytes]:
+        return self._read_packet_of(int.from_bytes(self._read_all(_LENGTH)))
+
+    def _read_packet_of(self, length: int) -> tuple[int, bytes]:
+        if not 0 < length <= MAX_PACKET:
+            raise SFTPError(own("The server sent an answer of no allowed length"))
+        data = self._read_all(length)
+        return data[0], data[1:]
+
+    def _read_all(self, count: int) -> bytes:
+        while len(self._heard) < count:
+            piece = self.sock.recv(_PIECE)
+            if not piece:
+                raise EOFError
+            self._heard += piece
+        taken, self._heard = self._heard[:count], self._heard[count:]
+        return taken
+
+    def _length_of_greeting(self) -> int:
+        """Raises Printed where the server begins with words instead."""
+        heard = b""
+        while len(heard) < _LENGTH:
+            piece = self.sock.recv(_LENGTH - len(heard))
+            if not piece:
+                break
+            heard += piece
+        length = int.from_bytes(heard)
+        if len(heard) == _LENGTH and length <= MAX_PACKET:
+            return length
+        if not heard.strip():
+            raise EOFError
+        raise Printed(heard + self._heard_soon())
+
+    def _heard_soon(self) -> bytes:
+        """What else the server says at once; no more than can be shown."""
+        heard = b""
+        self.sock.settimeout(_SOON)
+        with contextlib.suppress(TimeoutError):
+            while len(heard) < MAX_WORDS and (piece := self.sock.recv(MAX_WORDS)):
+                heard += piece
+        self.sock.settimeout(None)
+        return heard
+
+    def _send_packet(self, kind: int, message: Message) -> None:
+        """Keep it until it is sent with others: whole requests, as many as fit in one packet.
+
+        ProFTPD's mod_sftp loses track where a request is in two (see `base.USUAL_REQUEST`).
+        """
+        body = message.asbytes()
+        self._keep(struct.pack(">IB", len(body) + 1, kind), body)
+
+    def _keep(self, *pieces: Buffer) -> None:
+        size = sum(len(piece) for piece in pieces)
+        most = min(USUAL_REQUEST, self.sock.out_max_packet_size)
+        if self._gathered and self._gathered_size + size > most:
+            self._send_gathered()
+        self._gathered += pieces
+        self._gathered_size += size
+
+    def _send_gathered(self) -> None:
+        out, self._gathered, self._gathered_size = self._gathered, [], 0
+        send_data(self.sock, out, self._moved)

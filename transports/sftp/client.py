@@ -1,0 +1,282 @@
+"""SFTP requests (draft-ietf-secsh-filexfer-02) of one session on a channel.
+
+paramiko's client turns status codes into texts and sends 32 KB at once to everybody; here every
+write's status is checked, codes stay codes, and the request is as large as the server says it may
+be.
+"""
+
+import posixpath
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from paramiko import SFTPAttributes
+from paramiko.sftp import (
+    CMD_ATTRS,
+    CMD_CLOSE,
+    CMD_DATA,
+    CMD_EXTENDED,
+    CMD_EXTENDED_REPLY,
+    CMD_HANDLE,
+    CMD_LSTAT,
+    CMD_MKDIR,
+    CMD_NAME,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_REMOVE,
+    CMD_RENAME,
+    CMD_RMDIR,
+    CMD_STAT,
+    CMD_STATUS,
+    CMD_WRITE,
+    SFTP_BAD_MESSAGE,
+    SFTP_EOF,
+    SFTP_FLAG_CREATE,
+    SFTP_FLAG_EXCL,
+    SFTP_FLAG_READ,
+    SFTP_FLAG_TRUNC,
+    SFTP_FLAG_WRITE,
+    SFTPError,
+    int64,
+)
+
+from transports.base import BLOCK, USUAL_REQUEST
+from transports.network.watchdog import Watch
+from transports.sftp.answers import (
+    Attributes,
+    Malformed,
+    Refused,
+    attributes_of,
+    check_status,
+    data_of,
+    digest_of,
+    handle_of,
+    has_no_room,
+    names_of,
+    write_limit_of,
+)
+from transports.sftp.channel import Answered, Request, SftpChannel
+from transports.words import own
+
+Told = TypeVar("Told")
+_LEAST_REQUEST = 1024
+"""Bytes: a server that says it takes less is not believed."""
+
+
+class SftpClient:
+    """Raises Refused for every status that is not OK; tells the watch what goes forward."""
+
+    def __init__(
+        self,
+        channel: SftpChannel,
+        watch: Watch,
+        request_size: int | None = None,
+        like: "SftpClient | None" = None,
+    ) -> None:
+        """`request_size`: what the server is known to take, whatever it says. `like`: of the
+        same server, which has told already what it takes.
+        """
+        self.channel = channel
+        self._watch = watch
+        self._number = -1
+        self.told_request_size: int | None
+        self.told_request_size = like.told_request_size if like else self._asked_request_size()
+        self.request_size = min(request_size or self.told_request_size or USUAL_REQUEST, BLOCK)
+        channel.join()
+
+    def close(self) -> None:
+        """The end of this session; the channel ends with the last of its sessions."""
+        self.channel.leave()
+
+    def opening(self, answered: Answered, path: str, *, new: bool) -> Request:
+        """To open a file to write to, empty; with `new` one of that name is refused."""
+        only = SFTP_FLAG_EXCL if new else SFTP_FLAG_TRUNC
+        flags = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | only
+        return Request(answered, CMD_OPEN, (path, flags, SFTPAttributes()))
+
+    def writing(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> Request:
+        """To write to a file."""
+        return Request(answered, CMD_WRITE, (handle, int64(offset), data))
+
+    def closing(self, answered: Answered, handle: bytes) -> Request:
+        """To close a file."""
+        return Request(answered, CMD_CLOSE, (handle,))
+
+    def looking(self, answered: Answered, path: str) -> Request:
+        """To tell what stands at the path, be it a link."""
+        return Request(answered, CMD_LSTAT, (path,))
+
+    def renaming(self, answered: Answered, path: str, to: str) -> Request:
+        """To rename a file; what a server does where the name is taken is its own affair."""
+        return Request(answered, CMD_RENAME, (path, to))
+
+    def ask_all(self, requests: Sequence[Request]) -> None:
+        """Send the requests, as many in one packet as fit."""
+        if requests:
+            self._number = self.channel.ask_all(self._watch.moved, map(_of_home, requests))
+
+    def close_handle(self, handle: bytes) -> None:
+        """Close the file of a transfer that was given up."""
+        self._done(CMD_CLOSE, handle)
+
+    def wait(self, is_answered: Callable[[], bool]) -> None:
+        """Until that is so: answers are read, or another session on the channel reads them."""
+        self.channel.wait(is_answered, self._number, self._watch.moved)
+
+    def stat(self, path: str) -> Attributes:
+        """What stands at the path, at the end of all links."""
+        return self._told(attributes_of, CMD_ATTRS, CMD_STAT, path)
+
+    def lstat(self, path: str) -> Attributes:
+        """What stands at the path, be it a link."""
+        return self._told(attributes_of, CMD_ATTRS, CMD_LSTAT, path)
+
+    def open_folder_of(self, path: str) -> bytes:
+        """A handle to list the folder in which the path is."""
+        return self._handle(CMD_OPENDIR, posixpath.dirname(_at_home(path)) or ".")
+
+    def names(self, handle: bytes) -> list[bytes]:
+        """The next names of a folder; none at its end."""
+        try:
+            return self._told(names_of, CMD_NAME, CMD_READDIR, handle)
+        except Refused as refusal:
+            if refusal.code == SFTP_EOF:
+                return []
+            raise
+
+    def mkdir(self, path: str) -> None:
+        """Make a folder."""
+        attributes = SFTPAttributes()
+        attributes.st_mode = 0o777  # less the server's umask
+        self._done(CMD_MKDIR, path, attributes)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder."""
+        self._done(CMD_RMDIR, path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        self._done(CMD_REMOVE, path)
+
+    def knows(self, extension: bytes) -> bool:
+        """Whether the server has named the extension in its greeting."""
+        return extension in self.channel.extensions
+
+    def posix_rename(self, path: str, to: str) -> None:
+        """Rename over an existing file (OpenSSH's PROTOCOL, section 4.3)."""
+        self._done(CMD_EXTENDED, "posix-rename@openssh.com", path, to)
+
+    def digest_by_name(self, path: str, algorithm: str) -> str:
+        """The digest of a file (draft-ietf-secsh-filexfer-extensions-00, section 3)."""
+        return self._digest("check-file-name", path, algorithm)
+
+    def open_to_read(self, path: str) -> bytes:
+        """A handle of a file that is there."""
+        return self._opened(path, SFTP_FLAG_READ)
+
+    def read(self, handle: bytes, offset: int, size: int) -> bytes:
+        """What stands there in the file, `size` bytes at most; nothing at its end."""
+        try:
+            return self._told(
+                partial(data_of, most=size), CMD_DATA, CMD_READ, handle, int64(offset), size
+            )
+        except Refused as refusal:
+            if refusal.code == SFTP_EOF:
+                return b""
+            raise
+
+    def digest_by_handle(self, path: str, algorithm: str) -> str:
+        """The same, of a server that wants the file opened first."""
+        handle = self.open_to_read(path)
+        try:
+            return self._digest("check-file", handle, algorithm)
+        finally:
+            self.close_handle(handle)
+
+    def is_full(self, path: str) -> bool:
+        """Whether the file system has no room for this user, as far as the server tells."""
+        if not self.knows(b"statvfs@openssh.com"):
+            return False
+        try:
+            return self._extended(has_no_room, "statvfs@openssh.com", path)
+        except Refused:
+            return False
+
+    def _opened(self, path: str, flags: int) -> bytes:
+        return self._handle(CMD_OPEN, path, flags, SFTPAttributes())
+
+    def _handle(self, kind: int, *args: Any) -> bytes:
+        kind, body = self._request(kind, *args)
+        if kind != CMD_HANDLE:
+            raise SFTPError(own("Expected a handle"))
+        return handle_of(body)
+
+    def _digest(self, request: str, file: str | bytes, algorithm: str) -> str:
+        whole = int64(0), int64(0), 0
+        digest = partial(digest_of, algorithm=algorithm)
+        return self._extended(digest, request, file, algorithm, *whole)
+
+    def _asked_request_size(self) -> int | None:
+        if not self.knows(b"limits@openssh.com"):
+            return None
+        try:
+            limit = self._extended(write_limit_of, "limits@openssh.com")
+        except Refused:
+            return None
+        return None if limit is None or limit < _LEAST_REQUEST else min(limit, BLOCK)
+
+    def _extended(self, parse: Callable[[bytes], Told], *args: Any) -> Told:
+        return self._told(parse, CMD_EXTENDED_REPLY, CMD_EXTENDED, *args)
+
+    def _told(self, parse: Callable[[bytes], Told], expected: int, kind: int, *args: Any) -> Told:
+        """What an answer says. Nothing is lost with one that cannot be used: it is a refusal."""
+        answer, body = self._request(kind, *args)
+        if answer != expected:
+            raise Refused(SFTP_BAD_MESSAGE, "The server answered something that it was not asked")
+        try:
+            return parse(body)
+        except Malformed as error:
+            raise Refused(SFTP_BAD_MESSAGE, str(error)) from error
+
+    def _done(self, kind: int, *args: Any) -> None:
+        answer, body = self._request(kind, *args)
+        check_status(answer, body)
+
+    def _request(self, kind: int, *args: Any) -> tuple[int, bytes]:
+        reply = _Reply()
+        self.ask_all([Request(reply, kind, args)])
+        self.wait(reply.has_come)
+        if reply.kind == CMD_STATUS:
+            check_status(reply.kind, reply.body)
+        return reply.kind, reply.body
+
+
+class _Reply:
+    """The answer to a request that is waited for."""
+
+    kind = -1
+    body = b""
+
+    def take(self, kind: int, body: bytes) -> None:
+        """It has come."""
+        self.body = body
+        self.kind = kind
+
+    def has_come(self) -> bool:
+        """Whether it has."""
+        return self.kind >= 0
+
+
+def _of_home(request: Request) -> Request:
+    args = tuple(_at_home(each) if isinstance(each, str) else each for each in request.args)
+    return request._replace(args=args)
+
+
+def _at_home(path: str) -> str:
+    """`~/x` is `x` in the folder that the login leads to: the home, as over FTP.
+
+    OpenSSH's own expand-path@openssh.com means the same.
+    """
+    return path[2:].lstrip("/") or "." if path.startswith("~/") else path

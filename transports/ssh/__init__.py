@@ -1,0 +1,1 @@
+"""The SSH connection under SFTP: transport, packets, logon."""

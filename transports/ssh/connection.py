@@ -1,0 +1,254 @@
+"""One SSH connection: trusted, logged in, and shared by the sessions that are its channels.
+
+A raw Transport, so that the host key is compared before any credential is sent.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from paramiko import Channel
+from paramiko.sftp import SFTPError
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    BadAuthenticationType,
+    ChannelException,
+    IncompatiblePeer,
+    SSHException,
+)
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings, LogonType
+from transports.base import Limits
+from transports.errors import (
+    ConnectionLost,
+    FtpAnswers,
+    InteractiveOffered,
+    KeyWanted,
+    LoginRefused,
+    NoCommonAlgorithm,
+    ProtocolFailed,
+    ServerBusy,
+    Stalled,
+    StrangerAnswers,
+    TransferError,
+)
+from transports.network.egress import Connection
+from transports.network.round_trip import RoundTrip
+from transports.network.watchdog import Watch
+from transports.ssh.logon import Answers
+from transports.ssh.transport import SshTransport, Wire
+from transports.words import heard, is_other_service, lost, spoken, stranger
+
+_BY_KEY = {"publickey", "hostbased", "gssapi-with-mic", "gssapi-keyex"}
+_INTERACTIVE = "keyboard-interactive"
+_TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
+
+
+def translate(error: Exception, password: SecretStr | None = None) -> TransferError:
+    """What an error of paramiko or of the operating system means, in their own words."""
+    if isinstance(error, OSError | EOFError):
+        return lost(error)
+    if isinstance(error, BadAuthenticationType):
+        failure = KeyWanted if set(error.allowed_types) <= _BY_KEY else LoginRefused
+        return failure(f"The server only takes: {spoken(', '.join(error.allowed_types), password)}")
+    words = heard(error, password) if isinstance(error, SSHException | SFTPError) else ""
+    if isinstance(error, AuthenticationException):
+        return LoginRefused(words or "Authentication failed")
+    return ProtocolFailed(words or "The server broke the protocol")
+
+
+class SshConnection:
+    """Ends with the last of its sessions. Its methods raise what paramiko raises.
+
+    May be used from several threads at once, the handshake and the logon from one.
+    """
+
+    def __init__(
+        self,
+        dialed: Connection,
+        dial: Callable[[], Connection],
+        settings: FtpSettings,
+        password: SecretStr,
+        limits: Limits,
+        without: Sequence[str] = (),
+    ) -> None:
+        """`dial` makes another one like it; `without`: host key algorithms that are not wanted."""
+        self.dial = dial
+        self.settings = settings
+        self.password = password
+        self.limits = limits
+        self.host_key: str | None = None
+        self.wire = Wire(fileno=dialed.socket.detach())
+        weak = settings.weak_algorithms
+        self.transport = SshTransport(self.wire, limits.login, without, weak=weak)
+        self.line = RoundTrip(lambda: self.wire.heard_at)
+        self.folders: set[str] = {"", ".", "~"}
+        """Folders that are known to be there."""
+        self._lock = threading.Lock()
+        self._sessions: dict[object, Watch] = {}
+        self._failure: TransferError | None = None
+        self._closed = False
+        self.renewal = threading.Lock()
+        """Held by the one of its sessions that logs in again."""
+        self.renewed: SshConnection | None = None
+        """The connection that its sessions have made in its place."""
+        self.refusal: TransferError | None = None
+        """Why there is none."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it can be used, as far as was seen; that it takes no more channels is no harm."""
+        return (
+            self.transport.is_active()
+            and self.transport.goodbye is None
+            and isinstance(self.transport.saved_exception, ChannelException | None)
+            and self._failure is None
+            and not (self.wire.ended or self._closed)
+        )
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it has more than one session."""
+        return len(self._sessions) > 1
+
+    def join(self, session: object, watch: Watch) -> None:
+        """Count the session in. Raises ConnectionLost where the connection is closed."""
+        with self._lock:
+            if self._closed:
+                raise ConnectionLost("The session is over")
+            self._sessions[session] = watch
+
+    def leave(self, session: object) -> None:
+        """Count the session out; with the last one the connection is closed. May be repeated."""
+        with self._lock:
+            self._sessions.pop(session, None)
+            if self._sessions or self._closed:
+                return
+            self._closed = True
+        self._close()
+
+    def shake_hands(self) -> str:
+        """Agree on keys; the fingerprint of the server's. No credential was sent yet.
+
+        Raises WeakAlgorithm as well.
+        """
+        self.transport.start_client()
+        self.transport.check_key()
+        self.host_key = self.transport.get_remote_server_key().fingerprint
+        return self.host_key
+
+    def authenticate(self) -> None:
+        """Log in. Raises LoginRefused as well."""
+        username = self.settings.username
+        answers = Answers(username, self.password)
+        if self.settings.logon_type is LogonType.INTERACTIVE:
+            more = self.transport.answer(username, answers)
+        else:
+            more = self._give_password(username, answers)
+        if more:
+            wanted = spoken(", ".join(more), self.password)
+            raise LoginRefused(f"The server wants more than the password: {wanted}")
+
+    def open_channel(self) -> Channel:
+        """One more channel."""
+        asked = self.line.ask()
+        try:
+            return self.transport.open_session()
+        finally:
+            self.line.answer(asked)
+
+    def allow_answer(self, size: int) -> None:
+        """The answer to one request may have so many bytes, far more than the request."""
+        with self._lock:
+            self.wire.allowance += size
+
+    def failed(self, error: Exception, watch: Watch) -> TransferError:
+        """What the error of one session means. It is the end of all the others too.
+
+        Whoever reads for all is the first to see that another one's limit is over.
+        """
+        with self._lock:
+            if self._failure is None:
+                watches = [watch, *self._sessions.values()]
+                expired = next((each for each in watches if each.expired), watch)
+                self._failure = self._told(error, expired)
+            failure = self._failure
+        self.wire.cut()
+        mine = type(failure)(failure.words)
+        mine.common = self
+        return mine
+
+    def _close(self) -> None:
+        self.wire.cut()
+        self.transport.packetizer.complete_handshake()  # ends the handshake's timer thread
+        self.transport.close()
+        if self.transport.is_alive():
+            self.transport.join(5)
+        self.wire.free()
+
+    def _give_password(self, username: str, answers: Answers) -> list[str]:
+        secret = self.password.get_secret_value()
+        try:
+            return self.transport.give_password(username, secret)
+        except BadAuthenticationType as refusal:
+            if _INTERACTIVE not in refusal.allowed_types:
+                raise
+            return self.transport.answer(username, answers)
+        except AuthenticationException as refusal:
+            if _INTERACTIVE not in self.transport.logon.offered:
+                raise
+            words = spoken(str(refusal), self.password)
+            raise InteractiveOffered(words) from refusal
+        except SSHException as error:
+            if type(error) is not SSHException:
+                raise
+            # RFC 4252 section 8: the server may ask for a new password instead; paramiko ends.
+            raise LoginRefused(
+                "The server did not accept the password as it is: it may have expired"
+            ) from error
+
+    def _told(self, error: Exception, watch: Watch) -> TransferError:
+        if not self.transport.remote_version:
+            return self._told_without_ssh(error, watch)
+        if watch.expired:
+            return Stalled(watch.words)
+        if isinstance(error, IncompatiblePeer):
+            return self.transport.no_common_algorithm() or NoCommonAlgorithm(spoken(str(error)))
+        if self.transport.goodbye is not None:
+            return self._told_goodbye(error)
+        return translate(self._cause(error), self.password)
+
+    def _told_without_ssh(self, error: Exception, watch: Watch) -> TransferError:
+        other = stranger(self.wire.greeting, self.password)
+        if isinstance(other, FtpAnswers) or is_other_service(other.words):
+            return other
+        if (
+            self.wire.ended and not watch.expired
+        ):  # what OpenSSH does beyond MaxStartups, with or without a word
+            return ServerBusy(other.words or "The server closed the connection before greeting")
+        if isinstance(other, StrangerAnswers) and other.words:
+            return other
+        if watch.expired:
+            return Stalled(watch.words)
+        if isinstance(error, OSError):
+            return lost(error)
+        return ProtocolFailed(other.words or "The server does not speak SSH")
+
+    def _told_goodbye(self, error: Exception) -> TransferError:
+        code, words = self.transport.goodbye or (0, "")
+        words = spoken(words, self.password) or "The server ended the connection"
+        if code == _TOO_MANY_CONNECTIONS:
+            return ServerBusy(words)
+        if isinstance(error, AuthenticationException):
+            return LoginRefused(words)
+        return ConnectionLost(words)
+
+    def _cause(self, error: Exception) -> Exception:
+        """What the connection died of, where the error is only its echo."""
+        if not isinstance(error, SSHException) or self.transport.is_active():
+            return error
+        login = self.transport.auth_handler
+        echo = isinstance(error, AuthenticationException) or (
+            login is not None and login.is_authenticated()
+        )
+        return self.transport.get_exception() or (EOFError() if echo else error)

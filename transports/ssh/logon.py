@@ -1,0 +1,125 @@
+"""The logon of an SSH connection with a password (RFC 4252, RFC 4256), and what a server asks."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from paramiko.auth_handler import AuthHandler
+from paramiko.common import cMSG_USERAUTH_INFO_RESPONSE
+from paramiko.message import Message
+from pydantic import SecretStr
+
+from transports.errors import AgreementWanted, LoginRefused, SecondFactorWanted
+from transports.sftp.answers import Malformed, Packet
+from transports.words import decoded, own, spoken
+
+_ROUNDS = 5
+_PROMPTS = 16
+"""In one round: a server that asks for more asks for nothing that the platform has."""
+_CODE = re.compile(
+    r"one[- ]?time|\botps?\b|pass ?code|authenticator|\btoken|\bcode\b|\bpin\b|second factor"
+    r"|two[- ]factor|\b2fa\b|new password|retype|expired|must be changed",
+    re.IGNORECASE,
+)
+_AGREEMENT = re.compile(
+    r"\byes\s*(/|or)\s*no\b|\by\s*/\s*n\b|\bdo you (agree|accept)|\btype .?(yes|accept|agree)",
+    re.IGNORECASE,
+)
+_PASSWORD = re.compile(
+    r"pass ?(word|phrase)|kennwort|passwort|mot de passe|contrase|wachtwoord|senha|hasło|парол",
+    re.IGNORECASE,
+)
+_USERNAME = re.compile(r"\buser(name)?\b|\blogin( name)?\s*:", re.IGNORECASE)
+
+
+class Logon(AuthHandler):
+    """paramiko's side of a logon; what the server offers instead is remembered."""
+
+    offered: tuple[str, ...] = ()
+    """The methods that the server named when it last refused one."""
+    _serves = False
+
+    if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
+        transport: Any
+        interactive_handler: "Answers"
+
+    def _request_auth(self) -> None:
+        """Ask for the service once: a server may end the connection over a second time."""
+        if not self._serves:
+            super()._request_auth()  # type: ignore[misc]
+            return
+        accepted = Message()
+        accepted.add_string("ssh-userauth")
+        accepted.rewind()
+        self._parse_service_accept(accepted)
+
+    def _parse_service_accept(self, message: Message) -> None:
+        self._serves = True
+        super()._parse_service_accept(message)  # type: ignore[misc]
+
+    def _parse_userauth_failure(self, message: Message) -> None:
+        told = decoded(Packet(message.get_remainder()).text())
+        self.offered = tuple(told.split(","))
+        super()._parse_userauth_failure(message)  # type: ignore[misc]
+
+    def _parse_userauth_info_request(self, message: Message) -> None:
+        """As paramiko's own, but no longer than the message, and in whatever encoding."""
+        if self.auth_method != "keyboard-interactive":  # a new password is asked for
+            super()._parse_userauth_info_request(message)  # type: ignore[misc]
+            return
+        packet = Packet(message.get_remainder())
+        title, instructions, _ = (decoded(packet.text()) for _ in range(3))
+        asked = packet.number()
+        if asked > _PROMPTS:
+            raise Malformed(own("The server asks too many questions at once"))
+        prompts = [(decoded(packet.text()), packet.flag()) for _ in range(asked)]
+        answers = self.interactive_handler(title, instructions, prompts)
+        reply = Message()
+        reply.add_byte(cMSG_USERAUTH_INFO_RESPONSE)
+        reply.add_int(len(answers))
+        for answer in answers:
+            reply.add_string(answer)
+        self.transport._send_message(reply)  # noqa: SLF001 - as paramiko's own handler does
+
+
+class Answers:
+    """Answers a keyboard-interactive logon: the password where it is asked for or hidden.
+
+    The password is given in one round only: who asks again has refused it, or wants what the
+    platform does not have. Only the questions count: the text beside them may tell of anything.
+    Raises SecondFactorWanted, AgreementWanted, LoginRefused with what was asked.
+    """
+
+    def __init__(self, username: str, password: SecretStr) -> None:
+        self._username = username
+        self._password = password
+        self._rounds = 0
+        self._given = False
+
+    def __call__(
+        self, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str]:
+        """The answers to one round."""
+        self._rounds += 1
+        words = " ".join([title, instructions, *(text for text, _ in prompts)])
+        asked = spoken(words, self._password)
+        self._check(asked, " ".join(text for text, _ in prompts))
+        wanted = [self._wants_password(text, echo=echo) for text, echo in prompts]
+        if any(wanted) and self._given:
+            raise LoginRefused(f"The server did not accept the password and asks again: {asked}")
+        self._given = self._given or any(wanted)
+        secret = self._password.get_secret_value()
+        return [secret if wants else self._username for wants in wanted]
+
+    def _check(self, asked: str, questions: str) -> None:
+        questions = questions.replace(self._username, "")  # which may hold any word
+        if _AGREEMENT.search(questions):
+            raise AgreementWanted(f"The server wants an agreement to its terms: {asked}")
+        if _CODE.search(questions) or self._rounds > _ROUNDS:
+            raise SecondFactorWanted(f"The server asks for more than the password: {asked}")
+
+    def _wants_password(self, text: str, *, echo: bool) -> bool:
+        question = text.replace(self._username, "")
+        if _PASSWORD.search(question):
+            return True
+        return not (echo or _USERNAME.search(question))
