@@ -109,7 +109,7 @@ def test_settings(
         ) as server:
             test.host_key = server.host_key
             test.write(server)
-            hashes = test.look_closer(server)
+            hashes = test.look_closer(server, session)
     except TransferError as error:
         return test.report(error)
     test.look_aside(session, hashes)
@@ -133,6 +133,8 @@ class _Test:
         self._steps: list[Step] = []
         self._left = Leftovers()
         self._final = ""
+        self._folder_refused: PathRefused | None = None
+        """Why the folder could not be made, until a file in it shows that it is there."""
 
     def settings_with(self, known: dict[str, Any]) -> FtpSettings:
         """For a session: the key that the first one saw is the key of the others too."""
@@ -143,29 +145,35 @@ class _Test:
 
     def write(self, server: Server) -> None:
         """The steps after the logon."""
-        server.make_directory(self.settings.path)
-        self.passed("path", self.settings.path)
+        self._make_folder(server)
         part = self._path(".txt.part")
         try:
             self._write_temporary(server, part)
             self._tell_look()
-        except BaseException:
+        except BaseException as error:
             for path in dict.fromkeys((part, self._final)):
                 self._withdraw(server, path)
+            self._blame_folder(error, server)
             raise
-        self._left.remove(server, self._final)
-        if not self._left.paths and still_stands(server, self._final):
-            self._left.paths[self._final] = "The server said that it was removed"
-        if self._left.paths:
-            self._note(removes=False)
-        else:
-            self._try_folder(server)
+        with contextlib.suppress(TransferError):  # it was lost over the cleaning: all has arrived
+            self._clean(server)
 
-    def look_closer(self, server: Server) -> tuple[HashAlgorithm, ...]:
+    def look_closer(
+        self, server: Server, session: Callable[..., Server]
+    ) -> tuple[HashAlgorithm, ...]:
         """What makes no difference to whether files arrive; the digests that are still to be tried.
 
-        The session's last use.
+        The session's last use; where it was lost over the cleaning, that of another one.
         """
+        if server.connected:
+            return self._look_closer(server)
+        with contextlib.suppress(TransferError), contextlib.closing(session()) as another:
+            another.look = server.look
+            self._forget_folders(another)
+            return self._look_closer(another)
+        return ()
+
+    def _look_closer(self, server: Server) -> tuple[HashAlgorithm, ...]:
         offer = server.offer
         self._note(request_size=offer.request_size, algorithms=offer.algorithms)
         self._note(avoids=offer.avoids, enters=offer.enters)
@@ -201,10 +209,47 @@ class _Test:
                 raise
             self._withdraw_refused(server, part)
             return
-        self.passed("wrote", part)
+        self._wrote(part)
         self._look_at_size(server, part)
         self._note(look=find_look(server, part) or Look.NOTHING)
         self._move(server, part)
+
+    def _make_folder(self, server: Server) -> None:
+        """Gateways of buckets refuse to make folders, and take files in them: the writing shows."""
+        try:
+            server.make_directory(self.settings.path)
+        except PathRefused as refused:
+            self._folder_refused = refused
+        else:
+            self.passed("path", self.settings.path)
+
+    def _forget_folders(self, server: Server) -> None:
+        """Those that were removed, though the connection was lost over it."""
+        for path in tuple(self._left.paths):
+            if path != self._final and is_no_folder(server, path):
+                del self._left.paths[path]
+
+    def _wrote(self, detail: str) -> None:
+        refused, self._folder_refused = self._folder_refused, None
+        if refused is not None:
+            words = f"The server does not make it ({refused.words}), and takes files there"
+            self.passed("path", f"{self.settings.path}. {words}")
+        self.passed("wrote", detail)
+
+    def _blame_folder(self, error: BaseException, server: Server) -> None:
+        """Where the folder was refused and then each file, it is the folder."""
+        is_refusal = isinstance(error, PathRefused) or type(error) is AccountFailure
+        if self._folder_refused is not None and is_refusal and server.connected:
+            raise self._folder_refused from error
+
+    def _clean(self, server: Server) -> None:
+        self._note(removes=False)
+        self._left.remove(server, self._final)
+        if not self._left.paths and still_stands(server, self._final):
+            self._left.paths[self._final] = "The server said that it was removed"
+        if not self._left.paths:
+            self._note(removes=True)
+            self._try_folder(server)
 
     def _write_first(self, server: Server, path: str) -> None:
         began = time.monotonic()
@@ -221,7 +266,7 @@ class _Test:
                 self._write_in_place(server)
                 self._note(temporary=False, rename=False, replace=False)
                 words = f"The server refuses temporary names ({refused.words}): {IN_PLACE}"
-                self.passed("wrote", f"{self._final}. {words}")
+                self._wrote(f"{self._final}. {words}")
                 self._look_at_size(server, self._final)
                 self._note(look=find_look(server, self._final) or Look.NOTHING)
                 return True

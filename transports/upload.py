@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 
 from transports.base import CannotTell, Move, Put, Seen, Server, TargetExists, Unsupported
 from transports.batches import is_lost
-from transports.errors import NameRefused, Phase, TransferError
+from transports.errors import AccountFailure, NameRefused, PathRefused, Phase, TransferError
 from transports.in_place import put_in_place
 from transports.job import (
     UNKNOWN_SIZE,
@@ -104,6 +104,8 @@ class _File:
         self.sending = Sending(transfer.open_source, job)
         self.put = Put(self.part.path, self.sending.opened)
         self.left: tuple[str, ...] = ()
+        self.folder_refused: PathRefused | None = None
+        """Why the folder could not be made. It may be there all the same: the writing shows it."""
         self.verified = Verified.REPLY
         self.seen = Seen()
         """What is known of a name."""
@@ -124,7 +126,10 @@ class _File:
             self.transfer.outcome = finished
             return
         job.progress.phase = Phase.FOLDER
-        server.make_directory(job.folder)
+        try:
+            server.make_directory(job.folder)
+        except PathRefused as refused:
+            self.folder_refused = refused
         job.progress.phase = Phase.LOOKING
         self.left = remove_leftovers(server, job, self.journal)
 
@@ -180,9 +185,17 @@ class _File:
 
     def fail(self, server: Server, error: BaseException) -> None:
         """End it with the error; its temporary file is removed where there may be one."""
+        error = self._cause_of(error)
         if self.put.begun:
             remove_part(server, self.part, self.journal, self.job.progress, error)
         self.transfer.outcome = error
+
+    def _cause_of(self, error: BaseException) -> BaseException:
+        """Where the folder was refused and then the file, it is the folder."""
+        is_refusal = type(error) is AccountFailure and not self.sending.is_begun
+        if self.folder_refused is not None and (is_refusal or isinstance(error, PathRefused)):
+            return self.folder_refused
+        return error
 
 
 class _Flight:

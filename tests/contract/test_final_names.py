@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from asyncssh.constants import FX_OP_UNSUPPORTED
 from pydantic import SecretStr
 from pyftpdlib.handlers import FTPHandler
 
@@ -22,7 +23,7 @@ from tests.contract.accounts import (
 from tests.contract.test_cannot_tell import job_by
 from transports import settings_test
 from transports.base import Egress
-from transports.errors import VerificationFailed
+from transports.errors import PathRefused, VerificationFailed
 from transports.settings_test import TestReport
 from transports.upload import Verified
 
@@ -209,18 +210,81 @@ class BucketFtp(FTPHandler):  # type: ignore[misc]
         return super().ftp_STOR(file, mode)
 
 
-@pytest.mark.parametrize("kind", [Bucket, BucketFtp])
+class NoFolders(Bucket):
+    """Makes none, and shows none."""
+
+    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:  # noqa: ARG002
+        """Refuse it."""
+        raise asyncssh.SFTPError(FX_OP_UNSUPPORTED, "no folders here")
+
+    def stat(self, path: bytes) -> Any:
+        """Of files alone."""
+        if not Path(self.map_path(path).decode()).is_file():
+            raise asyncssh.SFTPNoSuchFile("No such key")
+        return super().stat(path)
+
+    lstat = stat
+
+
+class NoFoldersFtp(BucketFtp):
+    """The same over FTP."""
+
+    def ftp_MKD(self, path: str) -> None:  # noqa: N802, ARG002
+        """Refuse it."""
+        self.respond("502 no folders here")
+
+    ftp_CWD = ftp_MKD  # noqa: N815 - a command's name
+
+
+BUCKETS = [Bucket, BucketFtp, NoFolders, NoFoldersFtp]
+
+
+def bucket(root: Path, kind: Any) -> AsyncSshServer | PyFtpServer:
+    root.mkdir()
+    is_sftp = issubclass(kind, asyncssh.SFTPServer)
+    return AsyncSshServer(root, sftp=kind) if is_sftp else PyFtpServer(root, handler=kind)
+
+
+@pytest.mark.parametrize("kind", BUCKETS)
 def test_a_folder_that_is_not_there_before_a_file_is_is_no_failure(
     tmp_path: Path, recording: Path, kind: Any
 ) -> None:
-    root = tmp_path / "served"
-    root.mkdir()
-    is_sftp = issubclass(kind, asyncssh.SFTPServer)
-    server = AsyncSshServer(root, sftp=kind) if is_sftp else PyFtpServer(root, handler=kind)
-    with server:
+    with bucket(tmp_path / "served", kind) as server:
         session = open_session(server.customer)
         with opened(recording) as source:
             job = job_by(Capabilities(), folder="calls/today")
             upload(session, source, job, Ledger(names=("calls/today/call.wav",)))
         session.close()
-    assert files_in(root) == {"calls/today/call.wav": SIZE}
+    assert files_in(tmp_path / "served") == {"calls/today/call.wav": SIZE}
+
+
+@pytest.mark.parametrize("kind", BUCKETS)
+def test_the_test_on_save_passes_where_folders_are_made_by_files_alone(
+    tmp_path: Path, kind: Any
+) -> None:
+    with bucket(tmp_path / "served", kind) as server:
+        customer = server.customer
+        wanted = settings_of(customer, path="calls/today")
+        report = settings_test.test_settings(wanted, SecretStr(customer.password), LIMITS, Egress())
+    assert report.ok, report.failure
+    assert files_in(tmp_path / "served") == {}
+    (told,) = [step.detail for step in report.steps if step.name == "path"]
+    assert told.startswith("calls/today")
+    assert ("no folders here" in told) == (kind in {NoFolders, NoFoldersFtp})
+
+
+@pytest.mark.parametrize("kind", [NoFolders, NoFoldersFtp])
+def test_where_the_folder_is_refused_and_then_the_file_the_folders_refusal_is_told(
+    tmp_path: Path, recording: Path, kind: Any
+) -> None:
+    refused = {
+        NoFolders: {"open": asyncssh.SFTPServer.open},
+        NoFoldersFtp: {"ftp_STOR": FTPHandler.ftp_STOR},
+    }
+    with bucket(tmp_path / "served", type("Refusing", (kind,), refused[kind])) as server:
+        session = open_session(server.customer)
+        job = job_by(Capabilities(), folder="calls")
+        with opened(recording) as source, pytest.raises(PathRefused) as failed:
+            upload(session, source, job, Ledger(names=("calls/call.wav",)))
+        session.close()
+    assert failed.value.words.endswith("no folders here")

@@ -23,7 +23,7 @@ from tests.contract.accounts import (
     settings_of,
     upload,
 )
-from tests.contract.ftp_handlers import Hashing
+from tests.contract.ftp_handlers import HANG_UP, SILENCE, Hashing, odd
 from transports import settings_test
 from transports.base import Egress
 from transports.settings_test import TestReport
@@ -120,6 +120,52 @@ def test_everything_that_the_test_leaves_is_named(
     left = {path.name for path in root.rglob("*")}
     assert set(re.findall(r"courier-test-[^ ;,)]+", last.detail)) == left
     assert len(left) <= 2
+
+
+class Fragile(asyncssh.SFTPServer):
+    """Cuts the connection when something is to be removed."""
+
+    def __init__(self, channel: "asyncssh.SSHServerChannel[bytes]", **more: Any) -> None:
+        super().__init__(channel, **more)
+        self._to = channel
+
+    def remove(self, path: bytes) -> None:  # noqa: ARG002
+        """Never comes to it."""
+        self._to.get_connection().abort()
+
+
+class FragileFolders(Fragile):
+    """The same with folders, which it has removed by then."""
+
+    remove = asyncssh.SFTPServer.remove
+
+    def rmdir(self, path: bytes) -> None:
+        """Does it first."""
+        super().rmdir(path)
+        self._to.get_connection().abort()
+
+
+@pytest.mark.parametrize(
+    ("serving", "stays"),
+    [
+        (lambda root: ftp(root, odd({"DELE": HANG_UP})), True),
+        (lambda root: ftp(root, odd({"DELE": SILENCE})), True),
+        (lambda root: sftp(root, Fragile), True),
+        (lambda root: sftp(root, FragileFolders), False),
+    ],
+)
+def test_a_server_that_does_not_bear_a_removal_passes_and_what_stays_is_named(
+    serving: Callable[[Path], Any], tmp_path: Path, *, stays: bool
+) -> None:
+    root = tmp_path / "served"
+    with serving(root) as customer:
+        report = report_of(customer)
+    assert report.ok, report.failure
+    assert report.capabilities.removes is not stays
+    assert (report.capabilities.at_once or 1) > 1
+    left = {path.name for path in root.rglob("*")}
+    assert set(re.findall(r"courier-test-[^ ;,)]+", report.steps[-1].detail)) >= left
+    assert len(left) == int(stays)
 
 
 def test_what_a_test_that_failed_has_left_is_named(tmp_path: Path) -> None:

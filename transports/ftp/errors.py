@@ -18,7 +18,7 @@ from transports.errors import (
     TransferError,
 )
 from transports.ftp.replies import UNKNOWN_COMMAND, asks_for_encryption, code_of, is_refusal
-from transports.words import heard, lost, spoken, stranger
+from transports.words import heard, lost, own, spoken, stranger
 
 SESSION_IS_OVER = "421"
 NEEDS_ACCOUNT = {"332", "532"}
@@ -85,6 +85,11 @@ def translate(
             return ProtocolFailed(heard(error, password) or _BROKEN)
         case _:
             return ProtocolFailed(_BROKEN)
+
+
+def words_of(reply: str, verb: str, password: SecretStr) -> str:
+    """The server's words for a refusal; it may have hung up or been silent over the command."""
+    return spoken(reply, password) if reply else own(f"The server does not answer {verb}")
 
 
 def greeting_refused(reply: str) -> type[TransferError] | None:

@@ -5,9 +5,10 @@ from pathlib import PurePosixPath
 
 from transports.errors import PathRefused
 from transports.ftp.connection import FtpConnection
+from transports.ftp.errors import words_of
 from transports.ftp.replies import is_done, told_folder
 from transports.names import with_parents
-from transports.words import own, spoken
+from transports.words import own
 
 _NOT_ENTERED = own("The folder cannot be entered")
 
@@ -44,14 +45,14 @@ class Folders:
             # Gateways of buckets make folders that are not there before a file is: they are taken
             # at their word, and the upload finds out.
             if not is_made and refused is not None:
-                raise PathRefused(spoken(refused, self._connection.password))
+                raise PathRefused(words_of(refused, "MKD", self._connection.password))
         self._known.add(path)
 
     def remove(self, path: str) -> None:
         """Remove the empty folder. Raises PathRefused."""
-        reply = self._connection.reply_to("RMD", self.at(path))
+        reply = self._connection.convenience("RMD", self.at(path))
         if not is_done(reply):
-            raise PathRefused(spoken(reply, self._connection.password))
+            raise PathRefused(words_of(reply, "RMD", self._connection.password))
         self._known.discard(path)
 
     def leave(self) -> None:
@@ -70,7 +71,7 @@ class Folders:
         """Why the last of the folders was refused, None where it was made."""
         refused: str | None = _NOT_ENTERED
         for folder in with_parents(path):
-            reply = self._connection.reply_to("MKD", folder)
+            reply = self._connection.convenience("MKD", folder)
             refused = None if is_done(reply) else reply
         return refused
 
@@ -79,7 +80,7 @@ class Folders:
         self._go_home()
         for name in PurePosixPath(path).parts:
             if not self._enter(name):
-                self._connection.reply_to("MKD", name)
+                self._connection.convenience("MKD", name)
                 if not self._enter(name):
                     break
         else:
@@ -108,7 +109,7 @@ class Folders:
         if self._home is None:
             self._home = told_folder(self._connection.convenience("PWD")) or ""
         self._login = self._connection.logins
-        is_in = is_done(self._connection.reply_to("CWD", folder))
+        is_in = is_done(self._connection.convenience("CWD", folder))
         if is_in:
             self._inside = folder
         return is_in

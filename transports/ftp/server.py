@@ -13,7 +13,7 @@ from transports.base import CannotTell, Move, TargetExists, Unsupported, permitt
 from transports.batches import rename_each
 from transports.errors import NameRefused, PathRefused, TransferError
 from transports.ftp.control import UNSENDABLE, Command
-from transports.ftp.errors import refusal, rename_refused
+from transports.ftp.errors import refusal, rename_refused, words_of
 from transports.ftp.files import Files
 from transports.ftp.replies import (
     UNKNOWN_COMMAND,
@@ -24,7 +24,6 @@ from transports.ftp.replies import (
     is_sendable,
 )
 from transports.ftp.stores import FtpStores, Replies
-from transports.words import spoken
 
 _BAD_SEQUENCE = "503"
 
@@ -76,9 +75,9 @@ class FtpServer(FtpStores):
 
     def remove(self, path: str) -> None:
         """Remove the file. Raises PathRefused where it may be there and must stay."""
-        reply = self._connection.reply_to("DELE", self._folders.at(path))
+        reply = self._connection.convenience("DELE", self._folders.at(path))
         if not is_done(reply) and self._may_be_there(path):
-            raise PathRefused(spoken(reply, self._connection.password))
+            raise PathRefused(words_of(reply, "DELE", self._connection.password))
 
     def make_directory(self, path: str) -> None:
         """Make sure of the folder. Raises PathRefused."""
@@ -146,8 +145,9 @@ class FtpServer(FtpStores):
     def _rename_singly(self, moves: Sequence[Move]) -> None:
         for move in moves:
             begin, end = self._commands(move)
-            begun = self._connection.reply_to(*begin)
-            done = begun if is_refusal(begun) else self._connection.reply_to(*end)
+            begun = self._connection.convenience(*begin)
+            is_over = is_refusal(begun) or not begun
+            done = begun if is_over else self._connection.reply_to(*end)
             self._judge_rename(move, begun, done)
 
     def _commands(self, move: Move) -> tuple[Command, Command]:
@@ -168,7 +168,7 @@ class FtpServer(FtpStores):
 
 def _check_renamed(begun: str, done: str) -> None:
     told = begun if is_refusal(begun) else done
-    if begun.startswith("5") or code_of(told) in UNKNOWN_COMMAND:
+    if not begun or begun.startswith("5") or code_of(told) in UNKNOWN_COMMAND:
         raise Unsupported(told)  # the file is there: it is the renaming
     if not is_done(told):
         raise refusal(told)
