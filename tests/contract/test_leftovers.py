@@ -122,27 +122,33 @@ def test_everything_that_the_test_leaves_is_named(
     assert len(left) <= 2
 
 
-class Fragile(asyncssh.SFTPServer):
-    """Cuts the connection when something is to be removed."""
+class Cutting(asyncssh.SFTPServer):
+    """Cuts the connection at times."""
 
     def __init__(self, channel: "asyncssh.SSHServerChannel[bytes]", **more: Any) -> None:
         super().__init__(channel, **more)
         self._to = channel
 
-    def remove(self, path: bytes) -> None:  # noqa: ARG002
-        """Never comes to it."""
+    def cut(self) -> None:
+        """Without a word."""
         self._to.get_connection().abort()
 
 
-class FragileFolders(Fragile):
-    """The same with folders, which it has removed by then."""
+class Fragile(Cutting):
+    """When a file is to be removed: it never comes to it."""
 
-    remove = asyncssh.SFTPServer.remove
+    def remove(self, path: bytes) -> None:  # noqa: ARG002
+        """Stays."""
+        self.cut()
+
+
+class FragileFolders(Cutting):
+    """Once a folder was removed."""
 
     def rmdir(self, path: bytes) -> None:
-        """Does it first."""
+        """Is gone."""
         super().rmdir(path)
-        self._to.get_connection().abort()
+        self.cut()
 
 
 @pytest.mark.parametrize(
