@@ -49,7 +49,19 @@ def test_the_text_beside_the_questions_may_speak_of_anything(tmp_path: Path, tex
         open_session(server.customer, **INTERACTIVE).close()
 
 
-@pytest.mark.parametrize("question", ["Password: ", "customer's password:", "Kennwort: "])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Password: ",
+        "customer's password:",
+        "Kennwort: ",
+        "Lösenord:",
+        "Heslo: ",
+        "パスワード:",
+        "Who types the password agrees to our terms. Password:",
+        "By your password you accept the terms (yes/no rules apply). Password: ",
+    ],
+)
 def test_a_question_for_the_password_gets_it_though_its_answer_is_shown(
     tmp_path: Path, question: str
 ) -> None:
@@ -71,7 +83,18 @@ def test_a_username_that_speaks_of_codes_is_no_question_for_one(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "question", ["Do you accept the terms? (yes/no): ", "Agree [y/n]", "Type 'yes' to go on: "]
+    "question",
+    [
+        "Do you accept the terms? (yes/no): ",
+        "Agree [y/n]",
+        "Type 'yes' to go on: ",
+        "Press y to go on",
+        "Please type 'I agree'",
+        "Continue? (yes)",
+        "Zustimmen (ja/nein)?",
+        "Acceptez-vous (oui/non) ?",
+        "Press ENTER to accept",
+    ],
 )
 def test_a_server_that_wants_an_agreement_is_told_so(tmp_path: Path, question: str) -> None:
     terms = Challenge(((question, True),), "All your files are ours.", answers=("yes",))
@@ -96,6 +119,15 @@ def test_a_code_is_what_the_platform_does_not_have(tmp_path: Path, question: str
     ):
         open_session(server.customer, **INTERACTIVE)
     assert server.logins == 0
+
+
+@pytest.mark.parametrize("echo", [True, False])
+def test_who_wants_a_key_pressed_gets_neither_username_nor_password(
+    tmp_path: Path, *, echo: bool
+) -> None:
+    pressed = Challenge((("Press Enter to continue", echo),), answers=("",))
+    with _asking(tmp_path, [pressed, Challenge(PASSWORD)]) as server:
+        open_session(server.customer, **INTERACTIVE).close()
 
 
 def test_a_question_that_has_the_password_in_it_is_told_without_it(tmp_path: Path) -> None:

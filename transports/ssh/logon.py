@@ -18,17 +18,22 @@ _PROMPTS = 16
 """In one round: a server that asks for more asks for nothing that the platform has."""
 _CODE = re.compile(
     r"one[- ]?time|\botps?\b|pass ?code|authenticator|\btoken|\bcode\b|\bpin\b|second factor"
-    r"|two[- ]factor|\b2fa\b|new password|retype|expired|must be changed",
+    r"|two[- ]factor|\b[2m]fa\b|securid|yubi ?key|new password|retype|expired|must be changed",
     re.IGNORECASE,
 )
 _AGREEMENT = re.compile(
-    r"\byes\s*(/|or)\s*no\b|\by\s*/\s*n\b|\bdo you (agree|accept)|\btype .?(yes|accept|agree)",
+    r"\byes\s*(/|or)\s*no\b|\by\s*/\s*n\b|\bj\s*/\s*n\b|[\[(]yes[\])]|\b(agree|accept)\b"
+    r"|\b(type|press|enter|say|hit) ['\"]?(yes|y|ok)\b"
+    r"|\b(ja|oui|s[ií]|sim|tak|da)\s*/\s*(nein|non|no|n[ãa]o|nie|nee|nej|nei|net)\b",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(
-    r"pass ?(word|phrase)|kennwort|passwort|mot de passe|contrase|wachtwoord|senha|hasło|парол",
+    r"pass ?(word|phrase)|kennwort|passwort|mot de passe|contrase|wachtwoord|senha|hasło|парол"
+    r"|lösenord|passord|kodeord|adgangskode|salasana|heslo|jelszó|parol[aă]?\b|şifre|κωδικός"
+    r"|パスワード|密码|密碼|口令|비밀번호|암호|סיסמ|كلمة",
     re.IGNORECASE,
 )
+_ANY_KEY = re.compile(r"\b(press|hit) (the )?(enter|return|any key)\b", re.IGNORECASE)
 _USERNAME = re.compile(r"\buser(name)?\b|\blogin( name)?\s*:", re.IGNORECASE)
 
 
@@ -103,23 +108,31 @@ class Answers:
         self._rounds += 1
         words = " ".join([title, instructions, *(text for text, _ in prompts)])
         asked = spoken(words, self._password)
-        self._check(asked, " ".join(text for text, _ in prompts))
-        wanted = [self._wants_password(text, echo=echo) for text, echo in prompts]
+        questions = [text.replace(self._username, "") for text, _ in prompts]  # it may be any word
+        self._check(asked, questions)
+        wanted = [
+            _wants_password(question, echo=echo)
+            for question, (_, echo) in zip(questions, prompts, strict=True)
+        ]
         if any(wanted) and self._given:
             raise LoginRefused(f"The server did not accept the password and asks again: {asked}")
         self._given = self._given or any(wanted)
-        secret = self._password.get_secret_value()
-        return [secret if wants else self._username for wants in wanted]
+        pairs = zip(questions, wanted, strict=True)
+        return [self._answer_to(question, wants_password=wants) for question, wants in pairs]
 
-    def _check(self, asked: str, questions: str) -> None:
-        questions = questions.replace(self._username, "")  # which may hold any word
-        if _AGREEMENT.search(questions):
+    def _answer_to(self, question: str, *, wants_password: bool) -> str:
+        if wants_password:
+            return self._password.get_secret_value()
+        return "" if _ANY_KEY.search(question) else self._username
+
+    def _check(self, asked: str, questions: Sequence[str]) -> None:
+        if any(_AGREEMENT.search(each) and not _PASSWORD.search(each) for each in questions):
             raise AgreementWanted(f"The server wants an agreement to its terms: {asked}")
-        if _CODE.search(questions) or self._rounds > _ROUNDS:
+        if any(map(_CODE.search, questions)) or self._rounds > _ROUNDS:
             raise SecondFactorWanted(f"The server asks for more than the password: {asked}")
 
-    def _wants_password(self, text: str, *, echo: bool) -> bool:
-        question = text.replace(self._username, "")
-        if _PASSWORD.search(question):
-            return True
-        return not (echo or _USERNAME.search(question))
+
+def _wants_password(question: str, *, echo: bool) -> bool:
+    if _PASSWORD.search(question):
+        return True
+    return not (echo or _USERNAME.search(question) or _ANY_KEY.search(question))
