@@ -1,13 +1,11 @@
-"""SFTP requests and answers on one SSH channel, for several threads at once (version 3).
+"""SFTP requests and answers of one session, on an SSH channel of its own (version 3).
 
-paramiko drops the answer to a pipelined request when it comes late, and lets one thread wait. Here
-every answer reaches whoever asked: of those who wait for one, one reads for all.
+paramiko drops the answer to a pipelined request when it comes late. Here every answer reaches
+whoever asked for it.
 """
 
 import contextlib
 import struct
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -42,7 +40,7 @@ class Answered(Protocol):
     """Whoever has asked for something, until the answer has come."""
 
     def take(self, kind: int, body: bytes) -> None:
-        """The answer, in the thread of whoever reads. Must not raise."""
+        """The answer. Must not raise."""
 
 
 class Request(NamedTuple):
@@ -61,65 +59,30 @@ class Printed(Exception):
         self.text = text
 
 
-class _Queue:
-    """A lock that is given in the order in which it was asked for.
-
-    Of two threads that want a plain one, whoever has just had it is the quicker one again.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
-
-    def __enter__(self) -> None:
-        mine = threading.Lock()
-        mine.acquire()
-        with self._lock:
-            self._waiting.append(mine)
-            if self._waiting[0] is mine:
-                return
-        mine.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._waiting.popleft()
-            if self._waiting:
-                self._waiting[0].release()
-
-
-class _Waiting(NamedTuple):
-    """A thread that waits, and the last thing it has asked for."""
-
-    number: int
-    moved: Moved
-
-
 class SftpChannel(SFTPClient):
-    """Shared by those who `join` it; it is closed with the last that leaves."""
+    """For one thread at a time; `close` may be called from another one."""
 
     if TYPE_CHECKING:  # what is used of paramiko beyond its stubs
-        _lock: threading.Lock
         request_number: int
         _expecting: dict[int, Answered]
 
         def _async_request(self, waiting: Answered, kind: int, *args: Any) -> int: ...
 
     def __init__(self, channel: Channel, moved: Moved, line: RoundTrip) -> None:
-        """Greet the server. `line` hears of every request and every answer."""
+        """Greet the server.
+
+        `moved` hears of everything that was sent, and of every answer that is waited for; `line` of
+        every request and every answer.
+        """
         self.extensions: frozenset[bytes] = frozenset()
         """Which the server has named in its greeting."""
         self._moved = moved
         self._line = line
         self._asked: dict[int, Asked] = {}
-        self._sending = _Queue()
         self._gathered: list[Buffer] = []
         """Requests that are about to be sent."""
         self._gathered_size = 0
         self._heard = b""
-        self._waiting: list[_Waiting] = []
-        self._turn = threading.Condition()
-        self._is_read = False
-        self._users = 0
         super().__init__(channel)
 
     @property
@@ -127,87 +90,43 @@ class SftpChannel(SFTPClient):
         """Whether either side has closed the channel."""
         return bool(self.sock.closed)
 
-    def join(self) -> None:
-        """One more uses it."""
-        with self._turn:
-            self._users += 1
-
-    def leave(self) -> None:
-        """One less uses it."""
-        with self._turn:
-            self._users -= 1
-            if self._users:
-                return
+    def close(self) -> None:
+        """Close the channel; what was asked over it will not be answered any more."""
         self._line.forget(len(self._asked))
         self._asked.clear()
-        self.close()
+        super().close()
 
-    def ask_all(self, moved: Moved, requests: Iterable[Request]) -> int:
-        """Send the requests, whole, behind those of others; as many in one packet as fit.
+    def ask_all(self, requests: Iterable[Request]) -> None:
+        """Send the requests, whole; as many in one packet as fit."""
+        try:
+            for request in requests:
+                self._gather(request)
+            self._send_gathered()
+        finally:
+            self._gathered.clear()
+            self._gathered_size = 0
 
-        Returns the last one's number: they only rise.
-        """
-        with self._sending:
-            self._moved = moved
-            try:
-                numbers = [self._gather(request) for request in requests]
-                self._send_gathered()
-            finally:
-                self._gathered.clear()
-                self._gathered_size = 0
-        return numbers[-1]
+    def wait(self, is_answered: Callable[[], bool]) -> None:
+        """Read answers until that is so."""
+        while not is_answered():
+            self._read_answer()
 
-    def _gather(self, request: Request) -> int:
+    def _gather(self, request: Request) -> None:
         size = sum(len(each) for each in request.args if isinstance(each, bytes))
         self._asked[self.request_number] = self._line.ask(size)
         if request.kind == CMD_WRITE:
-            return self._gather_write(request.answered, *request.args)
-        return self._async_request(request.answered, request.kind, *request.args)
+            self._gather_write(request.answered, *request.args)
+        else:
+            self._async_request(request.answered, request.kind, *request.args)
 
-    def _gather_write(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> int:
+    def _gather_write(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> None:
         """As any other request, but its data is not copied."""
-        with self._lock:
-            number = self.request_number
-            self.request_number += 1
-            self._expecting[number] = answered
+        number = self.request_number
+        self.request_number += 1
+        self._expecting[number] = answered
         told = _WRITE.size - _LENGTH + len(handle) + _PLACE.size + len(data)
         head = _WRITE.pack(told, CMD_WRITE, number, len(handle))
         self._keep(head, handle, _PLACE.pack(offset, len(data)), data)
-        return number
-
-    def wait(self, is_answered: Callable[[], bool], number: int, moved: Moved) -> None:
-        """Until that is so: read answers, unless another thread does.
-
-        `moved` hears of each answer to what was asked before the request of this number: of what
-        the server still has to do first, be it another one's.
-        """
-        if is_answered():
-            return
-        mine = _Waiting(number, moved)
-        self._waiting.append(mine)
-        try:
-            while self._take_turn(is_answered):
-                try:
-                    self._read_answer()
-                finally:
-                    self._end_turn()
-        finally:
-            self._waiting.remove(mine)
-
-    def _take_turn(self, is_answered: Callable[[], bool]) -> bool:
-        """False where there is no need to read any more."""
-        with self._turn:
-            while self._is_read and not is_answered():
-                self._turn.wait()
-            if is_answered():
-                return False
-            self._is_read = True
-            return True
-
-    def _end_turn(self) -> None:
-        with self._turn:
-            self._is_read = False
-            self._turn.notify_all()
 
     def _read_answer(self) -> None:
         try:
@@ -216,16 +135,13 @@ class SftpChannel(SFTPClient):
             raise SSHException(f"Server connection dropped: {error}") from error
         packet = Packet(data)
         number = packet.number()
-        with self._lock:
-            waiting = self._expecting.pop(number, None)
-        if number in self._asked:
-            self._line.answer(self._asked.pop(number))
-        if waiting is None:
-            return  # what nobody waits for any more is no harm, and no progress
-        waiting.take(kind, packet.rest)
-        for each in tuple(self._waiting):
-            if number < each.number:
-                each.moved()
+        waiting = self._expecting.pop(number, None)
+        asked = self._asked.pop(number, None)
+        if asked is not None:
+            self._line.answer(asked)
+        if waiting is not None:  # what nobody waits for any more is no harm, and no progress
+            waiting.take(kind, packet.rest)
+            self._moved()
 
     def _send_version(self) -> int:
         hello = Message()

@@ -1,4 +1,4 @@
-"""SFTP requests (draft-ietf-secsh-filexfer-02) of one session on a channel.
+"""SFTP requests (draft-ietf-secsh-filexfer-02) of one session.
 
 paramiko's client turns status codes into texts and sends 32 KB at once to everybody; here every
 write's status is checked, codes stay codes, and the request is as large as the server says it may
@@ -43,7 +43,6 @@ from paramiko.sftp import (
 )
 
 from transports.base import BLOCK, USUAL_REQUEST
-from transports.network.watchdog import Watch
 from transports.sftp.answers import (
     Attributes,
     Malformed,
@@ -66,12 +65,11 @@ _LEAST_REQUEST = 1024
 
 
 class SftpClient:
-    """Raises Refused for every status that is not OK; tells the watch what goes forward."""
+    """Raises Refused for every status that is not OK."""
 
     def __init__(
         self,
         channel: SftpChannel,
-        watch: Watch,
         request_size: int | None = None,
         like: "SftpClient | None" = None,
     ) -> None:
@@ -79,16 +77,13 @@ class SftpClient:
         same server, which has told already what it takes.
         """
         self.channel = channel
-        self._watch = watch
-        self._number = -1
         self.told_request_size: int | None
         self.told_request_size = like.told_request_size if like else self._asked_request_size()
         self.request_size = min(request_size or self.told_request_size or USUAL_REQUEST, BLOCK)
-        channel.join()
 
     def close(self) -> None:
-        """The end of this session; the channel ends with the last of its sessions."""
-        self.channel.leave()
+        """The end of this session, and of its channel."""
+        self.channel.close()
 
     def opening(self, answered: Answered, path: str, *, new: bool) -> Request:
         """To open a file to write to, empty; with `new` one of that name is refused."""
@@ -115,15 +110,15 @@ class SftpClient:
     def ask_all(self, requests: Sequence[Request]) -> None:
         """Send the requests, as many in one packet as fit."""
         if requests:
-            self._number = self.channel.ask_all(self._watch.moved, map(_of_home, requests))
+            self.channel.ask_all(map(_of_home, requests))
 
     def close_handle(self, handle: bytes) -> None:
         """Close the file of a transfer that was given up."""
         self._done(CMD_CLOSE, handle)
 
     def wait(self, is_answered: Callable[[], bool]) -> None:
-        """Until that is so: answers are read, or another session on the channel reads them."""
-        self.channel.wait(is_answered, self._number, self._watch.moved)
+        """Read answers until that is so."""
+        self.channel.wait(is_answered)
 
     def stat(self, path: str) -> Attributes:
         """What stands at the path, at the end of all links."""

@@ -127,7 +127,7 @@ class SftpServer(SftpFiles):
             self.rename(path, to)
 
     def _flow(self) -> Flow:
-        return Flow(self._sftp, self._watch)
+        return Flow(self._sftp)
 
     # --- writing ----------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ class SftpSession:
         try:
             with closed_on_failure(session):
                 session._open_channel(_no_more, self._client)  # noqa: SLF001 - its own kind
-        except ServerBusy:  # sessions that were behind each other had one channel for two
+        except ServerBusy:  # a server may give each connection another number of channels
             with old.renewal:
                 return self._logged_in_again(old)
         return session
@@ -264,7 +264,7 @@ class SftpSession:
             channel.invoke_subsystem("sftp")
             size = self._settings.capabilities.request_size
             requests = SftpChannel(channel, self._watch.moved, self._connection.line)
-            return SftpClient(requests, self._watch, size, like)
+            return SftpClient(requests, size, like)
 
     def _words(self, text: str | bytes) -> str:
         return spoken(text, self._connection.password)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from paramiko.sftp import CMD_ATTRS, CMD_HANDLE, CMD_STATUS, SFTP_NO_SUCH_FILE, SFTPError
 
-from transports.network.watchdog import Watch
 from transports.sftp.answers import (
     Malformed,
     Packet,
@@ -29,9 +28,8 @@ _IN_FLIGHT = 4 * 1024 * 1024
 class Flow:
     """The requests of a session that are on their way."""
 
-    def __init__(self, client: SftpClient, watch: Watch) -> None:
+    def __init__(self, client: SftpClient) -> None:
         self.client = client
-        self._watch = watch
         self._asked = 0
         self._answered = 0
         self._most = max(2, _IN_FLIGHT // client.request_size)
@@ -43,19 +41,15 @@ class Flow:
 
     def wait_for_room(self, unless: Callable[[], bool]) -> None:
         """Until so few are unanswered that more may be sent."""
-        self._wait(lambda: unless() or self._asked - self._answered <= self._most)
+        self.client.wait(lambda: unless() or self._asked - self._answered <= self._most)
 
     def wait_for_all(self) -> None:
         """Until every answer has come."""
-        self._wait(lambda: self._asked == self._answered)
+        self.client.wait(lambda: self._asked == self._answered)
 
     def answered(self) -> None:
-        """Count an answer that came: one thread at a time reads."""
+        """Count an answer that came."""
         self._answered += 1
-        self._watch.moved()
-
-    def _wait(self, is_enough: Callable[[], bool]) -> None:
-        self.client.wait(is_enough)
 
 
 class Told:
