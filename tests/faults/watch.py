@@ -1,20 +1,17 @@
 """A real Prometheus that scrapes a real run, with the rules' times shortened by one factor."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
-from deploy.local.install import program
-from deploy.local.processes import Child, free_port
+from deploy.local.processes import free_port
 from deploy.prometheus.runbook import RULES
 from tests.faults.scene import Scene, Worker
 from tests.integration.platform import until
+from tests.servers.prometheus import Prometheus
 
 FACTOR = 60
 """A minute of the rules is a second."""
@@ -22,18 +19,6 @@ LIMIT = 150.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(?<=\[)(\d+)([smhd])(?=\])|(?<=for: )(\d+)([smhd])$", re.MULTILINE)
 _MINUTES = re.compile(r"(?<= \* )60\b")
-_CONFIGURATION = """
-global:
-  scrape_interval: 1s
-  scrape_timeout: 1s
-  evaluation_interval: 500ms
-rule_files:
-  - {rules}/*.yaml
-scrape_configs:
-  - job_name: courier
-    static_configs:
-      - targets: ["127.0.0.1:{target}"]
-"""
 QUICK = {
     "worker.gauges:CACHE_SECONDS": 0.2,
     "worker.gauges:WAIT_SECONDS": 0.3,
@@ -64,7 +49,7 @@ class Watch:
     tell: Callable[[str], None]
     """Is told how each alert fired and ended."""
     target: int
-    port: int
+    prometheus: Prometheus
     _fired: dict[str, str] = field(default_factory=dict)
     _begun: float = 0.0
 
@@ -118,59 +103,26 @@ class Watch:
 
     def firing(self) -> set[str]:
         """The names of the alerts that fire."""
-        alerts = self._ask("alerts")["alerts"]
+        alerts = self.prometheus.ask("alerts")["alerts"]
         return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
 
     def value(self, series: str) -> float | None:
         """The value of a series without labels; None where there is none."""
-        found = self._ask(f"query?query={series}")["result"]
+        found = self.prometheus.query(series)
         return float(found[0]["value"][1]) if found else None
 
     def _elapsed(self) -> str:
         return f"{time.monotonic() - self._begun:.0f} s"
 
-    def _ask(self, what: str) -> Any:
-        with urlopen(f"http://127.0.0.1:{self.port}/api/v1/{what}", timeout=30) as answer:
-            return json.load(answer)["data"]
-
 
 @contextmanager
 def watching(ground: Scene, tell: Callable[[str], None], factor: float = FACTOR) -> Iterator[Watch]:
     """Prometheus with the shortened rules, ready to scrape; ended on exit."""
-    folder = ground.folder / "prometheus"
-    rules = folder / "rules"
-    rules.mkdir(parents=True)
-    for file in RULES.glob("*.yaml"):
-        (rules / file.name).write_text(scaled(file.read_text(), factor))
-    target, port = free_port(), free_port()
-    configuration = folder / "prometheus.yml"
-    configuration.write_text(_CONFIGURATION.format(rules=rules, target=target))
-    child = Child("Prometheus", _command(folder, configuration, port), folder / "prometheus.log")
-    watch = Watch(ground, tell, target, port)
-    try:
-        child.start()
-        until(lambda: _is_ready(child, port), "Prometheus to be ready", LIMIT)
-        yield watch
-    finally:
-        child.kill()
-
-
-def _command(folder: Path, configuration: Path, port: int) -> list[str]:
-    path = program("prometheus")
-    assert path is not None, "Prometheus is missing: run `make setup-tests`"
-    return [
-        str(path),
-        f"--config.file={configuration}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=warn",
-    ]
-
-
-def _is_ready(child: Child, port: int) -> bool:
-    child.check()
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    folder = ground.folder / "rules"
+    folder.mkdir()
+    rules = [folder / file.name for file in RULES.glob("*.yaml")]
+    for file in rules:
+        file.write_text(scaled((RULES / file.name).read_text(), factor))
+    target = free_port()
+    with Prometheus(ground.folder / "prometheus", [f"127.0.0.1:{target}"], rules) as prometheus:
+        yield Watch(ground, tell, target, prometheus)

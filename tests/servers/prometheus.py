@@ -17,7 +17,7 @@ _CONFIGURATION = """
 global:
   scrape_interval: 1s
   scrape_timeout: 1s
-  evaluation_interval: 1s
+  evaluation_interval: 500ms
 rule_files: {rules}
 alerting:
   alertmanagers:
@@ -31,7 +31,10 @@ scrape_configs:
 
 
 class Prometheus:
-    """Scrapes each second; `rules`: files of rules, as they stand; `tells`: Alertmanagers."""
+    """Scrapes once and evaluates twice a second.
+
+    `rules`: files of rules, as they stand; `tells`: Alertmanagers.
+    """
 
     def __init__(
         self,
