@@ -13,15 +13,6 @@ from config.numbers import Number
 
 
 @dataclass(frozen=True)
-class Rotation:
-    """What a change of keys did to the stored passwords."""
-
-    rotated: int
-    unreadable: tuple[str, ...]
-    """Accounts whose password none of the keys can read."""
-
-
-@dataclass(frozen=True)
 class StoredLogin:
     """An account with the password of its settings, as of one moment."""
 

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from config import stored_passwords
 from config.account_documents import (
-    Rotation,
     StoredLogin,
     account_document,
     account_of,
@@ -32,12 +32,13 @@ from config.accounts import (
 from config.alert_addresses import AlertAddresses
 from config.destination import check_password_stays
 from config.documents import Document, of_accounts
-from config.errors import AccountError, UnknownAccount, UnreadableSecret
+from config.errors import AccountError, UnknownAccount
 from config.notices import SettingsNotice, notice_facts
 from config.numbers import Number, check_number, spellings
 from config.permissions import check_grant, check_move, descendants
 from config.reserved import ReservedIds
 from config.secrets import Vault
+from config.stored_passwords import Rotation
 from config.tokens import Tokens
 from config.users import Users
 
@@ -144,6 +145,10 @@ class Directory:
         """The stored password. Raises AccountError where there is none, SecretError without key."""
         return self.password_of(self.login(account_id))
 
+    def unreadable(self, most: int) -> str | None:
+        """A sentence about a password that cannot be read; looks at so many accounts at most."""
+        return stored_passwords.unreadable(self._accounts, self._vault, most)
+
     def password_for(self, account_id: str, settings: FtpSettings) -> SecretStr:
         """The stored password, for a login with settings that were read before.
 
@@ -244,19 +249,8 @@ class Directory:
         self._set(account_id, {"default_method": method.value})
 
     def rotate(self, vault: Vault) -> Rotation:
-        """Encrypt every stored password with the vault's first key; safe to repeat.
-
-        A password that is saved meanwhile stays as it was saved. A password that no key can read
-        stays too, and its account is named in the answer. Raises SecretError without a key.
-        """
-        rotated, unreadable = 0, []
-        stored = {"password": {"$exists": True}}
-        for document in list(self._accounts.find(stored, {"_id": 1}).sort("_id")):
-            try:
-                rotated += self._rotate_one(document["_id"], vault)
-            except UnreadableSecret:
-                unreadable.append(document["_id"])
-        return Rotation(rotated, tuple(unreadable))
+        """Encrypt every stored password with the vault's first key. Raises SecretError."""
+        return stored_passwords.rotate(self._accounts, vault)
 
     def remove(self, account_id: str) -> None:
         """Delete the account, its numbers, users and tokens; its id is not given out again.
@@ -356,17 +350,6 @@ class Directory:
             moved = {"_id": account.account_id, "parent": parent}
             self._accounts.update_one(moved, {"$set": {"parent": account.parent}})
             raise overtaken(account.account_id) from None
-
-    def _rotate_one(self, account_id: str, vault: Vault) -> bool:
-        while True:
-            document = self._accounts.find_one({"_id": account_id}, {"password": 1}) or {}
-            token = document.get("password")
-            if token is None or vault.is_current(token):
-                return False
-            seen = {"_id": account_id, "password": token}
-            change = {"$set": {"password": vault.rotate(token)}}
-            if self._accounts.update_one(seen, change).matched_count:
-                return True
 
     def _replace_settings(
         self,

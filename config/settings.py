@@ -25,6 +25,8 @@ from config.tls import Endpoint, Trust
 
 PREFIX = "COURIER_"
 MAX_PORT = 65535
+MAX_FILE_BYTES = 65536
+"""The largest file of a `_FILE` setting: a device would be read for ever."""
 
 CLOUD_METADATA = (
     "169.254.0.0/16,fe80::/10,"  # link-local: most clouds, and OpenStack
@@ -273,9 +275,18 @@ def _take(name: str, value: str, values: dict[str, Any], problems: list[str]) ->
         problems.append(f"{PREFIX}{base.upper()} and {name} are both set: keep one of them.")
         return
     try:
-        values[base] = Path(value).read_text(encoding="utf-8").strip()
+        values[base] = _read(Path(value))
     except (OSError, ValueError) as error:
         problems.append(f"{name} names {value!r}, which cannot be read: {_reason(error)}.")
+
+
+def _read(file: Path) -> str:
+    """Raises OSError, UnicodeDecodeError, and ValueError where it is too long."""
+    with file.open("rb") as opened:
+        content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
+    return content.decode().strip()
 
 
 def _reason(error: OSError | ValueError) -> str:

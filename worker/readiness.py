@@ -7,6 +7,7 @@ import pymongo
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from config.directory import Directory
 from consumers.amqp.connection import Broker
 from consumers.amqp.rights import Rights
 from consumers.intake.intake import Intake
@@ -17,6 +18,8 @@ from worker.health import DEGRADED, Checks
 
 SHOWN = 3
 """Most accounts whose broken queues are named."""
+READ = 3
+"""Stored passwords that are read at each look: wrong keys read none of them."""
 ASK_SECONDS = 1.5
 """Longest wait for the database: `/readyz` is to answer within two seconds."""
 
@@ -61,6 +64,7 @@ class Readiness:
     def __init__(
         self,
         database: Database[Document],
+        directory: Directory,
         ledger: Ledger,
         brokers: tuple[Broker, ...],
         intake: Intake,
@@ -68,6 +72,7 @@ class Readiness:
         rights: Rights,
     ) -> None:
         self._database = database
+        self._directory = directory
         self._ledger = ledger
         self._rights = rights
         self._brokers = brokers
@@ -89,7 +94,12 @@ class Readiness:
     @property
     def flaws(self) -> Checks:
         """The checks for flaws, which a person should mend while the work goes on."""
-        return {"rights": self._lacking, "queues": self._queues, "invalid_events": self._keeping}
+        return {
+            "rights": self._lacking,
+            "queues": self._queues,
+            "invalid_events": self._keeping,
+            "keys": self._reading,
+        }
 
     def condition(self) -> Condition:
         """The worker's state now."""
@@ -141,6 +151,13 @@ class Readiness:
     def _keeping(self) -> str | None:
         unkept = self._intake.unkept
         return unkept and f"Events that cannot be used cannot be kept: {unkept}."
+
+    def _reading(self) -> str | None:
+        try:
+            with pymongo.timeout(ASK_SECONDS):
+                return self._directory.unreadable(READ)
+        except PyMongoError:
+            return None  # which its own check tells
 
     def _owning(self) -> str | None:
         return None if self._leases.owned() else "This worker owns no accounts yet."

@@ -104,6 +104,7 @@ class Service:
         self._losses = LossWatch(core, self._observe)
         self._readiness = Readiness(
             core.database,
+            core.directory,
             core.ledger,
             (self._consuming, self._publishing.broker),
             self._intake,

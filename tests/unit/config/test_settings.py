@@ -236,6 +236,14 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         )
 
 
+def test_a_file_without_end_is_refused_and_not_read_for_ever() -> None:
+    [problem] = problems({"COURIER_SECRET_KEYS_FILE": "/dev/zero"})
+    assert problem == (
+        "COURIER_SECRET_KEYS_FILE names '/dev/zero', which cannot be read: it is longer than "
+        "65536 bytes."
+    )
+
+
 def test_a_value_and_its_file_together_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "tries"
     file.write_text("5", encoding="utf-8")
