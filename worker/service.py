@@ -289,7 +289,7 @@ class Service:
 
     def _forget_old(self) -> None:
         age = timedelta(days=self._core.settings.retention_days)
-        self._core.ledger.files.forget_final(age, FORGOTTEN_AT_ONCE)
+        self._core.ledger.retention.forget_final(age, FORGOTTEN_AT_ONCE)
 
     def _tell_changes(self) -> None:
         """Let the other workers see this worker's state at once."""

@@ -123,7 +123,7 @@ def read_account(core: Core, account_id: str) -> AccountFacts:
         account,
         core.ledger.accounts.read(account_id),
         core.directory.may_use_ftp(account),
-        core.ledger.files.counts(account_id),
+        core.ledger.queries.counts(account_id),
     )
 
 
@@ -138,7 +138,7 @@ def read_accounts(core: Core) -> Iterator[AccountFacts]:
     """All accounts by id, with three queries however many there are."""
     accounts = {account.account_id: account for account in core.directory.list()}
     runs = core.ledger.accounts.read_all()
-    counts = core.ledger.files.counts_by_account()
+    counts = core.ledger.queries.counts_by_account()
     for account_id, account in accounts.items():
         if account_id in runs:
             permitted = may_use_ftp(account, accounts.get)

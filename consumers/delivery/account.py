@@ -117,7 +117,7 @@ class AccountSession:
         if adopted.is_settled:
             self._settled_streak = adopted.run.streak
         else:
-            self.means.ledger.files.free_claims(self.account_id, self._claimant())
+            self.means.ledger.claims.free(self.account_id, self._claimant())
             buried = self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
             self._is_unburied = not buried
         try:
@@ -217,7 +217,7 @@ class AccountSession:
         """What an outage dead-lettered returns once the account has delivered again."""
         if run.streak == self._settled_streak:
             return
-        over = self.means.ledger.files.casualties_before(self.account_id, run.streak)
+        over = self.means.ledger.dead_letters.casualties_before(self.account_id, run.streak)
         for recording_id in over:
             if self._must_yield():
                 return
@@ -240,13 +240,13 @@ class AccountSession:
     # --- suspended and probing --------------------------------------------------------------
 
     def _begin_probe(self, run: RunState) -> Rest | None:
-        accounts, files = self.means.ledger.accounts, self.means.ledger.files
+        ledger = self.means.ledger
         if run.seconds_until(run.suspended_until) > 0:
             return Rest(until=run.suspended_until)
-        if not files.has_candidate(self.account_id, run.streak):
+        if not ledger.claims.has_candidate(self.account_id, run.streak):
             return NOTHING_TO_DO
         self._dispatch.begin_probing()
-        if accounts.begin_probe(self.account_id, self._epoch, run):
+        if ledger.accounts.begin_probe(self.account_id, self._epoch, run):
             self._around.settlement.changed(State.PROBING, run.failures)
         return None
 
@@ -258,7 +258,7 @@ class AccountSession:
         self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
         remove_leftovers(self.means, self._login, self.account_id)
         retry = (
-            self.means.ledger.files.next_retry(self.account_id)
+            self.means.ledger.claims.next_retry(self.account_id)
             if self._dispatch.has_passed
             else None
         )
@@ -286,7 +286,7 @@ class AccountSession:
         if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
             return soon
         if next_at is not None:
-            retry = self.means.ledger.files.next_retry(self.account_id)
+            retry = self.means.ledger.claims.next_retry(self.account_id)
             return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
         if not self._dispatch.messages.are_drained():
             return Pause(POLL)
@@ -297,14 +297,14 @@ class AccountSession:
 
     def _at_end(self, account: Account, run: RunState) -> Rest | None:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
-        files = self.means.ledger.files
-        if files.has_loose_ends(self.account_id):
+        ledger = self.means.ledger
+        if ledger.queries.has_loose_ends(self.account_id):
             if route_stranded(self.means.ledger, self.means.router, self.account_id):
                 return None
             remove_leftovers(self.means, self._login, self.account_id, account.settings)
-            if files.waiting(self.account_id).files:
+            if ledger.queries.waiting(self.account_id).files:
                 return Rest(wait=RECHECK)
-        if run.casualties_due and files.has_casualty(self.account_id, run.streak):
+        if run.casualties_due and ledger.claims.has_casualty(self.account_id, run.streak):
             return Rest(until=run.casualties_due)
         return NOTHING_TO_DO
 

@@ -187,7 +187,7 @@ class Attempt:
     def _after(self, outcome: Uploaded | BaseException | None) -> Ended:
         if outcome is None:
             part_left = self.transfer.part_left
-            self.around.means.ledger.files.release(self.claim, part_left=part_left)
+            self.around.means.ledger.outcomes.release(self.claim, part_left=part_left)
             return Ended(self.claim)
         if isinstance(outcome, OURS):
             self._give_start_back(outcome)
@@ -235,7 +235,9 @@ class Attempt:
         took: a full disk has room for a line.
         """
         needs_room = isinstance(failure, QuotaExceeded)
-        size = self.around.means.ledger.files.last_size(self.claim.account_id) if needs_room else 0
+        size = (
+            self.around.means.ledger.queries.last_size(self.claim.account_id) if needs_room else 0
+        )
         line = Line(self.around.login)
         journal = self._journal(Progress())
         try:
@@ -256,13 +258,13 @@ class Attempt:
         """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
         never_began = isinstance(error, ConfigError)
         with contextlib.suppress(PyMongoError):  # the next session frees the claim then
-            self.around.means.ledger.files.release(self.claim, part_left=not never_began)
+            self.around.means.ledger.outcomes.release(self.claim, part_left=not never_began)
 
     def _after_failure(self, failure: TransferError) -> Ended:
         if isinstance(failure, NameInUse):
             return self._after_clash(failure)
         if failure.kind is Kind.OURS:
-            self.around.means.ledger.files.release(self.claim)
+            self.around.means.ledger.outcomes.release(self.claim)
             return Ended(self.claim, rests=OURS_DELAY)
         is_kept = self._settle(failure)
         passes = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut) or not is_kept
@@ -289,10 +291,10 @@ class Attempt:
     def _after_clash(self, failure: NameInUse) -> Ended:
         """The other one is to be tried first, by a probe too; nothing is counted."""
         if self.claim.casualty:
-            self.around.means.ledger.files.release(self.claim)
+            self.around.means.ledger.outcomes.release(self.claim)
             probes = self.begun.state is State.PROBING
             return Ended(self.claim, passes=True, rests=None if probes else OURS_DELAY)
-        self.around.means.ledger.files.waits(
+        self.around.means.ledger.outcomes.waits(
             self.claim,
             delay=IN_USE_DELAY,
             counted=False,

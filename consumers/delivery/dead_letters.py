@@ -69,16 +69,18 @@ class DeadLetters:
         An outage's dead letter lies in its queue already. False where the broker has refused one:
         it waits, and is started no more; the account's other files go on.
         """
-        loops = self._ledger.files.crash_loops(account_id)
+        loops = self._ledger.dead_letters.crash_loops(account_id)
         buried = [self._bury_crash_loop(loop, epoch) for loop in loops]
         return all(buried)
 
     def _bury_crash_loop(self, loop: CrashLoop, epoch: int) -> bool:
         routing = loop.routing
         if not (loop.casualty or self.try_to_bury(routing, loop.tries, CRASH_LOOP)):
-            self._ledger.files.crash_loop_waits(routing.recording_id, epoch, UNBURIED_SECONDS)
+            self._ledger.dead_letters.crash_loop_waits(
+                routing.recording_id, epoch, UNBURIED_SECONDS
+            )
             return False
-        ended = self._ledger.files.crash_loop_ends(routing.recording_id, epoch)
+        ended = self._ledger.dead_letters.crash_loop_ends(routing.recording_id, epoch)
         if ended and not loop.casualty:
             self._observe(
                 FileEnded(
@@ -93,7 +95,7 @@ class DeadLetters:
 
     def replay(self, recording_id: str) -> bool:
         """Put a dead letter back on its route, tries at 0. False where it is none (any more)."""
-        routing = self._ledger.files.revive(recording_id)
+        routing = self._ledger.dead_letters.revive(recording_id)
         if routing is None:
             return False
         self._router.route(routing)
@@ -102,7 +104,7 @@ class DeadLetters:
 
     def discard(self, recording_id: str) -> bool:
         """Give a dead letter up for good. False where it is none (any more)."""
-        return self._ledger.files.discard(recording_id)
+        return self._ledger.dead_letters.discard(recording_id)
 
     def sweep(self, account_id: str) -> int:
         """Remove messages from the account's queue whose rows are no dead letters any more."""
@@ -113,7 +115,7 @@ class DeadLetters:
     def _is_outdated(self, message: Message) -> bool:
         if message.message_id is None:
             return False
-        glance = self._ledger.files.glance([message.message_id]).get(message.message_id)
+        glance = self._ledger.queries.summaries([message.message_id]).get(message.message_id)
         if glance is None:
             return False
         dead = glance.status in {Status.DEAD_LETTERED, Status.UPLOADING}

@@ -50,7 +50,7 @@ class Dispatch:
         self._around = around
         self._claimant = claimant
         self._crowded = crowded
-        self._files = around.means.ledger.files
+        self._claims = around.means.ledger.claims
         self._passed: list[str] = []
         self.flights = Flights(MOST_FLIGHTS, around.means.slots, stirred)
         self.messages = Messages(around.means, around.account_id, self.flights, stirred)
@@ -118,9 +118,9 @@ class Dispatch:
     def _claim_held(
         self, account: Account, run: RunState, chosen: Sequence[Held], *, alone: bool = False
     ) -> None:
-        claims = self._files.claim_flight(
+        claims = self._claims.claim(
             {held.recording_id: held.delivery.turn for held in chosen},
-            self._claims(alone=alone),
+            self._as_claimant(alone=alone),
             settings_of(account).path,
         )
         claimed = {claim.recording_id for claim in claims}
@@ -138,7 +138,7 @@ class Dispatch:
         tries = ready[0].tries if ready else math.inf
         if not tries or not self.messages.may_hide_others():
             return None
-        return self._files.claim_overtaking(
+        return self._claims.claim_overtaking(
             self._around.account_id,
             tries,
             self._claimant(),
@@ -160,14 +160,14 @@ class Dispatch:
     def probe(self, account: Account, run: RunState) -> Begun:
         """One file alone, the oldest; its message is acknowledged when it is met later."""
         account_id, streak = self._around.account_id, run.streak
-        alone = self._files.probe_lost_start(account_id, streak, self._passed)
+        alone = self._claims.probe_lost_start(account_id, streak, self._passed)
         with self.flights.room(1, alone=alone) as is_room:
             if not is_room:
                 return Begun.NO_ROOM
-            claim = self._files.claim_probe(
+            claim = self._claims.claim_probe(
                 account_id,
                 streak,
-                self._claims(alone=alone),
+                self._as_claimant(alone=alone),
                 settings_of(account).path,
                 self._passed,
             )
@@ -176,12 +176,12 @@ class Dispatch:
     def casualty(self, account: Account, run: RunState) -> Begun:
         """A file that the present outage has dead-lettered."""
         account_id, streak = self._around.account_id, run.streak
-        alone = self._files.casualty_lost_start(account_id, streak)
+        alone = self._claims.casualty_lost_start(account_id, streak)
         with self.flights.room(1, alone=alone) as is_room:
             if not is_room:
                 return Begun.NO_ROOM
-            claim = self._files.claim_casualty(
-                account_id, streak, self._claims(alone=alone), settings_of(account).path
+            claim = self._claims.claim_casualty(
+                account_id, streak, self._as_claimant(alone=alone), settings_of(account).path
             )
             return self._begun(account, run, claim, alone=alone)
 
@@ -204,7 +204,7 @@ class Dispatch:
         """
         if self.flights.alone:
             for claim in self.flights.alone:
-                self._files.shares_process(claim)
+                self._claims.shares_process(claim)
             self.flights.share()
 
     def collect(self) -> list[Ended]:
@@ -229,7 +229,7 @@ class Dispatch:
         flight = Flight(self._around, account, settings_of(account), run, before, claims)
         self.flights.begin(claims, flight.run, alone=alone)
 
-    def _claims(self, *, alone: bool) -> Claimant:
+    def _as_claimant(self, *, alone: bool) -> Claimant:
         return replace(self._claimant(), alone=alone)
 
 

@@ -127,7 +127,7 @@ class Flight:
         """
         journals = {id(attempt.transfer): attempt.journal for attempt in self._attempts}
         places = [journals[id(transfer)].place(intent) for transfer, intent in wanted]
-        return self.around.means.ledger.files.intend_flight(places)
+        return self.around.means.ledger.remote_paths.intend_flight(places)
 
     # --- the end ------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ class LedgerJournal:
 
     def check_name(self) -> None:
         """Raises NameInUse where a recording on its way has the place of this one."""
-        if self._overwrites and self.means.ledger.files.is_on_its_way(
+        if self._overwrites and self.means.ledger.remote_paths.is_on_its_way(
             self._wanting, self.settings.path
         ):
             raise NameInUse("Another recording of this name is on its way")
@@ -38,7 +38,7 @@ class LedgerJournal:
             self._copy = 1
             yield join(self.settings.path, self._wanting.file_name)
             return
-        for copy, path in self.means.ledger.files.copies(self._wanting, self.settings.path):
+        for copy, path in self.means.ledger.remote_paths.copies(self._wanting, self.settings.path):
             self._copy = copy
             yield path
 
@@ -55,17 +55,19 @@ class LedgerJournal:
 
     def intend(self, intent: Intent) -> bool:
         """Reserve the path; False where it is another recording's. Raises NotPermitted."""
-        files = self.means.ledger.files
+        ledger = self.means.ledger
         folder, overwrite = self.settings.path, self._overwrites
-        if files.intend(self._wanting, intent, folder, self._copy, overwrite=overwrite):
+        if ledger.remote_paths.intend(
+            self._wanting, intent, folder, self._copy, overwrite=overwrite
+        ):
             return True
-        if not files.is_mine(self.claim):
+        if not ledger.claims.holds(self.claim):
             raise NotPermitted("Another session has taken the file over")
         return False
 
     def withdraw(self) -> bool:
         """Take the intent back; the path stays this recording's."""
-        return self.means.ledger.files.withdraw(self.claim)
+        return self.means.ledger.remote_paths.withdraw(self.claim)
 
     def permit(self) -> None:
         """Raises NotPermitted once the lease is over, Interrupted once the account is revoked."""

@@ -18,7 +18,7 @@ def remove_leftovers(
     Those that cannot be removed now are tried again later; no failure is counted. Raises pymongo's
     errors.
     """
-    leftovers = means.ledger.files.leftovers(account_id)
+    leftovers = means.ledger.outcomes.leftovers(account_id)
     try:
         with foreseen(Progress(Phase.LOOKING)):
             if leftovers and settings is not None:
@@ -26,7 +26,7 @@ def remove_leftovers(
             for recording_id, paths in leftovers:
                 if not login.remove(paths):
                     return
-                means.ledger.files.cleaned(recording_id)
+                means.ledger.outcomes.cleaned(recording_id)
     except TransferError as failure:
         if isinstance(failure, ProgramFault) and failure.__cause__ is not None:
             means.observe(ProgramFailed(failure.phase, failure.__cause__, account_id))

@@ -15,7 +15,7 @@ from consumers.amqp.connection import BrokerAway
 from consumers.delivery.consumer import Ack, Consumer, Delivery
 from consumers.delivery.flights import Ended, Flights
 from consumers.delivery.means import Means
-from consumers.ledger import Glance, Status
+from consumers.ledger import RowSummary, Status
 
 HOLD_LIMIT = 600.0
 """A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
@@ -137,7 +137,7 @@ class Messages:
         idle = [held for held in messages if not held.in_work]
         if not idle:
             return
-        rows = self._means.ledger.files.glance([held.recording_id for held in idle])
+        rows = self._means.ledger.queries.summaries([held.recording_id for held in idle])
         self._ack([held for held in idle if not self._waits(held, rows.get(held.recording_id))])
 
     def settle(self, flight: Sequence[Ended]) -> None:
@@ -170,7 +170,7 @@ class Messages:
         waiting = (held for held in self._held.values() if held.is_seen and not held.in_work)
         return (held for held in waiting if held.file_name not in in_use)
 
-    def _waits(self, held: Held, row: Glance | None) -> bool:
+    def _waits(self, held: Held, row: RowSummary | None) -> bool:
         """Whether the row has a try to come for which the message is needed."""
         if row is None:
             self._reject(held)

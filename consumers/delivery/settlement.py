@@ -59,7 +59,7 @@ class Settlement:
         The ids of those whose rows say so; the others are another session's. `begun`: the
         account's running state when they were claimed.
         """
-        seconds = self.means.ledger.files.delivered_flight(
+        seconds = self.means.ledger.outcomes.delivered(
             [(each.claim, each.uploaded) for each in arrived]
         )
         for each in arrived:
@@ -173,7 +173,7 @@ class Settlement:
     def _take_back(self, claim: Claim, outcome: Retry | DeadLetter) -> None:
         """The account was changed before its part was written: the try is none after all."""
         if isinstance(outcome, Retry):
-            self.means.ledger.files.uncount(claim)
+            self.means.ledger.outcomes.uncount(claim)
         elif not claim.casualty:
             self.means.dead_letters.replay(claim.recording_id)
             self.means.dead_letters.sweep(self.account_id)
@@ -221,7 +221,7 @@ class Settlement:
         if not is_kept:
             outcome = Retry(UNBURIED_SECONDS, counted=False)
         if isinstance(outcome, Retry):
-            self.means.ledger.files.waits(
+            self.means.ledger.outcomes.waits(
                 claim,
                 delay=outcome.delay,
                 counted=outcome.counted,
@@ -231,7 +231,7 @@ class Settlement:
                 suspected=suspected,
             )
             return is_kept
-        self.means.ledger.files.dead_lettered(
+        self.means.ledger.outcomes.dead_lettered(
             claim,
             counted=outcome.counted,
             by_account=by_account,
@@ -283,12 +283,12 @@ class Settlement:
             return None
         if run.outage_since is None:
             return None
-        files = self.means.ledger.files
+        ledger = self.means.ledger
         return Relief(
             account,
             words=run.server_error.words if run.server_error else "",
-            queued=files.waiting(self.account_id).files,
-            returning=files.count_casualties(self.account_id, run.streak),
+            queued=ledger.queries.waiting(self.account_id).files,
+            returning=ledger.claims.count_casualties(self.account_id, run.streak),
         )
 
     def _suspend(
@@ -299,7 +299,7 @@ class Settlement:
         error: LastError,
         trace: TraceContext | None,
     ) -> bool:
-        waiting = self.means.ledger.files.waiting(self.account_id)
+        waiting = self.means.ledger.queries.waiting(self.account_id)
         done = self.means.ledger.accounts.suspend(
             self.account_id,
             self.epoch,

@@ -184,7 +184,7 @@ class Intake:
             [Message(_body(each), each.content_type, self._trace(each)) for each in messages]
         )
         arrivals = [each for each in verdicts if isinstance(each, Arrival)]
-        rows = self._ledger.files.open(arrivals)
+        rows = self._ledger.arrivals.open(arrivals)
         self._route(self._unrouted(arrivals, rows))
         opened, seconds = iter(rows), time.monotonic() - began
         ends = [
@@ -216,7 +216,7 @@ class Intake:
         for arrival, row in zip(arrivals, rows, strict=True):
             name = arrival.event.recording_id
             if name not in found and row.is_to_be_routed:
-                routing = row.routing or self._ledger.files.next_turn(name)
+                routing = row.routing or self._ledger.arrivals.next_turn(name)
                 if routing is not None:
                     found[name] = routing
         return list(found.values())

@@ -45,7 +45,7 @@ class Router:
         routed = [each for position, each in enumerate(routings) if position not in failures]
         if routed:
             self._ledger.accounts.arrived(*(each.account_id for each in routed))
-            self._ledger.files.routed(routed)
+            self._ledger.arrivals.routed(routed)
             if self._spans is not None:
                 self._spans(Sent(time.monotonic() - began, routed))
         broken = {routings[each].account_id: str(error) for each, error in failures.items()}

@@ -6,22 +6,23 @@ from pymongo.database import Database
 
 from consumers.delivery.policy import State
 from consumers.ledger.accounts import AccountStates, Adopted
-from consumers.ledger.arrivals import Arrival, Opened
-from consumers.ledger.buckets import BUCKETS, bucket_of
+from consumers.ledger.arrivals import Arrival, Arrivals, Opened
 from consumers.ledger.canary import CanaryRuns, CanaryStatus, Result, Run, recording_id
-from consumers.ledger.deliveries import Deliveries
-from consumers.ledger.endings import CRASH_LOOP
+from consumers.ledger.claims import Claims
+from consumers.ledger.dead_letters import CRASH_LOOP, DeadLetters
 from consumers.ledger.load import Load, Loads
+from consumers.ledger.outcomes import Outcomes
 from consumers.ledger.pending import Blame, Relief
+from consumers.ledger.queries import NO_FILES, Queries, Selection
 from consumers.ledger.records import (
     Claim,
     Claimant,
     Counts,
     CrashLoop,
     Document,
-    Glance,
     LastError,
     Routing,
+    RowSummary,
     RunState,
     Status,
     Totals,
@@ -29,7 +30,11 @@ from consumers.ledger.records import (
     shown_state,
     trace_of,
 )
-from consumers.ledger.view import NO_FILES, Selection
+from consumers.ledger.remote_paths import RemotePaths
+from consumers.ledger.retention import Retention
+from consumers.ledger.rows import ensure_indexes
+from consumers.ledger.states import BUCKETS, bucket_of
+from consumers.ledger.writer import GroupCommit
 
 __all__ = [
     "ACCOUNT_STATES",
@@ -46,7 +51,6 @@ __all__ = [
     "Counts",
     "CrashLoop",
     "Document",
-    "Glance",
     "LastError",
     "Ledger",
     "Load",
@@ -54,6 +58,7 @@ __all__ = [
     "Relief",
     "Result",
     "Routing",
+    "RowSummary",
     "Run",
     "RunState",
     "Selection",
@@ -71,28 +76,39 @@ ACCOUNT_STATES = (*(state.value for state in State), "paused", "disabled")
 
 
 class Ledger:
-    """The rows of the recordings (`files`), the running state of the accounts (`accounts`), and of
-    the `canary`."""
+    """The rows of the recordings, a part for each step of their story; the accounts' running state.
+
+    Raises pymongo's errors where MongoDB is away.
+    """
 
     def __init__(self, database: Database[Document]) -> None:
-        self.files = Deliveries(database)
+        rows = database["deliveries"]
+        commit = GroupCommit(rows)
+        self.arrivals = Arrivals(rows, commit)
+        self.claims = Claims(rows, commit)
+        self.remote_paths = RemotePaths(rows, commit)
+        self.outcomes = Outcomes(rows, commit)
+        self.dead_letters = DeadLetters(rows, commit)
+        self.retention = Retention(rows, commit)
+        self.queries = Queries(rows, commit)
         self.accounts = AccountStates(database)
         self.canary = CanaryRuns(database)
+        self._rows = rows
         self._loads = Loads(database)
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
-        self.files.ensure_indexes()
+        ensure_indexes(self._rows)
         self.accounts.ensure_indexes()
 
     def totals(self) -> Totals:
         """What there is, by one look at the accounts and a few counts."""
         states = self._loads.states()
-        waiting = self.files.waiting()
+        waiting = self.queries.waiting()
         return Totals(
             accounts={state: states[state] for state in ACCOUNT_STATES},
             queued=waiting.files,
-            dead_letters=self.files.dead_letters(),
+            dead_letters=self.queries.dead_letters(),
             oldest_queued_seconds=waiting.oldest_seconds,
             broken_queues=len(self.accounts.broken_queues()),
         )

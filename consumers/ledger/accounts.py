@@ -10,7 +10,6 @@ from pymongo import UpdateOne
 from config.accounts import Account
 from config.moments import later
 from consumers.delivery.policy import State
-from consumers.ledger.buckets import BUCKETS
 from consumers.ledger.decisions import Decisions
 from consumers.ledger.pending import (
     Blame,
@@ -23,6 +22,7 @@ from consumers.ledger.pending import (
 )
 from consumers.ledger.records import Document, LastError, RunState, failure_now
 from consumers.ledger.states import (
+    BUCKETS,
     LOOK,
     WELL_FROM_NOW,
     fenced,

@@ -14,7 +14,7 @@ from pymongo.read_concern import ReadConcern
 from config.moments import later
 from consumers.intake.events import RecordingReady
 from consumers.ledger.records import Document, Routing, Status, trace_of
-from consumers.ledger.rows import OLDEST_FIRST, Rows, routing
+from consumers.ledger.rows import OLDEST_FIRST, Part, routing
 from consumers.trace import TraceContext
 
 FIRST_TURN = 1
@@ -50,7 +50,7 @@ class Opened:
         return queued and self.outcome != "conflict"
 
 
-class Arrivals(Rows):
+class Arrivals(Part):
     """From the event to the queue."""
 
     def open(self, arrivals: Sequence[Arrival]) -> list[Opened]:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from pymongo import ASCENDING, ReturnDocument, UpdateMany
 
-from consumers.ledger.records import Claim, Claimant, Document, Glance, Status
-from consumers.ledger.rows import BY_ID, MAX_CRASHES, OLDEST_FIRST, Rows, casualties, mine
+from consumers.ledger.records import Claim, Claimant, Document, Status
+from consumers.ledger.rows import BY_ID, MAX_CRASHES, OLDEST_FIRST, Part, casualties, is_held, mine
 
 _ROUTED: Document = {"routed_at": {"$ifNull": ["$routed_at", "$$NOW"]}}
 _NO_CRASH_LOOP: Document = {"$not": {"$gte": MAX_CRASHES}}
@@ -17,35 +17,10 @@ _NO_CRASH_LOOP: Document = {"$not": {"$gte": MAX_CRASHES}}
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
 
 
-class Claims(Rows):
+class Claims(Part):
     """What may be started, and the start itself."""
 
-    def glance(self, recording_ids: Sequence[str]) -> dict[str, Glance]:
-        """What stands in these rows, by recording id; ids without a row are left out."""
-        projection = {
-            "status": 1,
-            "turn": 1,
-            "tries": 1,
-            "file_name": 1,
-            "lost": 1,
-            "wait": {"$subtract": ["$not_before", "$$NOW"]},
-        }
-        rows = self._rows.find({"_id": {"$in": list(recording_ids)}}, projection)
-        return {
-            row["_id"]: Glance(
-                Status(row["status"]),
-                row["turn"],
-                row["tries"],
-                (row["wait"] or 0) / 1000,
-                row["file_name"],
-                row["lost"].get("files", 1) if "lost" in row else 0,
-            )
-            for row in rows
-        }
-
-    def claim_flight(
-        self, wanted: Mapping[str, int], claimant: Claimant, folder: str
-    ) -> list[Claim]:
+    def claim(self, wanted: Mapping[str, int], claimant: Claimant, folder: str) -> list[Claim]:
         """Start those of these queued recordings, each with its turn, that are to be started now.
 
         In the order of `wanted`. Their messages prove that they were routed, should the intake
@@ -124,7 +99,7 @@ class Claims(Rows):
         moment: datetime | None = row["not_before"] if row else None
         return moment
 
-    def free_claims(self, account_id: str, claimant: Claimant) -> int:
+    def free(self, account_id: str, claimant: Claimant) -> int:
         """Free the account's claims whose session has ended without settling them.
 
         Only one session at a time works an account in an epoch: any other claim of this epoch
@@ -141,6 +116,10 @@ class Claims(Rows):
             [{"$set": {"status": "$claim.was", "claim": None, "lost": _lost_starts(claimant)}}],
         )
         return result.modified_count
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim still holds: another session has not taken it over."""
+        return is_held(self._rows, claim)
 
     def shares_process(self, claim: Claim) -> None:
         """The start is not alone any more: others begin beside it."""

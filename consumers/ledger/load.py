@@ -15,11 +15,9 @@ from pymongo.database import Database
 from config.accounts import Account, may_use_ftp
 from consumers.delivery.policy import State
 from consumers.ledger.records import WAITING, Document, Status
-from consumers.ledger.rows import count
+from consumers.ledger.rows import CAME_BACK, count
 
 PROBES = (State.SUSPENDED.value, State.PROBING.value)
-CAME_BACK: Document = {"was_dead": {"$exists": True}}
-"""Files that were dead letters in between: few, in an index of their own."""
 _HAS_SETTINGS: Document = {"$eq": [{"$type": "$settings"}, "object"]}
 _ACCOUNT: Document = {"parent": 1, "ftp_access": 1, "enabled": 1, "has_settings": _HAS_SETTINGS}
 

@@ -191,7 +191,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Glance:
+class RowSummary:
     """What a session needs to know of a row before it claims it."""
 
     status: Status

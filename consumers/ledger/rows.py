@@ -6,9 +6,8 @@ nothing. Times are the database's.
 
 from collections.abc import Sequence
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
-from pymongo.database import Database
 
 from consumers.ledger.records import Claim, Document, Routing, Status, trace_of
 from consumers.ledger.writer import GroupCommit
@@ -20,16 +19,24 @@ MAX_CRASHES = 5
 """So many workers may die of a file while it is all they upload."""
 
 
-class Rows:
-    """What one part of a row's story works on. Raises pymongo's errors where MongoDB is away."""
+CAME_BACK: Document = {"was_dead": {"$exists": True}}
+"""Files that were dead letters in between: few, in an index of their own."""
 
-    def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["deliveries"]
-        self._commit = GroupCommit(self._rows)
 
-    def is_mine(self, claim: Claim) -> bool:
-        """Whether the claim still holds: another session has not taken it over."""
-        return self._rows.find_one(mine(claim), {"_id": 1}) is not None
+class Part:
+    """What each part of a row's story works on. Raises pymongo's errors where MongoDB is away.
+
+    All parts of a process share one writer, so that what they write at the same time goes together.
+    """
+
+    def __init__(self, rows: Collection[Document], commit: GroupCommit) -> None:
+        self._rows = rows
+        self._commit = commit
+
+
+def is_held(rows: Collection[Document], claim: Claim) -> bool:
+    """Whether the claim still holds: another session has not taken it over."""
+    return rows.find_one(mine(claim), {"_id": 1}) is not None
 
 
 def count(rows: Collection[Document], query: Document) -> int:
@@ -73,3 +80,38 @@ def holds(claim: Claim, row: Document) -> bool:
 
 def casualties(account_id: str, streak: int) -> Document:
     return {"account_id": account_id, "status": Status.DEAD_LETTERED, "casualty": streak}
+
+
+def ensure_indexes(rows: Collection[Document]) -> None:
+    """Create the indexes; those that stand are left as they are."""
+    rows.create_index([("account_id", ASCENDING), ("status", ASCENDING), *OLDEST_FIRST])
+    rows.create_index([("status", ASCENDING), *OLDEST_FIRST])
+    rows.create_index([("created_at", DESCENDING)])
+    rows.create_index([("status", ASCENDING), ("delivered_at", ASCENDING)])
+    rows.create_index([("account_id", ASCENDING), ("status", ASCENDING), ("not_before", ASCENDING)])
+    rows.create_index(
+        "unrouted_at",
+        partialFilterExpression={"status": Status.QUEUED.value, "routed_at": None},
+    )
+    rows.create_index(
+        [("account_id", ASCENDING), ("remote_path", ASCENDING)],
+        unique=True,
+        partialFilterExpression={"remote_path": {"$exists": True}},
+    )
+    rows.create_index(
+        [("account_id", ASCENDING), ("wanted", ASCENDING), ("copy", DESCENDING)],
+        partialFilterExpression={"wanted": {"$exists": True}},
+    )
+    rows.create_index(
+        [("account_id", ASCENDING), ("casualty", ASCENDING)],
+        partialFilterExpression={"casualty": {"$exists": True}},
+    )
+    rows.create_index(
+        [("account_id", ASCENDING), ("status", ASCENDING), ("created_at", ASCENDING)],
+        partialFilterExpression=CAME_BACK,
+        name="came_back",
+    )
+    rows.create_index(
+        [("account_id", ASCENDING), ("lost.alone", ASCENDING)],
+        partialFilterExpression={"lost.alone": {"$exists": True}},
+    )

@@ -5,6 +5,7 @@ that the world has overtaken, be it by another upload of the same session, or a 
 lost the account, changes nothing.
 """
 
+import hashlib
 from dataclasses import fields
 
 from pymongo import ReturnDocument
@@ -13,10 +14,10 @@ from pymongo.database import Database
 from config.accounts import Account
 from config.directory import account_of
 from consumers.delivery.policy import State
-from consumers.ledger.buckets import bucket_of
 from consumers.ledger.records import Document, LastError, RunState
 from transports.errors import Kind, Speaker
 
+BUCKETS = 1024
 _FRESH: Document = {
     "state": State.ACTIVE.value,
     "paused": False,
@@ -110,6 +111,11 @@ class States:
             return_document=ReturnDocument.AFTER,
         )
         return document
+
+
+def bucket_of(account_id: str) -> int:
+    """The bucket of an account, the unit in which workers share them: the same for ever."""
+    return int.from_bytes(hashlib.blake2b(account_id.encode(), digest_size=8).digest()) % BUCKETS
 
 
 def stages(account_id: str, values: Document) -> list[Document]:

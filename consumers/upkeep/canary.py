@@ -72,7 +72,7 @@ class Canary:
             return
         run = self._ledger.canary.see_to(self._account_id)
         if run is not None:
-            self._go_on(run, self._ledger.files.row(run.recording_id))
+            self._go_on(run, self._ledger.queries.row(run.recording_id))
 
     def _go_on(self, run: Run, row: Document | None) -> None:
         if row is None:
@@ -176,7 +176,7 @@ class Canary:
     def _close(self, run: Run) -> None:
         self._ledger.canary.close(run)
         kept = timedelta(minutes=KEPT_MINUTES)
-        self._ledger.files.forget_generated(self._account_id, kept)
+        self._ledger.retention.forget_generated(self._account_id, kept)
 
 
 def problem_of(directory: Directory, account_id: str) -> str | None:

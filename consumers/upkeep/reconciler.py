@@ -18,7 +18,7 @@ def route_unrouted(ledger: Ledger, router: Router) -> int:
     Raises BrokerAway, NotRouted and pymongo's errors; repeating it is harmless. A row that reaches
     no queue, or makes the program fail, holds up no other, and is tried again after UNROUTED_AGE.
     """
-    stranded = ledger.files.unrouted(UNROUTED_AGE, BATCH)
+    stranded = ledger.arrivals.unrouted(UNROUTED_AGE, BATCH)
     failures: dict[str, Exception]
     try:
         failures = {**_route_again(ledger, router, stranded)}
@@ -26,7 +26,7 @@ def route_unrouted(ledger: Ledger, router: Router) -> int:
         raise
     except Exception:  # noqa: BLE001 - it is raised with the row that it belongs to
         failures = _route_each(ledger, router, stranded)
-    ledger.files.postpone(failures)
+    ledger.arrivals.postpone(failures)
     for failure in failures.values():
         raise failure
     return len(stranded)
@@ -50,12 +50,12 @@ def route_stranded(ledger: Ledger, router: Router, account_id: str) -> int:
     Only for the session that consumes the queue, once it has taken everything out of it: the
     queue was deleted, or lost what it held. Raises as `route_unrouted` does.
     """
-    stranded = ledger.files.routed_of(account_id, BATCH)
+    stranded = ledger.arrivals.routed_of(account_id, BATCH)
     for failure in _route_again(ledger, router, stranded).values():
         raise failure
     return len(stranded)
 
 
 def _route_again(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict[str, NotRouted]:
-    turns = [ledger.files.next_turn(each.recording_id) for each in stranded]
+    turns = [ledger.arrivals.next_turn(each.recording_id) for each in stranded]
     return router.route_all([routing for routing in turns if routing is not None])

@@ -67,13 +67,13 @@ def discard_ownerless(ledger: Ledger, broker: Broker, observe: Observer) -> int:
     found again. Raises BrokerAway and pymongo's errors.
     """
     given_up = 0
-    for account_id, recording_ids in ledger.files.ownerless(OWNERLESS_AGE, BATCH).items():
+    for account_id, recording_ids in ledger.retention.ownerless(OWNERLESS_AGE, BATCH).items():
         try:
             _delete_queues(broker, account_id)
         except BrokerRefuses as refusal:  # that of one account holds up no other's
             observe(Trouble("rabbitmq", f"{account_id}: {refusal}; its queues stay for now"))
             continue
-        files = ledger.files.discard_ownerless(recording_ids)
+        files = ledger.retention.discard_ownerless(recording_ids)
         if files:
             observe(FilesDiscarded(account_id, files))
         given_up += files
@@ -81,9 +81,11 @@ def discard_ownerless(ledger: Ledger, broker: Broker, observe: Observer) -> int:
 
 
 def _give_up(ledger: Ledger, broker: Broker, account_id: str) -> GivenUp:
-    queued = ledger.files.discard_queued(account_id)
-    dead = list(ledger.files.select(Selection(account_id=account_id, status=Status.DEAD_LETTERED)))
-    dead_letters = sum(ledger.files.discard(row["_id"]) for row in dead)
+    queued = ledger.retention.discard_queued(account_id)
+    dead = list(
+        ledger.queries.select(Selection(account_id=account_id, status=Status.DEAD_LETTERED))
+    )
+    dead_letters = sum(ledger.dead_letters.discard(row["_id"]) for row in dead)
     _delete_queues(broker, account_id)
     return GivenUp(queued, dead_letters)
 

@@ -45,19 +45,19 @@ class Stage:
         }
         event = RecordingReady.model_validate(content)
         arrival = Arrival(event, json.dumps(content).encode(), skipped=False)
-        [row] = self.core.ledger.files.open([arrival])
+        [row] = self.core.ledger.arrivals.open([arrival])
         assert row.routing is not None
         self.messaging.router.route(row.routing)
 
     def dead(self, recording_id: str, account_id: str = "acme", reason: str = "account") -> None:
         """A recording that has used up its tries."""
         self.queued(recording_id, account_id)
-        files = self.core.ledger.files
-        claim = claim_one(files, recording_id, 1, Claimant("w", "s", 1), ".")
+        ledger = self.core.ledger
+        claim = claim_one(ledger, recording_id, 1, Claimant("w", "s", 1), ".")
         assert claim is not None
         self.messaging.dead_letters.bury(claim.routing, 5, reason)
         error = LastError(reason, ERROR.words, ERROR.advice)
-        files.dead_lettered(
+        ledger.outcomes.dead_lettered(
             claim, counted=True, by_account=True, casualty_of=None, error=error, part_left=False
         )
 
@@ -71,7 +71,7 @@ class Stage:
 
     def status(self, recording_id: str) -> str:
         """Where the recording is."""
-        row = self.core.ledger.files.row(recording_id)
+        row = self.core.ledger.queries.row(recording_id)
         assert row is not None
         return str(row["status"])
 

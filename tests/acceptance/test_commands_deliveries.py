@@ -56,7 +56,7 @@ def test_a_recording_is_shown_with_its_trace_which_a_replay_keeps(
 ) -> None:
     stage.core.directory.create("acme")
     stage.dead("a1")
-    row = stage.core.ledger.files.row("a1")
+    row = stage.core.ledger.queries.row("a1")
     assert row is not None
     trace = trace_of(row)
     assert trace is not None

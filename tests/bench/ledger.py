@@ -125,8 +125,8 @@ class Bench:
             body = json.dumps(event).encode()
             arrivals.append(Arrival(decode(body, None), body, skipped=False))
         for first in range(0, count, 200):
-            opened = self.ledger.files.open(arrivals[first : first + 200])
-            self.ledger.files.routed([each.routing for each in opened if each.routing])
+            opened = self.ledger.arrivals.open(arrivals[first : first + 200])
+            self.ledger.arrivals.routed([each.routing for each in opened if each.routing])
         return [each.event.recording_id for each in arrivals]
 
     def deliver(self, names: Sequence[str], size: int, at_once: int) -> None:
@@ -136,13 +136,15 @@ class Bench:
             list(pool.map(self._fly, flights))
 
     def _fly(self, names: Sequence[str]) -> None:
-        files = self.ledger.files
-        claims = files.claim_flight(dict.fromkeys(names, 1), ME, FOLDER)
-        reserved = files.intend_flight([(each, _intent(each), FOLDER, 1) for each in claims])
+        ledger = self.ledger
+        claims = ledger.claims.claim(dict.fromkeys(names, 1), ME, FOLDER)
+        reserved = ledger.remote_paths.intend_flight(
+            [(each, _intent(each), FOLDER, 1) for each in claims]
+        )
         assert all(reserved)
         assert len(reserved) == len(names)
         ends = [(each, _uploaded(each)) for each in claims]
-        assert len(files.delivered_flight(ends)) == len(names)
+        assert len(ledger.outcomes.delivered(ends)) == len(names)
 
     # --- measuring ----------------------------------------------------------------------------
 
@@ -306,7 +308,7 @@ def _steps(bench: Bench, accounts: int) -> Iterator[str]:
     for _ in range(ROUNDS):
         arrive.append(bench.cost(lambda: names.extend(bench.arrive(FILES, accounts)), FILES))
         new = names[-FILES:]
-        look.append(bench.cost_of_one(lambda: bench.ledger.files.glance(new[:16])))  # noqa: B023
+        look.append(bench.cost_of_one(lambda: bench.ledger.queries.summaries(new[:16])))  # noqa: B023
         deliver.append(bench.cost(lambda: bench.deliver(new, 16, 3), FILES))  # noqa: B023
     for costs in (arrive, deliver):
         _, mongod, wall = _middle(costs).cells()
@@ -322,21 +324,22 @@ def _look_for_due(bench: Bench) -> list[str]:
 def plans(bench: Bench) -> Iterator[str]:
     """How each command finds its rows, beside all that stand there by now."""
     names = bench.arrive(16, 10)
-    files = bench.ledger.files
+    ledger = bench.ledger
     yield from (
-        f"- A look at 16 rows. {each}." for each in bench.explained(lambda: files.glance(names))
+        f"- A look at 16 rows. {each}."
+        for each in bench.explained(lambda: ledger.queries.summaries(names))
     )
     claims: list[Claim] = []
 
     def claim() -> None:
-        claims.extend(files.claim_flight(dict.fromkeys(names, 1), ME, FOLDER))
+        claims.extend(ledger.claims.claim(dict.fromkeys(names, 1), ME, FOLDER))
 
     yield from (f"- The claim of 16. {each}." for each in bench.explained(claim))
     intents = [(each, _intent(each), FOLDER, 1) for each in claims]
-    asked = bench.explained(lambda: files.intend_flight(intents))
+    asked = bench.explained(lambda: ledger.remote_paths.intend_flight(intents))
     yield from (f"- An intent. {each}." for each in asked)
     ends = [(each, _uploaded(each)) for each in claims]
-    asked = bench.explained(lambda: files.delivered_flight(ends))
+    asked = bench.explained(lambda: ledger.outcomes.delivered(ends))
     yield from (f"- Sixteen that are delivered. {each}." for each in asked)
     asked = bench.explained(lambda: _look_for_due(bench))
     yield from (f"- Which accounts are due. {each}." for each in asked)

@@ -19,7 +19,7 @@ RENAMED = {
     Protocol.SFTP: "transports.sftp.server:SftpServer.rename_all",
     Protocol.FTP: "transports.ftp.server:FtpServer.rename_all",
 }
-DELIVERED = "consumers.ledger.deliveries:Deliveries.delivered_flight"
+DELIVERED = "consumers.ledger.outcomes:Outcomes.delivered"
 BURIED = "consumers.delivery.dead_letters:DeadLetters.bury"
 MEGABYTES = 2_000_000
 

@@ -8,15 +8,15 @@ from tests.faults.conftest import Tell
 from tests.faults.scene import Scene
 from tests.servers.misbehaving import Mood
 
-FILES = "consumers.ledger.deliveries:Deliveries"
+ARRIVALS = "consumers.ledger.arrivals:Arrivals"
 CHANNEL = "consumers.amqp.confirms:ConfirmChannel"
 STEPS = {
-    "taken": (f"{FILES}.open", "before", 1),
-    "opened": (f"{FILES}.open", "after", 1),
+    "taken": (f"{ARRIVALS}.open", "before", 1),
+    "opened": (f"{ARRIVALS}.open", "after", 1),
     "half of them published": (f"{CHANNEL}._send", "after", 2),
     "published": (f"{CHANNEL}.publish", "after", 1),
     "made due": ("consumers.ledger.accounts:AccountStates.arrived", "after", 1),
-    "noted": (f"{FILES}.routed", "after", 1),
+    "noted": (f"{ARRIVALS}.routed", "after", 1),
     "acknowledging": ("consumers.intake.intake:Intake._acknowledge", "before", 1),
     "acknowledged": ("consumers.intake.intake:Intake._acknowledge", "after", 1),
 }
@@ -41,8 +41,8 @@ def test_row_06_killed_again_at_the_second_publish_there_is_one_row_and_it_is_ro
 ) -> None:
     ground.customer("acme", customer.customer, Protocol.SFTP)
     ids = ground.publish("acme", 3)
-    ground.start(ground.point(f"{FILES}.open", "after")).wait_end()
-    ground.start(ground.point(f"{FILES}.next_turn", "after", call=2)).wait_end()
+    ground.start(ground.point(f"{ARRIVALS}.open", "after")).wait_end()
+    ground.start(ground.point(f"{ARRIVALS}.next_turn", "after", call=2)).wait_end()
     ground.start()
     account_for(ground, mood, ids)
 

@@ -10,17 +10,19 @@ from tests.faults.scene import LEASE, wait
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
-FILES = "consumers.ledger.deliveries:Deliveries"
+CLAIM = "consumers.ledger.claims:Claims.claim"
+INTEND = "consumers.ledger.remote_paths:RemotePaths.intend_flight"
+DELIVERED = "consumers.ledger.outcomes:Outcomes.delivered"
 RENAMES = {
     Protocol.SFTP: "transports.sftp.server:SftpServer._ask_to_rename",
     Protocol.FTP: "transports.ftp.server:FtpServer.rename",
 }
 """What follows the permission to rename."""
 POINTS = {
-    "at a claim": (f"{FILES}.claim_flight", "before", 2),
+    "at a claim": (CLAIM, "before", 2),
     "in the upload": ("transports.sources.source:FileSource._next_block", "before", 5),
-    "before the intent": (f"{FILES}.intend_flight", "before", 1),
-    "before the ledger": (f"{FILES}.delivered_flight", "before", 1),
+    "before the intent": (INTEND, "before", 1),
+    "before the ledger": (DELIVERED, "before", 1),
 }
 
 
@@ -95,7 +97,7 @@ def test_row_07_frozen_at_a_claim_it_claims_only_with_a_lease_that_is_not_over(
 ) -> None:
     ground = make_scene()
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    frozen = ground.start(ground.point(f"{FILES}.claim_flight", "before", frozen=True))
+    frozen = ground.start(ground.point(CLAIM, "before", frozen=True))
     ground.publish("acme", 3)
     frozen.wait_frozen()
     wait(3 * LEASE)

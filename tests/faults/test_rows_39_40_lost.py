@@ -21,7 +21,7 @@ from tests.faults.scene import ROOT, Scene, environment
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
-FILES = "consumers.ledger.deliveries:Deliveries"
+INTEND = "consumers.ledger.remote_paths:RemotePaths.intend_flight"
 RAW = CodecOptions(document_class=RawBSONDocument)
 Dump = dict[str, list[RawBSONDocument]]
 
@@ -87,7 +87,7 @@ def test_row_40_a_rename_that_the_dump_knows_of_is_recognised(
     ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    worker = ground.start(ground.point(f"{FILES}.intend_flight", "after", frozen=True))
+    worker = ground.start(ground.point(INTEND, "after", frozen=True))
     (recording,) = ground.publish("acme")
     worker.wait_frozen()
     dump = dumped(ground)

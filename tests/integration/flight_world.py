@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -42,9 +43,9 @@ OWN = "in/call-0.wav"
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
 WRITES = frozenset(
     [
-        *("claim", "claim_flight", "claim_probe", "claim_casualty", "claim_overtaking"),
-        *("intend", "intend_flight", "withdraw", "delivered_flight", "waits", "dead_lettered"),
-        *("release", "uncount", "free_claims", "shares_process", "crash_loop_ends"),
+        *("claim", "claim_probe", "claim_casualty", "claim_overtaking"),
+        *("intend", "intend_flight", "withdraw", "delivered", "waits", "dead_lettered"),
+        *("release", "uncount", "free", "shares_process", "crash_loop_ends"),
         *("adopt", "park", "recovered", "count_failure", "suspend", "begin_probe", "end_probe"),
         *("rest_after_fault", "queue_usable"),
     ]
@@ -235,7 +236,7 @@ class Queue:
         ledger = self._world.ledger
         self.messages += [(each.recording_id, each.turn) for each in routings]
         ledger.accounts.arrived(*(each.account_id for each in routings))
-        ledger.files.routed(routings)
+        ledger.arrivals.routed(routings)
         return {}
 
 
@@ -294,13 +295,13 @@ class Buried:
         return True
 
     def bury_crash_loops(self, account_id: str, epoch: int) -> bool:
-        files = self._world.ledger.files
-        for loop in files.crash_loops(account_id):
-            files.crash_loop_ends(loop.routing.recording_id, epoch)
+        ledger = self._world.ledger
+        for loop in ledger.dead_letters.crash_loops(account_id):
+            ledger.dead_letters.crash_loop_ends(loop.routing.recording_id, epoch)
         return True
 
     def replay(self, recording_id: str) -> bool:
-        routing = self._world.ledger.files.revive(recording_id)
+        routing = self._world.ledger.dead_letters.revive(recording_id)
         if routing is not None:
             self._world.queue.route_all([routing])
         return routing is not None
@@ -347,7 +348,7 @@ class World:
             "file_name": name,
         }
         body = json.dumps(event).encode()
-        [opened] = self.ledger.files.open([Arrival(decode(body, None), body, skipped=False)])
+        [opened] = self.ledger.arrivals.open([Arrival(decode(body, None), body, skipped=False)])
         assert opened.routing is not None
         self.queue.route_all([opened.routing])
         return recording_id
@@ -377,7 +378,8 @@ class World:
 
     def _means(self) -> Means:
         fate = self.fate
-        ledger: Any = _Ledger(Struck(self.ledger.files, fate), Struck(self.ledger.accounts, fate))
+        parts = {name: Struck(part, fate) for name, part in vars(self.ledger).items()}
+        ledger: Any = SimpleNamespace(**parts)
         world: Any = self
         buried: Any = Buried(self)
         return Means(
@@ -405,7 +407,7 @@ class World:
         return {row["_id"]: row for row in found}
 
     def may_be_forgotten(self, recording_id: str, turn: int) -> None:
-        row = self.ledger.files.row(recording_id)
+        row = self.ledger.queries.row(recording_id)
         assert row is not None
         assert row["turn"] > turn or row["status"] in {"delivered", "dead_lettered"}
 
@@ -416,12 +418,6 @@ class World:
 
     def crash_loops(self) -> set[str]:
         return {name for name, row in self.rows().items() if row.get("reason") == CRASH_LOOP}
-
-
-@dataclass(frozen=True)
-class _Ledger:
-    files: Struck
-    accounts: Struck
 
 
 @dataclass(frozen=True)

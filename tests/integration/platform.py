@@ -206,11 +206,11 @@ class Platform:
 
     def row(self, recording_id: str) -> Document:
         """The recording's row; an empty one before its event was taken."""
-        return self.core.ledger.files.row(recording_id) or {}
+        return self.core.ledger.queries.row(recording_id) or {}
 
     def rows(self, account_id: str) -> list[Document]:
         """The account's rows, oldest first."""
-        return list(self.core.ledger.files.select(Selection(account_id=account_id)))[::-1]
+        return list(self.core.ledger.queries.select(Selection(account_id=account_id)))[::-1]
 
     def run_state(self, account_id: str) -> RunState:
         """The account's running state."""

@@ -335,6 +335,6 @@ def test_rows_of_the_canary_are_forgotten_after_a_day_and_no_others(
         row = {"_id": name, **old, **changes, "created_at": now.replace(year=now.year - 1)}
         database["deliveries"].insert_one({**row, "remote_path": name})
     database["deliveries"].insert_one({"_id": "new", **old, "created_at": now})
-    assert courier.core.ledger.files.forget_generated(NAME, timedelta(days=1)) == 1
+    assert courier.core.ledger.retention.forget_generated(NAME, timedelta(days=1)) == 1
     left = {row["_id"] for row in database["deliveries"].find()}
     assert left == rows.keys() - {"old"} | {"new"}

@@ -20,7 +20,7 @@ from consumers.delivery.dispatch import Begun, Dispatch
 from consumers.delivery.flight import MOST_FILES
 from consumers.ledger import Claim, RunState
 from consumers.ledger.accounts import AccountStates
-from consumers.ledger.deliveries import Deliveries
+from consumers.ledger.claims import Claims
 from consumers.sharding.leases import Leases
 from deploy.local.customers import AsyncSshServer
 from deploy.local.processes import Child
@@ -50,14 +50,14 @@ def courier(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Platf
 def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Of the flights, in their order."""
     found: list[int] = []
-    claim_flight = Deliveries.claim_flight
+    claim = Claims.claim
 
-    def counted(files: Deliveries, *arguments: Any) -> list[Claim]:
-        claims = claim_flight(files, *arguments)
+    def counted(part: Claims, *arguments: Any) -> list[Claim]:
+        claims = claim(part, *arguments)
         found.append(len(claims))
         return claims
 
-    monkeypatch.setattr(Deliveries, "claim_flight", counted)
+    monkeypatch.setattr(Claims, "claim", counted)
     return found
 
 

@@ -14,7 +14,7 @@ def left_behind(courier: Platform, root: Path) -> Path:
     courier.wait_routed([given_up])
     left = {"status": "discarded", "parts": [{"start": 1, "folder": "in"}]}
     courier.core.database["deliveries"].update_one({"_id": given_up}, {"$set": left})
-    ((_, (path,)),) = courier.core.ledger.files.leftovers("acme")
+    ((_, (path,)),) = courier.core.ledger.outcomes.leftovers("acme")
     part = root / path
     part.parent.mkdir(exist_ok=True)
     part.write_bytes(b"half")
@@ -36,7 +36,7 @@ def test_they_are_removed_over_a_login_of_their_own(
         part = left_behind(courier, customer.root)
         courier.core.ledger.accounts.resume("acme")
         until(lambda: not part.exists(), "the half file to be removed")
-        until(lambda: not courier.core.ledger.files.leftovers("acme"), "that to be written down")
+        until(lambda: not courier.core.ledger.outcomes.leftovers("acme"), "that to be written down")
 
 
 def test_a_server_that_is_away_meanwhile_is_no_failure_of_the_account(

@@ -57,7 +57,7 @@ def test_what_a_dead_file_left_at_the_customer_is_removed_by_the_next_login(
         courier.core.database["deliveries"].update_one(
             {"_id": dead}, {"$set": {"parts": [{"start": row["starts"], "folder": "."}]}}
         )
-        ((_, (path,)),) = courier.core.ledger.files.leftovers("acme")
+        ((_, (path,)),) = courier.core.ledger.outcomes.leftovers("acme")
         leftover.rename(asyncssh_server.root / path)
         courier.wait_status(courier.publish("acme", courier.recording("next.wav")), "delivered")
         until(lambda: not (asyncssh_server.root / path).exists(), "the leftover to be removed")

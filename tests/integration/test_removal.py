@@ -39,7 +39,7 @@ def judged(courier: Platform, *recording_ids: str, account_id: str = "acme") -> 
 
 def routed(courier: Platform, messaging: Messaging, arrivals: list[Arrival]) -> None:
     """The intake goes on with them: rows, and messages in the account's queue."""
-    rows = courier.core.ledger.files.open(arrivals)
+    rows = courier.core.ledger.arrivals.open(arrivals)
     messaging.router.route_all([row.routing for row in rows if row.routing is not None])
 
 
@@ -78,7 +78,7 @@ def test_what_was_taken_for_an_account_removed_meanwhile_is_discarded_with_its_q
 ) -> None:
     core = courier.core
     removed_meanwhile(courier, messaging, "waits", "runs")
-    assert claim_one(core.ledger.files, "runs", 1, Claimant("w", "s", 1), ".") is not None
+    assert claim_one(core.ledger, "runs", 1, Claimant("w", "s", 1), ".") is not None
     aged(courier, "waits", "runs")
     assert courier.queue_length("deliveries.acme") == 2
 
@@ -144,7 +144,7 @@ def test_the_look_for_them_reads_the_index_and_no_row_of_an_account_that_there_i
     routed(courier, messaging, judged(courier, *(f"r{number}" for number in range(50))))
     database = courier.core.database
     database.command("profile", 2)
-    courier.core.ledger.files.ownerless(OWNERLESS_AGE, BATCH)
+    courier.core.ledger.retention.ownerless(OWNERLESS_AGE, BATCH)
     database.command("profile", 0)
 
     [look] = database["system.profile"].find({"op": "command", "command.aggregate": "deliveries"})

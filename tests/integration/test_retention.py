@@ -30,7 +30,7 @@ def test_only_what_ended_long_ago_is_forgotten(mongodb_url: str) -> None:
             status = name.removesuffix("-late")
             row = {"_id": name, "status": status, "created_at": old, "arrival": ObjectId()}
             database["deliveries"].insert_one({**row, **ended})
-        assert Ledger(database).files.forget_final(AGE, FORGOTTEN_AT_ONCE) == 3
+        assert Ledger(database).retention.forget_final(AGE, FORGOTTEN_AT_ONCE) == 3
         left = {row["_id"] for row in database["deliveries"].find()}
         assert left == endings.keys() - {"delivered", "skipped", "discarded"}
 
@@ -42,6 +42,6 @@ def test_it_is_done_in_small_steps(mongodb_url: str) -> None:
         database["deliveries"].insert_many(
             {"status": "delivered", "delivered_at": old} for _ in range(FORGOTTEN_AT_ONCE + 1)
         )
-        files = Ledger(database).files
-        steps = [files.forget_final(AGE, FORGOTTEN_AT_ONCE) for _ in range(3)]
+        ledger = Ledger(database)
+        steps = [ledger.retention.forget_final(AGE, FORGOTTEN_AT_ONCE) for _ in range(3)]
         assert steps == [FORGOTTEN_AT_ONCE, 1, 0]

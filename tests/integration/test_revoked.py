@@ -18,7 +18,7 @@ SECONDS = 20.0
 
 
 def remove(courier: Platform) -> None:
-    courier.core.ledger.files.discard_queued("acme")
+    courier.core.ledger.retention.discard_queued("acme")
     courier.core.directory.remove("acme")
 
 

@@ -222,8 +222,8 @@ def test_a_replay_at_the_console_of_several_workers_stays_in_its_trace(
     with otlp_receiver() as collector:
         courier = make_courier(otlp_endpoint=collector.url, console_bind=address)
         courier.core.directory.create("acme", ftp_access=True)
-        files = courier.core.ledger.files
-        assert dies(files, claimed(files))
+        ledger = courier.core.ledger
+        assert dies(ledger, claimed(ledger))
         trace = trace_of(courier.row("one"))
         assert trace is not None
         token = tokens_of(courier).create("test", None)[1].get_secret_value()

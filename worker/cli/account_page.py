@@ -100,7 +100,7 @@ def _error_lines(error: LastError | None) -> Iterator[tuple[str, Cell]]:
 def print_last_deliveries(core: Core, account_id: str) -> None:
     """The files that arrived last, where there are any."""
     chosen = Selection(account_id=account_id, status=Status.DELIVERED)
-    rows = [show.delivery_shape(row) for row in core.ledger.files.select(chosen, LAST_DELIVERIES)]
+    rows = [show.delivery_shape(row) for row in core.ledger.queries.select(chosen, LAST_DELIVERIES)]
     if rows:
         output.say("")
         output.print_table(

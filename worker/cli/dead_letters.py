@@ -45,7 +45,7 @@ def list_dead_letters(
     """List dead letters, the newest first."""
     chosen = _selection(account, recording, since, until, reason)
     with context.core() as core:
-        rows = list(core.ledger.files.select(chosen))
+        rows = list(core.ledger.queries.select(chosen))
         if not rows:
             require_account(core, account)
     print_rows(rows, as_json=as_json, empty="There are no dead letters.")
@@ -109,7 +109,7 @@ def _is_everything(chosen: Selection) -> bool:
 
 def _found(core: Core, chosen: Selection) -> list[Document]:
     """The dead letters asked for, oldest first. Raises Refused where a named one is missing."""
-    rows = list(core.ledger.files.select(chosen))
+    rows = list(core.ledger.queries.select(chosen))
     if not rows:
         require_account(core, chosen.account_id)
     if not rows and chosen.recording_id is not None:
@@ -118,7 +118,7 @@ def _found(core: Core, chosen: Selection) -> list[Document]:
 
 
 def _not_dead(ledger: Ledger, recording_id: str) -> str:
-    row = ledger.files.row(recording_id)
+    row = ledger.queries.row(recording_id)
     if row is None:
         return f"There is no recording {recording_id!r}: 'courier dead-letters list' shows them."
     if row["status"] != Status.DEAD_LETTERED:

@@ -39,7 +39,7 @@ def list_deliveries(
     """List recordings, the newest first."""
     chosen = Selection(account_id=account, status=status, since=since, until=until)
     with context.core() as core:
-        rows = list(core.ledger.files.select(chosen, limit))
+        rows = list(core.ledger.queries.select(chosen, limit))
         if not rows:
             require_account(core, account)
     print_rows(rows, as_json=as_json, empty="No recordings match.")
@@ -64,7 +64,7 @@ def export(
     chosen = Selection(account_id=account, status=status, since=since, until=until)
     with context.core() as core:
         require_account(core, account)
-        shapes = (show.delivery_shape(row) for row in core.ledger.files.select(chosen))
+        shapes = (show.delivery_shape(row) for row in core.ledger.queries.select(chosen))
         if as_json:
             for shape in shapes:
                 output.print_json(shape)
@@ -80,7 +80,7 @@ def show_delivery(
 ) -> None:
     """Show what became of a recording."""
     with context.core() as core:
-        row = core.ledger.files.row(recording_id)
+        row = core.ledger.queries.row(recording_id)
     if row is None:
         raise Refused(
             f"There is no recording {recording_id!r}: 'courier deliveries list' shows those there "

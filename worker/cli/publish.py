@@ -188,7 +188,7 @@ def _obstacle(core: Core, event: Event) -> str | None:
     """What has to happen before the event goes on, in words; None where it goes on by itself."""
     if not workers(core.database):
         return "No worker runs now: it goes on once 'courier run' does."
-    if core.ledger.files.row(event.recording_id) is None:
+    if core.ledger.queries.row(event.recording_id) is None:
         return None  # not taken yet: the account has no part in it
     try:
         return _account_waits(show.read_state(core, event.account_id))
@@ -216,7 +216,7 @@ def _suspended(account_id: str, run: RunState) -> str:
 
 
 def _outcome(core: Core, event: Event) -> Outcome | None:
-    row = core.ledger.files.row(event.recording_id)
+    row = core.ledger.queries.row(event.recording_id)
     if row is None or not _is_of(event, row):
         return _refused(core, event)
     if row["status"] not in _FINAL:

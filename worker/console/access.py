@@ -79,7 +79,7 @@ def in_query(request: Request, principal: Principal) -> str | None:
 
 def of_recording(request: Request, _principal: Principal) -> str | None:
     """The account whose recording the path names."""
-    row = services_of(request).ledger.files.row(str(request.path_params["recording_id"]))
+    row = services_of(request).ledger.queries.row(str(request.path_params["recording_id"]))
     if row is None:
         raise NotFound
     return str(row["account_id"])

@@ -259,7 +259,7 @@ class Acts:
         ids: Collection[str] | None,
         act: Callable[[str], bool],
     ) -> int:
-        rows = list(self.services.ledger.files.select(chosen))[::-1]
+        rows = list(self.services.ledger.queries.select(chosen))[::-1]
         found = [row["_id"] for row in rows if ids is None or row["_id"] in ids]
         done = [each for each in found[:MAX_DEAD_LETTERS] if act(each)]
         if done:

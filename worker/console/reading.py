@@ -92,12 +92,12 @@ def tree(services: Services, principal: Principal) -> list[Leaf]:
 
 def activity(services: Services, account_id: str) -> Activity:
     """What is happening with the account. Raises UnknownAccount."""
-    files = services.ledger.files
+    ledger = services.ledger
     dead = Selection(account_id=account_id, status=Status.DEAD_LETTERED)
     return Activity(
         facts=read_account(services.core, account_id),
-        deliveries=list(files.select(Selection(account_id=account_id), SHOWN_ROWS)),
-        dead_letters=list(files.select(dead, SHOWN_ROWS)),
+        deliveries=list(ledger.queries.select(Selection(account_id=account_id), SHOWN_ROWS)),
+        dead_letters=list(ledger.queries.select(dead, SHOWN_ROWS)),
     )
 
 

@@ -54,7 +54,7 @@ class Route:
         return [each for each in self.seen if isinstance(each, EventTaken)]
 
     def row(self, recording_id: str = "one") -> Document:
-        row = self.ledger.files.row(recording_id)
+        row = self.ledger.queries.row(recording_id)
         assert row is not None
         return row
 
@@ -111,7 +111,7 @@ def intake(route: Route) -> Iterator[Intake]:
 
 def open_row(route: Route, body: bytes) -> Routing:
     """The first step of an intake, and the last one it takes."""
-    [row] = route.ledger.files.open([Arrival(decode(body, None), body, skipped=False)])
+    [row] = route.ledger.arrivals.open([Arrival(decode(body, None), body, skipped=False)])
     assert row.routing is not None
     return row.routing
 
@@ -122,14 +122,14 @@ def crashed_after(route: Route, step: str) -> None:
     if step == "open":
         return
     if step == "turn":
-        route.ledger.files.next_turn("one")
+        route.ledger.arrivals.next_turn("one")
         return
     topology.declare_once(route.rabbitmq, topology.account_queue(ACCOUNT))
     turn = {topology.TURN_HEADER: routing.turn}
     route.publisher.publish("deliveries", ACCOUNT, routing.body, turn, message_id="one")
     if step == "publish":
         return
-    route.ledger.files.routed([routing])
+    route.ledger.arrivals.routed([routing])
 
 
 def waiting(route: Route, *bodies: bytes) -> None:

@@ -104,7 +104,7 @@ def test_a_batch_keeps_the_order_of_each_account(route: Route) -> None:
     for number, account in enumerate(accounts):
         sent = [each.message_id for each, _ in route.messages(f"deliveries.{account}", 50)]
         assert sent == names[number :: len(accounts)]
-        rows = [row["_id"] for row in route.ledger.files.select(Selection(account_id=account))]
+        rows = [row["_id"] for row in route.ledger.queries.select(Selection(account_id=account))]
         assert rows == sent[::-1]
         assert route.ledger.accounts.read(account).routed == 50
 

@@ -33,9 +33,7 @@ def test_after_a_crash_the_event_that_comes_again_is_on_its_route(
 
     assert route.turns(len(turns)) == turns
     assert (route.row()["turn"], route.row()["routed_at"] is not None) == (turn, True)
-    claims = [
-        claim_one(route.ledger.files, "one", each, Claimant("w", "s", 1), ".") for each in turns
-    ]
+    claims = [claim_one(route.ledger, "one", each, Claimant("w", "s", 1), ".") for each in turns]
     assert [claim is not None for claim in claims] == [each == turn for each in turns]
 
 
@@ -53,7 +51,7 @@ def test_whichever_step_of_the_routing_is_the_last_its_account_becomes_due(
         raise Crash
 
     routing = open_row(route, event())
-    part = route.ledger.files if step == "routed" else route.ledger.accounts
+    part = route.ledger.arrivals if step == "routed" else route.ledger.accounts
     with monkeypatch.context() as patch:
         patch.setattr(part, step, crash)
         with pytest.raises(Crash):
@@ -86,10 +84,10 @@ def test_the_reconciler_routes_what_a_crash_left_behind(
 def test_the_reconciler_leaves_alone_what_is_on_its_route_or_final(route: Route) -> None:
     crashed_after(route, "routed")
     skipped = event("skipped")
-    route.ledger.files.open([Arrival(decode(skipped, None), skipped, skipped=True)])
+    route.ledger.arrivals.open([Arrival(decode(skipped, None), skipped, skipped=True)])
 
     assert reconciler.route_unrouted(route.ledger, route.router) == 0
-    assert route.ledger.files.counts(ACCOUNT).files[Status.QUEUED] == 1
+    assert route.ledger.queries.counts(ACCOUNT).files[Status.QUEUED] == 1
 
 
 def test_the_reconciler_gives_a_publish_its_time(route: Route) -> None:

@@ -106,7 +106,7 @@ def test_a_duplicate_is_acknowledged_and_not_routed_again(route: Route) -> None:
 @pytest.mark.parametrize("status", ["delivered", "dead_lettered", "discarded"])
 def test_a_duplicate_of_what_is_final_is_not_routed(route: Route, status: str) -> None:
     open_row(route, event())
-    route.ledger.files._rows.update_one({"_id": "one"}, {"$set": {"status": status}})
+    route.ledger.arrivals._rows.update_one({"_id": "one"}, {"$set": {"status": status}})
     with intake(route):
         route.publish(event())
         assert route.taken()[0].outcome == "duplicate"
@@ -159,4 +159,4 @@ def test_a_number_of_another_account_makes_the_event_invalid(route: Route) -> No
 
     [(properties, _)] = route.messages(INVALID, 1)
     assert properties.headers["x-courier-reason"].startswith("number-of-another-account: ")
-    assert route.ledger.files.row("one") is None
+    assert route.ledger.queries.row("one") is None

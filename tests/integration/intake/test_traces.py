@@ -82,10 +82,10 @@ def test_a_row_from_before_traces_is_routed_without_one(route: Route) -> None:
         route.publish(event())
         route.taken()
     route.messages(QUEUE, 1)
-    rows = route.ledger.files._rows
+    rows = route.ledger.arrivals._rows
     rows.update_one({"_id": "one"}, {"$unset": {"traceparent": "", "tracestate": ""}})
 
-    routing = route.ledger.files.next_turn("one")
+    routing = route.ledger.arrivals.next_turn("one")
     assert routing is not None
     assert routing.trace is None
     route.router.route(routing)
@@ -97,5 +97,5 @@ def test_a_row_whose_trace_was_spoilt_has_none(route: Route) -> None:
     with intake(route):
         route.publish(event())
         route.taken()
-    route.ledger.files._rows.update_one({"_id": "one"}, {"$set": {"traceparent": {"$x": 1}}})
+    route.ledger.arrivals._rows.update_one({"_id": "one"}, {"$set": {"traceparent": {"$x": 1}}})
     assert trace_of(route.row()) is None

@@ -40,7 +40,7 @@ def test_events_that_cannot_be_used_are_kept_with_the_reason(route: Route) -> No
         assert properties.headers["x-courier-reason"].startswith(reason)
         assert properties.message_id == f"m-{number}"
         assert (properties.content_type, properties.delivery_mode) == ("application/json", 2)
-    assert route.ledger.files.row("one") is None
+    assert route.ledger.queries.row("one") is None
 
 
 STRANGE: dict[str, dict[str, Any]] = {
@@ -73,4 +73,4 @@ def test_an_account_whose_document_cannot_be_read_does_not_hold_up_the_others(
         for number in range(150):
             route.publish(event(f"broken-{number}", account_id="broken"))
         route.publish(event())
-        until(lambda: route.ledger.files.row("one"), lambda: f"it: {route.seen[-2:]}", 20)
+        until(lambda: route.ledger.queries.row("one"), lambda: f"it: {route.seen[-2:]}", 20)

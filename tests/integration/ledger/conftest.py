@@ -7,17 +7,16 @@ from pymongo.database import Database
 
 from config.directory import Directory
 from config.secrets import Vault
-from consumers.ledger import Document
+from consumers.ledger import Document, Ledger
 from consumers.ledger.accounts import AccountStates
-from consumers.ledger.deliveries import Deliveries
 from tests.integration.ledger.runs import ACME, EPOCH, SETTINGS
 
 
 @pytest.fixture
-def files(database: Database[Document]) -> Deliveries:
-    files = Deliveries(database)
-    files.ensure_indexes()
-    return files
+def ledger(database: Database[Document]) -> Ledger:
+    ledger = Ledger(database)
+    ledger.ensure_indexes()
+    return ledger
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from consumers.intake.events import decode
-from consumers.ledger import Arrival, Claim, Claimant, LastError, Opened
-from consumers.ledger.deliveries import Deliveries
+from consumers.ledger import Arrival, Claim, Claimant, LastError, Ledger, Opened
 from transports.upload import Intent, Uploaded, Verified
 
 FOLDER = "/in"
@@ -21,7 +20,7 @@ HASH = "a" * 64
 
 
 def opened(
-    files: Deliveries,
+    ledger: Ledger,
     recording_id: str = "one",
     account_id: str = "acme",
     *,
@@ -35,33 +34,33 @@ def opened(
         **fields,
     }
     body = json.dumps(event).encode()
-    [row] = files.open([Arrival(decode(body, None), body, skipped)])
+    [row] = ledger.arrivals.open([Arrival(decode(body, None), body, skipped)])
     return row
 
 
-def row(files: Deliveries, recording_id: str = "one") -> dict[str, Any]:
-    found = files.row(recording_id)
+def row(ledger: Ledger, recording_id: str = "one") -> dict[str, Any]:
+    found = ledger.queries.row(recording_id)
     assert found is not None
     return found
 
 
 def claim_one(
-    files: Deliveries, recording_id: str, turn: int, claimant: Claimant, folder: str = FOLDER
+    ledger: Ledger, recording_id: str, turn: int, claimant: Claimant, folder: str = FOLDER
 ) -> Claim | None:
-    return next(iter(files.claim_flight({recording_id: turn}, claimant, folder)), None)
+    return next(iter(ledger.claims.claim({recording_id: turn}, claimant, folder)), None)
 
 
-def deliver_one(files: Deliveries, claim: Claim, uploaded: Uploaded) -> float | None:
-    return files.delivered_flight([(claim, uploaded)]).get(claim.recording_id)
+def deliver_one(ledger: Ledger, claim: Claim, uploaded: Uploaded) -> float | None:
+    return ledger.outcomes.delivered([(claim, uploaded)]).get(claim.recording_id)
 
 
 def claimed(
-    files: Deliveries, recording_id: str = "one", claimant: Claimant = ME, **fields: Any
+    ledger: Ledger, recording_id: str = "one", claimant: Claimant = ME, **fields: Any
 ) -> Claim:
     """A claim of a row that is made where there is none."""
-    if files.row(recording_id) is None:
-        opened(files, recording_id, **fields)
-    claim = claim_one(files, recording_id, row(files, recording_id)["turn"], claimant, FOLDER)
+    if ledger.queries.row(recording_id) is None:
+        opened(ledger, recording_id, **fields)
+    claim = claim_one(ledger, recording_id, row(ledger, recording_id)["turn"], claimant, FOLDER)
     assert claim is not None
     return claim
 
@@ -71,19 +70,19 @@ def alone(claimant: Claimant) -> Claimant:
     return replace(claimant, alone=True)
 
 
-def crashed(files: Deliveries, times: int, recording_id: str = "one") -> None:
+def crashed(ledger: Ledger, times: int, recording_id: str = "one") -> None:
     """So many workers have died of the file while it was all they uploaded."""
     for number in range(times):
-        claimed(files, recording_id, alone(Claimant(f"dead-{number}", "session", 1)))
-        files.free_claims("acme", ME)
+        claimed(ledger, recording_id, alone(Claimant(f"dead-{number}", "session", 1)))
+        ledger.claims.free("acme", ME)
 
 
-def waits(files: Deliveries, claim: Claim, delay: float = 0, **changes: Any) -> bool:
-    return files.waits(claim, delay=delay, **{**FAILED, **changes})
+def waits(ledger: Ledger, claim: Claim, delay: float = 0, **changes: Any) -> bool:
+    return ledger.outcomes.waits(claim, delay=delay, **{**FAILED, **changes})
 
 
-def dies(files: Deliveries, claim: Claim, casualty_of: int | None = None, **changes: Any) -> bool:
-    return files.dead_lettered(claim, casualty_of=casualty_of, **{**FAILED, **changes})
+def dies(ledger: Ledger, claim: Claim, casualty_of: int | None = None, **changes: Any) -> bool:
+    return ledger.outcomes.dead_lettered(claim, casualty_of=casualty_of, **{**FAILED, **changes})
 
 
 def uploaded(path: str = "/in/a.wav") -> Uploaded:
@@ -94,11 +93,11 @@ def intent(claim: Claim, path: str = "/in/a.wav") -> Intent:
     return Intent(f"/in/{claim.part}", path, 7, HASH)
 
 
-def settlements(files: Deliveries) -> dict[str, Callable[[Claim], object]]:
+def settlements(ledger: Ledger) -> dict[str, Callable[[Claim], object]]:
     return {
-        "intend": lambda claim: files.intend(claim, intent(claim), FOLDER, 1),
-        "delivered": lambda claim: deliver_one(files, claim, uploaded()) is not None,
-        "waits": lambda claim: waits(files, claim),
-        "dead_lettered": lambda claim: dies(files, claim),
-        "release": files.release,
+        "intend": lambda claim: ledger.remote_paths.intend(claim, intent(claim), FOLDER, 1),
+        "delivered": lambda claim: deliver_one(ledger, claim, uploaded()) is not None,
+        "waits": lambda claim: waits(ledger, claim),
+        "dead_lettered": lambda claim: dies(ledger, claim),
+        "release": ledger.outcomes.release,
     }

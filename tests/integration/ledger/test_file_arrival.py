@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.intake.events import decode
-from consumers.ledger import Claimant, LastError, Opened, Status, trace_of
-from consumers.ledger.deliveries import Deliveries
+from consumers.ledger import Claimant, LastError, Ledger, Opened, Status, trace_of
 from tests.integration.ledger.rows import (
     FOLDER,
     ME,
@@ -29,14 +28,14 @@ HOSTILE = ["$set", "$$ROOT", "$account_id", "a.b.$c", ".", "..a", "ünï ☎ �
 # --- arrival -------------------------------------------------------------------------------
 
 
-def test_an_event_opens_a_row(files: Deliveries) -> None:
+def test_an_event_opens_a_row(ledger: Ledger) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
-    new = opened(files, size=7, sha256="A" * 64, number="+44", recorded_at="2026-11-23T14:05:00Z")
+    new = opened(ledger, size=7, sha256="A" * 64, number="+44", recorded_at="2026-11-23T14:05:00Z")
 
     assert (new.outcome, new.routed, new.status) == ("new", False, Status.QUEUED)
     assert new.routing is not None
     assert (new.routing.recording_id, new.routing.turn) == ("one", 1)
-    stored = row(files)
+    stored = row(ledger)
     assert stored["status"] == "queued"
     assert before < stored["created_at"] < datetime.now(UTC) + timedelta(seconds=1)
     assert (stored["account_id"], stored["file_name"], stored["size"]) == ("acme", "a.wav", 7)
@@ -45,84 +44,84 @@ def test_an_event_opens_a_row(files: Deliveries) -> None:
     assert {"turn", "epoch", "claim", "parts"} <= stored.keys()
 
 
-def test_the_same_event_again_changes_nothing(files: Deliveries) -> None:
-    opened(files)
-    before = row(files)
+def test_the_same_event_again_changes_nothing(ledger: Ledger) -> None:
+    opened(ledger)
+    before = row(ledger)
 
-    again = opened(files, file_name="other.wav")
+    again = opened(ledger, file_name="other.wav")
 
     assert again == Opened("again", routed=False, status=Status.QUEUED, trace=trace_of(before))
-    assert row(files) == before
+    assert row(ledger) == before
 
 
-def test_an_event_of_a_routed_row_says_so(files: Deliveries) -> None:
-    opened(files)
-    routing = files.next_turn("one")
+def test_an_event_of_a_routed_row_says_so(ledger: Ledger) -> None:
+    opened(ledger)
+    routing = ledger.arrivals.next_turn("one")
     assert routing is not None
-    files.routed([routing])
+    ledger.arrivals.routed([routing])
 
-    again = Opened("again", routed=True, status=Status.QUEUED, trace=trace_of(row(files)))
-    assert opened(files) == again
+    again = Opened("again", routed=True, status=Status.QUEUED, trace=trace_of(row(ledger)))
+    assert opened(ledger) == again
 
 
 @pytest.mark.parametrize("changed", [{"account_id": "other"}, {"file_url": "file:///r/b.wav"}])
-def test_another_account_or_url_is_a_conflict(files: Deliveries, changed: dict[str, Any]) -> None:
-    opened(files)
-    before = row(files)
+def test_another_account_or_url_is_a_conflict(ledger: Ledger, changed: dict[str, Any]) -> None:
+    opened(ledger)
+    before = row(ledger)
 
-    assert opened(files, **changed).outcome == "conflict"
-    assert row(files) == before
-
-
-def test_a_skipped_recording_is_final_from_the_start(files: Deliveries) -> None:
-    assert opened(files, skipped=True).status is Status.SKIPPED
-    again = Opened("again", routed=False, status=Status.SKIPPED, trace=trace_of(row(files)))
-    assert opened(files, skipped=True) == again
-    assert files.next_turn("one") is None
-    assert claim_one(files, "one", 1, ME, FOLDER) is None
-    assert files.unrouted(timedelta(0), 10) == []
+    assert opened(ledger, **changed).outcome == "conflict"
+    assert row(ledger) == before
 
 
-def test_one_of_many_that_open_at_once_is_new(files: Deliveries) -> None:
+def test_a_skipped_recording_is_final_from_the_start(ledger: Ledger) -> None:
+    assert opened(ledger, skipped=True).status is Status.SKIPPED
+    again = Opened("again", routed=False, status=Status.SKIPPED, trace=trace_of(row(ledger)))
+    assert opened(ledger, skipped=True) == again
+    assert ledger.arrivals.next_turn("one") is None
+    assert claim_one(ledger, "one", 1, ME, FOLDER) is None
+    assert ledger.arrivals.unrouted(timedelta(0), 10) == []
+
+
+def test_one_of_many_that_open_at_once_is_new(ledger: Ledger) -> None:
     with ThreadPoolExecutor(16) as pool:
-        outcomes = [each.outcome for each in pool.map(lambda _: opened(files), range(64))]
+        outcomes = [each.outcome for each in pool.map(lambda _: opened(ledger), range(64))]
 
     assert sorted(outcomes) == ["again"] * 63 + ["new"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_is_taken_for_an_expression(files: Deliveries, text: str) -> None:
+def test_no_text_is_taken_for_an_expression(ledger: Ledger, text: str) -> None:
     recording_id = text if text.isascii() else "one"
     name = text if text not in {".", ".."} else "a.wav"
     more: dict[str, Any] = {"number": recording_id, "file_name": name, text: {text: text}}
-    opened(files, recording_id, file_url="file:///$set/$$NOW.wav", **more)
+    opened(ledger, recording_id, file_url="file:///$set/$$NOW.wav", **more)
     claimant = Claimant(text, text, 1)
-    claim = claim_one(files, recording_id, 1, claimant, text)
+    claim = claim_one(ledger, recording_id, 1, claimant, text)
     assert claim is not None
     assert (claim.file_name, claim.session) == (name.strip(" "), text)
     assert json.loads(claim.body)[text] == {text: text}
 
     reservation = Intent(text, text, 1, text)
-    assert files.intend(claim, reservation, text, 1)
-    assert waits(files, claim, error=LastError("account", text, text), part_left=True)
-    stored = row(files, recording_id)
+    assert ledger.remote_paths.intend(claim, reservation, text, 1)
+    assert waits(ledger, claim, error=LastError("account", text, text), part_left=True)
+    stored = row(ledger, recording_id)
     assert stored["last_error"].items() >= {"words": text, "advice": text}.items()
     assert stored["parts"] == [{"start": 1, "folder": text}]
 
-    again = claim_one(files, recording_id, 1, claimant, text)
+    again = claim_one(ledger, recording_id, 1, claimant, text)
     assert again is not None
     assert again.intent == reservation
-    assert deliver_one(files, again, uploaded(text)) is not None
-    assert row(files, recording_id)["remote_path"] == text
+    assert deliver_one(ledger, again, uploaded(text)) is not None
+    assert row(ledger, recording_id)["remote_path"] == text
 
 
 # --- routing -------------------------------------------------------------------------------
 
 
-def test_each_publish_has_a_turn_of_its_own(files: Deliveries) -> None:
-    opened(files)
+def test_each_publish_has_a_turn_of_its_own(ledger: Ledger) -> None:
+    opened(ledger)
 
-    first, second = files.next_turn("one"), files.next_turn("one")
+    first, second = ledger.arrivals.next_turn("one"), ledger.arrivals.next_turn("one")
 
     assert first is not None
     assert second is not None
@@ -131,34 +130,37 @@ def test_each_publish_has_a_turn_of_its_own(files: Deliveries) -> None:
     assert decode(second.body, None).recording_id == "one"
 
 
-def test_only_the_turn_that_stands_is_noted_as_routed(files: Deliveries) -> None:
-    opened(files)
-    first, second = files.next_turn("one"), files.next_turn("one")
+def test_only_the_turn_that_stands_is_noted_as_routed(ledger: Ledger) -> None:
+    opened(ledger)
+    first, second = ledger.arrivals.next_turn("one"), ledger.arrivals.next_turn("one")
     assert first is not None
     assert second is not None
 
-    files.routed([first])
-    assert row(files)["routed_at"] is None
-    files.routed([second])
-    assert row(files)["routed_at"] is not None
+    ledger.arrivals.routed([first])
+    assert row(ledger)["routed_at"] is None
+    ledger.arrivals.routed([second])
+    assert row(ledger)["routed_at"] is not None
 
 
-def test_a_turn_is_raised_only_for_what_is_queued(files: Deliveries) -> None:
-    claim = claimed(files)
-    assert files.next_turn("one") is None
-    deliver_one(files, claim, uploaded())
-    assert files.next_turn("one") is None
-    assert files.next_turn("unknown") is None
+def test_a_turn_is_raised_only_for_what_is_queued(ledger: Ledger) -> None:
+    claim = claimed(ledger)
+    assert ledger.arrivals.next_turn("one") is None
+    deliver_one(ledger, claim, uploaded())
+    assert ledger.arrivals.next_turn("one") is None
+    assert ledger.arrivals.next_turn("unknown") is None
 
 
-def test_what_was_never_routed_is_found_once_it_is_old_enough(files: Deliveries) -> None:
+def test_what_was_never_routed_is_found_once_it_is_old_enough(ledger: Ledger) -> None:
     for name in ("routed", "first", "second", "uploading"):
-        opened(files, name)
-    routing = files.next_turn("routed")
+        opened(ledger, name)
+    routing = ledger.arrivals.next_turn("routed")
     assert routing is not None
-    files.routed([routing])
-    claimed(files, "uploading")
+    ledger.arrivals.routed([routing])
+    claimed(ledger, "uploading")
 
-    assert files.unrouted(timedelta(minutes=1), 10) == []
-    assert [each.recording_id for each in files.unrouted(timedelta(0), 10)] == ["first", "second"]
-    assert [each.recording_id for each in files.unrouted(timedelta(0), 1)] == ["first"]
+    assert ledger.arrivals.unrouted(timedelta(minutes=1), 10) == []
+    assert [each.recording_id for each in ledger.arrivals.unrouted(timedelta(0), 10)] == [
+        "first",
+        "second",
+    ]
+    assert [each.recording_id for each in ledger.arrivals.unrouted(timedelta(0), 1)] == ["first"]

@@ -5,8 +5,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from consumers.ledger import Document
-from consumers.ledger.deliveries import Deliveries
+from consumers.ledger import Document, Ledger
 from tests.integration.ledger.rows import (
     FOLDER,
     ME,
@@ -21,65 +20,65 @@ from tests.integration.ledger.rows import (
 )
 
 
-def test_the_probe_is_the_oldest_file_whatever_it_waits_for(files: Deliveries) -> None:
+def test_the_probe_is_the_oldest_file_whatever_it_waits_for(ledger: Ledger) -> None:
     for name in ("dead", "first", "second", "third"):
-        opened(files, name)
-    opened(files, "older-elsewhere", account_id="other")
-    dies(files, claimed(files, "dead"))
-    waits(files, claimed(files, "first"), delay=3600)
+        opened(ledger, name)
+    opened(ledger, "older-elsewhere", account_id="other")
+    dies(ledger, claimed(ledger, "dead"))
+    waits(ledger, claimed(ledger, "first"), delay=3600)
 
     def probe(*passed: str) -> str | None:
-        claim = files.claim_probe("acme", 0, ME, FOLDER, passed)
+        claim = ledger.claims.claim_probe("acme", 0, ME, FOLDER, passed)
         if claim is None:
             return None
-        files.release(claim)
+        ledger.outcomes.release(claim)
         return claim.recording_id
 
     assert probe() == "first"
     assert probe("first") == "second"
     assert probe("first", "second", "third") is None
-    assert files.has_candidate("acme", 0)
-    assert not files.has_candidate("acme", 0, ["first", "second", "third"])
+    assert ledger.claims.has_candidate("acme", 0)
+    assert not ledger.claims.has_candidate("acme", 0, ["first", "second", "third"])
 
 
 def test_files_of_the_same_moment_are_probed_in_their_order(
-    files: Deliveries, database: Database[Document]
+    ledger: Ledger, database: Database[Document]
 ) -> None:
     for name in ("z", "a", "m"):
-        opened(files, name)
+        opened(ledger, name)
     database["deliveries"].update_many({}, {"$set": {"created_at": datetime.now(UTC)}})
 
-    claim = files.claim_probe("acme", 0, ME, FOLDER, [])
+    claim = ledger.claims.claim_probe("acme", 0, ME, FOLDER, [])
     assert claim is not None
     assert claim.recording_id == "z"
 
 
-def test_an_outages_casualty_is_a_candidate_in_its_own_streak(files: Deliveries) -> None:
-    opened(files, "dead")
-    opened(files, "queued")
-    dies(files, claimed(files, "dead"), casualty_of=4)
+def test_an_outages_casualty_is_a_candidate_in_its_own_streak(ledger: Ledger) -> None:
+    opened(ledger, "dead")
+    opened(ledger, "queued")
+    dies(ledger, claimed(ledger, "dead"), casualty_of=4)
 
-    other_streak = files.claim_probe("acme", 5, ME, FOLDER, [])
+    other_streak = ledger.claims.claim_probe("acme", 5, ME, FOLDER, [])
     assert other_streak is not None
     assert other_streak.recording_id == "queued"
-    assert files.claim_casualty("acme", 5, ME, FOLDER) is None
-    assert not files.has_casualty("acme", 5)
+    assert ledger.claims.claim_casualty("acme", 5, ME, FOLDER) is None
+    assert not ledger.claims.has_casualty("acme", 5)
 
-    probe = files.claim_probe("acme", 4, ME, FOLDER, [])
+    probe = ledger.claims.claim_probe("acme", 4, ME, FOLDER, [])
     assert probe is not None
     assert (probe.recording_id, probe.casualty) == ("dead", True)
-    assert deliver_one(files, probe, uploaded()) is not None
-    assert "casualty" not in row(files, "dead")
+    assert deliver_one(ledger, probe, uploaded()) is not None
+    assert "casualty" not in row(ledger, "dead")
 
 
-def test_casualties_of_outages_that_are_over_are_told_oldest_first(files: Deliveries) -> None:
+def test_casualties_of_outages_that_are_over_are_told_oldest_first(ledger: Ledger) -> None:
     for number, streak in enumerate([1, 0, 2, None]):
-        dies(files, claimed(files, str(number)), casualty_of=streak)
+        dies(ledger, claimed(ledger, str(number)), casualty_of=streak)
 
-    assert files.casualties_before("acme", 0) == []
-    assert files.casualties_before("acme", 2) == ["0", "1"]
-    assert files.casualties_before("acme", 3) == ["0", "1", "2"]
-    assert files.casualties_before("other", 3) == []
+    assert ledger.dead_letters.casualties_before("acme", 0) == []
+    assert ledger.dead_letters.casualties_before("acme", 2) == ["0", "1"]
+    assert ledger.dead_letters.casualties_before("acme", 3) == ["0", "1", "2"]
+    assert ledger.dead_letters.casualties_before("other", 3) == []
 
 
 def stages(plan: Any) -> set[str]:
@@ -91,13 +90,13 @@ def stages(plan: Any) -> set[str]:
 
 
 def test_a_probe_is_found_by_an_index_in_order(
-    files: Deliveries, database: Database[Document]
+    ledger: Ledger, database: Database[Document]
 ) -> None:
-    files.ensure_indexes()  # those that stand are left as they are
+    ledger.ensure_indexes()  # those that stand are left as they are
     for number in range(20):
-        opened(files, str(number))
+        opened(ledger, str(number))
     rows = database["deliveries"]
-    query = files._candidates("acme", 0, [])
+    query = ledger.claims._candidates("acme", 0, [])
     order = [("created_at", 1), ("arrival", 1)]
 
     plan = rows.find(query).sort(order).limit(1).explain()["queryPlanner"]["winningPlan"]
@@ -107,13 +106,13 @@ def test_a_probe_is_found_by_an_index_in_order(
     assert stages(plan).isdisjoint({"COLLSCAN", "SORT"})
 
 
-def test_none_of_a_name_that_is_being_uploaded_overtakes(files: Deliveries) -> None:
+def test_none_of_a_name_that_is_being_uploaded_overtakes(ledger: Ledger) -> None:
     for name in ("one", "two", "three"):
-        row = opened(files, name, file_name="other.wav" if name == "three" else "call.wav")
+        row = opened(ledger, name, file_name="other.wav" if name == "three" else "call.wav")
         assert row.routing is not None
-        files.routed([row.routing])
-    assert claim_one(files, "one", 1, ME, FOLDER)
-    claim = files.claim_overtaking("acme", 1, ME, FOLDER, ["call.wav"])
+        ledger.arrivals.routed([row.routing])
+    assert claim_one(ledger, "one", 1, ME, FOLDER)
+    claim = ledger.claims.claim_overtaking("acme", 1, ME, FOLDER, ["call.wav"])
     assert claim is not None
     assert claim.recording_id == "three"
-    assert files.claim_overtaking("acme", 1, ME, FOLDER, ["call.wav", "other.wav"]) is None
+    assert ledger.claims.claim_overtaking("acme", 1, ME, FOLDER, ["call.wav", "other.wav"]) is None

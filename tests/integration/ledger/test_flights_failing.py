@@ -19,8 +19,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from consumers.ledger import Claim, Claimant, Document
-from consumers.ledger.deliveries import Deliveries
+from consumers.ledger import Claim, Claimant, Document, Ledger
 from deploy.local.customers import CustomerServer
 from deploy.local.services import Services
 from tests.contract.proxy import Proxy
@@ -70,7 +69,7 @@ def path(name: str) -> str:
 class Flight:
     """What an account's session does with a few files, step by step."""
 
-    files: Deliveries
+    ledger: Ledger
     customer: Customer
     told: Told
     claimant: Claimant
@@ -85,7 +84,7 @@ class Flight:
         self.customer.parts |= {intent(claim).part for claim in going}
         self._at("put")
         wanted = [(each, intent(each, path(each.recording_id)), FOLDER, 1) for each in going]
-        reserved = self.files.intend_flight(wanted) if wanted else []
+        reserved = self.ledger.remote_paths.intend_flight(wanted) if wanted else []
         self._at("intend")
         for (claim, its_intent, *_), is_ours in zip(wanted, reserved, strict=True):
             if is_ours:
@@ -93,12 +92,12 @@ class Flight:
                 arrived.append(claim)
         self._at("rename")
         ends = [(each, uploaded(path(each.recording_id))) for each in arrived]
-        self.told.delivered.update([*self.files.delivered_flight(ends)] if ends else [])
+        self.told.delivered.update([*self.ledger.outcomes.delivered(ends)] if ends else [])
         self._at("deliver")
 
     def _claim(self, names: Sequence[str]) -> list[Claim]:
         try:
-            claims = self.files.claim_flight(dict.fromkeys(names, 1), self.claimant, FOLDER)
+            claims = self.ledger.claims.claim(dict.fromkeys(names, 1), self.claimant, FOLDER)
         except PyMongoError:
             self.told.unknown.update(names)
             raise
@@ -124,9 +123,9 @@ def names_of(count: int) -> list[str]:
     return [f"{run}-{number}" for number in range(count)]
 
 
-def arrive(files: Deliveries, names: Sequence[str]) -> None:
+def arrive(ledger: Ledger, names: Sequence[str]) -> None:
     for name in names:
-        opened(files, name, file_name=f"{name}.wav")
+        opened(ledger, name, file_name=f"{name}.wav")
 
 
 def side_by_side(flights: Sequence[Flight], names: Sequence[str]) -> None:
@@ -138,11 +137,11 @@ def side_by_side(flights: Sequence[Flight], names: Sequence[str]) -> None:
                 ended.result()
 
 
-def account_for(files: Deliveries, names: Sequence[str], customer: Customer, told: Told) -> None:
+def account_for(ledger: Ledger, names: Sequence[str], customer: Customer, told: Told) -> None:
     """Nothing is lost, nothing doubled, and each start is counted once."""
     claims = Counter(claim.recording_id for claim in told.claims)
     for name in names:
-        row = files.row(name)
+        row = ledger.queries.row(name)
         assert row is not None
         assert row["status"] == "delivered"
         assert customer.placed[path(name)] == 1
@@ -158,23 +157,23 @@ def account_for(files: Deliveries, names: Sequence[str], customer: Customer, tol
 
 
 @contextmanager
-def behind_proxy(mongodb_url: str, **how: Any) -> Iterator[tuple[Deliveries, Proxy]]:
+def behind_proxy(mongodb_url: str, **how: Any) -> Iterator[tuple[Ledger, Proxy]]:
     """The ledger of a client whose connections pass a proxy."""
     host, database = mongodb_url.removeprefix("mongodb://").split("?")[0].split("/")
     server = CustomerServer("127.0.0.1", int(host.split(":")[1]), "", "", Path())
     with Proxy(server, **how) as proxy:
         url = f"mongodb://127.0.0.1:{proxy.port}/{database}?directConnection=true"
         with MongoClient[Document](url, tz_aware=True, w="majority") as client:
-            yield Deliveries(client.get_default_database()), proxy
+            yield Ledger(client.get_default_database()), proxy
 
 
 @pytest.mark.parametrize("write", range(3))
 def test_an_answer_that_is_lost_on_its_way_changes_nothing_of_what_was_written(
-    files: Deliveries, mongodb_url: str, write: int
+    ledger: Ledger, mongodb_url: str, write: int
 ) -> None:
     """The update is done; its answer never comes."""
     names = names_of(16)
-    arrive(files, names)
+    arrive(ledger, names)
     customer, told = Customer(), Told()
     with behind_proxy(mongodb_url) as (through, proxy):
         flight = Flight(through, customer, told, new_claimant())
@@ -188,18 +187,22 @@ def test_an_answer_that_is_lost_on_its_way_changes_nothing_of_what_was_written(
 
             return call
 
-        for name in ("claim_flight", "intend_flight", "delivered_flight"):
-            setattr(through, name, lose_at_its_turn(getattr(through, name)))
+        for part, name in (
+            (through.claims, "claim"),
+            (through.remote_paths, "intend_flight"),
+            (through.outcomes, "delivered"),
+        ):
+            setattr(part, name, lose_at_its_turn(getattr(part, name)))
         flight.fly(names)
     assert len(told.claims) == len(told.delivered) == 16
-    account_for(files, names, customer, told)
+    account_for(ledger, names, customer, told)
 
 
 def test_connections_that_are_cut_again_and_again_cost_no_file(
-    files: Deliveries, mongodb_url: str
+    ledger: Ledger, mongodb_url: str
 ) -> None:
     names = names_of(120)
-    arrive(files, names)
+    arrive(ledger, names)
     customer, told = Customer(), Told()
     ended = threading.Event()
     with behind_proxy(mongodb_url) as (through, proxy):
@@ -214,11 +217,11 @@ def test_connections_that_are_cut_again_and_again_cost_no_file(
                 work(through, customer, told, names, size=8, flights=3)
             finally:
                 ended.set()
-    account_for(files, names, customer, told)
+    account_for(ledger, names, customer, told)
 
 
 def work(
-    files: Deliveries,
+    ledger: Ledger,
     customer: Customer,
     told: Told,
     names: Sequence[str],
@@ -229,22 +232,22 @@ def work(
 ) -> None:
     """Sessions follow each other until all is delivered; trouble ends one."""
     deadline = time.monotonic() + seconds
-    while waiting := [name for name in names if not is_delivered(files, name)]:
+    while waiting := [name for name in names if not is_delivered(ledger, name)]:
         assert time.monotonic() < deadline, f"{len(waiting)} are not delivered"
         claimant = new_claimant()
         try:
-            files.free_claims("acme", claimant)
+            ledger.claims.free("acme", claimant)
         except PyMongoError:
             continue
         together = size * flights
         for first in range(0, len(waiting), together):
-            crew = [Flight(files, customer, told, claimant) for _ in range(flights)]
+            crew = [Flight(ledger, customer, told, claimant) for _ in range(flights)]
             side_by_side(crew, waiting[first : first + together])
 
 
-def is_delivered(files: Deliveries, name: str) -> bool:
+def is_delivered(ledger: Ledger, name: str) -> bool:
     try:
-        row = files.row(name)
+        row = ledger.queries.row(name)
     except PyMongoError:
         return False
     return row is not None and row["status"] == "delivered"
@@ -260,14 +263,14 @@ def test_flights_go_on_where_the_primary_is_killed_and_another_one_is_elected(
     with three_members(tmp_path, electable=True) as members:
         url = f"mongodb://{','.join(map(host_of, members))}/courier?replicaSet=courier"
         with MongoClient[Document](url, **mongodb.OURS) as client:
-            files = Deliveries(client.get_default_database())
-            files.ensure_indexes()
+            ledger = Ledger(client.get_default_database())
+            ledger.ensure_indexes()
             names = names_of(600)
-            arrive(files, names)
+            arrive(ledger, names)
             customer, told = Customer(), Told()
             with ThreadPoolExecutor(1) as pool:
                 working = pool.submit(
-                    work, files, customer, told, names, size=4, flights=4, seconds=300
+                    work, ledger, customer, told, names, size=4, flights=4, seconds=300
                 )
                 until(lambda: len(told.delivered) > 50 or working.done(), "some to be delivered")
                 primary = until(lambda: primary_of(members), "a primary")
@@ -282,7 +285,7 @@ def test_flights_go_on_where_the_primary_is_killed_and_another_one_is_elected(
                 assert len(told.delivered) < len(names), "it was told to step down in mid-work"
                 client.admin.command(STEP_DOWN)
                 working.result(300)
-            account_for(files, names, customer, told)
+            account_for(ledger, names, customer, told)
             claims = Counter(claim.recording_id for claim in told.claims)
             assert set(claims.values()) <= {1, 2, 3}
 
@@ -317,18 +320,18 @@ def admin(services: Services) -> Iterator[Any]:
 )
 @given(sessions=st.lists(A_SESSION, max_size=4))
 def test_whatever_fails_and_wherever_workers_end_each_file_arrives_once(
-    files: Deliveries,
+    ledger: Ledger,
     database: Database[Document],
     admin: Any,
     sessions: list[tuple[str, int, str, str]],
 ) -> None:
     names = names_of(6)
-    arrive(files, names)
+    arrive(ledger, names)
     customer, told = Customer(), Told()
     for number, (fault, times, command, step) in enumerate(sessions):
         worker = f"worker-{number}"
         claimant = new_claimant(worker)
-        files.free_claims("acme", claimant)
+        ledger.claims.free("acme", claimant)
         if fault != "none":
             data = {"failCommands": [command], "namespace": f"{database.name}.deliveries"}
             admin.command(
@@ -338,10 +341,10 @@ def test_whatever_fails_and_wherever_workers_end_each_file_arrives_once(
                 data={**data, **FAULTS[fault]},
             )
         crew = [
-            Flight(files, customer, told, claimant, step),
-            Flight(files, customer, told, claimant),
+            Flight(ledger, customer, told, claimant, step),
+            Flight(ledger, customer, told, claimant),
         ]
         side_by_side(crew, names)
         admin.command("configureFailPoint", "failCommand", mode="off")
-    work(files, customer, told, names, size=3, flights=2)
-    account_for(files, names, customer, told)
+    work(ledger, customer, told, names, size=3, flights=2)
+    account_for(ledger, names, customer, told)

@@ -14,7 +14,6 @@ from pymongo.monitoring import CommandListener
 from config.directory import Directory
 from consumers.ledger import Document, Ledger, Load
 from consumers.ledger.accounts import AccountStates
-from consumers.ledger.deliveries import Deliveries
 from consumers.ledger.states import _FRESH
 from tests.integration.ledger.rows import claimed, deliver_one, dies, opened, uploaded
 from tests.integration.ledger.runs import (
@@ -44,9 +43,9 @@ def load(ledger: Ledger) -> Load:
     return ledger.load(AGES, LATE)
 
 
-def arrive(states: AccountStates, files: Deliveries, *names: str, account_id: str = ACME) -> None:
+def arrive(states: AccountStates, ledger: Ledger, *names: str, account_id: str = ACME) -> None:
     for name in names:
-        opened(files, name, account_id)
+        opened(ledger, name, account_id)
     states.arrived(*[account_id] * len(names))
 
 
@@ -61,27 +60,25 @@ def test_of_an_empty_platform_all_is_nothing(ledger: Ledger) -> None:
 
 
 def test_an_active_account_with_files_is_due_with_all_of_them(
-    ledger: Ledger, states: AccountStates, files: Deliveries
+    ledger: Ledger, states: AccountStates
 ) -> None:
-    arrive(states, files, "one", "two", "three")
-    claimed(files, "one")
+    arrive(states, ledger, "one", "two", "three")
+    claimed(ledger, "one")
     found = load(ledger)
     assert (found.due_accounts, found.due_files) == (1, 3)
 
 
-def test_what_waits_for_a_retry_is_not_due(
-    ledger: Ledger, states: AccountStates, files: Deliveries
-) -> None:
-    arrive(states, files, "one")
+def test_what_waits_for_a_retry_is_not_due(ledger: Ledger, states: AccountStates) -> None:
+    arrive(states, ledger, "one")
     rest(states, wait=3600)
     found = load(ledger)
     assert (found.due_accounts, found.due_files) == (0, 0)
 
 
 def test_the_backlog_of_a_suspended_account_is_not_due_and_its_probe_is(
-    ledger: Ledger, states: AccountStates, files: Deliveries
+    ledger: Ledger, states: AccountStates
 ) -> None:
-    arrive(states, files, "one", "two", "three")
+    arrive(states, ledger, "one", "two", "three")
     assert suspend(states)
     assert (load(ledger).due_accounts, load(ledger).due_files) == (0, 0)
     assert states.try_now(ACME)
@@ -90,9 +87,9 @@ def test_the_backlog_of_a_suspended_account_is_not_due_and_its_probe_is(
 
 @pytest.mark.parametrize("why", ["paused", "switched off", "not permitted", "no settings"])
 def test_the_backlog_of_an_account_that_may_not_work_is_not_due(
-    ledger: Ledger, states: AccountStates, files: Deliveries, directory: Directory, why: str
+    ledger: Ledger, states: AccountStates, directory: Directory, why: str
 ) -> None:
-    arrive(states, files, "one", "two")
+    arrive(states, ledger, "one", "two")
     match why:
         case "paused":
             assert states.pause(ACME)
@@ -108,13 +105,13 @@ def test_the_backlog_of_an_account_that_may_not_work_is_not_due(
 
 
 def test_the_permission_comes_from_the_top(
-    ledger: Ledger, states: AccountStates, files: Deliveries, directory: Directory
+    ledger: Ledger, states: AccountStates, directory: Directory
 ) -> None:
     directory.create("top", ftp_access=True)
     directory.create("middle", parent="top", ftp_access=True)
     directory.create("low", parent="middle", ftp_access=True)
     directory.save_settings("low", SETTINGS, SecretStr("secret"))
-    arrive(states, files, "one", account_id="low")
+    arrive(states, ledger, "one", account_id="low")
     assert load(ledger).due_accounts == 1
     assert ledger.totals().accounts["active"] == 2
     directory.set_ftp_access("top", granted=False)
@@ -123,20 +120,20 @@ def test_the_permission_comes_from_the_top(
 
 
 def test_the_ages_of_what_waits_are_counted_up_to_each_bound(
-    ledger: Ledger, database: Database[Document], files: Deliveries
+    ledger: Ledger, database: Database[Document]
 ) -> None:
     for name, ago in {"new": 10, "minutes": 600, "minutes too": 700, "days": 200_000}.items():
-        opened(files, name)
+        opened(ledger, name)
         age(database, name, seconds=ago)
-    claimed(files, "minutes too")
-    deliver_one(files, claimed(files, "done"), uploaded())
+    claimed(ledger, "minutes too")
+    deliver_one(ledger, claimed(ledger, "done"), uploaded())
     assert load(ledger).ages == (1, 3, 4)
 
 
-def test_the_last_delivery_is_the_latest(ledger: Ledger, files: Deliveries) -> None:
+def test_the_last_delivery_is_the_latest(ledger: Ledger) -> None:
     for name in ("one", "two"):
-        deliver_one(files, claimed(files, name, file_name=name), uploaded(f"/in/{name}"))
-    row = files.row("two")
+        deliver_one(ledger, claimed(ledger, name, file_name=name), uploaded(f"/in/{name}"))
+    row = ledger.queries.row("two")
     assert row is not None
     assert load(ledger).last_delivered == row["delivered_at"]
 
@@ -145,9 +142,9 @@ def test_the_last_delivery_is_the_latest(ledger: Ledger, files: Deliveries) -> N
 
 
 @pytest.fixture
-def late(database: Database[Document], states: AccountStates, files: Deliveries) -> None:
+def late(database: Database[Document], states: AccountStates, ledger: Ledger) -> None:
     """Two files of acme that wait too long, one of them for an hour; and one that does not."""
-    arrive(states, files, "hour", "minutes", "new")
+    arrive(states, ledger, "hour", "minutes", "new")
     age(database, "hour", hours=1)
     age(database, "minutes", minutes=10)
 
@@ -177,14 +174,14 @@ def test_what_waits_for_a_suspended_a_failing_or_a_paused_account_is_not_overdue
 @pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("well_ago", [None, timedelta(minutes=30)])
 def test_what_has_come_back_from_the_dead_letters_is_not_overdue(
-    ledger: Ledger, files: Deliveries, database: Database[Document], well_ago: timedelta | None
+    ledger: Ledger, database: Database[Document], well_ago: timedelta | None
 ) -> None:
     if well_ago:
         well = database.command("hello")["localTime"] - well_ago
         database["accounts"].update_one({"_id": ACME}, {"$set": {"run.well_since": well}})
     before = load(ledger).overdue_files
-    dies(files, claimed(files, "minutes"))
-    assert files.revive("minutes")
+    dies(ledger, claimed(ledger, "minutes"))
+    assert ledger.dead_letters.revive("minutes")
     assert load(ledger).overdue_files == before - 1
 
 
@@ -217,7 +214,7 @@ class Reads(CommandListener):
 
 
 @pytest.fixture
-def many(ledger: Ledger, database: Database[Document], files: Deliveries) -> None:
+def many(ledger: Ledger, database: Database[Document]) -> None:
     """Ten thousand accounts, a hundred of them with a file that waits for an hour."""
     ledger.ensure_indexes()
     now: datetime = database.command("hello")["localTime"]
@@ -240,7 +237,7 @@ def many(ledger: Ledger, database: Database[Document], files: Deliveries) -> Non
         for number in range(MANY)
     )
     for number in range(0, MANY, 100):
-        opened(files, f"r{number}", f"a{number}")
+        opened(ledger, f"r{number}", f"a{number}")
         age(database, f"r{number}", hours=1)
 
 

@@ -93,9 +93,11 @@ def publish_two(courier: Platform, *names: str) -> None:
 def hold_the_path(courier: Platform, recording_id: str, delay: float) -> None:
     """A try of it ended at the rename, so that nobody knows whether the file stands there."""
     claim = claimed(courier, recording_id)
-    files = courier.core.ledger.files
-    assert files.intend(claim, intent(claim), ".", 1, overwrite=True)
-    files.waits(claim, delay=delay, counted=True, by_account=True, error=ERROR, part_left=True)
+    ledger = courier.core.ledger
+    assert ledger.remote_paths.intend(claim, intent(claim), ".", 1, overwrite=True)
+    ledger.outcomes.waits(
+        claim, delay=delay, counted=True, by_account=True, error=ERROR, part_left=True
+    )
 
 
 def test_a_recording_waits_uncounted_for_another_of_its_name_and_then_takes_its_place(
@@ -201,14 +203,14 @@ def opened(courier: Platform, name: str) -> str:
         ' "file_name": "call.wav"}'
     ).encode()
     arrival = Arrival(decode(body, "application/json"), body, skipped=False)
-    courier.core.ledger.files.open([arrival])
+    courier.core.ledger.arrivals.open([arrival])
     return name
 
 
 def claimed(courier: Platform, recording_id: str) -> Claim:
-    files = courier.core.ledger.files
+    ledger = courier.core.ledger
     turn = courier.row(recording_id)["turn"]
-    claim = claim_one(files, recording_id, turn, ME, ".")
+    claim = claim_one(ledger, recording_id, turn, ME, ".")
     assert claim is not None
     return claim
 
@@ -219,33 +221,36 @@ def intent(claim: Claim) -> Intent:
 
 def deliver(courier: Platform, recording_id: str, *, overwrite: bool = True) -> None:
     claim = claimed(courier, recording_id)
-    files = courier.core.ledger.files
-    assert files.intend(claim, intent(claim), ".", 1, overwrite=overwrite)
-    deliver_one(files, claim, Uploaded("call.wav", 7, "0" * 64, Verified.SIZE, sent=True))
+    ledger = courier.core.ledger
+    assert ledger.remote_paths.intend(claim, intent(claim), ".", 1, overwrite=overwrite)
+    deliver_one(ledger, claim, Uploaded("call.wav", 7, "0" * 64, Verified.SIZE, sent=True))
 
 
 def test_the_path_of_a_delivered_recording_is_taken_over_only_where_overwriting_is_chosen(
     courier: Platform,
 ) -> None:
-    files = courier.core.ledger.files
+    ledger = courier.core.ledger
     deliver(courier, opened(courier, "old"))
     new = claimed(courier, opened(courier, "new"))
-    assert not files.intend(new, intent(new), ".", 1)
+    assert not ledger.remote_paths.intend(new, intent(new), ".", 1)
     assert courier.row("old")["remote_path"] == "call.wav"
-    assert files.intend(new, intent(new), ".", 1, overwrite=True)
+    assert ledger.remote_paths.intend(new, intent(new), ".", 1, overwrite=True)
     assert "remote_path" not in courier.row("old")
     assert courier.row("old")["status"] == "delivered"
     assert courier.row("new")["remote_path"] == "call.wav"
 
 
 def test_of_many_that_overwrite_at_once_one_has_the_path(courier: Platform) -> None:
-    files = courier.core.ledger.files
+    ledger = courier.core.ledger
     deliver(courier, opened(courier, "old"))
     claims = [claimed(courier, opened(courier, f"new-{number}")) for number in range(16)]
     with ThreadPoolExecutor(8) as pool:
         got = [
             *pool.map(
-                lambda claim: files.intend(claim, intent(claim), ".", 1, overwrite=True), claims
+                lambda claim: ledger.remote_paths.intend(
+                    claim, intent(claim), ".", 1, overwrite=True
+                ),
+                claims,
             )
         ]
     assert sorted(got) == [False] * 15 + [True]
@@ -256,11 +261,11 @@ def test_of_many_that_overwrite_at_once_one_has_the_path(courier: Platform) -> N
 def test_a_path_goes_back_to_its_recording_where_it_was_not_overwritten_after_all(
     courier: Platform,
 ) -> None:
-    files = courier.core.ledger.files
+    ledger = courier.core.ledger
     deliver(courier, opened(courier, "old"))
     new = claimed(courier, opened(courier, "new"))
-    files.intend(new, intent(new), ".", 1, overwrite=True)
-    files.waits(new, delay=0, counted=True, by_account=True, error=ERROR, part_left=False)
+    ledger.remote_paths.intend(new, intent(new), ".", 1, overwrite=True)
+    ledger.outcomes.waits(new, delay=0, counted=True, by_account=True, error=ERROR, part_left=False)
     assert courier.row("old")["remote_path"] == "call.wav"
     assert "replaced" not in courier.row("old")
     assert "remote_path" not in courier.row("new")
@@ -271,14 +276,14 @@ def test_a_path_goes_back_to_its_recording_where_it_was_not_overwritten_after_al
 def test_a_dead_letter_whose_path_is_taken_over_is_not_taken_for_delivered_when_replayed(
     courier: Platform,
 ) -> None:
-    files = courier.core.ledger.files
+    ledger = courier.core.ledger
     dead = claimed(courier, opened(courier, "dead"))
-    files.intend(dead, intent(dead), ".", 1, overwrite=True)
-    files.dead_lettered(
+    ledger.remote_paths.intend(dead, intent(dead), ".", 1, overwrite=True)
+    ledger.outcomes.dead_lettered(
         dead, counted=True, by_account=True, casualty_of=None, error=ERROR, part_left=True
     )
     deliver(courier, opened(courier, "new"))
-    routing = files.revive("dead")
+    routing = ledger.dead_letters.revive("dead")
     assert routing is not None
     assert claimed(courier, "dead").intent is None
 
@@ -286,25 +291,29 @@ def test_a_dead_letter_whose_path_is_taken_over_is_not_taken_for_delivered_when_
 def test_an_intent_that_a_start_has_found_outlives_its_failure_before_the_login(
     courier: Platform,
 ) -> None:
-    files = courier.core.ledger.files
+    ledger = courier.core.ledger
     first = claimed(courier, opened(courier, "one"))
-    files.intend(first, intent(first), ".", 1)
-    files.waits(first, delay=0, counted=True, by_account=True, error=ERROR, part_left=True)
+    ledger.remote_paths.intend(first, intent(first), ".", 1)
+    ledger.outcomes.waits(
+        first, delay=0, counted=True, by_account=True, error=ERROR, part_left=True
+    )
     second = claimed(courier, "one")
-    files.waits(second, delay=0, counted=True, by_account=True, error=ERROR, part_left=False)
+    ledger.outcomes.waits(
+        second, delay=0, counted=True, by_account=True, error=ERROR, part_left=False
+    )
     assert claimed(courier, "one").intent == intent(first)
 
 
 def test_a_withdrawn_intent_is_gone_and_a_lost_claim_withdraws_nothing(courier: Platform) -> None:
-    files = courier.core.ledger.files
+    ledger = courier.core.ledger
     lost = claimed(courier, opened(courier, "one"))
-    files.intend(lost, intent(lost), ".", 1)
+    ledger.remote_paths.intend(lost, intent(lost), ".", 1)
     other = Claimant("other", "other", 2, alone=True)
-    files.free_claims("acme", other)
-    mine = claim_one(files, "one", lost.turn, other, ".")
+    ledger.claims.free("acme", other)
+    mine = claim_one(ledger, "one", lost.turn, other, ".")
     assert mine is not None
-    assert not files.withdraw(lost)
+    assert not ledger.remote_paths.withdraw(lost)
     assert courier.row("one")["intent"]
-    assert files.withdraw(mine)
+    assert ledger.remote_paths.withdraw(mine)
     assert "intent" not in courier.row("one")
     assert courier.row("one")["remote_path"] == "call.wav"

@@ -46,7 +46,7 @@ def list_deliveries(
 @router.get("/deliveries/{recording_id:path}", response_model=DeliveryShape)
 def show_delivery(_: Viewer, request: Request, recording_id: str) -> Shape:
     """What became of a recording."""
-    row = services_of(request).ledger.files.row(recording_id)
+    row = services_of(request).ledger.queries.row(recording_id)
     if row is None:
         raise NotFound
     return delivery_shape(row)
@@ -91,7 +91,9 @@ def discard(
 
 
 def _rows(request: Request, chosen: Selection, limit: int) -> list[Shape]:
-    return [delivery_shape(row) for row in services_of(request).ledger.files.select(chosen, limit)]
+    return [
+        delivery_shape(row) for row in services_of(request).ledger.queries.select(chosen, limit)
+    ]
 
 
 def _selection(account_id: str, chosen: Chosen | None) -> Selection:

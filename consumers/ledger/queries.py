@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pymongo import DESCENDING
 
-from consumers.ledger.records import WAITING, Counts, Document, Status, Waiting
-from consumers.ledger.rows import OLDEST_FIRST, Rows, count
+from consumers.ledger.records import WAITING, Counts, Document, RowSummary, Status, Waiting
+from consumers.ledger.rows import OLDEST_FIRST, Part, count
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,35 @@ class Selection:
         return {key: value for key, value in query.items() if value is not None}
 
 
-class View(Rows):
+class Queries(Part):
     """Changes nothing."""
 
     def row(self, recording_id: str) -> Document | None:
         """The whole row, for showing."""
         return self._rows.find_one({"_id": recording_id})
+
+    def summaries(self, recording_ids: Sequence[str]) -> dict[str, RowSummary]:
+        """What stands in these rows, by recording id; ids without a row are left out."""
+        projection = {
+            "status": 1,
+            "turn": 1,
+            "tries": 1,
+            "file_name": 1,
+            "lost": 1,
+            "wait": {"$subtract": ["$not_before", "$$NOW"]},
+        }
+        rows = self._rows.find({"_id": {"$in": list(recording_ids)}}, projection)
+        return {
+            row["_id"]: RowSummary(
+                Status(row["status"]),
+                row["turn"],
+                row["tries"],
+                (row["wait"] or 0) / 1000,
+                row["file_name"],
+                row["lost"].get("files", 1) if "lost" in row else 0,
+            )
+            for row in rows
+        }
 
     def select(self, selection: Selection, limit: int = 0) -> Iterator[Document]:
         """The rows asked for, newest first; 0 means no limit."""

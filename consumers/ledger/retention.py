@@ -1,13 +1,11 @@
-"""Recordings whose story has ended come back, are given up, or are forgotten."""
+"""Recordings that nobody needs any more: given up with their account, or forgotten."""
 
 from collections.abc import Collection
 from datetime import timedelta
 
-from pymongo import ReturnDocument
-
 from config.moments import later
-from consumers.ledger.records import WAITING, Document, Routing, Status
-from consumers.ledger.rows import OLDEST_FIRST, Rows, routing
+from consumers.ledger.records import WAITING, Document, Status
+from consumers.ledger.rows import Part
 from transports.sources.generated import SCHEME
 
 _ENDED = {
@@ -18,56 +16,8 @@ _ENDED = {
 """When the story of a row ended that may be forgotten, by its status."""
 
 
-class Returns(Rows):
-    """Dead letters and casualties, and the rows that nobody needs any more."""
-
-    def casualties_before(self, account_id: str, streak: int) -> list[str]:
-        """Dead letters of outages that are over, oldest first."""
-        query = {
-            "account_id": account_id,
-            "casualty": {"$lt": streak},
-            "status": Status.DEAD_LETTERED,
-        }
-        return [row["_id"] for row in self._rows.find(query, {"_id": 1}).sort(OLDEST_FIRST)]
-
-    def revive(self, recording_id: str) -> Routing | None:
-        """Put a dead letter back on its route with no tries counted, and no lost starts.
-
-        None where it is not one.
-        """
-        row = self._rows.find_one_and_update(
-            {"_id": recording_id, "status": Status.DEAD_LETTERED},
-            [
-                {
-                    "$set": {
-                        "status": Status.QUEUED.value,
-                        "tries": 0,
-                        "account_tries": 0,
-                        "turn": {"$add": ["$turn", 1]},
-                        "routed_at": None,
-                        "unrouted_at": "$$NOW",
-                        "not_before": None,
-                        "dead_at": None,
-                        "reason": None,
-                        "was_dead": True,
-                    }
-                },
-                {"$unset": ["casualty", "lost"]},
-            ],
-            return_document=ReturnDocument.AFTER,
-        )
-        return None if row is None else routing(row)
-
-    def discard(self, recording_id: str) -> bool:
-        """Give a dead letter up for good. False where it is not one."""
-        result = self._rows.update_one(
-            {"_id": recording_id, "status": Status.DEAD_LETTERED},
-            [
-                {"$set": {"status": Status.DISCARDED.value, "discarded_at": "$$NOW"}},
-                {"$unset": "casualty"},
-            ],
-        )
-        return bool(result.modified_count)
+class Retention(Part):
+    """How long rows stay."""
 
     def discard_queued(self, account_id: str) -> int:
         """Give up what waits for an account that is being removed. The number of files."""

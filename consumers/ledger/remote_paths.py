@@ -7,7 +7,7 @@ from pymongo import DESCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import WAITING, Claim, Document
-from consumers.ledger.rows import BY_ID, Rows, holds, mine
+from consumers.ledger.rows import BY_ID, Part, holds, is_held, mine
 from consumers.ledger.writer import DUPLICATE_KEY
 from transports.names import join, numbered
 from transports.upload import Intent
@@ -17,7 +17,7 @@ _WANTED = 1
 """The copy that has the name as it was given."""
 
 
-class Places(Rows):
+class RemotePaths(Part):
     """Reserves paths, and writes down what a rename will do before it is done."""
 
     def copies(self, claim: Claim, folder: str) -> Iterator[tuple[int, str]]:
@@ -47,7 +47,7 @@ class Places(Rows):
         """
         if self.intend_flight([(claim, intent, folder, copy)]) == [True]:
             return True
-        if not overwrite or not self.is_mine(claim):
+        if not overwrite or not is_held(self._rows, claim):
             return False
         replaced = self._take_over(claim, intent.final)
         reservation = _reservation(claim, intent, folder, copy)

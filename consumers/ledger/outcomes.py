@@ -11,34 +11,24 @@ from pymongo.errors import DuplicateKeyError
 from config.moments import later
 from consumers.ledger.records import (
     Claim,
-    CrashLoop,
     Document,
     LastError,
     Status,
     failure_now,
     part_path,
 )
-from consumers.ledger.rows import BY_ID, MAX_CRASHES, OLDEST_FIRST, Rows, mine, ours, routing
+from consumers.ledger.rows import BY_ID, Part, mine, ours
 from consumers.ledger.writer import Written
 from transports.upload import Uploaded
 
-CRASH_LOOP = "crash-loop"
-"""Why a file is a dead letter of which no try has come to an end."""
 MAX_LEFTOVERS = 100
-_CRASH_LOOP: Document = {
-    "lost.alone": {"$gte": MAX_CRASHES},
-    "$or": [
-        {"status": Status.QUEUED.value},
-        {"status": Status.DEAD_LETTERED.value, "casualty": {"$exists": True}},
-    ],
-}
 _RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
 
 
-class Endings(Rows):
+class Outcomes(Part):
     """Settles the claims, and tells what their starts have left at the customer."""
 
-    def delivered_flight(self, wanted: Sequence[tuple[Claim, Uploaded]]) -> dict[str, float]:
+    def delivered(self, wanted: Sequence[tuple[Claim, Uploaded]]) -> dict[str, float]:
         """The files stand in their places. Seconds since the arrival of each, by recording id.
 
         One that is missing was not ours: another session has taken it over. A casualty has come
@@ -128,41 +118,6 @@ class Endings(Rows):
     def release(self, claim: Claim, *, part_left: bool = True) -> bool:
         """Give the start back: nothing is counted, the file is as it was."""
         return self._settle(claim, {"status": "$claim.was"}, None, part_left=part_left)
-
-    def crash_loops(self, account_id: str) -> list[CrashLoop]:
-        """The account's files of which MAX_CRASHES starts were lost alone, still to be tried."""
-        query = {"account_id": account_id, **_CRASH_LOOP}
-        return [
-            CrashLoop(routing(row), row["tries"], row["status"] == Status.DEAD_LETTERED)
-            for row in self._rows.find(query).sort(OLDEST_FIRST)
-        ]
-
-    def crash_loop_ends(self, recording_id: str, epoch: int) -> bool:
-        """It is a dead letter: no try is counted. False where it is not to be tried any more."""
-        result = self._rows.update_one(
-            {"_id": recording_id, "epoch": {"$lte": epoch}, **_CRASH_LOOP},
-            [
-                {
-                    "$set": {
-                        "status": Status.DEAD_LETTERED.value,
-                        "dead_at": "$$NOW",
-                        "reason": CRASH_LOOP,
-                        "casualty": "$$REMOVE",
-                    }
-                }
-            ],
-        )
-        return bool(result.modified_count)
-
-    def crash_loop_waits(self, recording_id: str, epoch: int, delay: float) -> None:
-        """Its dead letter could not be kept: it is looked at again after `delay` seconds.
-
-        Nobody starts it meanwhile: it would be the end of one more worker.
-        """
-        self._rows.update_one(
-            {"_id": recording_id, "epoch": {"$lte": epoch}, **_CRASH_LOOP},
-            [{"$set": {"not_before": later(delay)}}],
-        )
 
     def leftovers(self, account_id: str) -> list[tuple[str, list[str]]]:
         """Dead or discarded files with the temporary files that their tries may have left."""
