@@ -3,6 +3,7 @@
 import hashlib
 import posixpath
 import re
+import unicodedata
 from pathlib import PurePosixPath
 
 MAX_BYTES = 255
@@ -70,6 +71,21 @@ def identified(name: str, recording_id: str) -> str:
     return _shortened(name, f"-{mark}")
 
 
+def may_be(listed: bytes, name: str) -> bool:
+    """Whether a name in a listing may be that of the file.
+
+    Upper and lower case are one on many servers, and accents have two spellings (NFC, NFD). Where
+    a server lists in another encoding, or `?` for what it cannot show, the plain letters decide.
+    """
+    try:
+        text = listed.decode()
+    except UnicodeDecodeError:
+        text = "?"
+    if not name.isascii() and "?" in text:
+        return _plain(listed.decode("ascii", "ignore")) == _plain(name)
+    return _folded(text) == _folded(name)
+
+
 def part_name(recording_id: str, attempt: int) -> str:
     """The temporary name of one attempt: of fixed length, and never that of another attempt."""
     digest = hashlib.sha256(recording_id.encode()).hexdigest()[:20]
@@ -87,6 +103,14 @@ def with_parents(folder: str) -> list[str]:
     """The folders above, outermost first, and the folder itself: `/a`, `/a/b` for `/a/b`."""
     path = PurePosixPath(folder)
     return [str(parent) for parent in [*reversed(path.parents), path] if parent.name]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _plain(name: str) -> str:
+    return _folded(name).encode("ascii", "ignore").decode().replace("?", "")
 
 
 def _trimmed(name: str) -> str:

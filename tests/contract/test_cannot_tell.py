@@ -5,6 +5,7 @@ A file of the customer's own stands under the wanted name, and stands there afte
 
 import asyncio
 import os
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -329,6 +330,45 @@ class ListingNothing(FTPHandler):  # type: ignore[misc]
 @pytest.mark.parametrize("handler", [Splitting, ListingNoFolder, ListingNothing])
 @pytest.mark.parametrize("name", ["call 1.wav", "call[1].wav"])
 def test_a_listing_that_may_misread_the_name_calls_it_not_free(
+    handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    (root / name).write_bytes(OWN)
+    blind = type("Blind", (refusing(MLST="502 No.", SIZE="502 No."), handler), {})
+    with PyFtpServer(root, handler=blind) as server:
+        found = report_of(server.customer).capabilities
+        assert found.look is Look.NLST
+        done = delivered(server.customer, recording, found, Ledger(names=(name, f"2 {name}")))
+    assert done.remote_path != name
+    assert (root / name).read_bytes() == OWN
+
+
+class ListingLatin1(FTPHandler):  # type: ignore[misc]
+    """Lists names in its own encoding."""
+
+    def ftp_NLST(self, path: str) -> None:  # noqa: N802
+        """One file alone by its name, and folders."""
+        found = Path(path).iterdir() if Path(path).is_dir() else [Path(path)]
+        lines = "".join(f"{each.name}\r\n" for each in found if each.exists())
+        self.push_dtp_data(self.spelt(lines), cmd="NLST")
+
+    def spelt(self, lines: str) -> bytes:
+        """As it goes out."""
+        return lines.encode("latin-1")
+
+
+class ListingApart(ListingLatin1):
+    """Lists letters and accents apart, as macOS keeps them."""
+
+    def spelt(self, lines: str) -> bytes:
+        """In UTF-8."""
+        return unicodedata.normalize("NFD", lines).encode()
+
+
+@pytest.mark.parametrize("handler", [ListingLatin1, ListingApart])
+@pytest.mark.parametrize("name", ["Müller.wav", "Müller[1].wav"])
+def test_a_name_that_is_listed_in_another_spelling_is_not_free(
     handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
 ) -> None:
     root = tmp_path / "served"

@@ -25,6 +25,7 @@ from transports.ftp.replies import (
     told_digest,
     told_size,
 )
+from transports.names import may_be
 
 _MOST_LISTED = 8 * 1024 * 1024
 _PIECE = 16 * 1024
@@ -166,12 +167,12 @@ class Files:
         if "NLST" in self._connection.avoids:
             raise CannotTell("The server cannot be asked for a listing")
         try:
-            return self._lists(path, name.encode().lower(), of_folder=of_folder)
+            return self._lists(path, name, of_folder=of_folder)
         except (ConnectionLost, Stalled, ProtocolFailed) as error:
             self._connection.forgo("NLST", error)
             raise CannotTell(error.words) from error
 
-    def _lists(self, path: str, wanted: bytes, *, of_folder: bool) -> bool:
+    def _lists(self, path: str, wanted: str, *, of_folder: bool) -> bool:
         def named() -> str:
             name = self._folders.at(path)
             return name if not of_folder else posixpath.dirname(name)
@@ -193,24 +194,23 @@ class Files:
             connection.abandon(data)
         return False
 
-    def _finds(self, data: socket.socket, wanted: bytes, *, of_folder: bool) -> bool:
+    def _finds(self, data: socket.socket, wanted: str, *, of_folder: bool) -> bool:
         """Whether the listing has the name, as it comes.
 
         Raises CannotTell where it does not end, and where nothing is listed of a folder: a file
-        was just written to it. Upper and lower case are one on many servers: a name that differs
-        in it alone is taken.
+        was just written to it.
         """
         rest, left = b"", _MOST_LISTED
         while piece := self._next_of(data, _PIECE, _listing_refused):
             left -= len(piece)
             *lines, rest = (rest + piece).split(b"\n")
-            if any(_last_part(line) == wanted for line in lines):
+            if any(may_be(_last_part(line), wanted) for line in lines):
                 return True
             if left < 0 or len(rest) > _LONGEST_NAME:
                 raise CannotTell("The server's listing does not end")
         if of_folder and left == _MOST_LISTED:
             raise CannotTell("The server lists nothing of the folder")
-        return _last_part(rest) == wanted
+        return may_be(_last_part(rest), wanted)
 
     def _next_of(self, data: socket.socket, most: int, judge: Judge) -> bytes:
         with self._connection.talk(self._connection.limits.stall, judge):
@@ -243,4 +243,4 @@ def _reading_refused(reply: str) -> type[TransferError] | None:
 
 
 def _last_part(line: bytes) -> bytes:
-    return re.split(rb"[/\\]", line.rstrip(b"\r"))[-1].lower()
+    return re.split(rb"[/\\]", line.rstrip(b"\r"))[-1]

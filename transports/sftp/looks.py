@@ -11,6 +11,7 @@ from paramiko.sftp import SFTP_NO_SUCH_FILE, SFTP_PERMISSION_DENIED
 from config.accounts import Look
 from transports.base import CannotTell, Unsupported
 from transports.errors import AccountFailure, PathRefused, QuotaExceeded, TransferError
+from transports.names import may_be
 from transports.sftp.answers import MAX_PACKET, Attributes, Refused
 from transports.sftp.session import SftpSession
 
@@ -80,15 +81,14 @@ class SftpLooks(SftpSession):
     def _is_listed(self, path: str) -> bool:
         """By a listing of its folder, as far as `_MOST_LISTED` names and the limit of one answer.
 
-        A file was written there just now: where nothing is listed that tells nothing. Upper and
-        lower case are one on many servers: a name that differs in it alone is taken.
+        A file was written there just now: where nothing is listed that tells nothing.
         """
-        wanted, listed = posixpath.basename(path).encode().lower(), 0
+        wanted, listed = posixpath.basename(path), 0
         deadline = time.monotonic() + self._limits.reply
         handle = self._listing(self._sftp.open_folder_of, path)
         try:
             while names := self._next_names(handle):
-                if any(name.lower() == wanted for name in names):
+                if any(may_be(name, wanted) for name in names):
                     return True
                 listed += len(names)
                 if listed > _MOST_LISTED or time.monotonic() > deadline:

@@ -9,6 +9,7 @@ from transports.names import (
     forbidden_in,
     identified,
     join,
+    may_be,
     numbered,
     part_name,
     portable,
@@ -135,6 +136,30 @@ def test_a_temporary_name_is_of_one_length_and_of_one_attempt(text: str, attempt
     assert name.endswith(".part")
     assert name != part_name(recording, attempt + 1)
     assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("listed", "name", "is_it"),
+    [
+        (b"call.wav", "call.wav", True),
+        (b"CALL.WAV", "call.wav", True),
+        (b"call?.wav", "call.wav", False),
+        (b"calls.wav", "call.wav", False),
+        ("Müller.wav".encode(), "Müller.wav", True),
+        ("MÜLLER.wav".encode(), "müller.wav", True),
+        ("Mu\u0308ller.wav".encode(), "Müller.wav", True),
+        ("Müller.wav".encode("latin-1"), "Müller.wav", True),
+        (b"M?ller.wav", "Müller.wav", True),
+        (b"M??ller.wav", "Müller.wav", True),
+        ("Möller.wav".encode(), "Müller.wav", False),
+        (b"Muller.wav", "Müller.wav", False),
+        (b"\xff\xfe", "call.wav", False),
+    ],
+)
+def test_a_listed_name_may_be_spelt_in_another_way(
+    listed: bytes, name: str, *, is_it: bool
+) -> None:
+    assert may_be(listed, name) is is_it
 
 
 @pytest.mark.parametrize(
