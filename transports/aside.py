@@ -6,24 +6,19 @@ Every file that the test has written and that the server did not let be removed 
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import BLOCK, USUAL_REQUEST, Move, Put, Seen, Server, Unsupported, permitted
+from transports.base import SAMPLE, USUAL_REQUEST, Offer, Server, Unsupported
 from transports.errors import TransferError
 from transports.names import join
 
-TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
-_CONTENT = TEXT * 4096  # some servers tell no digest of a few bytes, others hang over many
-REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
-"""Write requests that are tried where a server does not say what it takes."""
+_CONTENT = SAMPLE * 4096  # some servers tell no digest of a few bytes, others hang over many
 _PIECES = 8
 """Write requests that are sent over each of two channels."""
-_IN_FLIGHT = {Look.MLST, Look.SIZE}
 Session = Callable[..., Server]
 """Opens one; with what is taken for known of the server besides what was found."""
 
@@ -83,35 +78,32 @@ class Aside:
         """The first algorithm of which the server tells the digest of a file as it is."""
         return next((each for each in hashes if self._tells_digest(each)), None)
 
-    def requests(self, told: int | None, at_once: int) -> dict[str, Any]:
+    def requests(self, offer: Offer, at_once: int) -> dict[str, Any]:
         """The largest write requests that arrive whole, over two channels at once if there may be.
 
-        `told`: what the server says that it takes. Where it says nothing, requests of one packet go
-        over several channels, and the usual ones are tried for one channel alone.
+        Where the server does not say what it takes, requests of one packet go over several
+        channels, and those that are usual are tried for one channel alone.
         """
+        told = offer.request_size
         if at_once > 1 and self.kept is None:
             for size in filter(None, (told, USUAL_REQUEST)):
                 if self._takes_over_two(size):
                     return {"request_size": size}
-            return {"request_size": told or self._largest(), "at_once": 1}
-        return {"request_size": told or self._largest()}
+            return {"request_size": told or self._largest(offer.request_sizes), "at_once": 1}
+        return {"request_size": told or self._largest(offer.request_sizes)}
 
-    def _largest(self) -> int | None:
+    def _largest(self, sizes: Iterable[int]) -> int | None:
         """What arrives over one channel."""
-        return next((size for size in REQUEST_SIZES if self._takes(size)), None)
+        return next((size for size in sizes if self._takes(size)), None)
 
-    def flights(self) -> dict[str, Any]:
-        """Which commands may be sent before the replies to earlier ones have come."""
-        levels: tuple[dict[str, Any], ...] = (
-            {"pipelines": True, "queues": True},
-            {"pipelines": True},
-        )
-        for level in levels:
-            if self._tried(
-                _delivers_in_flights, (".txt.part", " (2).txt.part", ".txt", " (2).txt"), **level
-            ):
-                return level
-        return {}
+    def packs(self, ways: Iterable[Mapping[str, bool]]) -> Mapping[str, bool]:
+        """The first way to send commands together in which files arrive; nothing where none is."""
+
+        def arrive(server: Server, *paths: str) -> bool:
+            return server.delivers_in_packs(paths[:2], paths[2:])
+
+        endings = (".txt.part", " (2).txt.part", ".txt", " (2).txt")
+        return next((way for way in ways if self._tried(arrive, endings, **way)), {})
 
     def _tells_digest(self, algorithm: HashAlgorithm) -> bool:
         def is_right(server: Server, path: str) -> bool:
@@ -177,28 +169,3 @@ class Aside:
         self.left.paths.update(dict.fromkeys(paths, lost.words))  # until each is removed
         with contextlib.suppress(TransferError), contextlib.closing(self.session()) as server:
             self._clean(server, paths)
-
-
-def _delivers_in_flights(server: Server, first: str, second: str, to: str, and_to: str) -> bool:
-    """As uploads do it: two files to names that are free, and then to names that are taken."""
-    from transports.ftp.server import FtpServer  # noqa: PLC0415 - ftplib only where it is used
-
-    if not isinstance(server, FtpServer) or (server.queues and not server.queues_commands(first)):
-        return False
-    looks = server.look in _IN_FLIGHT
-    for taken in (False, True):
-        puts = [Put(path, _text, name) for path, name in ((first, to), (second, and_to))]
-        server.put_all(puts)
-        expected = [Seen(len(TEXT), each.look_at, taken=taken if looks else None) for each in puts]
-        if [each.outcome for each in puts] != expected:
-            return False
-        if not taken:
-            moves = [Move(each.path, each.look_at or "", permitted) for each in puts]
-            server.rename_all(moves)
-            if not all(each.done for each in moves):
-                return False
-    return server.pipelines
-
-
-def _text() -> AbstractContextManager[Iterable[bytes]]:
-    return contextlib.nullcontext([TEXT])

@@ -1,6 +1,6 @@
 """What a backend can do at a customer's server, and the limits all of them keep to."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -23,11 +23,15 @@ is a matter of moments, so no trial can show that a server takes them.
 MOST_AT_ONCE = {FileProtocol.FTP: 4, FileProtocol.SFTP: 8}
 """Uploads that the program runs at once: connections, and channels on one connection."""
 
+SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n"
+"""What a file of a test says to whoever finds it."""
+
 OnStep = Callable[[str, str], None]
 """Hears of a step on the way to a session: its name, and a detail such as the address."""
 
 
-"""Takes a session that is there for the next upload."""
+def unheard(_name: str, _detail: str) -> None:
+    """Of a connection beside the first one, no step is told."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,15 @@ class Offer:
     """Commands that it has been found not to bear (FTP)."""
     enters: bool = False
     """Whether it was found to take bare names only, in a folder that was entered (FTP)."""
+    guards_names: bool = False
+    """Whether its protocol can ask for a new file and for a rename that write over nothing. Without
+    that `put` takes no notice of `new`, and `rename` looks first."""
+    request_sizes: tuple[int, ...] = ()
+    """Bytes of write requests, the largest first: which of them the server takes has to be tried
+    where it does not say. Nothing where the protocol has no requests to write."""
+    packs: tuple[Mapping[str, bool], ...] = ()
+    """Ways to send several commands at once, as fields of Capabilities, the quickest first: which
+    of them the server bears has to be tried (`Server.delivers_in_packs`)."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +282,14 @@ class Server(Protocol):
 
     def remove_directory(self, path: str) -> None:
         """Remove the empty folder. Raises PathRefused."""
+
+    def delivers_in_packs(self, parts: Sequence[str], names: Sequence[str]) -> bool:
+        """Whether files arrive while commands are sent together, in the way of `Offer.packs` that
+        this session's capabilities name.
+
+        Tried with files of these temporary and final names, which may be left. Raises
+        TransferError.
+        """
 
     def another(self) -> "Server":
         """One more session for an upload at the same time. From any thread.

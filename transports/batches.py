@@ -20,7 +20,7 @@ def put_each(server: Server, puts: Sequence[Put]) -> None:
             put.outcome = error
 
 
-def rename_each(server: Server, moves: Sequence[Move]) -> None:
+def rename_each(server: "Renaming", moves: Sequence[Move]) -> None:
     """Rename the files. Raises TransferError where the session is over."""
     for move in moves:
         try:
@@ -40,6 +40,13 @@ class Connected(Protocol):
     @property
     def connected(self) -> bool:
         """Whether its connection stands."""
+
+
+class Renaming(Connected, Protocol):
+    """A session that renames files."""
+
+    def rename(self, path: str, to: str) -> None:
+        """As of Server."""
 
 
 def is_lost(server: Connected, error: BaseException) -> bool:

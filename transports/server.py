@@ -6,7 +6,7 @@ from typing import assert_never
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
-from transports.base import Egress, Limits, OnStep, Server
+from transports.base import Egress, Limits, OnStep, Server, unheard
 from transports.network import egress as outside
 
 
@@ -16,7 +16,7 @@ def connect(
     limits: Limits,
     egress: Egress,
     *,
-    on_step: OnStep | None = None,
+    on_step: OnStep = unheard,
 ) -> Server:
     """A session, logged in and ready for uploads. `on_step` hears each step that was taken.
 
@@ -25,21 +25,17 @@ def connect(
     Raises ResolveFailed, EgressDenied, ConnectFailed, ProtocolFailed, HostKeyChanged,
     LoginRefused, ServerBusy, Stalled, ConnectionLost.
     """
-    step = on_step or _unheard
     addresses = outside.resolve(settings.host, settings.port, limits, egress)
-    step("resolved", ", ".join(address.host for address in addresses))
+    on_step("resolved", ", ".join(address.host for address in addresses))
     dial = partial(outside.dial, addresses, limits)
     match settings.protocol:
         case Protocol.SFTP:
             from transports.sftp.server import SftpServer  # noqa: PLC0415 - paramiko only where it is used
 
-            return SftpServer.open(settings, password, dial, limits, step)
+            return SftpServer.open(settings, password, dial, limits, on_step)
         case Protocol.FTP:
             from transports.ftp.server import FtpServer  # noqa: PLC0415 - ftplib only where it is used
 
-            return FtpServer.open(settings, password, dial, limits, step)
+            return FtpServer.open(settings, password, dial, limits, on_step)
         case unknown:  # never by plain FTP, which would send the password in clear
             assert_never(unknown)
-
-
-def _unheard(_name: str, _detail: str) -> None: ...

@@ -12,12 +12,20 @@ from config.accounts import (
     Capabilities,
     ExistingFile,
     FtpSettings,
-    HashAlgorithm,
     Look,
     Protocol,
 )
-from transports.aside import TEXT, Aside, Leftovers, test_path
-from transports.base import MOST_AT_ONCE, Egress, Limits, Server, TargetExists, Unsupported
+from transports.aside import Aside, Leftovers, test_path
+from transports.base import (
+    MOST_AT_ONCE,
+    SAMPLE,
+    Egress,
+    Limits,
+    Offer,
+    Server,
+    TargetExists,
+    Unsupported,
+)
 from transports.errors import (
     AccountFailure,
     NameRefused,
@@ -42,7 +50,7 @@ STEPS = (
 )
 """The steps in their order; FTP has no host key. One more, `names`, comes before the last where the
 server does not tell whether a name is taken."""
-_LONGER_TEXT = TEXT * 2
+_LONGER_SAMPLE = SAMPLE * 2
 ASIDE_SECONDS = 10.0
 """Stall limit of what is tried in sessions of its own, because a server may hang over it."""
 _ENDINGS = (".txt", ".wav")
@@ -109,10 +117,10 @@ def test_settings(
         ) as server:
             test.host_key = server.host_key
             test.write(server)
-            hashes = test.look_closer(server, session)
+            test.look_closer(server, session)
     except TransferError as error:
         return test.report(error)
-    test.look_aside(session, hashes)
+    test.look_aside(session)
     test.tell_leftovers()
     return test.report(None)
 
@@ -129,6 +137,7 @@ class _Test:
         self.settings = settings.model_copy(update={"capabilities": Capabilities()})
         self.host_key: str | None = None
         self.found = Capabilities()
+        self._offer = Offer()
         self._on_step = on_step
         self._steps: list[Step] = []
         self._left = Leftovers()
@@ -158,41 +167,40 @@ class _Test:
         with contextlib.suppress(TransferError):  # it was lost over the cleaning: all has arrived
             self._clean(server)
 
-    def look_closer(
-        self, server: Server, session: Callable[..., Server]
-    ) -> tuple[HashAlgorithm, ...]:
-        """What makes no difference to whether files arrive; the digests that are still to be tried.
+    def look_closer(self, server: Server, session: Callable[..., Server]) -> None:
+        """What makes no difference to whether files arrive.
 
         The session's last use; where it was lost over the cleaning, that of another one.
         """
+        self._offer = server.offer
         if server.connected:
-            return self._look_closer(server)
+            self._look_closer(server)
+            return
         with contextlib.suppress(TransferError), contextlib.closing(session()) as another:
             another.look = server.look
             self._forget_folders(another)
-            return self._look_closer(another)
-        return ()
+            self._look_closer(another)
 
-    def _look_closer(self, server: Server) -> tuple[HashAlgorithm, ...]:
-        offer = server.offer
+    def _look_closer(self, server: Server) -> None:
+        self._offer = offer = server.offer
         self._note(request_size=offer.request_size, algorithms=offer.algorithms)
         self._note(avoids=offer.avoids, enters=offer.enters)
         at_once = _count_at_once(server, MOST_AT_ONCE[self.settings.protocol], self._limits.login)
         self._note(at_once=at_once)
-        return offer.hashes
 
-    def look_aside(self, session: Callable[..., Server], hashes: tuple[HashAlgorithm, ...]) -> None:
+    def look_aside(self, session: Callable[..., Server]) -> None:
         """What a server may hang or hang up over."""
         kept = None if self.found.removes else self._final
         aside = Aside(session, self.settings.path, self.found.look, self._left, kept)
-        if hashes:
-            self._note(hash=aside.right_digest(hashes))
-        if self.settings.protocol is Protocol.SFTP:
-            self._note(**aside.requests(self.found.request_size, self.found.at_once or 1))
+        offer = self._offer
+        if offer.hashes:
+            self._note(hash=aside.right_digest(offer.hashes))
+        if offer.request_sizes:
+            self._note(**aside.requests(offer, self.found.at_once or 1))
         can = self.found.rename and self.found.size and self.found.temporary and kept is None
-        can = can and not set(self.found.avoids) - {"EPSV"}  # a flight has the others as well
-        if self.settings.protocol is Protocol.FTP and can:
-            self._note(**aside.flights())
+        # Packs have the other commands as well.
+        if can and not set(self.found.avoids) - {"EPSV"}:
+            self._note(**aside.packs(offer.packs))
 
     def tell_leftovers(self) -> None:
         """The last step: recordings are delivered all the same where something is left."""
@@ -253,7 +261,7 @@ class _Test:
 
     def _write_first(self, server: Server, path: str) -> None:
         began = time.monotonic()
-        server.put([TEXT], path)
+        server.put([SAMPLE], path)
         self._note(finish_seconds=round(time.monotonic() - began, 3))
 
     def _write_without_part(self, server: Server, refused: TransferError) -> bool:
@@ -276,8 +284,8 @@ class _Test:
 
     def _write_in_place(self, server: Server) -> None:
         """To its final name, and whether a file of that name would be refused."""
-        if self.settings.protocol is Protocol.FTP:  # it has no way to ask for that
-            server.put([TEXT], self._final)
+        if not server.offer.guards_names:
+            server.put([SAMPLE], self._final)
             return
         look, server.look = server.look, None  # a name that a look calls free is written to anyhow
         try:
@@ -287,14 +295,14 @@ class _Test:
 
     def _write_new(self, server: Server) -> None:
         try:
-            server.put([TEXT], self._final, new=True)
+            server.put([SAMPLE], self._final, new=True)
         except (TargetExists, AccountFailure):  # it may not know what that is
             if not server.connected:
                 raise
-            server.put([TEXT], self._final)
+            server.put([SAMPLE], self._final)
             return
         try:
-            server.put([TEXT], self._final, new=True)
+            server.put([SAMPLE], self._final, new=True)
         except TargetExists:
             self._note(exclusive=True)
         except AccountFailure:
@@ -303,14 +311,14 @@ class _Test:
 
     def _look_at_size(self, server: Server, path: str) -> None:
         try:
-            size = size_of(server, path, len(TEXT))
+            size = size_of(server, path, len(SAMPLE))
         except Unsupported:
             size = None
         if size is None:
             self._note(size=False)
             self.passed("size", "The server does not tell it: its confirmation has to do")
-        elif size != len(TEXT):
-            raise VerificationFailed(f"The server stored {size} of {len(TEXT)} bytes")
+        elif size != len(SAMPLE):
+            raise VerificationFailed(f"The server stored {size} of {len(SAMPLE)} bytes")
         else:
             self.passed("size", f"{size} bytes")
 
@@ -333,17 +341,17 @@ class _Test:
 
     def _replace(self, server: Server, part: str) -> None:
         """A second file over the first: whether it is the one that stands there afterwards."""
-        server.put([_LONGER_TEXT], part)
-        is_sftp = self.settings.protocol is Protocol.SFTP  # FTP's would look first
-        if server.look is None and is_sftp and not self._refuses_taken(server, part):
-            server.put([_LONGER_TEXT], part)
+        server.put([_LONGER_SAMPLE], part)
+        may_refuse = server.look is None and server.offer.guards_names
+        if may_refuse and not self._refuses_taken(server, part):
+            server.put([_LONGER_SAMPLE], part)
         try:
             server.replace(part, self._final)
         except _REFUSED:
             self._note(replace=False)
             self._left.remove(server, part)
         else:
-            is_new = not self.found.size or server.size(self._final) == len(_LONGER_TEXT)
+            is_new = not self.found.size or server.size(self._final) == len(_LONGER_SAMPLE)
             self._note(replace=is_new)
 
     def _refuses_taken(self, server: Server, part: str) -> bool:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
-from transports.base import Server
+from transports.base import SAMPLE, Server
 from transports.errors import Progress, TransferError
 from transports.names import join
 from transports.upload import Intent, Job, Journal, Transfer, intend_each, upload
 
-_TEXT = b"This file was written to test the FTP settings, and may be deleted.\r\n"
 _BLOCK = 256 * 1024
 
 
@@ -26,7 +25,7 @@ def try_upload(server: Server, job: Job, journal: Journal, size: int = 0) -> Non
     Raises TransferError where the text does not arrive; one that cannot be removed has arrived all
     the same.
     """
-    text = _Text(_TEXT * max(1, min(size, MOST_BYTES) // len(_TEXT)))
+    text = _Text(SAMPLE * max(1, min(size, MOST_BYTES) // len(SAMPLE)))
     name = f"courier-test-{secrets.token_hex(6)}"
     trial = replace(
         job,

@@ -102,6 +102,9 @@ class FakeServer:
 
     def remove_directory(self, path: str) -> None: ...
 
+    def delivers_in_packs(self, parts: Sequence[str], names: Sequence[str]) -> bool:  # noqa: ARG002 - the interface
+        return True
+
     def another(self) -> Server:
         return self._place.connect()
 

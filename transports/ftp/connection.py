@@ -16,6 +16,7 @@ from transports.base import (
     TargetExists,
     Unsupported,
     closed_on_failure,
+    unheard,
 )
 from transports.errors import (
     ConnectionLost,
@@ -292,7 +293,3 @@ def _waits_for_tls(address: Address, limits: Limits) -> bool:
         return "ALERT" in (error.reason or "")
     except (OSError, TransferError):
         return False
-
-
-def unheard(_name: str, _detail: str) -> None:
-    """Of a connection beside the first one, no step is told."""

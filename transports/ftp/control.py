@@ -5,6 +5,7 @@ import math
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -27,6 +28,13 @@ _FRESH = 5.0
 _TRANSFER_IS_OVER = "226"
 _REPEAT_SECONDS = 2.0
 """How long the reply to the command behind a transfer may take, where 226 was said before it."""
+MOST_AHEAD = 4096
+"""Bytes of commands whose replies were not read yet; one command alone may be longer.
+
+Where both sides only write, both wait for ever once all buffers are full: so little fits into any
+send buffer, and a server that reads slowly never has us wait before we read again. It is also what
+the test on save has tried that the server's own buffer takes (`FtpServer.delivers_in_packs`).
+"""
 
 
 Command = tuple[str, str]
@@ -34,10 +42,10 @@ Command = tuple[str, str]
 UNSENDABLE = "A name with a line break cannot be sent over FTP"
 
 
-def _line(verb: str, path: str) -> str:
+def _line(verb: str, path: str) -> bytes:
     if not is_sendable(path):
         raise NameRefused(UNSENDABLE)
-    return f"{verb} {path}" if path else verb
+    return (f"{verb} {path}\r\n" if path else f"{verb}\r\n").encode()
 
 
 class Control:
@@ -59,6 +67,10 @@ class Control:
         self._socket = connection.socket
         self._socket.settimeout(None)  # the watchdog cuts it
         self._received = b""
+        self._unsent = deque[bytes]()
+        """Commands that were asked for and have to wait for replies to earlier ones."""
+        self._ahead = deque[int]()
+        """The lengths of those that were sent and not answered."""
         self._room = _MAX_REPLY
         self._asked_at = -math.inf
         self._is_behind_transfer = False
@@ -139,17 +151,35 @@ class Control:
         return self._answer()
 
     def ask(self, *commands: Command) -> None:
-        """Send commands, each a verb and a path or nothing, in one flight."""
-        self._asking()
+        """Ask for commands, each a verb and a path or nothing: sent together, as far as they fit.
+
+        The rest goes out as the replies are read.
+        """
         lines = [_line(verb, path) for verb, path in commands]
-        self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
+        self._asking()
+        self._unsent += lines
+        self._send_ahead()
 
     def answers(self, count: int) -> list[str]:
         """The replies to so many commands, be they refusals."""
         return [self._answer() for _ in range(count)]
 
+    def _send_ahead(self) -> None:
+        """Send as many of the next commands as may be on their way unanswered."""
+        pack = list[bytes]()
+        while self._unsent:
+            if self._ahead and sum(self._ahead) + len(self._unsent[0]) > MOST_AHEAD:
+                break
+            pack.append(self._unsent.popleft())
+            self._ahead.append(len(pack[-1]))
+        if pack:
+            self._socket.sendall(b"".join(pack))
+
     def _answer(self) -> str:
         reply = self._reply()
+        if self._ahead:
+            self._ahead.popleft()
+            self._send_ahead()
         if code_of(reply) == _TRANSFER_IS_OVER and self._is_said_twice():
             reply = self._reply()
         self._is_behind_transfer = False
@@ -167,6 +197,8 @@ class Control:
         `behind`: commands that it is to answer after the end of the transfer.
         """
         self.ask((verb, path), *behind)
+        self._ahead.popleft()  # its replies are heard by `hear_begin` and `end_transfer`
+        self._send_ahead()
         self.awaits_begin = True
 
     def hear_begin(self, *, may_be_over: bool = False) -> None:

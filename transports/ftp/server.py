@@ -1,69 +1,29 @@
 """FTP (RFC 959, 2428, 2640, 3659): a session for uploads, passive and binary; I/O only.
 
-Its parts: `connection` (logged in, with time limits), `control` and `data` (the two
-kinds of sockets), `replies` (what is said, pure), `errors` (what a refusal means),
-`folders`, `files` (what stands there), `session`, `stores` (writing).
-Here files are renamed.
+Its parts: `connection` (logged in, with time limits), `control` and `data` (the two kinds of
+sockets), `replies` (what is said, pure), `errors` (what a refusal means), `folders`, `files` (what
+stands there), `session`, `stores` (writing), `renames`. Here is what is left, and the trial of
+commands that are sent together.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 
 from config.accounts import HashAlgorithm
-from transports.base import CannotTell, Move, TargetExists, Unsupported, permitted
-from transports.batches import rename_each
-from transports.errors import NameRefused, PathRefused, TransferError
-from transports.ftp.control import UNSENDABLE, Command
-from transports.ftp.errors import refusal, rename_refused, words_of
-from transports.ftp.files import Files
-from transports.ftp.replies import (
-    UNKNOWN_COMMAND,
-    code_of,
-    is_begun,
-    is_done,
-    is_refusal,
-    is_sendable,
-)
-from transports.ftp.stores import FtpStores, Replies
+from transports.base import SAMPLE, Move, Put, Seen, permitted
+from transports.errors import PathRefused
+from transports.ftp.control import MOST_AHEAD, Command
+from transports.ftp.errors import store_refused, words_of
+from transports.ftp.renames import FtpRenames
+from transports.ftp.replies import code_of, is_done, told_size
 
-_BAD_SEQUENCE = "503"
+_EARLY = 0.5
+"""Seconds within which a server answers that does not wait for the end of a file."""
 
 
-class FtpServer(FtpStores):
+class FtpServer(FtpRenames):
     """A session at an FTP server. See `transports.base.Server`."""
-
-    def rename(self, path: str, to: str) -> None:
-        """Rename; RNTO overwrites on most servers, so it looks first, unless it just has."""
-        if not self._is_known_free(to) and self.exists(to):
-            raise TargetExists(to)
-        self._rename(path, to)
-
-    def rename_all(self, moves: Sequence[Move]) -> None:
-        """Rename the files; all at once where the server takes several commands at once.
-
-        Raises TransferError where the session is over.
-        """
-        if not self.pipelines or self._look_verb() is None:
-            rename_each(self, moves)
-            return
-        for move in moves:
-            if not is_sendable(move.to):
-                move.error = NameRefused(UNSENDABLE)
-        moves = [move for move in moves if move.error is None]
-        if not all(self._is_known_free(move.to) for move in moves):
-            self._look_at_all(moves)
-        self._rename_all([move for move in moves if move.error is None and move.is_permitted()])
-
-    def replace(self, path: str, to: str) -> None:
-        """Rename over a file of that name, as RNTO does on most servers."""
-        if not self._capabilities.replace:
-            self.rename(path, to)
-            return
-        try:
-            self._rename(path, to)
-        except NameRefused as refused:
-            if not self._may_be_there(to):
-                raise
-            raise TargetExists(refused.words) from refused
 
     def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
         """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
@@ -95,80 +55,75 @@ class FtpServer(FtpStores):
         """End the session: with QUIT, where the server answers that within a second."""
         self._connection.close()
 
-    def _may_be_there(self, path: str) -> bool:
+    # --- the trial of packs -----------------------------------------------------------------------
+
+    def delivers_in_packs(self, parts: Sequence[str], names: Sequence[str]) -> bool:
+        """Whether files arrive with the very packs of commands that uploads send.
+
+        Two files go to names that are free, and then to the same names, which are taken now. At
+        the end comes a pack of the full length.
+        """
+        if self._queues and not self._queues_commands(parts[0]):
+            return False
+        puts = self._store_samples(parts, names, are_taken=False)
+        if not (puts and self._renames(puts)):
+            return False
+        puts = self._store_samples(parts, names, are_taken=True)
+        return bool(puts) and self._takes_long_packs(self._about(puts)) and self.pipelines
+
+    def _store_samples(
+        self, parts: Sequence[str], names: Sequence[str], *, are_taken: bool
+    ) -> list[Put]:
+        """Nothing where the server told anything else of them than what is true."""
+        pairs = zip(parts, names, strict=True)
+        puts = [Put(part, lambda: nullcontext([SAMPLE]), name) for part, name in pairs]
+        self.put_all(puts)
+        told = are_taken if self._look_verb() else None
+        is_right = all(each.outcome == Seen(len(SAMPLE), each.look_at, told) for each in puts)
+        return puts if is_right else []
+
+    def _renames(self, puts: Sequence[Put]) -> bool:
+        moves = [Move(each.path, each.look_at or "", permitted) for each in puts]
+        self.rename_all(moves)
+        return all(each.done for each in moves)
+
+    def _queues_commands(self, path: str) -> bool:
+        """Whether commands that come while a file is on its way wait for its end, as tried with it.
+
+        Raises ConnectionLost where they do not.
+        """
+        connection, control = self._connection, self._connection.control
+        data = connection.accept_data("STOR", partial(self._folders.at, path), store_refused)
+        name = self._folders.at(path)
+        blocks = [SAMPLE] * 100
         try:
-            return self.exists(path)
-        except CannotTell:
-            return True
+            sent = self._stream(data, blocks)
+            with connection.talk(connection.limits.stall, store_refused):
+                if control.awaits_begin:
+                    control.hear_begin()
+                control.ask(("SIZE", name), ("NOOP", ""))
+                if control.speaks_within(_EARLY):
+                    raise EOFError  # what belongs to what is anybody's guess now
+            sent += self._stream(data, blocks)
+        finally:
+            connection.close_data(data)
+        with connection.talk(connection.limits.stall, store_refused):
+            control.end_transfer()
+            size, _ = control.answers(2)
+        return told_size(size) == sent
 
-    def _look_at_all(self, moves: Sequence[Move]) -> None:
-        """Have those end whose name is taken, or of which nothing tells."""
-        looks = [(move, look) for move in moves if (look := self._look_at(move.to)) is not None]
-        told = Replies()
-        self._ask([look for _, look in looks], told)
-        for move, look in looks:
-            try:
-                if Files.is_there(told[look]):
-                    move.error = TargetExists(move.to)
-            except CannotTell as error:
-                move.error = error
+    def _takes_long_packs(self, commands: Sequence[Command]) -> bool:
+        """Whether the server's buffer holds all that may be on its way: small ones lose the rest.
 
-    def _rename(self, path: str, to: str) -> None:
-        move = Move(path, to, permitted)
-        self._rename_all([move])
-        if move.error is not None:
-            raise move.error
-
-    def _rename_all(self, moves: Sequence[Move]) -> None:
-        """RNTO right behind RNFR, all in one pack where the server takes that."""
-        if not self.pipelines:
-            self._rename_singly(moves)
-            return
-        if not moves:
-            return
-        connection = self._connection
-        pairs = [self._commands(move) for move in moves]
+        Raises Stalled where replies are missing.
+        """
+        size = sum(len(f"{verb} {path}".encode()) for verb, path in commands)
+        asked = [*commands] * (1 + MOST_AHEAD // size)
+        connection, told = self._connection, list[str]()
         with connection.talk(connection.limits.reply):
-            connection.control.ask(*(command for pair in pairs for command in pair))
-        forgotten = []
-        for move in moves:
+            connection.control.ask(*asked)
+        for _ in asked:
             with connection.talk(connection.limits.reply):
-                begun, done = connection.control.answers(2)
-            if is_begun(begun) and code_of(done) == _BAD_SEQUENCE:
-                forgotten.append(move)
-            else:
-                self._judge_rename(move, begun, done)
-        if forgotten:
-            connection.pipelines = self._queues = False
-            self._rename_singly([move for move in forgotten if move.is_permitted()])
-
-    def _rename_singly(self, moves: Sequence[Move]) -> None:
-        for move in moves:
-            begin, end = self._commands(move)
-            begun = self._connection.convenience(*begin)
-            is_over = is_refusal(begun) or not begun
-            done = begun if is_over else self._connection.reply_to(*end)
-            self._judge_rename(move, begun, done)
-
-    def _commands(self, move: Move) -> tuple[Command, Command]:
-        return ("RNFR", self._folders.at(move.path)), ("RNTO", self._folders.at(move.to))
-
-    def _judge_rename(self, move: Move, begun: str, done: str) -> None:
-        connection = self._connection
-        try:
-            with connection.talk(connection.limits.reply, rename_refused):
-                _check_renamed(begun, done)
-        except (TransferError, Unsupported) as error:
-            if not self.connected:
-                raise
-            move.error = error
-        else:
-            move.done = True
-
-
-def _check_renamed(begun: str, done: str) -> None:
-    told = begun if is_refusal(begun) else done
-    if not begun or begun.startswith("5") or code_of(told) in UNKNOWN_COMMAND:
-        raise Unsupported(told)  # the file is there: it is the renaming
-    if not is_done(told):
-        raise refusal(told)
+                told += connection.control.answers(1)
+        codes = [code_of(reply) for reply in told]
+        return codes == codes[: len(commands)] * (len(asked) // len(commands))

@@ -7,14 +7,16 @@ from typing import Self
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Look
-from transports.base import CannotTell, Limits, Offer, OnStep
+from transports.base import CannotTell, Limits, Offer, OnStep, unheard
 from transports.errors import AccountFailure, ServerBusy, TransferError
-from transports.ftp.connection import FtpConnection, unheard
+from transports.ftp.connection import FtpConnection
 from transports.ftp.control import Command
 from transports.ftp.files import Files
 from transports.ftp.folders import Folders
 from transports.network.egress import Connection
 from transports.network.round_trip import RoundTrip
+
+_PACKS = ({"pipelines": True, "queues": True}, {"pipelines": True})
 
 
 class FtpSession:
@@ -83,6 +85,7 @@ class FtpSession:
             hashes=self._files.hashes(),
             avoids=tuple(sorted(self._connection.avoids)),
             enters=self._folders.enters,
+            packs=_PACKS,
         )
 
     @property
@@ -111,11 +114,6 @@ class FtpSession:
     def pipelines(self) -> bool:
         """Whether commands are sent together, which the server has given no reason against."""
         return self._connection.pipelines
-
-    @property
-    def queues(self) -> bool:
-        """Whether that is done while a file is still on its way, too."""
-        return self._queues
 
     def _note_free(self, path: str) -> None:
         """The name was seen to be free: that holds until the server is asked anything else."""

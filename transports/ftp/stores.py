@@ -12,19 +12,15 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from transports.base import CannotTell, Put, Seen, Unsupported, put_alone
+from transports.base import CannotTell, Put, Seen, Unsupported, put_alone, unheard
 from transports.batches import is_lost
 from transports.errors import ConnectionLost, PathRefused, Stalled, TransferError
-from transports.ftp.connection import unheard
 from transports.ftp.control import Command
 from transports.ftp.errors import store_refused
 from transports.ftp.files import Files
 from transports.ftp.replies import is_sendable, told_size
 from transports.ftp.session import FtpSession
 
-_SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n" * 100
-_EARLY = 0.5
-"""Seconds within which a server answers that does not wait for the end of a file."""
 _BEGIN_SECONDS = 5.0
 """How long the reply that begins a transfer is waited for where commands are not sent together."""
 
@@ -82,30 +78,6 @@ class FtpStores(FtpSession):
                 raise
             return
         self._judge(puts, told)
-
-    def queues_commands(self, path: str) -> bool:
-        """Whether commands that come while a file is on its way wait for its end, as tried with it.
-
-        Raises ConnectionLost where they do not.
-        """
-        connection, control = self._connection, self._connection.control
-        data = connection.accept_data("STOR", partial(self._folders.at, path), store_refused)
-        name = self._folders.at(path)
-        try:
-            sent = self._stream(data, [_SAMPLE])
-            with connection.talk(connection.limits.stall, store_refused):
-                if control.awaits_begin:
-                    control.hear_begin()
-                control.ask(("SIZE", name), ("NOOP", ""))
-                if control.speaks_within(_EARLY):
-                    raise EOFError  # what belongs to what is anybody's guess now
-            sent += self._stream(data, [_SAMPLE])
-        finally:
-            connection.close_data(data)
-        with connection.talk(connection.limits.stall, store_refused):
-            control.end_transfer()
-            size, _ = control.answers(2)
-        return told_size(size) == sent
 
     def _store(self, put: Put, told: Replies, after: _After) -> None:
         data = self._begin_store(put.path)

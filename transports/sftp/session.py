@@ -12,7 +12,7 @@ from paramiko.ssh_exception import ChannelException, SSHException
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Look
-from transports.base import Limits, OnStep, TargetExists, Unsupported, closed_on_failure
+from transports.base import Limits, OnStep, TargetExists, Unsupported, closed_on_failure, unheard
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -225,7 +225,7 @@ class SftpSession:
         keys = self._settings.host_keys or ((self.host_key,) if self.host_key else ())
         settings = self._settings.model_copy(update={"host_keys": keys})
         try:
-            fresh = self.open(settings, old.password, old.dial, self._limits, _unheard)
+            fresh = self.open(settings, old.password, old.dial, self._limits, unheard)
         except TransferError as error:
             old.refusal = error
             raise
@@ -322,6 +322,3 @@ def _no_sftp(error: Exception, password: SecretStr) -> TransferError:
 def _no_more(error: Exception, password: SecretStr) -> TransferError:
     words = spoken(error.text, password) if isinstance(error, ChannelException) else ""
     return ServerBusy(words or "The server takes no more sessions on this connection")
-
-
-def _unheard(_name: str, _detail: str) -> None: ...

@@ -3,13 +3,13 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transports.ftp.control import Control
+from transports.ftp.control import MOST_AHEAD, Command, Control
 from transports.ftp.errors import Garbled, Refused, Stranger, translate
 from transports.network.egress import Address, Connection
 from transports.network.round_trip import RoundTrip
@@ -128,3 +128,36 @@ def test_the_end_of_a_transfer_that_is_told_twice_answers_nothing_else() -> None
         control.awaits_reply = True
         control.end_transfer()
         assert control.answers(1) == ["250 done"]
+
+
+def test_no_more_than_a_bound_is_on_its_way_unanswered() -> None:
+    ours, theirs = socket.socketpair()
+    control = Control(Connection(ours, Address(socket.AF_INET, ("127.0.0.1", 21))), RoundTrip())
+    commands: list[Command] = [("SIZE", f"{number:03}{'n' * number}") for number in range(200)]
+    commands.insert(7, ("SIZE", "n" * 2 * MOST_AHEAD))
+    with theirs, closing(control):
+        control.ask(*commands)
+        heard, most = b"", 0
+        for number, (verb, path) in enumerate(commands):
+            with suppress(BlockingIOError):
+                heard += theirs.recv(1 << 20, socket.MSG_DONTWAIT)
+            most = max(most, len(heard) if number != 7 else 0)
+            line, _, heard = heard.partition(b"\r\n")
+            assert line.decode() == f"{verb} {path}"
+            theirs.sendall(b"213 %d\r\n" % number)
+            assert control.answers(1) == [f"213 {number}"]
+        assert heard == b""
+    assert MOST_AHEAD // 2 < most <= MOST_AHEAD
+
+
+def test_what_is_asked_behind_a_transfer_counts_without_it() -> None:
+    ours, theirs = socket.socketpair()
+    control = Control(Connection(ours, Address(socket.AF_INET, ("127.0.0.1", 21))), RoundTrip())
+    with theirs, closing(control):
+        for _ in range(3):
+            control.ask_transfer("STOR", "n" * MOST_AHEAD, ("EPSV", ""))
+            theirs.sendall(b"150 go\r\n226 done\r\n229 (|||1|)\r\n")
+            control.end_transfer()
+            assert control.answers(1) == ["229 (|||1|)"]
+            line = theirs.recv(1 << 20).split()
+            assert [len(each) for each in line] == [4, MOST_AHEAD, 4]
