@@ -61,6 +61,7 @@ UNSEEN = (
     "The server does not tell whether a name is taken: the names of recordings carry their id, "
     "as in call-<id>.wav, so that nothing is overwritten"
 )
+REFUSED_ALIKE = " Names that end in .part, .wav and .txt were refused alike."
 REFUSES_TAKEN = "The server does not tell whether a name is taken, and refuses one that is"
 OVERWRITES = "The server does not tell whether a name is taken: files are overwritten, as chosen"
 
@@ -155,7 +156,7 @@ class _Test:
     def write(self, server: Server) -> None:
         """The steps after the logon."""
         self._make_folder(server)
-        part = self._path(".txt.part")
+        part = self._path(".part")
         try:
             self._write_temporary(server, part)
             self._tell_look()
@@ -212,8 +213,11 @@ class _Test:
     def _write_temporary(self, server: Server, part: str) -> None:
         try:
             self._write_first(server, part)
-        except (NameRefused, PathRefused) as refused:
-            if not server.connected or not self._write_without_part(server, refused):
+        except (NameRefused, AccountFailure) as refused:
+            if not (server.connected and _is_plain(refused)):
+                raise
+            if not self._write_without_part(server, part, refused):
+                refused.advice += REFUSED_ALIKE
                 raise
             self._withdraw_refused(server, part)
             return
@@ -246,8 +250,7 @@ class _Test:
 
     def _blame_folder(self, error: BaseException, server: Server) -> None:
         """Where the folder was refused and then each file, it is the folder."""
-        is_refusal = isinstance(error, PathRefused) or type(error) is AccountFailure
-        if self._folder_refused is not None and is_refusal and server.connected:
+        if self._folder_refused is not None and _is_plain(error) and server.connected:
             raise self._folder_refused from error
 
     def _clean(self, server: Server) -> None:
@@ -264,16 +267,16 @@ class _Test:
         server.put([SAMPLE], path)
         self._note(finish_seconds=round(time.monotonic() - began, 3))
 
-    def _write_without_part(self, server: Server, refused: TransferError) -> bool:
+    def _write_without_part(self, server: Server, part: str, refused: TransferError) -> bool:
         """Whether names of recordings are taken where a temporary one is not."""
         for ending in reversed(_ENDINGS):
             if self._final:
                 self._withdraw_refused(server, self._final)
             self._final = self._path(ending)
-            with contextlib.suppress(NameRefused, PathRefused):
+            with contextlib.suppress(NameRefused, AccountFailure):
                 self._write_in_place(server)
                 self._note(temporary=False, rename=False, replace=False)
-                words = f"The server refuses temporary names ({refused.words}): {IN_PLACE}"
+                words = f"The server refuses {part} ({refused.words}): {IN_PLACE}"
                 self._wrote(f"{self._final}. {words}")
                 self._look_at_size(server, self._final)
                 self._note(look=find_look(server, self._final) or Look.NOTHING)
@@ -431,6 +434,11 @@ class _Test:
         self._steps.append(step)
         if self._on_step is not None:
             self._on_step(step)
+
+
+def _is_plain(error: BaseException) -> bool:
+    """Whether a server just did not take the file: many say no more than that it failed."""
+    return isinstance(error, NameRefused | PathRefused) or type(error) is AccountFailure
 
 
 def _count_at_once(server: Server, most: int, seconds: float) -> int:

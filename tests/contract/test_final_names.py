@@ -1,5 +1,6 @@
 """Servers that take only some names, or tell late what they have."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,22 @@ class OnlyWavFtp(FTPHandler):  # type: ignore[misc]
         super().ftp_RNTO(path)
 
 
+class OnlyWavFtpForNow(OnlyWavFtp):
+    """The same, in other codes."""
+
+    def respond(self, resp: str, *arguments: Any, **more: Any) -> None:
+        """As if it were a matter of time, or of the command."""
+        super().respond(resp.replace("553", self.code), *arguments, **more)
+
+    code = "451"
+
+
+class OnlyWavFtpUnknown(OnlyWavFtpForNow):
+    """The same, in one more."""
+
+    code = "504"
+
+
 class RenamesToWav(OnlyWavFtp):
     """Takes every name at first, and then those of recordings alone."""
 
@@ -66,6 +83,16 @@ class OnlyWavSftp(asyncssh.SFTPServer):
         return super().open(path, pflags, attrs)
 
 
+class OnlyWavSftpBlunt(asyncssh.SFTPServer):
+    """The same, and says no more than that it failed."""
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        """Refuse every other extension, and more than one dot."""
+        if not path.endswith(b".wav") or path.count(b".") > 1:
+            raise asyncssh.SFTPFailure("File name not allowed")
+        return super().open(path, pflags, attrs)
+
+
 def report_of(customer: CustomerServer) -> TestReport:
     report = settings_test.test_settings(
         settings_of(customer), SecretStr(customer.password), LIMITS, Egress()
@@ -74,7 +101,9 @@ def report_of(customer: CustomerServer) -> TestReport:
     return report
 
 
-@pytest.fixture(params=[OnlyWavFtp, OnlyWavSftp])
+@pytest.fixture(
+    params=[OnlyWavFtp, OnlyWavFtpForNow, OnlyWavFtpUnknown, OnlyWavSftp, OnlyWavSftpBlunt]
+)
 def only_wav(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A customer whose server takes `*.wav` alone."""
     root = tmp_path / "served"
@@ -96,7 +125,7 @@ def test_a_server_that_takes_final_names_alone_gets_the_file_under_its_name(
     can = report.capabilities
     assert not can.temporary
     (wrote,) = [step for step in report.steps if step.name == "wrote"]
-    assert "ot allowed" in wrote.detail
+    assert re.search(r"The server refuses courier-test-\w+\.part \(.*not allowed", wrote.detail)
     assert "sees half of one" in wrote.detail
     assert files_in(only_wav.root) == {}
     (only_wav.root / "call.wav").write_bytes(b"the customer's own")
@@ -106,6 +135,21 @@ def test_a_server_that_takes_final_names_alone_gets_the_file_under_its_name(
     session.close()
     assert (done.remote_path, done.verified) == ("call (2).wav", Verified.SIZE)
     assert files_in(only_wav.root) == {"call.wav": 18, "call (2).wav": SIZE}
+
+
+def test_where_every_name_is_refused_the_words_say_so(tmp_path: Path) -> None:
+    class OnlyMp3(asyncssh.SFTPServer):
+        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:  # noqa: ARG002
+            raise asyncssh.SFTPFailure("Only .mp3 here")
+
+    with AsyncSshServer(tmp_path, sftp=OnlyMp3) as server:
+        customer = server.customer
+        report = settings_test.test_settings(
+            settings_of(customer), SecretStr(customer.password), LIMITS, Egress()
+        )
+    assert report.steps[-1].name == "wrote"
+    assert report.steps[-1].detail.startswith("Only .mp3 here. ")
+    assert report.steps[-1].detail.endswith(settings_test.REFUSED_ALIKE.strip())
 
 
 def test_what_a_server_keeps_though_it_refuses_it_is_removed(tmp_path: Path) -> None:
