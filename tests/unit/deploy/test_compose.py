@@ -49,6 +49,14 @@ def test_every_image_is_of_a_release_or_our_own(name: str) -> None:
     assert ("build" in services()[name]) == (image in OURS)
 
 
+def test_no_variable_is_missed_where_a_new_user_has_set_none() -> None:
+    """Compose warns of each, at each command, where the file says nothing for it."""
+    text = (DEPLOY / "compose.yaml").read_text()
+    variables = re.findall(r"\$\{(\w+)(:?[-+])?", text)
+    assert variables
+    assert all(otherwise for _, otherwise in variables), variables
+
+
 @each_service
 def test_every_service_is_kept_within_limits(name: str) -> None:
     service = services()[name]
