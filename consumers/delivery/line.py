@@ -26,7 +26,7 @@ class Line:
                 self._server = self._open_more(settings)
             finally:
                 self._login.opened()
-        self.losses = self._login.losses
+        self.losses = self._login.losses_before(self._server)
         return self._server
 
     @property

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from pydantic import SecretStr
 
@@ -58,6 +58,8 @@ class Login:
         self._settings: FtpSettings | None = None
         self._kept: list[_Kept] = []
         self._in_use: list[Server] = []
+        self._losses_before: WeakKeyDictionary[Server, int] = WeakKeyDictionary()
+        self._doubted: WeakSet[Server] = WeakSet()
         self._told: WeakSet[object] = WeakSet()
         self.losses = 0
         """How often something that uploads share was lost: a connection, or the login after it."""
@@ -174,7 +176,7 @@ class Login:
             while True:
                 if self._kept and settings == self._settings:
                     kept = self._kept.pop()
-                    self._in_use.append(kept.server)
+                    self._takes(kept.server)
                     return kept
                 if len(self._in_use) + self._opening < self._at_once(settings):
                     self._opening += 1
@@ -241,15 +243,21 @@ class Login:
         """One more session is in use. Raises Interrupted where the worker cannot wait for it."""
         with self._lock:
             if not self._interrupted:
-                self._in_use.append(server)
+                self._takes(server)
                 return server
         self._close(server)
         raise Interrupted("The worker is stopping")
 
-    def doubt(self) -> None:
-        """One session has failed, and may have broken the others: each kept one is asked whether
-        it still stands before it is used."""
+    def losses_before(self, server: Server) -> int:
+        """How many losses there were when this session was taken into use."""
         with self._lock:
+            return self._losses_before[server]
+
+    def doubt(self) -> None:
+        """One session has failed, and may have broken the others: each is asked whether it still
+        stands before the next upload uses it."""
+        with self._lock:
+            self._doubted.update(self._in_use)
             for kept in self._kept:
                 kept.since = -math.inf
 
@@ -257,7 +265,9 @@ class Login:
         """An upload has delivered its file over this session: keep it for the next upload."""
         with self._lock:
             self._in_use.remove(server)
-            self._kept.append(_Kept(server, time.monotonic()))
+            since = -math.inf if server in self._doubted else time.monotonic()
+            self._doubted.discard(server)
+            self._kept.append(_Kept(server, since))
             self._lock.notify()
 
     def discard(self, server: Server) -> None:
@@ -312,6 +322,11 @@ class Login:
         if settings != self._settings:
             return []
         return [server for server in self._sessions() if server.connected]
+
+    def _takes(self, server: Server) -> None:
+        """One more upload has it. With the lock held: a loss is told before or after this."""
+        self._in_use.append(server)
+        self._losses_before[server] = self.losses
 
     def _sessions(self) -> list[Server]:
         return [*self._in_use, *(kept.server for kept in self._kept)]

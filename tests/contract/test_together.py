@@ -259,6 +259,35 @@ def test_a_confirmation_that_is_lost_is_made_good_and_what_was_not_begun_is_left
     assert_arrived(vsftpd.customer.root, recordings[:1], ["0.wav"])
 
 
+class CutShort(FTPHandler):  # type: ignore[misc]
+    """Loses the end of a file, and its connection, before it confirms that it has come."""
+
+    def respond(self, resp: str, **more: Any) -> None:
+        """Any reply but that one."""
+        if resp.startswith("226"):
+            for path in Path(self.fs.root).rglob("*.part"):
+                os.truncate(path, 10)
+            self.close()
+        else:
+            super().respond(resp, **more)
+
+
+def test_a_connection_lost_with_the_end_of_a_file_is_told_as_one_that_others_may_have_lost_too(
+    tmp_path: Path, recordings: list[Path]
+) -> None:
+    """Each flight of an FTP account has a connection of its own; all may be lost at once."""
+    (tmp_path / "short").mkdir()
+    with (
+        PyFtpServer(tmp_path / "short", handler=CutShort) as server,
+        closing(open_session(server.customer)) as session,
+    ):
+        transfers = transfers_of(recordings[:3])
+        upload(session, transfers, intend_each)
+    lost = failure(transfers[0])
+    assert lost.common is not None
+    assert [each.outcome for each in transfers[1:]] == [None, None]
+
+
 @pytest.mark.parametrize("capabilities", [PIPELINES, QUEUES])
 def test_where_the_connection_ends_behind_the_last_file_all_are_asked_about_anew(
     vsftpd: Vsftpd, recordings: list[Path], capabilities: Capabilities

@@ -69,6 +69,9 @@ class FtpStores(FtpSession):
                     raise
                 put.outcome = error
             if self._connection.logins != logins:
+                if isinstance(put.outcome, TransferError):
+                    # Uploads over connections of their own may have lost them by the same cause.
+                    put.outcome.common = put.outcome
                 return
         try:
             self._ask_for_missing(puts, told)
