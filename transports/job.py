@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from config.accounts import HashAlgorithm, Look
-from transports.errors import Interrupted, Progress
+from transports.errors import Interrupted, Kind, Progress, TransferError
 from transports.sources.source import Source
 
 UNKNOWN_SIZE = -1
@@ -118,6 +118,13 @@ class Transfer:
     """What became of it, set once by `upload`; None: it was not begun."""
     part_left: bool = False
     """Whether its temporary file, empty, stands there all the same where it was not begun."""
+
+    @property
+    def spares_session(self) -> bool:
+        """Whether the session can be used on: the file arrived, or its recording is to blame."""
+        if isinstance(self.outcome, TransferError):
+            return self.outcome.kind is Kind.SOURCE
+        return isinstance(self.outcome, Uploaded)
 
     def result(self) -> Uploaded:
         """Raises what ended it, and Interrupted where it was not begun."""

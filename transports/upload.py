@@ -67,7 +67,7 @@ def upload(server: Server, transfers: Sequence[Transfer], intend: Intents) -> No
     Each transfer's `outcome` tells what became of it: a TransferError, what its journal or `intend`
     raised, or what nobody foresaw; None where it was not begun when the session ended. On an error
     the temporary file is removed where the session still can, else `part_left` is set on it; and
-    the session is closed at the end. Nothing is raised.
+    the session is closed at the end, but for one of the recording. Nothing is raised.
     """
     flight = _Flight(server, transfers)
     try:
@@ -79,7 +79,8 @@ def upload(server: Server, transfers: Sequence[Transfer], intend: Intents) -> No
         flight.rename()
     except _SessionOver as over:
         flight.end(over.error)
-    if any(isinstance(each.outcome, BaseException) for each in transfers):
+    ended = [each for each in transfers if each.outcome is not None]
+    if not all(each.spares_session for each in ended):
         with contextlib.suppress(Exception):  # the outcomes tell what is wrong
             server.close()
 

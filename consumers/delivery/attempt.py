@@ -112,6 +112,11 @@ class Attempt:
         """The file stands in its place; None where it does not, as far as is known."""
         return self.outcome if isinstance(self.outcome, Uploaded) else None
 
+    @property
+    def spares_session(self) -> bool:
+        """Whether the flight's session can be used on."""
+        return self.trouble is None and self.transfer.spares_session
+
     def check_name(self) -> None:
         """Find out whether a recording on its way has the place of this one: it goes first."""
         try:

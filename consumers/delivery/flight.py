@@ -105,7 +105,7 @@ class Flight:
         except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
             for first in [each for each in going if each.outcome is None][:1]:
                 first.trouble = error
-        if all(attempt.uploaded for attempt in going):
+        if all(attempt.spares_session for attempt in going):
             self._line.keep()
         else:
             self._line.discard()

@@ -14,20 +14,22 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from config.accounts import Account, Protocol
+from config.accounts import Account, FtpSettings, Protocol
 from consumers.amqp import topology
 from consumers.delivery.dispatch import Begun, Dispatch
 from consumers.delivery.flight import MOST_FILES
+from consumers.delivery.login import Login
 from consumers.ledger import Claim, RunState
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.claims import Claims
 from consumers.sharding.leases import Leases
-from deploy.local.customers import AsyncSshServer
+from deploy.local.customers import AsyncSshServer, PyFtpServer
 from deploy.local.processes import Child
 from tests.contract.proxy import Proxy
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
 from tests.servers.misbehaving import Moment, Mood
+from transports.base import Server
 from transports.errors import NotPermitted
 
 NAMES = [f"call-{number:02}.wav" for number in range(32)]
@@ -74,6 +76,20 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     monkeypatch.setattr(Dispatch, "next_flight", gated)
     return is_open
+
+
+@pytest.fixture
+def logins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One for each that a session has asked for."""
+    found: list[str] = []
+    log_in = Login._log_in
+
+    def counted(login: Login, settings: FtpSettings) -> Server:
+        found.append(settings.host)
+        return log_in(login, settings)
+
+    monkeypatch.setattr(Login, "_log_in", counted)
+    return found
 
 
 def wait_behind_a_login(courier: Platform, gate: threading.Event, names: list[str]) -> list[str]:
@@ -138,6 +154,38 @@ def _good_arrive_and_bad_die(courier: Platform, gate: threading.Event, root: Pat
     courier.account_for("acme", root, dead=dead)
     good = [courier.row(each) for each in ids if each not in dead]
     assert [row["tries"] for row in good] == [0] * len(good)
+
+
+@pytest.mark.parametrize("protocol", [Protocol.SFTP, Protocol.FTP])
+def test_recordings_that_are_missing_cost_the_others_of_their_flight_no_login(
+    courier: Platform,
+    customer: AsyncSshServer,
+    pyftpd_server: PyFtpServer,
+    gate: threading.Event,
+    sizes: list[int],
+    logins: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    protocol: Protocol,
+) -> None:
+    """Nothing is wrong with the session over which they would have gone."""
+    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 1)
+    server = customer.customer if protocol is Protocol.SFTP else pyftpd_server.customer
+    courier.account("acme", server, protocol)
+    with running(courier):
+        ids = wait_behind_a_login(courier, gate, NAMES)
+        dead = [ids[NAMES.index(name)] for name in BAD]
+        for recording_id in dead:
+            (courier.folder / f"{ids.index(recording_id)}.bin").unlink()
+        connected = len(logins)
+        gate.set()
+        wait_delivered(courier, [each for each in ids if each not in dead])
+        for recording_id in dead:
+            row = courier.wait_status(recording_id, "dead_lettered")
+            assert (row["tries"], row["reason"]) == (5, "source")
+        courier.account_for("acme", server.root, dead=dead)
+    assert courier.run_state("acme").failures == 0
+    assert max(sizes) > len(BAD)
+    assert len(logins) == connected
 
 
 def test_a_connection_cut_in_mid_flight_is_one_failure_and_no_file_is_lost(
