@@ -14,6 +14,7 @@ from typing import Any, Self
 from bson import Timestamp
 from pymongo import CursorType, MongoClient
 from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from consumers.ledger import bucket_of
 
@@ -29,6 +30,15 @@ class _Lease:
 
 
 @dataclass
+class Flown:
+    """A flight, as its claims tell of it."""
+
+    worker: str
+    epoch: int
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass
 class History:
     """Follows one database; `broken` says in sentences which promises it saw broken."""
 
@@ -40,6 +50,10 @@ class History:
     """Buckets that passed from one worker to another, or to itself anew."""
     owners: dict[str, set[str]] = field(default_factory=dict)
     """The workers that claimed files, by account."""
+    flights: dict[str, Flown] = field(default_factory=dict)
+    """By the id that their claims carry, in their order."""
+    failures: dict[str, list[int]] = field(default_factory=dict)
+    """Each count of consecutive failures that an account has had, in their order."""
     _documents: dict[tuple[str, Any], Document] = field(default_factory=dict)
     _claimed: dict[str, tuple[int, str]] = field(default_factory=dict)
     _last: Timestamp | None = None
@@ -81,7 +95,9 @@ class History:
                 self._ended.wait(0.2)
 
     def _read(self, client: MongoClient[Document]) -> None:
-        log = client["local"]["oplog.rs"]
+        # What a failover takes back has never been.
+        durable = ReadConcern("majority")
+        log = client["local"].get_collection("oplog.rs", read_concern=durable)
         while not self._ended.is_set():
             query = {"ts": {"$gt": self._last}, "ns": {"$regex": f"^{self.database}\\."}}
             cursor = log.find(query, cursor_type=CursorType.TAILABLE_AWAIT)
@@ -120,8 +136,11 @@ class History:
 
     def _account(self, before: Document, after: Document, wall: datetime) -> None:
         old, new = (each.get("run", {}).get("epoch", 0) for each in (before, after))
+        name = after.get("_id")
+        was, failures = (each.get("run", {}).get("failures", 0) for each in (before, after))
+        if failures != was:
+            self.failures.setdefault(str(name), []).append(failures)
         if new < old:
-            name = after.get("_id")
             self.broken.append(f"{wall:%T.%f} {name}: its epoch fell from {old} to {new}")
 
     def _delivery(self, before: Document, after: Document, wall: datetime) -> None:
@@ -145,6 +164,8 @@ class History:
             self.broken.append(f"{where} after {of} in epoch {newest}")
         self._claimed[account] = max((newest, of), (epoch, worker))
         self.owners.setdefault(account, set()).add(worker)
+        flight = row["claim"].get("flight", row["_id"])  # earlier versions had none
+        self.flights.setdefault(flight, Flown(worker, epoch)).files.append(row["_id"])
 
     def _transition(self, before: Document, after: Document, wall: datetime) -> None:
         """What an older epoch began is not settled any more once a newer one has claimed."""

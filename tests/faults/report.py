@@ -54,6 +54,10 @@ FAULTS = {
     38: "a source without end, or made up by the kernel",
     39: "the broker lost with all its queues",
     40: "the database restored to a backup taken in mid-run",
+    41: "killed under a flight of 16, at each of its writes",
+    42: "connection cut under a flight of 16: openings, data, looks, renames, answers lost",
+    43: "lease lost under a flight of 16: frozen, taken over, woken",
+    44: "MongoDB failing over in a bulk",
 }
 
 

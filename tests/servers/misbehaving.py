@@ -13,7 +13,7 @@ import asyncssh
 
 from deploy.local.customers import AsyncSshServer
 
-Moment = Literal["opened", "written", "uploaded", "renamed"]
+Moment = Literal["opened", "written", "uploaded", "looked", "renamed"]
 
 
 @dataclass
@@ -55,10 +55,24 @@ class Mood:
         self.open_now -= 1
         self._open_in[session] -= 1
 
+    async def admit(self, name: str) -> None:
+        """Wait while the renaming to it is held. Raises SFTPFailure where it is refused."""
+        while name in self.held_names:  # noqa: ASYNC110 - it is the test's thread that lets go
+            await asyncio.sleep(0.02)
+        if name in self.refused_names:
+            raise asyncssh.SFTPFailure(f"{name} is not welcome here")
+
     def come_to(self, moment: Moment) -> None:
         call = self.when.pop(moment, None)
         if call is not None:
             call()
+
+    def at(self, moment: Moment, number: int, call: Callable[[], None]) -> None:
+        """Call it when uploads have come there so many times from now on."""
+        if number == 1:
+            self.when[moment] = call
+        else:
+            self.when[moment] = lambda: self.at(moment, number - 1, call)
 
 
 @contextmanager
@@ -97,12 +111,14 @@ def _in(mood: Mood) -> type[asyncssh.SFTPServer]:
             mood.come_to("written")
             return written
 
+        def lstat(self, path: bytes) -> Any:
+            seen = super().lstat(path)
+            mood.come_to("looked")
+            return seen
+
         async def rename(self, oldpath: bytes, newpath: bytes) -> Any:
             name = basename(newpath.decode())
-            while name in mood.held_names:  # noqa: ASYNC110 - it is the test's thread that lets go
-                await asyncio.sleep(0.02)
-            if name in mood.refused_names:
-                raise asyncssh.SFTPFailure(f"{name} is not welcome here")
+            await mood.admit(name)
             renamed = super().rename(oldpath, newpath)
             mood.renamed.append(name)
             mood.come_to("renamed")
