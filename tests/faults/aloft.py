@@ -8,6 +8,10 @@ from tests.faults.history import Flown
 from tests.faults.launcher import Point
 from tests.faults.scene import Scene, Worker
 
+CLAIM = "consumers.ledger.claims:Claims.claim"
+INTEND = "consumers.ledger.remote_paths:RemotePaths.intend_flight"
+DELIVERED = "consumers.ledger.outcomes:Outcomes.delivered"
+"""What a flight writes to the ledger, in this order."""
 FILES = 33
 """The first one logs in; of the others half share the second flight: 16, the most there may be."""
 AMID = 9

@@ -42,16 +42,8 @@ class CutAt(Proxy):
         super()._say(client, data)
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        pytest.param("opened", marks=pytest.mark.slow),
-        "written",
-        pytest.param("uploaded", marks=pytest.mark.slow),
-        pytest.param("looked", marks=pytest.mark.slow),
-        pytest.param("renamed", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["opened", "written", "uploaded", "looked", "renamed"])
 def test_row_42_cut_there_over_sftp_it_is_one_failure_and_a_try_of_each_file_begun(
     ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell, moment: Moment
 ) -> None:

@@ -5,18 +5,17 @@ import pytest
 from config.accounts import Capabilities, Protocol
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.faults.accounting import files_below
-from tests.faults.aloft import amid, assert_halved, flier, flights_of, wait_aloft
+from tests.faults.aloft import DELIVERED, INTEND, amid, assert_halved, flier, flights_of, wait_aloft
 from tests.faults.conftest import Tell
 from tests.faults.scene import Scene, Worker, wait
 from tests.integration.platform import until
 from tests.servers import Vsftpd
 from tests.servers.misbehaving import Mood
 
-LEDGER = "consumers.ledger.deliveries:Deliveries"
 MOMENTS = {
-    "before the intents": f"{LEDGER}.intend_flight",
+    "before the intents": INTEND,
     "before the renames": "transports.sftp.server:SftpServer._ask_to_rename",
-    "before the ledger": f"{LEDGER}.delivered_flight",
+    "before the ledger": DELIVERED,
 }
 """Where it is frozen: in the second case when it has the permission to rename already."""
 QUEUES = Capabilities(pipelines=True, queues=True)

@@ -15,21 +15,20 @@ from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, SmtpSink
 from deploy.local.mongodb import MongoDB
 from deploy.local.services import Services
-from tests.faults.aloft import amid, flier, flights_of, wait_aloft
+from tests.faults.aloft import CLAIM, DELIVERED, INTEND, amid, flier, flights_of, wait_aloft
 from tests.faults.conftest import Tell
 from tests.faults.scene import Scene, scene
 from tests.integration.platform import platform, settings_for, until
 from tests.integration.replica_set import directly, host_of, primary_of, three_members
 from tests.servers.misbehaving import Mood
 
-LEDGER = "consumers.ledger.deliveries:Deliveries"
 Document = dict[str, Any]
-BULKS: dict[str, Callable[[Document], bool]] = {
-    "claim_flight": lambda row: row["status"] == "uploading",
-    "intend_flight": lambda row: "intent" in row,
-    "delivered_flight": lambda row: row["status"] == "delivered",
+BULKS: dict[str, tuple[str, Callable[[Document], bool]]] = {
+    "the claims": (CLAIM, lambda row: row["status"] == "uploading"),
+    "the intents": (INTEND, lambda row: "intent" in row),
+    "the deliveries": (DELIVERED, lambda row: row["status"] == "delivered"),
 }
-"""How the row of a file tells that this bulk was written."""
+"""What writes it, and how the row of a file tells that it was written."""
 LEASE_SECONDS = 60.0
 """It outlasts the election of another primary: the worker that has sent the bulk goes on."""
 ELECTED = 120.0
@@ -70,7 +69,7 @@ def cases() -> list[object]:
             how,
             bulk,
             id=f"{how} in {bulk}",
-            marks=() if (how, bulk) == ("killed", "delivered_flight") else pytest.mark.slow,
+            marks=() if (how, bulk) == ("killed", "the deliveries") else pytest.mark.slow,
         )
         for how in ("stepped down", "killed")
         for bulk in BULKS
@@ -88,8 +87,8 @@ def test_row_44_failing_over_in_that_bulk_nothing_is_lost_or_doubled(
     bulk: str,
 ) -> None:
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    point = ground.point(f"{LEDGER}.{bulk}", "before", frozen=True, about=amid())
-    worker = flier(ground, point)
+    writes, tells = BULKS[bulk]
+    worker = flier(ground, ground.point(writes, "before", frozen=True, about=amid()))
     ids = wait_aloft(ground, worker)
     worker.wait_frozen()
     primary = primary_of(members)
@@ -97,7 +96,7 @@ def test_row_44_failing_over_in_that_bulk_nothing_is_lost_or_doubled(
     others = [member for member in members if member is not primary]
     with standing_still(others):
         worker.wake()
-        until(lambda: is_written(ground, primary, bulk), "the bulk to be written by the primary")
+        until(lambda: tells(row_at(ground, primary)), "the bulk to be written by the primary")
         if how == "killed":
             primary.kill()
         else:
@@ -127,10 +126,13 @@ def standing_still(members: list[MongoDB]) -> Iterator[None]:
             yield
 
 
-def is_written(ground: Scene, primary: MongoDB, bulk: str) -> bool:
+def row_at(ground: Scene, primary: MongoDB) -> Document:
+    """Of the file amid the flight, be it durable or not."""
     with directly(host_of(primary)) as client:
-        row = client[ground.platform.core.database.name]["deliveries"].find_one({"_id": amid()})
-    return row is not None and BULKS[bulk](row)
+        rows = client[ground.platform.core.database.name]["deliveries"]
+        row = rows.find_one({"_id": amid()})
+    assert row is not None
+    return row
 
 
 def step_down(primary: MongoDB) -> None:
