@@ -37,7 +37,7 @@ def settings_for(amqp_url: str, mongodb_url: str, smtp_url: str, **changes: Any)
     )
 
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 """How long anything at all may take on a machine that is busy with something else."""
 
 

@@ -11,7 +11,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 
 from tests.integration.console import LIMIT, Console, serving
-from tests.integration.platform import MakeCourier
+from tests.integration.platform import WAIT_SECONDS, MakeCourier
 from transports.base import Limits
 
 EXAMPLES = 12
@@ -31,7 +31,9 @@ def test_no_request_makes_the_server_fail(
 ) -> None:
     monkeypatch.setattr("worker.ftp_settings.Limits", lambda: SHORT)
     api = console.program(None)
-    schema = schemathesis.openapi.from_url(f"{console.url}/api/v1/openapi.json")
+    schema = schemathesis.openapi.from_url(
+        f"{console.url}/api/v1/openapi.json", timeout=WAIT_SECONDS
+    )
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     asked = 0
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.signins import BY_LOGIN
-from tests.integration.console import PASSWORD, Console, serving
+from tests.integration.console import PASSWORD, Console, lengthen_waits, serving
 from tests.integration.platform import MakeCourier
 from worker.console.access import CSRF_HEADER, SESSION_COOKIE
 
@@ -95,6 +95,7 @@ def test_guessing_a_password_is_slowed_down(console: Console) -> None:
     client = console.nobody()
     for _ in range(BY_LOGIN.free):
         assert sign_in(client, password="guess").status_code == 422
+    lengthen_waits(console.platform.core.database)
 
     answer = sign_in(client)
 

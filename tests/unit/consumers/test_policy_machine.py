@@ -365,7 +365,7 @@ class OutageMachine(RuleBasedStateMachine):
             if claim is not None:
                 model.delivered(claim)
             else:
-                model.now += model.rules.suspend_seconds
+                model.now += model.rules.suspend_seconds + max(model.rules.retry_delays)
         lost = model.in_state(Where.DEAD_LETTERED)
         assert len(lost) == (0 if replayed else self.dead_at_first)
         assert len(model.in_state(Where.DELIVERED)) == len(model.files) - len(lost)
