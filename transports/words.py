@@ -23,8 +23,11 @@ from transports.errors import (
 MAX_BANNER = 80
 """Characters that are shown of what a service says that is no FTP or SFTP server."""
 _FTP_GREETING = re.compile(r"(220|120|421)[ -](?!.*\bE?SMTP\b)")
-_OTHER_GREETING = re.compile(r"HTTP/|\+OK|-ERR|\* |[2-5][0-9]{2}[ -]")
-"""How HTTP, POP3, IMAP and SMTP begin: what OpenSSH says before it hangs up is a sentence."""
+_OTHER_GREETING = re.compile(
+    r"HTTP/|\+OK|-ERR|\* |[2-5][0-9]{2}[ -]|RFB |@RSYNCD|AMQP|.*[\x00-\x08\x0e-\x1a\xff]", re.DOTALL
+)
+"""How HTTP, POP3, IMAP, SMTP, VNC and others begin, or with what no text has, as databases do: what
+OpenSSH says before it hangs up is a sentence."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -70,9 +73,9 @@ def stranger(greeting: str | bytes, secret: SecretStr | None = None) -> Protocol
     return (FtpAnswers if _FTP_GREETING.match(words) else StrangerAnswers)(words)
 
 
-def is_other_service(words: str) -> bool:
-    """Whether the words begin as those of HTTP, POP3, IMAP or SMTP do."""
-    return _OTHER_GREETING.match(words) is not None
+def is_other_service(greeting: bytes) -> bool:
+    """Whether it begins as that of HTTP, POP3, IMAP, SMTP or a database does."""
+    return _OTHER_GREETING.match(greeting.decode("latin-1")) is not None
 
 
 def system_words(error: OSError) -> Said:

@@ -59,6 +59,10 @@ def test_of_another_service_no_more_is_shown_than_the_beginning_of_its_banner(
         b"* BYE IMAP server shuts down\r\n",
         b"-ERR no POP3 for you\r\n",
         b"554 mail.example ESMTP not accepting messages\r\n",
+        b"RFB 003.008\n",
+        b"J\0\0\0\n8.0.36\0\x08\0\0\0qwertyui",
+        b"\xff\xfd\x18\xff\xfd login: ",
+        b"\x15\x03\x01\0\x02\x02\x46",
     ],
 )
 def test_another_service_that_hangs_up_is_not_an_sftp_server_that_is_busy(greeting: bytes) -> None:

@@ -220,7 +220,7 @@ class SshConnection:
 
     def _told_without_ssh(self, error: Exception, watch: Watch) -> TransferError:
         other = stranger(self.wire.greeting, self.password)
-        if isinstance(other, FtpAnswers) or is_other_service(other.words):
+        if isinstance(other, FtpAnswers) or is_other_service(self.wire.greeting):
             return other
         if (
             self.wire.ended and not watch.expired
