@@ -243,13 +243,20 @@ class FileFailure(TransferError):
 class NameRefused(FileFailure):
     advice = "The server does not accept this file name."
 
-    def tell(self, name: str, forbidden: str) -> None:
-        """Say in the advice which name was refused, and what in it servers commonly forbid."""
+    def tell(self, name: str, forbidden: str, unusual: str) -> None:
+        """Say in the advice which name was refused, what in it servers commonly forbid, and what
+        only some do.
+        """
         self.advice = f'The server does not accept the name "{name}".'
         if forbidden:
             self.advice += (
                 f" Many servers, those on Windows among them, forbid {forbidden}: with "
                 '"Replace Characters" of the FTP settings it becomes "_".'
+            )
+        elif unusual:
+            self.advice += (
+                f" Some servers forbid {unusual}: have this server take it, or have the recording "
+                "pipeline give another name (file_name)."
             )
 
 

@@ -13,6 +13,8 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
 """What Windows has in no name (Microsoft, "Naming Files, Paths, and Namespaces")."""
+_UNUSUAL = re.compile(r"[^A-Za-z0-9 ._()-]")
+_MOST_TOLD = 5
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 
 
@@ -52,6 +54,15 @@ def forbidden_in(name: str) -> str:
     if reserved := _RESERVED.match(name):
         found.append(f"the name {reserved[1]}")
     return ", ".join(found)
+
+
+def unusual_in(name: str) -> str:
+    """What is in the name beside plain letters, digits, blanks and `._-()`, in words.
+
+    Only the first few signs are named. Empty where there is nothing.
+    """
+    found = [f'"{sign}"' for sign in dict.fromkeys(_UNUSUAL.findall(name))]
+    return ", ".join(found[:_MOST_TOLD]) + (" and others" if len(found) > _MOST_TOLD else "")
 
 
 def numbered(name: str, copy: int) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from transports.base import CannotTell, Seen, Server, TargetExists
 from transports.errors import NameInUse, NameRefused, PathRefused, Progress, TransferError
 from transports.job import UNKNOWN_SIZE, Intent, Job, Journal
-from transports.names import forbidden_in
+from transports.names import forbidden_in, unusual_in
 from transports.taken import Names, find_look
 
 NO_NAME_LEFT = "Every name that it could have is taken"
@@ -135,7 +135,7 @@ def telling_name(path: str) -> Iterator[None]:
 def tell_name(refused: NameRefused, path: str) -> None:
     """Say which name was refused, and what in it servers commonly forbid."""
     name = posixpath.basename(path)
-    refused.tell(name, forbidden_in(name))
+    refused.tell(name, forbidden_in(name), unusual_in(name))
 
 
 def name_refused(words: str, path: str) -> NameRefused:

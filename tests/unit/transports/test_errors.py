@@ -138,6 +138,7 @@ def test_a_refused_name_is_told_with_what_servers_commonly_forbid_in_it() -> Non
     assert 'forbid ":"' in refused.advice
     assert '"Replace Characters"' in refused.advice
     assert "forbid" not in placing.name_refused("553 No.", "call.wav").advice
+    assert 'Some servers forbid "#"' in placing.name_refused("553 No.", "call #1.wav").advice
 
 
 def test_every_error_of_the_package_has_a_kind_and_advice() -> None:

@@ -14,6 +14,7 @@ from transports.names import (
     part_name,
     portable,
     safe_name,
+    unusual_in,
     with_parents,
 )
 
@@ -136,6 +137,19 @@ def test_a_temporary_name_is_of_one_length_and_of_one_attempt(text: str, attempt
     assert name.endswith(".part")
     assert name != part_name(recording, attempt + 1)
     assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("2026-11-23 call (2).wav", ""),
+        ("#1 Grüße.wav", '"#", "ü", "ß"'),
+        ("+44%20.wav", '"+", "%"'),
+        ("電話の録音です.wav", '"電", "話", "の", "録", "音" and others'),
+    ],
+)
+def test_what_only_some_servers_forbid_is_told(name: str, told: str) -> None:
+    assert unusual_in(name) == told
 
 
 @pytest.mark.parametrize(
