@@ -7,6 +7,7 @@ rolled back, and exclusive queues, which end with the connection, stand for an a
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -92,6 +93,7 @@ Attempt = tuple[Callable[[], object], bool]
 def _attempts(channel: Any) -> Iterator[Attempt]:
     for entity in (topology.RECORDINGS, topology.DELIVERIES, topology.INTAKE):
         yield partial(topology.declare, channel, entity), True
+    yield partial(_bind, channel, topology.INTAKE), False
     yield partial(topology.declare, channel, topology.INVALID), False
     yield partial(_consume, channel, topology.INTAKE.name), True
     yield partial(_consume, channel, topology.INVALID.name), False
@@ -121,6 +123,12 @@ def _publish(channel: Any, exchange: Exchange) -> None:
         transaction.tx_select()
         transaction.basic_publish(Message(b""), exchange.name, NOT_ROUTED_KEY)
         transaction.tx_rollback()
+
+
+def _bind(channel: Any, queue: Queue) -> None:
+    """AMQP does not tell what is bound: an unbound queue would lose all that is published."""
+    with suppress(NotFound):  # which declaring it has told
+        queue(channel).queue_bind()
 
 
 def _consume(channel: Any, queue: str) -> None:

@@ -108,6 +108,8 @@ LACKING = [
     ({"write": rf"^(recordings.*|amq\.default|{OWN})$"}, ["exchange 'deliveries'"], []),
     ({"write": rf"^(deliveries.*|amq\.default|{OWN}|recordings\..*)$"}, [], ["'recordings'"]),
     ({"configure": f"^({BASE})$"}, [], ["deliveries.<account>", "dead-letters.<account>"]),
+    ({"read": rf"^({OWN}|deliveries|recordings\..*)$"}, [], ["exchange 'recordings'"]),
+    ({"write": rf"^(recordings|deliveries|amq\.default|{OWN})$"}, [], ["queue 'recordings.ready'"]),
     ({"read": f"^({BASE})$"}, [], ["deliveries.<account>", "dead-letters.<account>"]),
     ({"read": rf"^({OWN}|recordings|deliveries|recordings\.invalid)$"}, ["'recordings.ready'"], []),
 ]
