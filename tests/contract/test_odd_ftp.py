@@ -363,6 +363,9 @@ def _answer(listener: socket.socket, answers: list[bytes]) -> None:
         (b"220 hi\r\n", (b"503 Use AUTH first.\r\n",)),
         (b"421 Please reconnect using TLS security mechanisms.\r\n", ()),
         (b"530 Only FTPS here\r\n", ()),
+        (b"554 SSL required\r\n", ()),
+        (b"220 hi\r\n", (b"532 Need TLS\r\n",)),
+        (b"220 hi\r\n", (b"331 go\r\n", b"502 Plain text login disabled\r\n")),
     ],
 )
 def test_a_server_that_asks_for_encryption_is_told_as_such(

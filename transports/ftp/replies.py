@@ -21,7 +21,6 @@ _MAX_OCTET = 255
 _CODE = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _CODE_BEFORE = re.compile(r"\d{3}[ -]", re.ASCII)
 _LINE_BREAKS = re.compile(r"[\r\n\0]")
-_ENCRYPTION_CODES = {"421", "500", "503", "521", "522", "530", "533", "534", "536", "550", "553"}
 _POLICY_CODES = {"522", "533", "534", "536"}
 _ENCRYPTION = re.compile(
     r"\b(ssl|tls|ftps|ftpes)\b|encrypt|clear-?\s?text|insecure|\bplain[ -]?(text|ftp)\b"
@@ -101,8 +100,9 @@ def told_digest(reply: str, digits: int) -> str | None:
 
 def asks_for_encryption(reply: str) -> bool:
     """Whether a refusal asks for FTP over TLS (RFC 4217), by its code or in the server's words."""
-    code = code_of(reply)
-    return code in _POLICY_CODES or (code in _ENCRYPTION_CODES and bool(_ENCRYPTION.search(reply)))
+    return code_of(reply) in _POLICY_CODES or (
+        is_refusal(reply) and _ENCRYPTION.search(reply) is not None
+    )
 
 
 def is_sendable(path: str) -> bool:
