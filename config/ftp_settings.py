@@ -102,6 +102,10 @@ def _host_key(value: str) -> str:
     return value
 
 
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
 def _password(value: SecretStr) -> SecretStr:
     text = one_line(value.get_secret_value())
     if not 1 <= len(text) <= MAX_PASSWORD:
@@ -111,6 +115,7 @@ def _password(value: SecretStr) -> SecretStr:
 
 Password = Annotated[SecretStr, AfterValidator(_password)]
 HostKey = Annotated[str, AfterValidator(_host_key)]
+HostKeys = Annotated[tuple[HostKey, ...], AfterValidator(_each_once)]
 
 
 class _Server(BaseModel):
@@ -209,7 +214,7 @@ class _Delivery(BaseModel):
         description="Who is told when files cannot be delivered; several addresses by comma.",
         json_schema_extra=_entered(Input.LIST),
     )
-    host_keys: tuple[HostKey, ...] = Field(
+    host_keys: HostKeys = Field(
         default=(),
         max_length=MAX_HOST_KEYS,
         title="Host Keys",

@@ -190,6 +190,7 @@ def test_one_host_key_as_it_was_stored_is_the_first_of_several() -> None:
     both = settings(host_keys=[key, other])
     assert (both.host_key, both.host_keys) == (key, (key, other))
     assert settings(host_key=key, host_keys=[key, other]) == both
+    assert settings(host_keys=[key, key, other, key]) == both
     with pytest.raises(ValidationError, match="give one of the two"):
         settings(host_key=key, host_keys=[other])
 
