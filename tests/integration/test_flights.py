@@ -35,9 +35,13 @@ from transports.errors import NotPermitted
 NAMES = [f"call-{number:02}.wav" for number in range(32)]
 BAD = ["call-03.wav", "call-07.wav", "call-11.wav"]
 MOST_CALLS = 16
-"""To MongoDB, of a session that delivers three files which arrive apart: the claim, the intent and
-the end of each; a reading of the account before each claim; of the password; and of what is left,
-at the end. Three of them begin and end the session."""
+"""To MongoDB, of a session that delivers three files which arrive apart.
+
+Of each the claim, the intent and the end: 9, one after another by rules 15 and 17. The session's
+epoch before its first claim, and its end, by rule 22: 2. The account as it is before each further
+claim, and at the end, with what has arrived meanwhile: 3. The password for the login: 1. Whether
+files wait that have no message, or have left something at the customer: 1.
+"""
 LARGE = bytes(range(256)) * 1024
 
 
