@@ -12,7 +12,7 @@ from functools import partial
 
 from config.accounts import HashAlgorithm
 from transports.base import SAMPLE, Move, Put, Seen, permitted
-from transports.errors import PathRefused
+from transports.errors import ConnectionLost, PathRefused
 from transports.ftp.control import MOST_AHEAD, Command
 from transports.ftp.errors import store_refused, words_of
 from transports.ftp.renames import FtpRenames
@@ -34,7 +34,13 @@ class FtpServer(FtpRenames):
         return self._files.read(path, most)
 
     def remove(self, path: str) -> None:
-        """Remove the file. Raises PathRefused where it may be there and must stay."""
+        """Remove the file. Raises PathRefused where it may be there and must stay.
+
+        Over a connection that was lost before nothing is removed: a file whose renaming has no
+        answer may stand in its place, and its intent is to be kept.
+        """
+        if not self.connected:
+            raise ConnectionLost("The session is over")
         reply = self._connection.convenience("DELE", self._folders.at(path))
         if not is_done(reply) and self._may_be_there(path):
             raise PathRefused(words_of(reply, "DELE", self._connection.password))
