@@ -43,7 +43,10 @@ def _told_by(core: Core, api: Endpoint) -> list[str]:
     try:
         return queue_policies.losing(settings.rabbitmq, api, accounts)
     except queue_policies.ApiFailed as failed:
-        unknown = f"the management API cannot tell the policies: {failed}"
+        unknown = (
+            f"the management API cannot tell the policies: {failed}; correct "
+            "COURIER_RABBITMQ_MANAGEMENT_URL, or give its user the tag management"
+        )
         return [unknown, *policy_probe.losing(settings.rabbitmq)]
 
 

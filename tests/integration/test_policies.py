@@ -227,6 +227,7 @@ def test_check_asks_the_management_api_where_it_is_given(
     core = make_courier(rabbitmq_management_url=api.url).core
     (unknown,) = warned(core)
     assert unknown.startswith("the management API cannot tell the policies: it answers 40")
+    assert "; correct COURIER_RABBITMQ_MANAGEMENT_URL, or" in unknown
     let_in(broker, api, administrator.vhost)
     assert warned(core) == []
     core.directory.create("acme")
