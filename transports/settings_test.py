@@ -200,7 +200,7 @@ class _Test:
             self._note(**aside.requests(offer, self.found.at_once or 1))
         can = self.found.rename and self.found.size and self.found.temporary and kept is None
         # Packs have the other commands as well.
-        if can and not set(self.found.avoids) - {"EPSV"}:
+        if can and not set(self.found.avoids) - {"EPSV", "~"}:
             self._note(**aside.packs(offer.packs))
 
     def tell_leftovers(self) -> None:

@@ -252,6 +252,36 @@ def test_a_server_that_takes_bare_names_only_is_found_out_and_stored(
         deliver(customer, stored, recording)
 
 
+@pytest.mark.parametrize("folder", ["~", "~/calls", "~/calls/today"])
+@pytest.mark.parametrize("handler", [FTPHandler, BareNames])
+def test_a_tilde_is_the_home_where_the_server_does_not_know_it(
+    tmp_path: Path, recording: Path, handler: type[FTPHandler], folder: str
+) -> None:
+    with serving(tmp_path, handler) as customer:
+        wanted = settings_of(customer, path=folder)
+        report = settings_test.test_settings(wanted, SecretStr(customer.password), LIMITS, Egress())
+        assert report.ok, report.failure
+        assert "~" in report.capabilities.avoids
+        can = report.capabilities
+        with (
+            closing(open_session(customer, path=folder, capabilities=can)) as session,
+            opened(recording) as source,
+        ):
+            upload(session, source, job(folder=folder), Ledger(names=(f"{folder}/call.wav",)))
+        within = folder.removeprefix("~").lstrip("/")
+        assert files_in(customer.root / within) == {"call.wav": recording.stat().st_size}
+        assert not (customer.root / "~").exists()
+
+
+def test_a_server_that_knows_a_tilde_is_asked_for_it(tmp_path: Path) -> None:
+    with serving(tmp_path, FTPHandler) as customer:
+        (customer.root / "~").mkdir()
+        wanted = settings_of(customer, path="~/calls")
+        report = settings_test.test_settings(wanted, SecretStr(customer.password), LIMITS, Egress())
+        assert report.capabilities.avoids == ()
+        assert (customer.root / "~" / "calls").is_dir()
+
+
 def test_a_file_is_never_written_beside_its_folder_where_the_session_was_made_anew(
     tmp_path: Path, recording: Path
 ) -> None:

@@ -10,6 +10,7 @@ from transports.ftp.replies import is_done, told_folder
 from transports.names import with_parents
 from transports.words import own
 
+HOME = "~"
 _NOT_ENTERED = own("The folder cannot be entered")
 
 
@@ -28,6 +29,7 @@ class Folders:
 
     def at(self, path: str) -> str:
         """The path as a command has it. Raises PathRefused."""
+        path = self._from_login(path)
         if not self.enters:
             return path
         folder, name = posixpath.split(path)
@@ -39,9 +41,11 @@ class Folders:
         """Make sure of the folder. Raises PathRefused."""
         if path in self._known:
             return
-        if not self._is_there(path):
-            refused = self._make_all(path)
-            is_made = self._is_there(path) or self._make_one_by_one(path)
+        self._find_home(path)
+        folder = self._from_login(path)
+        if not self._is_there(folder):
+            refused = self._make_all(folder)
+            is_made = self._is_there(folder) or self._make_one_by_one(folder)
             # Gateways of buckets make folders that are not there before a file is: they are taken
             # at their word, and the upload finds out.
             if not is_made and refused is not None:
@@ -59,6 +63,21 @@ class Folders:
         """Go back to the login folder, and name files by their paths."""
         self.enters = False
         self._go_home()
+
+    def _find_home(self, path: str) -> None:
+        """Whether the server takes `~` for the home: many do not, and would make a folder of it."""
+        connection = self._connection
+        is_wanted = path == HOME or path.startswith(f"{HOME}/")
+        if is_wanted and not connection.is_tested and not self._is_there(HOME):
+            connection.avoids.add(HOME)
+
+    def _from_login(self, path: str) -> str:
+        """The path; without a `~` that the server does not take for the home."""
+        if HOME not in self._connection.avoids:
+            return path
+        if path == HOME or path.startswith(f"{HOME}/"):
+            return path[2:].lstrip("/") or "."
+        return path
 
     def _is_there(self, path: str) -> bool:
         """Whether the folder can be entered; back in the login folder afterwards."""
