@@ -170,7 +170,7 @@ def customer(
     It answers a channel's requests one after the other, and on a busy machine loopback looks far
     away: a file whose renaming is held would hold the one that follows on its channel.
     """
-    monkeypatch.setattr("consumers.delivery.login.ROUND_TRIP_FOR_ONE_MORE", 3600.0)
+    monkeypatch.setattr("consumers.delivery.connection_pool.ROUND_TRIP_FOR_ONE_MORE", 3600.0)
     with moody_server(tmp_path / "customer", mood) as server:
         yield server
 

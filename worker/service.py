@@ -16,7 +16,7 @@ from alerts.relay import AlertTried
 from config.settings import Settings
 from consumers.amqp.connection import Broker
 from consumers.amqp.rights import Rights
-from consumers.delivery.means import Means
+from consumers.delivery.deps import Deps
 from consumers.delivery.policy import Rules
 from consumers.delivery.slots import Slots
 from consumers.intake.intake import Intake
@@ -88,7 +88,7 @@ class Service:
         self._consuming = Broker(settings.rabbitmq, "consuming", self._observe)
         self._slots = Slots(settings.upload_slots)
         self._scheduler = Scheduler(
-            self._means(), settings.upload_slots, lambda: self._intake.behind
+            self._means(), settings.upload_slots, lambda: self._intake.has_backlog
         )
         self._intake = Intake(
             settings.rabbitmq,
@@ -218,9 +218,9 @@ class Service:
 
         return ConsoleServer(self._core.settings.console_bind, self._core, self._publishing)
 
-    def _means(self) -> Means:
+    def _means(self) -> Deps:
         settings = self._core.settings
-        return Means(
+        return Deps(
             worker=self._worker,
             directory=self._core.directory,
             ledger=self._core.ledger,

@@ -172,7 +172,7 @@ class Spans:
                 "messaging.rabbitmq.destination.routing_key": routing.account_id,
                 "courier.account.id": routing.account_id,
                 "courier.recording.id": routing.recording_id,
-                "courier.turn": routing.turn,
+                "courier.turn": routing.generation,
             }
             self._end(f"{verb} {_ACCOUNTS}", point, SpanKind.PRODUCER, sent.seconds, facts)
         if len(sent.routings) > 1:

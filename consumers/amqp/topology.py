@@ -35,7 +35,7 @@ INVALID = Queue("recordings.invalid", queue_arguments=_QUORUM)
 
 REASON_HEADER = "x-courier-reason"
 TRIES_HEADER = "x-courier-tries"
-TURN_HEADER = "x-courier-turn"
+GENERATION_HEADER = "x-courier-turn"
 
 
 def account_queue(account_id: str) -> Queue:

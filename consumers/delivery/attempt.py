@@ -1,6 +1,6 @@
 """One try of one file of a flight: its way to the server, what a failure of it is, and its end.
 
-It decides nothing itself: the policy does, and the settlement writes it down.
+It decides nothing itself: the policy does, and the outcome recorder writes it down.
 """
 
 import contextlib
@@ -14,13 +14,13 @@ from pymongo.errors import PyMongoError
 
 from config.accounts import Account, FtpSettings
 from config.errors import ConfigError
+from consumers.delivery.connection_pool import ConnectionPool
+from consumers.delivery.deps import Deps
 from consumers.delivery.flights import Ended
 from consumers.delivery.journal import LedgerJournal
-from consumers.delivery.line import Line
-from consumers.delivery.login import Login
-from consumers.delivery.means import Means
+from consumers.delivery.outcome import Arrived, OutcomeRecorder
 from consumers.delivery.policy import State, judged
-from consumers.delivery.settlement import Arrived, Settlement
+from consumers.delivery.pooled_connection import PooledConnection
 from consumers.faults import OURS, GuardedSource, foreseen
 from consumers.ledger import Claim, LastError, RunState
 from consumers.observe import ProgramFailed, TryEnded
@@ -60,13 +60,13 @@ class Failures:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """What all flights of one account session share."""
 
     account_id: str
     epoch: int
-    means: Means
-    login: Login
+    deps: Deps
+    pool: ConnectionPool
     stopping: threading.Event
     failures: Failures
     revocation: Revocation
@@ -77,25 +77,25 @@ class Surroundings:
         return self.stopping.is_set() or bool(self.revocation)
 
     @property
-    def settlement(self) -> Settlement:
+    def outcomes(self) -> OutcomeRecorder:
         """Writes down what becomes of the tries."""
-        return Settlement(self.account_id, self.epoch, self.means)
+        return OutcomeRecorder(self.account_id, self.epoch, self.deps)
 
 
 @dataclass
 class Attempt:
-    """The claim is this session's, `begun` the account's running state when it was made."""
+    """The claim is this session's, `run_at_claim` the account's running state when it was made."""
 
-    around: Surroundings
+    context: Context
     account: Account
     settings: FtpSettings
-    begun: RunState
+    run_at_claim: RunState
     claim: Claim
-    line: Line
+    connection: PooledConnection
     """The flight's session at the server."""
-    trouble: BaseException | None = None
+    error: BaseException | None = None
     """What it failed of before the server was asked for anything."""
-    _began: float = field(default_factory=time.monotonic)
+    _started_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self._progress = Progress()
@@ -105,7 +105,7 @@ class Attempt:
     @property
     def outcome(self) -> Uploaded | BaseException | None:
         """How it ended; None: it was not begun."""
-        return self.trouble or self.transfer.outcome
+        return self.error or self.transfer.outcome
 
     @property
     def uploaded(self) -> Uploaded | None:
@@ -115,29 +115,29 @@ class Attempt:
     @property
     def spares_session(self) -> bool:
         """Whether the flight's session can be used on."""
-        return self.trouble is None and self.transfer.spares_session
+        return self.error is None and self.transfer.spares_session
 
     def check_name(self) -> None:
         """Find out whether a recording on its way has the place of this one: it goes first."""
         try:
             self.journal.check_name()
         except (NameInUse, PyMongoError) as error:
-            self.trouble = error
+            self.error = error
 
     # --- the way ------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _source(self) -> Iterator[Source]:
         """The recording; its reading ends once the account is revoked."""
-        means, revocation = self.around.means, self.around.revocation
+        deps, revocation = self.context.deps, self.context.revocation
         with contextlib.ExitStack() as stack:
             with foreseen(Progress(Phase.OPENING)):
                 opened = open_source(
                     self.claim.file_url,
-                    dirs=means.source_dirs,
-                    max_bytes=means.max_source_bytes,
-                    egress=means.egress,
-                    limits=means.limits,
+                    dirs=deps.source_dirs,
+                    max_bytes=deps.max_source_bytes,
+                    egress=deps.egress,
+                    limits=deps.limits,
                 )
                 source = GuardedSource(stack.enter_context(opened), revocation.check)
             with revocation.reading(source):
@@ -151,22 +151,22 @@ class Attempt:
             yield
 
     def _journal(self, progress: Progress) -> LedgerJournal:
-        around = self.around
+        context = self.context
         return LedgerJournal(
-            around.means, around.epoch, self.settings, self.claim, around.revocation, progress
+            context.deps, context.epoch, self.settings, self.claim, context.revocation, progress
         )
 
     # --- the end ------------------------------------------------------------------------------
 
     def ended_well(self, *, is_written: bool) -> Ended:
         """The file stands in its place; `is_written`: so says its row."""
-        if self.claim.casualty:
-            self.around.means.dead_letters.sweep(self.around.account_id)
+        if self.claim.from_outage:
+            self.context.deps.dead_letters.sweep(self.context.account_id)
         return Ended(self.claim, delivered=is_written)
 
     def failed(self) -> Ended:
         """It did not come to its place, or was not begun. Never raises: what is ours to mend
-        stands in `trouble`."""
+        stands in `error`."""
         try:
             return self._after(self.outcome)
         except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
@@ -180,23 +180,23 @@ class Attempt:
         failure then, in words of our own.
         """
         if isinstance(error, OURS):
-            return Ended(self.claim, trouble=error)
+            return Ended(self.claim, error=error)
         fault = fault_at(Phase.RECORDING)
         fault.__cause__, fault.part_left = error, True
         try:
             self._observe(failure=fault)
             return self._after_failure(fault)
         except Exception as again:  # noqa: BLE001 - the session's thread raises it again
-            return Ended(self.claim, trouble=again)
+            return Ended(self.claim, error=again)
 
     def _after(self, outcome: Uploaded | BaseException | None) -> Ended:
         if outcome is None:
             part_left = self.transfer.part_left
-            self.around.means.ledger.outcomes.release(self.claim, part_left=part_left)
+            self.context.deps.ledger.outcomes.release(self.claim, part_left=part_left)
             return Ended(self.claim)
         if isinstance(outcome, OURS):
             self._give_start_back(outcome)
-            return Ended(self.claim, trouble=outcome)
+            return Ended(self.claim, error=outcome)
         failure = self._judged(self._failure_of(outcome))
         self._observe(failure=failure)
         return self._after_failure(failure)
@@ -215,7 +215,7 @@ class Attempt:
     def _judged(self, error: TransferError) -> TransferError:
         """What the failure is: nobody's where uploads are cut, the file's where it alone fails."""
         failure = error
-        if self.around.is_cut:
+        if self.context.is_cut:
             failure = Interrupted(error.words)
         elif self._is_suspect(error) and self.claim.suspected + 1 >= SUSPECTED:
             failure = SingledOut(error.words) if self._takes_a_test_file(error) else error
@@ -227,11 +227,13 @@ class Attempt:
 
         As the probe; and as one that would be an outage's dead letter, which returns by itself.
         """
-        waited_for = self.begun.state is State.PROBING or self.claim.casualty
-        dies = self.claim.tries + 1 >= self.around.means.rules.max_tries
-        by_account = judged(failure.kind, running=1 + self.line.others) is Kind.ACCOUNT
+        waited_for = self.run_at_claim.state is State.PROBING or self.claim.from_outage
+        dies = self.claim.tries + 1 >= self.context.deps.rules.max_tries
+        by_account = judged(failure.kind, running=1 + self.connection.others) is Kind.ACCOUNT
         is_fault = isinstance(failure, ProgramFault)
-        return self.line.has_logged_in and by_account and (waited_for or dies) and not is_fault
+        return (
+            self.connection.has_logged_in and by_account and (waited_for or dies) and not is_fault
+        )
 
     def _takes_a_test_file(self, failure: TransferError) -> bool:
         """Whether the server takes a test file by the very means of this upload.
@@ -241,65 +243,65 @@ class Attempt:
         """
         needs_room = isinstance(failure, QuotaExceeded)
         size = (
-            self.around.means.ledger.queries.last_size(self.claim.account_id) if needs_room else 0
+            self.context.deps.ledger.queries.last_size(self.claim.account_id) if needs_room else 0
         )
-        line = Line(self.around.login)
+        connection = PooledConnection(self.context.pool)
         journal = self._journal(Progress())
         try:
             with foreseen(Progress(Phase.WRITING)):
-                try_upload(line.open(self.settings), journal.job(), journal, size)
+                try_upload(connection.open(self.settings), journal.job(), journal, size)
         except TransferError as refusal:
-            line.discard()
+            connection.discard()
             if isinstance(refusal, ProgramFault):
                 self._report(refusal)
             return False
         except BaseException:
-            line.discard()
+            connection.discard()
             raise
-        line.keep()
+        connection.keep()
         return True
 
     def _give_start_back(self, error: BaseException) -> None:
         """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
         never_began = isinstance(error, ConfigError)
         with contextlib.suppress(PyMongoError):  # the next session frees the claim then
-            self.around.means.ledger.outcomes.release(self.claim, part_left=not never_began)
+            self.context.deps.ledger.outcomes.release(self.claim, part_left=not never_began)
 
     def _after_failure(self, failure: TransferError) -> Ended:
         if isinstance(failure, NameInUse):
             return self._after_clash(failure)
         if failure.kind is Kind.OURS:
-            self.around.means.ledger.outcomes.release(self.claim)
-            return Ended(self.claim, rests=OURS_DELAY)
-        is_kept = self._settle(failure)
-        passes = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut) or not is_kept
-        return Ended(self.claim, passes=passes)
+            self.context.deps.ledger.outcomes.release(self.claim)
+            return Ended(self.claim, backoff=OURS_DELAY)
+        is_kept = self._record_failure(failure)
+        inconclusive = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut) or not is_kept
+        return Ended(self.claim, inconclusive=inconclusive)
 
-    def _settle(self, failure: TransferError) -> bool:
+    def _record_failure(self, failure: TransferError) -> bool:
         """False where its dead letter could not be kept."""
-        others = self.line.others
+        others = self.connection.others
         if failure.kind is Kind.BUSY:
-            self.around.login.refused_beyond(others)
-        is_told = self.around.login.is_told(failure, self.line.losses)
-        with self.around.failures.lock:
-            self.around.failures.count += 1
-            return self.around.settlement.failed(
+            self.context.pool.observe_limit(others)
+        is_counted = self.context.pool.is_counted(failure, self.connection.loss_count)
+        with self.context.failures.lock:
+            self.context.failures.count += 1
+            return self.context.outcomes.failed(
                 self.account,
-                self.begun,
+                self.run_at_claim,
                 self.claim,
                 failure,
-                running=1 + others + int(is_told),  # whoever told it first was there as well
-                shared=is_told,
+                running=1 + others + int(is_counted),  # whoever told it first was there as well
+                already_counted=is_counted,
                 suspected=self._is_suspect(failure),
             )
 
     def _after_clash(self, failure: NameInUse) -> Ended:
         """The other one is to be tried first, by a probe too; nothing is counted."""
-        if self.claim.casualty:
-            self.around.means.ledger.outcomes.release(self.claim)
-            probes = self.begun.state is State.PROBING
-            return Ended(self.claim, passes=True, rests=None if probes else OURS_DELAY)
-        self.around.means.ledger.outcomes.waits(
+        if self.claim.from_outage:
+            self.context.deps.ledger.outcomes.release(self.claim)
+            probes = self.run_at_claim.state is State.PROBING
+            return Ended(self.claim, inconclusive=True, backoff=None if probes else OURS_DELAY)
+        self.context.deps.ledger.outcomes.waits(
             self.claim,
             delay=IN_USE_DELAY,
             counted=False,
@@ -307,26 +309,26 @@ class Attempt:
             error=LastError.of(failure),
             part_left=failure.part_left,
         )
-        return Ended(self.claim, passes=True)
+        return Ended(self.claim, inconclusive=True)
 
     # --- what others hear of it ---------------------------------------------------------------
 
     @property
     def _purpose(self) -> Literal["probe", "casualty"] | None:
-        if self.begun.state is State.PROBING:
+        if self.run_at_claim.state is State.PROBING:
             return "probe"
-        return "casualty" if self.claim.casualty else None
+        return "casualty" if self.claim.from_outage else None
 
     def _report(self, fault: ProgramFault) -> None:
         """Put its traceback into the log, once: uploads at once may share it."""
         if fault.reported or fault.__cause__ is None:
             return
         fault.reported = True
-        self.around.means.observe(
+        self.context.deps.observe(
             ProgramFailed(
                 fault.phase,
                 fault.__cause__,
-                self.around.account_id,
+                self.context.account_id,
                 self.claim.recording_id,
                 self.claim.trace,
             )
@@ -342,11 +344,11 @@ class Attempt:
         if isinstance(failure, ProgramFault):
             self._report(failure)
         ended = TryEnded(
-            account_id=self.around.account_id,
+            account_id=self.context.account_id,
             recording_id=self.claim.recording_id,
             protocol=self.settings.protocol,
             number=self.claim.tries + 1,
-            seconds=time.monotonic() - self._began,
+            seconds=time.monotonic() - self._started_at,
             size=uploaded.size if uploaded and uploaded.sent else 0,
             remote_path=uploaded.remote_path if uploaded else None,
             verified=uploaded.verified.value if uploaded else None,
@@ -359,5 +361,5 @@ class Attempt:
             purpose=self._purpose,
             trace=self.claim.trace,
         )
-        self.around.means.observe(ended)
+        self.context.deps.observe(ended)
         return ended

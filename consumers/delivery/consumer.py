@@ -31,7 +31,7 @@ class Delivery:
 
     tag: int
     recording_id: str
-    turn: int
+    generation: int
     body: bytes
     since: float
 
@@ -47,16 +47,16 @@ class Ack:
 class Consumer:
     """One channel, one consumer. Closing it returns to the queue, in order, what is not settled.
 
-    At most `prefetch` messages are unsettled at once; `stirred` is set when one arrives. Opening
+    At most `prefetch` messages are unsettled at once; `wakeup` is set when one arrives. Opening
     raises NoQueue, BrokerAway.
     """
 
     def __init__(
-        self, broker: Broker, account_id: str, prefetch: int, stirred: threading.Event
+        self, broker: Broker, account_id: str, prefetch: int, wakeup: threading.Event
     ) -> None:
         self.prefetch = prefetch
         self._broker = broker
-        self._stirred = stirred
+        self._wakeup = wakeup
         self._queue_name = topology.account_queue_name(account_id)
         self._inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._cancelled = False
@@ -79,21 +79,21 @@ class Consumer:
         return channel
 
     def _on_message(self, _: BlockingChannel, method: Any, properties: Any, body: bytes) -> None:
-        turn = (properties.headers or {}).get(topology.TURN_HEADER)
+        generation = (properties.headers or {}).get(topology.GENERATION_HEADER)
         self._inbox.put(
             Delivery(
                 method.delivery_tag,
                 properties.message_id or "",
-                turn if isinstance(turn, int) else 0,
+                generation if isinstance(generation, int) else 0,
                 body,
                 time.monotonic(),
             )
         )
-        self._stirred.set()
+        self._wakeup.set()
 
     def _on_cancel(self, _: Any) -> None:
         self._cancelled = True
-        self._stirred.set()
+        self._wakeup.set()
 
     @property
     def alive(self) -> bool:

@@ -44,7 +44,7 @@ class DeadLetters:
         headers = {
             topology.TRIES_HEADER: tries,
             topology.REASON_HEADER: reason,
-            topology.TURN_HEADER: routing.turn,
+            topology.GENERATION_HEADER: routing.generation,
             **headers_of(routing.trace),
         }
         message = Outgoing("", queue.name, routing.body, headers, routing.recording_id)
@@ -75,13 +75,13 @@ class DeadLetters:
 
     def _bury_crash_loop(self, loop: CrashLoop, epoch: int) -> bool:
         routing = loop.routing
-        if not (loop.casualty or self.try_to_bury(routing, loop.tries, CRASH_LOOP)):
+        if not (loop.from_outage or self.try_to_bury(routing, loop.tries, CRASH_LOOP)):
             self._ledger.dead_letters.crash_loop_waits(
                 routing.recording_id, epoch, UNBURIED_SECONDS
             )
             return False
         ended = self._ledger.dead_letters.crash_loop_ends(routing.recording_id, epoch)
-        if ended and not loop.casualty:
+        if ended and not loop.from_outage:
             self._observe(
                 FileEnded(
                     "dead_lettered",
@@ -119,4 +119,4 @@ class DeadLetters:
         if glance is None:
             return False
         dead = glance.status in {Status.DEAD_LETTERED, Status.UPLOADING}
-        return not dead or glance.turn != message.headers.get(topology.TURN_HEADER)
+        return not dead or glance.generation != message.headers.get(topology.GENERATION_HEADER)

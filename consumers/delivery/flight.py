@@ -39,10 +39,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from config.accounts import Account, FtpSettings
-from consumers.delivery.attempt import Attempt, Surroundings
+from consumers.delivery.attempt import Attempt, Context
 from consumers.delivery.flights import Ended
-from consumers.delivery.line import Line
-from consumers.delivery.settlement import Arrived
+from consumers.delivery.outcome import Arrived
+from consumers.delivery.pooled_connection import PooledConnection
 from consumers.faults import OURS, foreseen
 from consumers.ledger import Claim, RunState
 from transports.errors import Phase, Progress
@@ -56,30 +56,37 @@ MOST_FILES = 16
 class Flight:
     """For a thread of its own. The claims are this session's, in the order in which they came.
 
-    `begun` is the account's running state when they were made, `failures_before` counts the
+    `run_at_claim` is the account's running state when they were made, `failures_before` counts the
     session's failures by then.
     """
 
-    around: Surroundings
+    context: Context
     account: Account
     settings: FtpSettings
-    begun: RunState
+    run_at_claim: RunState
     failures_before: int
     claims: Sequence[Claim]
 
     def __post_init__(self) -> None:
         self._failures_seen = self.failures_before
-        self._recovers = self.begun.recovers
-        self._line = Line(self.around.login)
+        self._recovers = self.run_at_claim.recovers
+        self._connection = PooledConnection(self.context.pool)
         self._attempts = [
-            Attempt(self.around, self.account, self.settings, self.begun, claim, self._line)
+            Attempt(
+                self.context,
+                self.account,
+                self.settings,
+                self.run_at_claim,
+                claim,
+                self._connection,
+            )
             for claim in self.claims
         ]
 
     def run(self) -> list[Ended]:
         """Bring the files to their places, and write down how each ended.
 
-        Never raises: what is ours to mend stands in `trouble`.
+        Never raises: what is ours to mend stands in `error`.
         """
         self._bring()
         arrived = [each.arrived(each.uploaded) for each in self._attempts if each.uploaded]
@@ -104,20 +111,20 @@ class Flight:
                 self._upload(going)
         except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
             for first in [each for each in going if each.outcome is None][:1]:
-                first.trouble = error
+                first.error = error
         if all(attempt.spares_session for attempt in going):
-            self._line.keep()
+            self._connection.keep()
         else:
-            self._line.discard()
+            self._connection.discard()
 
     def _upload(self, going: Sequence[Attempt]) -> None:
         if not going:
             return
         with foreseen(Progress(Phase.CONNECTING)):
-            server = self._line.open(self.settings)
+            server = self._connection.open(self.settings)
         began = time.monotonic()
         upload(server, [attempt.transfer for attempt in going], self._intend)
-        self.around.login.took(len(going), time.monotonic() - began)
+        self.context.pool.note_pace(len(going), time.monotonic() - began)
 
     def _intend(self, wanted: Sequence[tuple[Transfer, Intent]]) -> Sequence[bool]:
         """Write down what the renames will do, all at once.
@@ -127,7 +134,7 @@ class Flight:
         """
         journals = {id(attempt.transfer): attempt.journal for attempt in self._attempts}
         places = [journals[id(transfer)].place(intent) for transfer, intent in wanted]
-        return self.around.means.ledger.remote_paths.intend_flight(places)
+        return self.context.deps.ledger.remote_paths.intend_flight(places)
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -141,14 +148,16 @@ class Flight:
             return {}
         ids = [each.claim.recording_id for each in arrived]
         try:
-            written = self.around.settlement.delivered(self.begun, arrived)
+            written = self.context.outcomes.delivered(self.run_at_claim, arrived)
         except OURS as error:
             return dict.fromkeys(ids, error)
         except BaseException as error:  # noqa: BLE001 - it is told of the file
             if len(arrived) == 1:
                 return dict.fromkeys(ids, error)
             each_alone = (self._write_delivered([each]) for each in arrived)
-            return {name: written for alone in each_alone for name, written in alone.items()}
+            return {
+                name: written for exclusive in each_alone for name, written in exclusive.items()
+            }
         return {name: name in written for name in ids}
 
     def _end(self, attempt: Attempt, delivered: dict[str, bool | BaseException]) -> Ended:
@@ -171,7 +180,7 @@ class Flight:
 
         Nobody else writes failures down while this session has the account.
         """
-        failures = self.around.failures.count
+        failures = self.context.failures.count
         if self._recovers or failures != self._failures_seen:
-            self.around.settlement.recover(self.account, claim.trace)
+            self.context.outcomes.recover(self.account, claim.trace)
             self._recovers, self._failures_seen = False, failures

@@ -17,11 +17,11 @@ class Ended:
 
     claim: Claim
     delivered: bool = False
-    passes: bool = False
+    inconclusive: bool = False
     """It told nothing of the account: a probe goes on with the next file."""
-    rests: float | None = None
+    backoff: float | None = None
     """Seconds for which the account is left alone: what failed is ours."""
-    trouble: BaseException | None = None
+    error: BaseException | None = None
     """The database or the broker is away, a key is missing, or nobody foresaw it."""
 
     @property
@@ -33,18 +33,18 @@ Claims = Sequence[Claim]
 
 
 class Flights:
-    """Begun and collected by the session's thread, which `stirred` wakes when one has ended.
+    """Begun and collected by the session's thread, which `wakeup` wakes when one has ended.
 
     One of them uses the slot that the session has, every other one a slot more: until it ends,
     be it collected or not.
     """
 
-    def __init__(self, most: int, slots: Slots, stirred: threading.Event) -> None:
+    def __init__(self, most: int, slots: Slots, wakeup: threading.Event) -> None:
         self._slots = slots
-        self._stirred = stirred
+        self._wakeup = wakeup
         self._running: dict[str, Claims] = {}
         """By the id of its first file."""
-        self._alone: Claims = ()
+        self._exclusive: Claims = ()
         """The one that runs as the only one of the process."""
         self._lock = threading.Lock()
         self._active = 0
@@ -67,13 +67,13 @@ class Flights:
         return (claim for flight in self._running.values() for claim in flight)
 
     @contextmanager
-    def room(self, most: int, *, alone: bool = False) -> Iterator[bool]:
+    def room(self, most: int, *, exclusive: bool = False) -> Iterator[bool]:
         """Whether one more may begin, of `most` at once; its slot is kept for it meanwhile.
 
-        `alone`: as the only one of the process. What is claimed in between is claimed for a flight
-        that can begin; where none does, the slot is free again.
+        `exclusive`: as the only one of the process. What is claimed in between is claimed for a
+        flight that can begin; where none does, the slot is free again.
         """
-        self._entered = self._enter(most, alone=alone)
+        self._entered = self._enter(most, exclusive=exclusive)
         try:
             yield self._entered
         finally:
@@ -82,14 +82,14 @@ class Flights:
                 self._entered = False
             self._change(0)
 
-    def _enter(self, most: int, *, alone: bool) -> bool:
-        if alone:
-            return self._slots.begin_alone(self)
+    def _enter(self, most: int, *, exclusive: bool) -> bool:
+        if exclusive:
+            return self._slots.begin_exclusive(self)
         if not self._running:
             return self._slots.begin()
         return len(self._running) < most and self._take_slot() and self._slots.begin()
 
-    def begin(self, claims: Claims, work: Callable[[], list[Ended]], *, alone: bool) -> None:
+    def begin(self, claims: Claims, work: Callable[[], list[Ended]], *, exclusive: bool) -> None:
         """Do the work in a thread. Only where there is room, and as that was asked for.
 
         Raises RuntimeError where the system has no thread left: then it has not begun.
@@ -102,7 +102,7 @@ class Flights:
             del self._running[claims[0].recording_id]
             self._change(-1)
             raise
-        self._alone = claims if alone else ()
+        self._exclusive = claims if exclusive else ()
         self._entered = False
 
     def ended(self) -> list[list[Ended]]:
@@ -111,8 +111,8 @@ class Flights:
         while not self._ended.empty():
             claims, ended = self._ended.get()
             del self._running[claims[0].recording_id]
-            if claims is self._alone:
-                self._alone = ()
+            if claims is self._exclusive:
+                self._exclusive = ()
             found.append(ended)
         return found
 
@@ -130,17 +130,17 @@ class Flights:
     # --- alone in the process -----------------------------------------------------------------
 
     @property
-    def alone(self) -> Claims:
+    def exclusive(self) -> Claims:
         """The files of the flight that runs as the only one of the process."""
-        return self._alone
+        return self._exclusive
 
-    def is_alone_for(self, seconds: float) -> bool:
+    def is_exclusive_for(self, seconds: float) -> bool:
         """Whether the other flights of the process wait for this one so long already."""
-        return self._slots.is_alone_for(self, seconds)
+        return self._slots.is_exclusive_for(self, seconds)
 
     def share(self) -> None:
         """Others of the process may begin beside the one that is alone."""
-        self._alone = ()
+        self._exclusive = ()
         self._slots.share(self)
 
     # --- in the flight's thread ---------------------------------------------------------------
@@ -151,11 +151,11 @@ class Flights:
         try:
             ended = work()
         except BaseException as error:  # noqa: BLE001 - what never ends is waited for for ever
-            ended = [Ended(claim, trouble=error) for claim in claims]
+            ended = [Ended(claim, error=error) for claim in claims]
         self._slots.end()
         self._ended.put((claims, ended))
         self._change(-1)
-        self._stirred.set()
+        self._wakeup.set()
 
     def _take_slot(self) -> bool:
         """One is left to an account that becomes due."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from config.accounts import ExistingFile, FtpSettings
-from consumers.delivery.means import Means
+from consumers.delivery.deps import Deps
 from consumers.ledger import Claim
 from consumers.sharding.revocation import Revocation
 from transports.errors import NameInUse, NotPermitted, Progress
@@ -16,7 +16,7 @@ from transports.upload import Intent, Job
 class LedgerJournal:
     """The ledger's side of one upload, for one claim in one epoch."""
 
-    means: Means
+    deps: Deps
     epoch: int
     settings: FtpSettings
     claim: Claim
@@ -27,7 +27,7 @@ class LedgerJournal:
 
     def check_name(self) -> None:
         """Raises NameInUse where a recording on its way has the place of this one."""
-        if self._overwrites and self.means.ledger.remote_paths.is_on_its_way(
+        if self._overwrites and self.deps.ledger.remote_paths.is_on_its_way(
             self._wanting, self.settings.path
         ):
             raise NameInUse("Another recording of this name is on its way")
@@ -38,7 +38,7 @@ class LedgerJournal:
             self._copy = 1
             yield join(self.settings.path, self._wanting.file_name)
             return
-        for copy, path in self.means.ledger.remote_paths.copies(self._wanting, self.settings.path):
+        for copy, path in self.deps.ledger.remote_paths.copies(self._wanting, self.settings.path):
             self._copy = copy
             yield path
 
@@ -55,7 +55,7 @@ class LedgerJournal:
 
     def intend(self, intent: Intent) -> bool:
         """Reserve the path; False where it is another recording's. Raises NotPermitted."""
-        ledger = self.means.ledger
+        ledger = self.deps.ledger
         folder, overwrite = self.settings.path, self._overwrites
         if ledger.remote_paths.intend(
             self._wanting, intent, folder, self._copy, overwrite=overwrite
@@ -67,12 +67,12 @@ class LedgerJournal:
 
     def withdraw(self) -> bool:
         """Take the intent back; the path stays this recording's."""
-        return self.means.ledger.remote_paths.withdraw(self.claim)
+        return self.deps.ledger.remote_paths.withdraw(self.claim)
 
     def permit(self) -> None:
         """Raises NotPermitted once the lease is over, Interrupted once the account is revoked."""
         self.revocation.check()
-        self.means.ownership.permit(self.claim.account_id, self.epoch)
+        self.deps.ownership.permit(self.claim.account_id, self.epoch)
 
     def job(self) -> Job:
         """The recording's way to its folder."""

@@ -1,7 +1,7 @@
 """The messages of one account's queue that its session holds, and what their rows say of them.
 
 A message is acknowledged once its row says how the file ended, and never before. It stays held
-while its file is uploaded, and while the file waits for its next try (it is parked).
+while its file is uploaded, and while the file waits for its next try.
 """
 
 import threading
@@ -13,8 +13,8 @@ from itertools import takewhile
 from consumers.amqp import topology
 from consumers.amqp.connection import BrokerAway
 from consumers.delivery.consumer import Ack, Consumer, Delivery
+from consumers.delivery.deps import Deps
 from consumers.delivery.flights import Ended, Flights
-from consumers.delivery.means import Means
 from consumers.ledger import RowSummary, Status
 
 HOLD_LIMIT = 600.0
@@ -26,7 +26,7 @@ not by this session."""
 
 
 @dataclass(eq=False)
-class Held:
+class HeldMessage:
     """A message that is not acknowledged yet, and what its row said when it was looked at."""
 
     delivery: Delivery
@@ -39,7 +39,7 @@ class Held:
     """Local monotonic time from which it may be tried."""
     file_name: str = ""
     """Wanted at the customer."""
-    lost_with: int = 0
+    crashed_with: int = 0
     """With so many files it shared the flight in which a worker died; 0: none has died of it."""
 
     @property
@@ -51,18 +51,18 @@ class Messages:
     """For the session's thread. The channel is opened when it is first asked for."""
 
     def __init__(
-        self, means: Means, account_id: str, flights: Flights, stirred: threading.Event
+        self, deps: Deps, account_id: str, flights: Flights, wakeup: threading.Event
     ) -> None:
-        """`stirred` is set when a message arrives."""
-        self._means = means
+        """`wakeup` is set when a message arrives."""
+        self._deps = deps
         self._account_id = account_id
         self._flights = flights
-        self._stirred = stirred
+        self._wakeup = wakeup
         self._consumer: Consumer | None = None
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, HeldMessage] = {}
         """By tag, in the order of the queue."""
 
-    def take_in(self, prefetch: int) -> bool:
+    def receive(self, prefetch: int) -> bool:
         """Hold what has come.
 
         Whether something has, or the queue is only looked at from now on. Raises BrokerAway,
@@ -74,14 +74,14 @@ class Messages:
             self.give_back()
         is_new = self._consumer is None
         consumer = self._consumer or Consumer(
-            self._means.broker, self._account_id, prefetch, self._stirred
+            self._deps.broker, self._account_id, prefetch, self._wakeup
         )
         self._consumer = consumer
         arrived = consumer.arrived()
-        self._held |= {delivery.tag: Held(delivery) for delivery in arrived}
+        self._held |= {delivery.tag: HeldMessage(delivery) for delivery in arrived}
         return is_new or bool(arrived)
 
-    def ready(self, most: int) -> list[Held]:
+    def ready(self, most: int) -> list[HeldMessage]:
         """Those to be tried now, in their turn: fewest tries first, then the queue's order.
 
         A file waits for another of its name that is being uploaded or stands before it here: the
@@ -92,7 +92,7 @@ class Messages:
         unseen = [held for held in self._held.values() if not held.is_seen]
         if not unseen or sum(not held.tries for held in ready) >= most:
             return ready
-        self.look_at(unseen)
+        self.load_rows(unseen)
         return self._ready()
 
     @property
@@ -101,7 +101,7 @@ class Messages:
         is_idle = self._consumer is not None and self._consumer.is_idle
         return is_idle and all(held.in_work for held in self._held.values())
 
-    def only_one(self) -> Held | None:
+    def lone_message(self) -> HeldMessage | None:
         """The only message there is, where its row was not looked at and nothing is uploaded.
 
         No other file can go before it then, nor have its name: its claim tells all that a look
@@ -112,7 +112,7 @@ class Messages:
         (held,) = self._held.values()
         return None if held.is_seen else held
 
-    def next_at(self) -> float | None:
+    def next_ready_at(self) -> float | None:
         """Local monotonic time at which the next one is ready that could be begun then."""
         return min((held.ready_at for held in self._waiting()), default=None)
 
@@ -127,7 +127,7 @@ class Messages:
         """Whether nothing is held that waits, and the queue holds no more. Raises BrokerAway."""
         return self._consumer is None or self._consumer.is_drained()
 
-    def look_at(self, messages: Sequence[Held]) -> None:
+    def load_rows(self, messages: Sequence[HeldMessage]) -> None:
         """Acknowledge what is final or outdated; the rest waits for its next try.
 
         A message of a file that is being uploaded is settled with that upload.
@@ -137,10 +137,10 @@ class Messages:
         idle = [held for held in messages if not held.in_work]
         if not idle:
             return
-        rows = self._means.ledger.queries.summaries([held.recording_id for held in idle])
+        rows = self._deps.ledger.queries.summaries([held.recording_id for held in idle])
         self._ack([held for held in idle if not self._waits(held, rows.get(held.recording_id))])
 
-    def settle(self, flight: Sequence[Ended]) -> None:
+    def acknowledge(self, flight: Sequence[Ended]) -> None:
         """Acknowledge those of files that were delivered; look at the others anew.
 
         Those that were given back meanwhile are in the queue: their row tells when they are met.
@@ -149,7 +149,7 @@ class Messages:
         failed = {ended.recording_id for ended in flight} - done
         held = self._held.values()
         self._ack([each for each in held if each.recording_id in done])
-        self.look_at([each for each in held if each.recording_id in failed])
+        self.load_rows([each for each in held if each.recording_id in failed])
 
     def give_back(self) -> None:
         """Return what is held to the queue, in order."""
@@ -158,31 +158,34 @@ class Messages:
             self._consumer.close()
             self._consumer = None
 
-    def _ready(self) -> list[Held]:
+    def _ready(self) -> list[HeldMessage]:
         now = time.monotonic()
         ready = [held for held in self._waiting() if held.ready_at <= now]
         ready.sort(key=lambda held: (held.tries, held.delivery.tag))
         first_of_name = {held.file_name: held for held in reversed(ready)}
         return [held for held in ready if first_of_name[held.file_name] is held]
 
-    def _waiting(self) -> Iterator[Held]:
+    def _waiting(self) -> Iterator[HeldMessage]:
         in_use = self._flights.file_names()
         waiting = (held for held in self._held.values() if held.is_seen and not held.in_work)
         return (held for held in waiting if held.file_name not in in_use)
 
-    def _waits(self, held: Held, row: RowSummary | None) -> bool:
+    def _waits(self, held: HeldMessage, row: RowSummary | None) -> bool:
         """Whether the row has a try to come for which the message is needed."""
         if row is None:
             self._reject(held)
             return False
-        if row.turn > held.delivery.turn or row.status not in {Status.QUEUED, Status.UPLOADING}:
+        if row.generation > held.delivery.generation or row.status not in {
+            Status.QUEUED,
+            Status.UPLOADING,
+        }:
             return False
         wait = max(row.wait, 0 if row.status is Status.QUEUED else UPLOADING_AGAIN)
         held.ready_at = time.monotonic() + wait
-        held.tries, held.file_name, held.lost_with = row.tries, row.file_name, row.lost_with
+        held.tries, held.file_name, held.crashed_with = row.tries, row.file_name, row.crashed_with
         return True
 
-    def _ack(self, done: Collection[Held]) -> None:
+    def _ack(self, done: Collection[HeldMessage]) -> None:
         """One acknowledgement for all, as far as nothing below them is unsettled, else singly.
 
         One with `multiple` takes along all that stands below it: a file that is being uploaded or
@@ -198,11 +201,11 @@ class Messages:
             del self._held[tag]
         self._consumer.ack(acks)
 
-    def _reject(self, held: Held) -> None:
+    def _reject(self, held: HeldMessage) -> None:
         """A message that no event brought here: kept where unusable events are kept."""
         reason = f"unknown-recording: in {topology.account_queue_name(self._account_id)}"
         headers = {topology.REASON_HEADER: reason}
-        self._means.publisher.publish("", topology.INVALID.name, held.delivery.body, headers)
+        self._deps.publisher.publish("", topology.INVALID.name, held.delivery.body, headers)
 
     def _is_held_too_long(self) -> bool:
         oldest = next(iter(self._held.values()), None)

@@ -41,7 +41,7 @@ class FileView:
     """Failed tries counted so far, without this one."""
     account_tries: int
     """The number of these that failed by the account."""
-    casualty: bool = False
+    from_outage: bool = False
     """The file is an outage's dead letter, and was tried as a probe."""
 
 
@@ -54,7 +54,7 @@ class AccountView:
     """Consecutive failures so far, without this one."""
     changed: bool = False
     """The state has changed since the try began: an `account` failure counts for nothing."""
-    owed: bool = False
+    has_outage_dead_letters: bool = False
     """The present outage's dead letters wait for the account to deliver again."""
 
 
@@ -68,9 +68,9 @@ class Retry:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """The file has used up its tries. An outage's dead letter (casualty) returns after it."""
+    """The file has used up its tries. An outage's dead letter returns after it."""
 
-    casualty: bool
+    from_outage: bool
     counted: bool = True
 
 
@@ -110,7 +110,7 @@ def decide(
     rules: Rules,
     *,
     running: int,
-    shared: bool = False,
+    already_counted: bool = False,
     fault: bool = False,
     singled_out: bool = False,
     jitter: float,
@@ -118,7 +118,8 @@ def decide(
     """The consequence of a failed try.
 
     `running` is the number of uploads at the account's server during the failure, with this one.
-    `shared`: it lost a connection together with another upload, whose failure counts for both.
+    `already_counted`: it lost a connection together with another upload, whose failure counts for
+    both.
     `fault`: an unforeseen error ended the try, which then counts for the file in any case.
     `singled_out`: the server has just taken a test file by the same means; a probe then goes on
     with the next file. `jitter` is a random number from 0 to 1.
@@ -128,7 +129,7 @@ def decide(
         _for_file(kind, file, account, rules, jitter, fault=fault),
         Nothing()
         if singled_out and account.state is State.PROBING
-        else _for_account(kind, account, rules, shared=shared),
+        else _for_account(kind, account, rules, already_counted=already_counted),
     )
 
 
@@ -145,34 +146,36 @@ def recovers(account: AccountView) -> bool:
     """
     if account.state is State.SUSPENDED:
         return False
-    return account.state is State.PROBING or account.failures > 0 or account.owed
+    return account.state is State.PROBING or account.failures > 0 or account.has_outage_dead_letters
 
 
 def _for_file(
     kind: Kind, file: FileView, account: AccountView, rules: Rules, jitter: float, *, fault: bool
 ) -> Retry | DeadLetter:
-    probe = account.state is State.PROBING or file.casualty
+    probe = account.state is State.PROBING or file.from_outage
     by_account = kind is Kind.ACCOUNT and not probe and not account.changed
     counted = kind in {Kind.FILE, Kind.SOURCE} or by_account or fault
     if not counted:
         return (
-            DeadLetter(casualty=True, counted=False) if file.casualty else Retry(0, counted=False)
+            DeadLetter(from_outage=True, counted=False)
+            if file.from_outage
+            else Retry(0, counted=False)
         )
     tries = file.tries + 1
-    if file.casualty or tries >= rules.max_tries:
+    if file.from_outage or tries >= rules.max_tries:
         only_account = kind is Kind.ACCOUNT and file.account_tries == file.tries
-        return DeadLetter(casualty=only_account and rules.replay_after_outage)
+        return DeadLetter(from_outage=only_account and rules.replay_after_outage)
     return Retry(retry_delay(tries, rules, jitter), counted=True)
 
 
 def _for_account(
-    kind: Kind, account: AccountView, rules: Rules, *, shared: bool
+    kind: Kind, account: AccountView, rules: Rules, *, already_counted: bool
 ) -> Nothing | Count | Suspend:
     if kind not in {Kind.ACCOUNT, Kind.FILE} or account.state is State.SUSPENDED:
         return Nothing()
     if kind is Kind.ACCOUNT and account.changed:
         return Nothing()
-    if shared:
+    if already_counted:
         return Count(account.failures)
     failures = account.failures + 1
     if account.state is State.PROBING or failures >= rules.suspend_after:

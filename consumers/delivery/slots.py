@@ -15,7 +15,7 @@ import time
 
 CLEARING_SECONDS = 20.0
 """A recording takes seconds, and a session keeps its slot for 30: the first wait is below that."""
-ALONE_SECONDS = 300.0
+EXCLUSIVE_SECONDS = 300.0
 """Hardly a recording takes longer. One that does is not worth that all others wait for it."""
 SILENCE_SECONDS = 3.0
 """Whoever wants to be alone asks twice a second; once nobody does, nobody waits for it."""
@@ -29,8 +29,8 @@ class Slots:
         self._free = total
         self._lock = threading.Lock()
         self._running = 0
-        self._alone: object | None = None
-        self._alone_since = 0.0
+        self._exclusive: object | None = None
+        self._exclusive_since = 0.0
         self._asked_at = 0.0
         self._held_back_since: float | None = None
         self._theirs_until = 0.0
@@ -69,7 +69,7 @@ class Slots:
             self._running += 1
             return True
 
-    def begin_alone(self, who: object) -> bool:
+    def begin_exclusive(self, who: object) -> bool:
         """An upload begins as the only one; the others are held back until it has ended.
 
         False where that is not possible yet: to be asked again, at least each SILENCE_SECONDS.
@@ -77,36 +77,36 @@ class Slots:
         with self._lock:
             held_back = self._are_held_back()
             now = time.monotonic()
-            if self._alone is not None or now < self._theirs_until:
+            if self._exclusive is not None or now < self._theirs_until:
                 return False
             self._asked_at = now
             if not held_back:
                 self._held_back_since = now
             if self._running:
                 return False
-            self._running, self._alone, self._alone_since = 1, who, now
+            self._running, self._exclusive, self._exclusive_since = 1, who, now
             return True
 
-    def is_alone_for(self, who: object, seconds: float) -> bool:
+    def is_exclusive_for(self, who: object, seconds: float) -> bool:
         """Whether this one has been alone for so long already."""
         with self._lock:
-            return self._alone is who and time.monotonic() - self._alone_since >= seconds
+            return self._exclusive is who and time.monotonic() - self._exclusive_since >= seconds
 
     def share(self, who: object) -> None:
         """The others may begin beside this one, if it is alone."""
         with self._lock:
-            if self._alone is who:
+            if self._exclusive is who:
                 self._end_turn(time.monotonic())
 
     def end(self) -> None:
         """An upload has ended, or has not begun after all."""
         with self._lock:
             self._running -= 1
-            if self._alone is not None:
+            if self._exclusive is not None:
                 self._end_turn(time.monotonic())
 
     def _are_held_back(self) -> bool:
-        if self._alone is not None:
+        if self._exclusive is not None:
             return True
         if self._held_back_since is None:
             return False
@@ -115,12 +115,12 @@ class Slots:
         if time.monotonic() < until:
             return True
         if until == limit:
-            self._patience = min(2 * self._patience, ALONE_SECONDS)
+            self._patience = min(2 * self._patience, EXCLUSIVE_SECONDS)
         self._let_others_go_on(until)
         return False
 
     def _end_turn(self, now: float) -> None:
-        self._alone, self._patience = None, CLEARING_SECONDS
+        self._exclusive, self._patience = None, CLEARING_SECONDS
         self._let_others_go_on(now)
 
     def _let_others_go_on(self, now: float) -> None:

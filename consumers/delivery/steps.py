@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from consumers.delivery.dispatch import Begun
+from consumers.delivery.dispatch import StartResult
 
 POLL = 0.5
 """Seconds after which what nobody tells of is looked for."""
@@ -30,12 +30,12 @@ Next = Rest | Pause | None
 """How a session goes on: it ends, it waits, or it looks again at once."""
 
 
-def after_beginning(begun: Begun, *, otherwise: Callable[[], Next]) -> Next:
+def after_beginning(result: StartResult, *, otherwise: Callable[[], Next]) -> Next:
     """`otherwise`: what follows where there is nothing to begin."""
-    match begun:
-        case Begun.YES:
+    match result:
+        case StartResult.YES:
             return None
-        case Begun.NO_ROOM:
+        case StartResult.NO_ROOM:
             return Pause(POLL)
-        case Begun.NOTHING:
+        case StartResult.NOTHING:
             return otherwise()

@@ -82,7 +82,7 @@ class Intake:
         self._spans = spans
         self._stopping = threading.Event()
         self.consuming = threading.Event()
-        self.behind = False
+        self.has_backlog = False
         """Whether more events wait to be taken."""
         self.trouble: str | None = None
         """Why events could not be taken at the last try; None where they were."""
@@ -118,7 +118,7 @@ class Intake:
                 self.trouble = f"a fault of the program ({type(error).__name__})"
                 self._observe(ProgramFailed("intake", error))
             self.consuming.clear()
-            self.behind = False
+            self.has_backlog = False
             self._stopping.wait(RETRY_SECONDS)
 
     def _failed(self, where: str, words: str) -> None:
@@ -144,7 +144,7 @@ class Intake:
                 self.consuming.set()
                 while not self._stopping.is_set():
                     _gather(connection, arrived)
-                    self.behind = len(arrived) >= RUSH
+                    self.has_backlog = len(arrived) >= RUSH
                     if arrived:
                         self._take_all(arrived)
                         arrived.clear()
@@ -216,7 +216,7 @@ class Intake:
         for arrival, row in zip(arrivals, rows, strict=True):
             name = arrival.event.recording_id
             if name not in found and row.is_to_be_routed:
-                routing = row.routing or self._ledger.arrivals.next_turn(name)
+                routing = row.routing or self._ledger.arrivals.next_generation(name)
                 if routing is not None:
                     found[name] = routing
         return list(found.values())

@@ -59,6 +59,6 @@ def _message(routing: Routing) -> Outgoing:
         topology.DELIVERIES.name,
         routing.account_id,
         routing.body,
-        {topology.TURN_HEADER: routing.turn, **headers_of(routing.trace)},
+        {topology.GENERATION_HEADER: routing.generation, **headers_of(routing.trace)},
         routing.recording_id,
     )

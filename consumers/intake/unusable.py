@@ -44,7 +44,7 @@ class Unusable:
 
 
 class UnusableEvents:
-    """For the intake's thread; `trouble` may be read from any."""
+    """For the intake's thread; `error` may be read from any."""
 
     def __init__(
         self, rabbitmq: Endpoint, publisher: Publisher, kept: Callable[[InvalidEvent], None]

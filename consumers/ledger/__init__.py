@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pymongo.database import Database
 
 from consumers.delivery.policy import State
-from consumers.ledger.accounts import AccountStates, Adopted
+from consumers.ledger.accounts import AccountStates, FencedAccount
 from consumers.ledger.arrivals import Arrival, Arrivals, Opened
 from consumers.ledger.canary import CanaryRuns, CanaryStatus, Result, Run, recording_id
 from consumers.ledger.claims import Claims
 from consumers.ledger.dead_letters import CRASH_LOOP, DeadLetters
 from consumers.ledger.load import Load, Loads
 from consumers.ledger.outcomes import Outcomes
-from consumers.ledger.pending import Blame, Relief
+from consumers.ledger.pending import RecoveryAlert, SuspensionAlert
 from consumers.ledger.queries import NO_FILES, Queries, Selection
 from consumers.ledger.records import (
     Claim,
@@ -41,9 +41,7 @@ __all__ = [
     "BUCKETS",
     "CRASH_LOOP",
     "NO_FILES",
-    "Adopted",
     "Arrival",
-    "Blame",
     "CanaryRuns",
     "CanaryStatus",
     "Claim",
@@ -51,11 +49,12 @@ __all__ = [
     "Counts",
     "CrashLoop",
     "Document",
+    "FencedAccount",
     "LastError",
     "Ledger",
     "Load",
     "Opened",
-    "Relief",
+    "RecoveryAlert",
     "Result",
     "Routing",
     "RowSummary",
@@ -63,6 +62,7 @@ __all__ = [
     "RunState",
     "Selection",
     "Status",
+    "SuspensionAlert",
     "Totals",
     "Waiting",
     "bucket_of",

@@ -12,9 +12,9 @@ from config.moments import later
 from consumers.delivery.policy import State
 from consumers.ledger.decisions import Decisions
 from consumers.ledger.pending import (
-    Blame,
     PendingAlerts,
-    Relief,
+    RecoveryAlert,
+    SuspensionAlert,
     alert_facts,
     is_told_of,
     recovery_facts,
@@ -23,10 +23,10 @@ from consumers.ledger.pending import (
 from consumers.ledger.records import Document, LastError, RunState, failure_now
 from consumers.ledger.states import (
     BUCKETS,
-    LOOK,
+    LOADED,
     WELL_FROM_NOW,
     fenced,
-    looked,
+    loaded,
     refused,
     seen_state,
     stages,
@@ -51,7 +51,7 @@ LOOKS_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Adopted:
+class FencedAccount:
     """An account as a session takes it."""
 
     account: Account
@@ -112,7 +112,7 @@ class AccountStates(Decisions, PendingAlerts):
         if changes:
             self._accounts.bulk_write(changes, ordered=False)
 
-    def adopt(self, account_id: str, epoch: int) -> Adopted | None:
+    def fence(self, account_id: str, epoch: int) -> FencedAccount | None:
         """Take the account for this epoch, which only rises. None where a later one has it.
 
         Raises AccountError where what is stored cannot be used: it is this epoch's then.
@@ -123,12 +123,12 @@ class AccountStates(Decisions, PendingAlerts):
             "run.was_settled": {"$eq": ["$run.settled_in", "$run.epoch"]},
             "run.settled_in": None,
         }
-        document = self._update(fenced(account_id, epoch), values, LOOK)
+        document = self._update(fenced(account_id, epoch), values, LOADED)
         if document is None:
             return None
-        return Adopted(*looked(document), is_settled=document["run"]["was_settled"])
+        return FencedAccount(*loaded(document), is_settled=document["run"]["was_settled"])
 
-    def park(
+    def reschedule(
         self,
         account_id: str,
         epoch: int,
@@ -205,12 +205,12 @@ class AccountStates(Decisions, PendingAlerts):
         return self._change(account_id, epoch, seen, values, {"run.state": State.PROBING.value})
 
     def recovered(
-        self, account_id: str, epoch: int, seen: RunState, relief: Relief | None = None
+        self, account_id: str, epoch: int, seen: RunState, alert: RecoveryAlert | None = None
     ) -> bool:
-        """The account delivers: failures are forgotten, and the outage's casualties may return.
+        """The account delivers: failures are forgotten, and the outage's dead letters may return.
 
         It is a change of state only after a probe: what fails beside a success of an active
-        account has not failed late. With `relief` the people are told, if there was a suspension:
+        account has not failed late. With `alert` the people are told, if there was a suspension:
         in the same update.
         """
         values: Document = {
@@ -227,8 +227,8 @@ class AccountStates(Decisions, PendingAlerts):
             "run.tried_now": False,
             **WELL_FROM_NOW,
         }
-        if relief is not None and seen.outage_since is not None:
-            values["run.alerts"] = {"$concatArrays": ["$run.alerts", [recovery_facts(relief)]]}
+        if alert is not None and seen.outage_since is not None:
+            values["run.alerts"] = {"$concatArrays": ["$run.alerts", [recovery_facts(alert)]]}
         if seen.state is State.ACTIVE:
             query = {**fenced(account_id, epoch), **seen_state(seen)}
             return self._update(query, values) is not None
@@ -242,12 +242,13 @@ class AccountStates(Decisions, PendingAlerts):
         *,
         failures: int,
         error: LastError,
-        casualties_in: float | None,
+        outage_retry_in: float | None,
     ) -> bool:
-        """So many consecutive failures; `casualties_in` seconds a casualty is tried again."""
+        """So many consecutive failures. In `outage_retry_in` seconds one of the outage's dead
+        letters is tried again."""
         values = {"run.failures": failures, "run.last_error": failure_now(error)}
-        if casualties_in is not None:
-            values["run.casualties_due"] = later(casualties_in)
+        if outage_retry_in is not None:
+            values["run.casualties_due"] = later(outage_retry_in)
         query = {**fenced(account_id, epoch), **seen_state(seen)}
         return self._update(query, values) is not None
 
@@ -259,7 +260,7 @@ class AccountStates(Decisions, PendingAlerts):
         *,
         failures: int,
         seconds: float,
-        blame: Blame,
+        alert: SuspensionAlert,
     ) -> bool:
         """State, timer, count, last error and the pending alert: one update.
 
@@ -270,25 +271,25 @@ class AccountStates(Decisions, PendingAlerts):
         number = {"$add": ["$run.suspensions", 1]}
         until = later(seconds)
         since = {"$ifNull": ["$run.outage_since", "$$NOW"]}
-        is_told = is_told_of(blame.account)
-        facts = alert_facts(blame, failures, seconds)
+        is_told = is_told_of(alert.account)
+        facts = alert_facts(alert, failures, seconds)
         moments = {"number": number, "at": "$$NOW", "until": until}
-        if tells_once(blame.account):
+        if tells_once(alert.account):
             to: Document = {"$literal": facts["recipients"]}
             moments |= {"outage_since": since, "recipients": {"$cond": [is_told, to, []]}}
-        alert = {"$mergeObjects": [{"$literal": facts}, moments]}
+        stored = {"$mergeObjects": [{"$literal": facts}, moments]}
         values: Document = {
             "run.state": State.SUSPENDED.value,
             "run.failures": failures,
             "run.suspensions": number,
             "run.suspended_until": until,
             "run.next_due": until,
-            "run.last_error": failure_now(blame.error),
+            "run.last_error": failure_now(alert.error),
             "run.alerts": {
                 "$cond": [
                     "$run.tried_now",
                     "$run.alerts",
-                    {"$concatArrays": ["$run.alerts", [alert]]},
+                    {"$concatArrays": ["$run.alerts", [stored]]},
                 ]
             },
             "run.outage_since": since,

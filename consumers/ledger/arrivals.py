@@ -17,7 +17,7 @@ from consumers.ledger.records import Document, Routing, Status, trace_of
 from consumers.ledger.rows import OLDEST_FIRST, Part, routing
 from consumers.trace import TraceContext
 
-FIRST_TURN = 1
+FIRST_GENERATION = 1
 _DUPLICATE_KEY = 11000
 
 
@@ -73,7 +73,7 @@ class Arrivals(Part):
             opened.append(_new(row) if is_new else _again(arrival.event, row))
         return opened
 
-    def next_turn(self, recording_id: str) -> Routing | None:
+    def next_generation(self, recording_id: str) -> Routing | None:
         """Raise the turn of a queued row for one more publish; None where it is not queued."""
         row = self._rows.find_one_and_update(
             {"_id": recording_id, "status": Status.QUEUED},
@@ -84,12 +84,12 @@ class Arrivals(Part):
 
     def routed(self, routings: Iterable[Routing]) -> None:
         """The broker has confirmed the messages of these turns."""
-        turns: defaultdict[int, list[str]] = defaultdict(list)
+        generations: defaultdict[int, list[str]] = defaultdict(list)
         for each in routings:
-            turns[each.turn].append(each.recording_id)
-        for turn, names in turns.items():
+            generations[each.generation].append(each.recording_id)
+        for generation, names in generations.items():
             self._rows.update_many(
-                {"_id": {"$in": names}, "turn": turn}, [{"$set": {"routed_at": "$$NOW"}}]
+                {"_id": {"$in": names}, "turn": generation}, [{"$set": {"routed_at": "$$NOW"}}]
             )
 
     def unrouted(self, age: timedelta, limit: int) -> list[Routing]:
@@ -187,7 +187,7 @@ def _new_row(arrival: Arrival, now: datetime) -> Document:
         "tries": 0,
         "account_tries": 0,
         "starts": 0,
-        "turn": 0 if arrival.skipped else FIRST_TURN,
+        "turn": 0 if arrival.skipped else FIRST_GENERATION,
         "epoch": 0,
         "claim": None,
         "parts": [],

@@ -9,7 +9,15 @@ from datetime import datetime
 from pymongo import ASCENDING, ReturnDocument, UpdateMany
 
 from consumers.ledger.records import Claim, Claimant, Document, Status
-from consumers.ledger.rows import BY_ID, MAX_CRASHES, OLDEST_FIRST, Part, casualties, is_held, mine
+from consumers.ledger.rows import (
+    BY_ID,
+    MAX_CRASHES,
+    OLDEST_FIRST,
+    Part,
+    claim_filter,
+    is_held,
+    outage_dead_letters,
+)
 
 _ROUTED: Document = {"routed_at": {"$ifNull": ["$routed_at", "$$NOW"]}}
 _NO_CRASH_LOOP: Document = {"$not": {"$gte": MAX_CRASHES}}
@@ -29,15 +37,20 @@ class Claims(Part):
         if len(wanted) > 1:
             return self._start_together(wanted, claimant, folder)
         # One is found and changed by one command, which the driver repeats by itself.
-        singly = [_waiting(recording_id, turn) for recording_id, turn in wanted.items()]
+        singly = [_waiting(recording_id, generation) for recording_id, generation in wanted.items()]
         claims = [self._start(query, claimant, folder, noted=_ROUTED) for query in singly]
         return [claim for claim in claims if claim is not None]
 
     def claim_probe(
-        self, account_id: str, streak: int, claimant: Claimant, folder: str, passed: Iterable[str]
+        self,
+        account_id: str,
+        outage_id: int,
+        claimant: Claimant,
+        folder: str,
+        passed: Iterable[str],
     ) -> Claim | None:
         """Start the account's oldest file, delays ignored; `passed` are those just tried."""
-        query = self._candidates(account_id, streak, passed)
+        query = self._candidates(account_id, outage_id, passed)
         return self._start(query, claimant, folder)
 
     def claim_overtaking(
@@ -62,32 +75,34 @@ class Claims(Part):
         }
         return self._start(query, claimant, folder, [("tries", ASCENDING), *OLDEST_FIRST])
 
-    def claim_casualty(
-        self, account_id: str, streak: int, claimant: Claimant, folder: str
+    def claim_outage_dead_letter(
+        self, account_id: str, outage_id: int, claimant: Claimant, folder: str
     ) -> Claim | None:
         """Start the oldest file that this outage has dead-lettered."""
-        return self._start(casualties(account_id, streak), claimant, folder)
+        return self._start(outage_dead_letters(account_id, outage_id), claimant, folder)
 
-    def has_candidate(self, account_id: str, streak: int, passed: Iterable[str] = ()) -> bool:
+    def has_candidate(self, account_id: str, outage_id: int, passed: Iterable[str] = ()) -> bool:
         """Whether there is a file to probe the account with."""
-        query = self._candidates(account_id, streak, passed)
+        query = self._candidates(account_id, outage_id, passed)
         return self._rows.find_one(query, {"_id": 1}) is not None
 
-    def probe_lost_start(self, account_id: str, streak: int, passed: Iterable[str]) -> bool:
+    def probe_crashed(self, account_id: str, outage_id: int, passed: Iterable[str]) -> bool:
         """Whether a start of the file that is the next probe was lost."""
-        return self._lost_start(self._candidates(account_id, streak, passed))
+        return self._crashed(self._candidates(account_id, outage_id, passed))
 
-    def casualty_lost_start(self, account_id: str, streak: int) -> bool:
-        """Whether a start of the casualty that is tried next was lost."""
-        return self._lost_start(casualties(account_id, streak))
+    def outage_dead_letter_crashed(self, account_id: str, outage_id: int) -> bool:
+        """Whether a start of the outage dead letter that is tried next was lost."""
+        return self._crashed(outage_dead_letters(account_id, outage_id))
 
-    def has_casualty(self, account_id: str, streak: int) -> bool:
+    def has_outage_dead_letter(self, account_id: str, outage_id: int) -> bool:
         """Whether this outage has dead-lettered a file."""
-        return self._rows.find_one(casualties(account_id, streak), {"_id": 1}) is not None
+        return (
+            self._rows.find_one(outage_dead_letters(account_id, outage_id), {"_id": 1}) is not None
+        )
 
-    def count_casualties(self, account_id: str, streak: int) -> int:
+    def count_outage_dead_letters(self, account_id: str, outage_id: int) -> int:
         """How many files this outage has dead-lettered."""
-        return self._rows.count_documents(casualties(account_id, streak))
+        return self._rows.count_documents(outage_dead_letters(account_id, outage_id))
 
     def next_retry(self, account_id: str) -> datetime | None:
         """When the first of the account's waiting files may be tried again; None: at once."""
@@ -123,9 +138,9 @@ class Claims(Part):
 
     def shares_process(self, claim: Claim) -> None:
         """The start is not alone any more: others begin beside it."""
-        self._rows.update_one(mine(claim), {"$set": {"claim.alone": False}})
+        self._rows.update_one(claim_filter(claim), {"$set": {"claim.alone": False}})
 
-    def _lost_start(self, query: Document) -> bool:
+    def _crashed(self, query: Document) -> bool:
         row = self._rows.find_one(query, {"lost": 1}, sort=OLDEST_FIRST)
         return row is not None and "lost" in row
 
@@ -135,16 +150,16 @@ class Claims(Part):
         """Whichever way the answer was lost: what carries the flight's id is this flight's, and
         nothing else."""
         since, flight = time.monotonic(), uuid.uuid4().hex
-        turns: defaultdict[int, list[str]] = defaultdict(list)
-        for recording_id, turn in wanted.items():
-            turns[turn].append(recording_id)
+        generations: defaultdict[int, list[str]] = defaultdict(list)
+        for recording_id, generation in wanted.items():
+            generations[generation].append(recording_id)
         updates = [
             UpdateMany(
-                _startable(_waiting({"$in": names}, turn), claimant),
+                _startable(_waiting({"$in": names}, generation), claimant),
                 _started(claimant, flight, folder, _ROUTED, files=len(wanted)),
                 hint=BY_ID,
             )
-            for turn, names in turns.items()
+            for generation, names in generations.items()
         ]
         written = self._commit.write(updates, len(wanted))
         written.check()
@@ -170,19 +185,19 @@ class Claims(Part):
         return None if row is None else Claim.of(row, claimant, since)
 
     @staticmethod
-    def _candidates(account_id: str, streak: int, passed: Iterable[str]) -> Document:
+    def _candidates(account_id: str, outage_id: int, passed: Iterable[str]) -> Document:
         queued = {"status": Status.QUEUED.value}
-        casualty = {"status": Status.DEAD_LETTERED.value, "casualty": streak}
+        from_outage = {"status": Status.DEAD_LETTERED.value, "casualty": outage_id}
         return {
             "account_id": account_id,
             "_id": {"$nin": list(passed)},
             "lost.alone": _NO_CRASH_LOOP,
-            "$or": [queued, casualty],
+            "$or": [queued, from_outage],
         }
 
 
-def _waiting(recording_id: str | Document, turn: int) -> Document:
-    return {"_id": recording_id, "status": Status.QUEUED.value, "turn": turn, "$expr": _READY}
+def _waiting(recording_id: str | Document, generation: int) -> Document:
+    return {"_id": recording_id, "status": Status.QUEUED.value, "turn": generation, "$expr": _READY}
 
 
 def _startable(query: Document, claimant: Claimant) -> Document:
@@ -191,7 +206,7 @@ def _startable(query: Document, claimant: Claimant) -> Document:
     By the database's clock the ownership still stands: a worker that was frozen with this
     call on its way, or its request in the network, starts nothing that is another's by now.
     """
-    unharmed = {} if claimant.alone else {"lost": {"$exists": False}}
+    unharmed = {} if claimant.exclusive else {"lost": {"$exists": False}}
     return {
         "$and": [
             {**query, **unharmed, "epoch": {"$lte": claimant.epoch}},
@@ -206,8 +221,8 @@ def _started(
 ) -> list[Document]:
     """Count the start before the upload, so that a start that never ends is seen.
 
-    What ends the process of a file that is `alone` is put down to that file: no other one of its
-    flight, or of its process, can have been the cause.
+    What ends the process of an `exclusive` file is put down to that file: no other one of its flight,
+    or of its process, can have been the cause.
     """
     start = {"$add": ["$starts", 1]}
     claim = {
@@ -217,7 +232,7 @@ def _started(
         "at": "$$NOW",
         "was": "$status",
         "files": files,
-        "alone": claimant.alone and files == 1,
+        "alone": claimant.exclusive and files == 1,
     }
     part = {"start": start, "folder": {"$literal": folder}}
     return [
@@ -237,10 +252,10 @@ def _started(
 def _lost_starts(claimant: Claimant) -> Document:
     """How many starts of the row were lost, how many of them as a process's only upload, and of
     how many files the last one's flight was."""
-    alone = {"$cond": [{"$eq": ["$claim.alone", True]}, 1, 0]}
+    exclusive = {"$cond": [{"$eq": ["$claim.alone", True]}, 1, 0]}
     counted = {
         "starts": {"$add": [{"$ifNull": ["$lost.starts", 0]}, 1]},
-        "alone": {"$add": [{"$ifNull": ["$lost.alone", 0]}, alone]},
+        "alone": {"$add": [{"$ifNull": ["$lost.alone", 0]}, exclusive]},
         "files": {"$ifNull": ["$claim.files", 1]},
     }
     is_lost = {"$ne": ["$claim.worker", {"$literal": claimant.worker}]}

@@ -21,11 +21,11 @@ _CRASH_LOOP: Document = {
 class DeadLetters(Part):
     """The ledger is the list of dead letters; their messages are for people."""
 
-    def casualties_before(self, account_id: str, streak: int) -> list[str]:
+    def from_past_outages(self, account_id: str, outage_id: int) -> list[str]:
         """Dead letters of outages that are over, oldest first."""
         query = {
             "account_id": account_id,
-            "casualty": {"$lt": streak},
+            "casualty": {"$lt": outage_id},
             "status": Status.DEAD_LETTERED,
         }
         return [row["_id"] for row in self._rows.find(query, {"_id": 1}).sort(OLDEST_FIRST)]

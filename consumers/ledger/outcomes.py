@@ -17,7 +17,7 @@ from consumers.ledger.records import (
     failure_now,
     part_path,
 )
-from consumers.ledger.rows import BY_ID, Part, mine, ours
+from consumers.ledger.rows import BY_ID, Part, claim_filter, claims_filter
 from consumers.ledger.writer import Written
 from transports.upload import Uploaded
 
@@ -31,12 +31,12 @@ class Outcomes(Part):
     def delivered(self, wanted: Sequence[tuple[Claim, Uploaded]]) -> dict[str, float]:
         """The files stand in their places. Seconds since the arrival of each, by recording id.
 
-        One that is missing was not ours: another session has taken it over. A casualty has come
-        back by it, as by a replay: its tries are forgotten.
+        One that is missing was not ours: another session has taken it over. An outage dead letter
+        has come back by it, as by a replay: its tries are forgotten.
         """
         alike: defaultdict[tuple[str, int, bool], list[tuple[Claim, Uploaded]]] = defaultdict(list)
         for claim, uploaded in wanted:
-            alike[claim.flight, claim.start, claim.casualty].append((claim, uploaded))
+            alike[claim.flight, claim.start, claim.from_outage].append((claim, uploaded))
         updates = [_all_delivered(together) for together in alike.values()]
         written = self._commit.write(updates, len(wanted))
         written.check()
@@ -98,17 +98,17 @@ class Outcomes(Part):
         *,
         counted: bool,
         by_account: bool,
-        casualty_of: int | None,
+        outage_id: int | None,
         error: LastError,
         part_left: bool,
         suspected: bool = False,
     ) -> bool:
-        """The file has used up its tries; `casualty_of` is the streak whose end brings it back."""
+        """The file has used up its tries; `outage_id`: the outage whose end brings it back."""
         values: Document = {
             "status": Status.DEAD_LETTERED.value,
             "dead_at": "$$NOW",
             "reason": error.kind,
-            "casualty": "$$REMOVE" if casualty_of is None else casualty_of,
+            "casualty": "$$REMOVE" if outage_id is None else outage_id,
             "lost": "$$REMOVE",
             **_tried(claim, counted=counted, by_account=by_account),
             **_suspected(claim, suspected=suspected),
@@ -165,7 +165,7 @@ class Outcomes(Part):
                 }
             )
         before = self._rows.find_one_and_update(
-            mine(claim), stages, projection={"replaces": 1, "remote_path": 1, "intent": 1}
+            claim_filter(claim), stages, projection={"replaces": 1, "remote_path": 1, "intent": 1}
         )
         if before is None:
             return False
@@ -187,7 +187,9 @@ def _all_delivered(together: Sequence[tuple[Claim, Uploaded]]) -> UpdateMany:
     claims = [claim for claim, _ in together]
     at = {"$indexOfArray": [{"$literal": [claim.recording_id for claim in claims]}, "$_id"]}
     told = {"$literal": [_told(*each) for each in together]}
-    return UpdateMany(ours(claims), _deliver(claims[0], {"$arrayElemAt": [told, at]}), hint=BY_ID)
+    return UpdateMany(
+        claims_filter(claims), _deliver(claims[0], {"$arrayElemAt": [told, at]}), hint=BY_ID
+    )
 
 
 def _told(claim: Claim, uploaded: Uploaded) -> Document:
@@ -206,7 +208,7 @@ def _deliver(claim: Claim, told: Document) -> list[Document]:
         "status": Status.DELIVERED.value,
         "delivered_at": "$$NOW",
         "claim": None,
-        **(alive if claim.casualty else {}),
+        **(alive if claim.from_outage else {}),
     }
     return [
         {"$replaceWith": {"$mergeObjects": ["$$ROOT", told, values]}},

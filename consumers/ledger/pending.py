@@ -17,7 +17,7 @@ REMINDER_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
-class Relief:
+class RecoveryAlert:
     """Who delivers again after what, for the e-mail that some accounts get then."""
 
     account: Account
@@ -27,7 +27,7 @@ class Relief:
 
 
 @dataclass(frozen=True)
-class Blame:
+class SuspensionAlert:
     """Whose server failed with what, for the alert that a suspension sends."""
 
     account: Account
@@ -81,19 +81,19 @@ def is_told_of(account: Account) -> Document | bool:
     return {"$lte": [{"$ifNull": [reminded, "$$NOW"]}, "$$NOW"]}
 
 
-def recovery_facts(relief: Relief) -> Document:
-    settings = relief.account.settings
+def recovery_facts(alert: RecoveryAlert) -> Document:
+    settings = alert.account.settings
     assert settings is not None, "only an account with settings delivers"  # noqa: S101
     facts = {
         "kind": RECOVERY,
-        "account_id": relief.account.account_id,
+        "account_id": alert.account.account_id,
         "host": settings.host,
         "username": settings.username,
         "protocol": settings.protocol.value,
-        "words": relief.words,
+        "words": alert.words,
         "recipients": list(settings.email_alerts),
-        "queued": relief.queued,
-        "returning": relief.returning,
+        "queued": alert.queued,
+        "returning": alert.returning,
     }
     counted = {
         "number": "$run.suspensions",
@@ -104,20 +104,20 @@ def recovery_facts(relief: Relief) -> Document:
     return {"$mergeObjects": [{"$literal": facts}, counted]}
 
 
-def alert_facts(blame: Blame, failures: int, seconds: float) -> Document:
-    settings = blame.account.settings
+def alert_facts(alert: SuspensionAlert, failures: int, seconds: float) -> Document:
+    settings = alert.account.settings
     assert settings is not None, "only an account with settings is ever tried"  # noqa: S101
     return {
-        "account_id": blame.account.account_id,
+        "account_id": alert.account.account_id,
         "failures": failures,
         "host": settings.host,
         "username": settings.username,
         "protocol": settings.protocol.value,
         "seconds": seconds,
-        "words": blame.error.words,
-        "advice": blame.error.advice,
-        "said_by": blame.error.said_by,
+        "words": alert.error.words,
+        "advice": alert.error.advice,
+        "said_by": alert.error.said_by,
         "recipients": list(settings.email_alerts),
-        "queued": blame.queued,
-        "oldest": blame.oldest,
+        "queued": alert.queued,
+        "oldest": alert.oldest,
     }

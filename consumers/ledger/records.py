@@ -71,7 +71,7 @@ class Claimant:
     epoch: int
     until: datetime | None = None
     """The database's time at which the ownership ends; None: it does not."""
-    alone: bool = False
+    exclusive: bool = False
     """What it begins is all that its process uploads: it may take files with a lost start."""
 
 
@@ -81,7 +81,7 @@ class Routing:
 
     recording_id: str
     account_id: str
-    turn: int
+    generation: int
     body: bytes
     trace: TraceContext | None = None
     """None: its row is from before traces were kept."""
@@ -93,7 +93,7 @@ class CrashLoop:
 
     routing: Routing
     tries: int
-    casualty: bool
+    from_outage: bool
     """It is dead-lettered already, by an outage."""
 
 
@@ -105,11 +105,11 @@ class Claim:
     account_id: str
     session: str
     start: int
-    turn: int
+    generation: int
     tries: int
     account_tries: int
-    casualty: bool
-    alone: bool
+    from_outage: bool
+    exclusive: bool
     """Its flight is all that its process uploads."""
     file_url: str
     file_name: str
@@ -156,7 +156,7 @@ class Claim:
     @property
     def routing(self) -> Routing:
         """What a message of the recording is made from."""
-        return Routing(self.recording_id, self.account_id, self.turn, self.body, self.trace)
+        return Routing(self.recording_id, self.account_id, self.generation, self.body, self.trace)
 
     @classmethod
     def of(cls, row: Document, claimant: Claimant, since: float) -> "Claim":
@@ -166,11 +166,11 @@ class Claim:
             account_id=row["account_id"],
             session=claimant.session,
             start=start,
-            turn=row["turn"],
+            generation=row["turn"],
             tries=row["tries"],
             account_tries=row["account_tries"],
-            casualty=row["claim"]["was"] == Status.DEAD_LETTERED,
-            alone=claimant.alone,
+            from_outage=row["claim"]["was"] == Status.DEAD_LETTERED,
+            exclusive=claimant.exclusive,
             file_url=row["file_url"],
             file_name=row["file_name"],
             size=row["size"] if row["size_given"] else None,
@@ -195,12 +195,12 @@ class RowSummary:
     """What a session needs to know of a row before it claims it."""
 
     status: Status
-    turn: int
+    generation: int
     tries: int
     wait: float
     """Seconds until its next try may begin; 0 or less: now."""
     file_name: str
-    lost_with: int
+    crashed_with: int
     """Workers may die of the file: of how many files the flight was that was lost last; 0: none."""
 
 
@@ -228,11 +228,11 @@ class RunState:
     state: State
     paused: bool
     failures: int
-    streak: int
+    outage_id: int
     """Counts the account's recoveries: what died since the last one, died in this outage."""
     suspensions: int
     suspended_until: datetime | None
-    casualties_due: datetime | None
+    outage_retry_due: datetime | None
     last_error: LastError | None
     """What is to be mended first: the account's queue at the broker, or what its server said."""
     server_error: LastError | None
@@ -251,8 +251,10 @@ class RunState:
     @property
     def recovers(self) -> bool:
         """Whether a delivered file changes it."""
-        owed = self.casualties_due is not None
-        return recovers(AccountView(self.state, self.failures, owed=owed))
+        has_outage_dead_letters = self.outage_retry_due is not None
+        return recovers(
+            AccountView(self.state, self.failures, has_outage_dead_letters=has_outage_dead_letters)
+        )
 
     @property
     def is_well(self) -> bool:
@@ -263,7 +265,7 @@ class RunState:
         """Whether nothing but us can have kept the file waiting: its account has been at work
         without a failure since it arrived, and no try of it has failed."""
         unbroken = self.well_since is None or self.well_since <= claim.created_at
-        was_tried = claim.tries or claim.was_dead or claim.casualty
+        was_tried = claim.tries or claim.was_dead or claim.from_outage
         return unbroken and not (self.failures or was_tried)
 
     def seconds_until(self, moment: datetime | None) -> float:

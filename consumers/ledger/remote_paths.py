@@ -7,7 +7,7 @@ from pymongo import DESCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import WAITING, Claim, Document
-from consumers.ledger.rows import BY_ID, Part, holds, is_held, mine
+from consumers.ledger.rows import BY_ID, Part, claim_filter, holds, is_held
 from consumers.ledger.writer import DUPLICATE_KEY
 from transports.names import join, numbered
 from transports.upload import Intent
@@ -59,7 +59,8 @@ class RemotePaths(Part):
         A path that is another recording's costs none of the others theirs.
         """
         updates = [
-            UpdateOne(mine(each[0]), {"$set": _reservation(*each)}, hint=BY_ID) for each in wanted
+            UpdateOne(claim_filter(each[0]), {"$set": _reservation(*each)}, hint=BY_ID)
+            for each in wanted
         ]
         written = self._commit.write(updates, len(updates))
         written.check(tolerated=(DUPLICATE_KEY,))
@@ -71,7 +72,9 @@ class RemotePaths(Part):
 
     def withdraw(self, claim: Claim) -> bool:
         """Take the intent back, the path stays reserved. False where the claim is lost."""
-        return bool(self._rows.update_one(mine(claim), {"$unset": {"intent": ""}}).matched_count)
+        return bool(
+            self._rows.update_one(claim_filter(claim), {"$unset": {"intent": ""}}).matched_count
+        )
 
     def is_on_its_way(self, claim: Claim, folder: str) -> bool:
         """Whether another recording that is on its way has the path that this one wants."""
@@ -85,7 +88,7 @@ class RemotePaths(Part):
 
     def _reserve(self, claim: Claim, reservation: Document) -> bool:
         try:
-            result = self._rows.update_one(mine(claim), {"$set": reservation})
+            result = self._rows.update_one(claim_filter(claim), {"$set": reservation})
         except DuplicateKeyError:
             return False
         return bool(result.matched_count)

@@ -36,7 +36,7 @@ class Part:
 
 def is_held(rows: Collection[Document], claim: Claim) -> bool:
     """Whether the claim still holds: another session has not taken it over."""
-    return rows.find_one(mine(claim), {"_id": 1}) is not None
+    return rows.find_one(claim_filter(claim), {"_id": 1}) is not None
 
 
 def count(rows: Collection[Document], query: Document) -> int:
@@ -51,11 +51,11 @@ def routing(row: Document) -> Routing:
     return Routing(row["_id"], row["account_id"], row["turn"], row["event"].encode(), trace_of(row))
 
 
-def mine(claim: Claim) -> Document:
+def claim_filter(claim: Claim) -> Document:
     return {"_id": claim.recording_id, **_held(claim)}
 
 
-def ours(claims: Sequence[Claim]) -> Document:
+def claims_filter(claims: Sequence[Claim]) -> Document:
     """The rows of claims of one flight, each of which is the same start of its row."""
     return {
         "_id": {"$in": [claim.recording_id for claim in claims]},
@@ -73,13 +73,13 @@ def _held(claim: Claim) -> Document:
 
 
 def holds(claim: Claim, row: Document) -> bool:
-    """Whether this row is as `mine` demands."""
+    """Whether this row is as `claim_filter` demands."""
     is_held = row["status"] == Status.UPLOADING and row["starts"] == claim.start
     return is_held and bool(row["claim"]["session"] == claim.session)
 
 
-def casualties(account_id: str, streak: int) -> Document:
-    return {"account_id": account_id, "status": Status.DEAD_LETTERED, "casualty": streak}
+def outage_dead_letters(account_id: str, outage_id: int) -> Document:
+    return {"account_id": account_id, "status": Status.DEAD_LETTERED, "casualty": outage_id}
 
 
 def ensure_indexes(rows: Collection[Document]) -> None:

@@ -52,7 +52,7 @@ WELL_FROM_NOW: Document = {"run.well_since": "$$NOW"}
 """Files that are there already waited for the account, not for us: none of them tells how soon we
 deliver."""
 CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}, **WELL_FROM_NOW}
-LOOK: Document = {**dict.fromkeys(("run", *Account.model_fields), 1), "now": "$$NOW"}
+LOADED: Document = {**dict.fromkeys(("run", *Account.model_fields), 1), "now": "$$NOW"}
 """What a session reads of its account."""
 STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
 """Counted like an arrival, so that a session that is about to end does not sleep over it."""
@@ -70,19 +70,19 @@ class States:
         return run_state(self._accounts.find_one({"_id": account_id}, projection) or {})
 
     def read_own(self, account_id: str, epoch: int) -> RunState | None:
-        """The same for who has adopted it in this epoch; None where another one has it, or none:
+        """The same for who has fenced it in this epoch; None where another one has it, or none:
         it is gone, or was stored anew."""
         projection = {"run": 1, "now": "$$NOW"}
         document = self._accounts.find_one({"_id": account_id, "run.epoch": epoch}, projection)
         return None if document is None else run_state(document)
 
-    def look(self, account_id: str) -> tuple[Account | None, RunState]:
+    def load(self, account_id: str) -> tuple[Account | None, RunState]:
         """The account with its settings, and its running state, as of one moment.
 
         Raises AccountError where what is stored cannot be used.
         """
-        document = self._accounts.find_one({"_id": account_id}, LOOK)
-        return (None, run_state({})) if document is None else looked(document)
+        document = self._accounts.find_one({"_id": account_id}, LOADED)
+        return (None, run_state({})) if document is None else loaded(document)
 
     def read_all(self) -> dict[str, RunState]:
         """The running states of all accounts, by id."""
@@ -132,7 +132,7 @@ def seen_state(run: RunState) -> Document:
     return {
         "run.change": run.change,
         "run.failures": run.failures,
-        "run.streak": run.streak,
+        "run.streak": run.outage_id,
     }
 
 
@@ -140,12 +140,13 @@ def run_state(document: Document) -> RunState:
     run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
     error = run["last_error"]
     run["state"] = State(run["state"])
+    run["outage_id"], run["outage_retry_due"] = run["streak"], run["casualties_due"]
     run["server_error"] = error and LastError.stored(error)
     run["last_error"] = LastError.stored(run["broken"][0]) if run["broken"] else run["server_error"]
     return RunState(**{field.name: run[field.name] for field in fields(RunState)})
 
 
-def looked(document: Document) -> tuple[Account, RunState]:
+def loaded(document: Document) -> tuple[Account, RunState]:
     return account_of(document), run_state(document)
 
 

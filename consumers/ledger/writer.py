@@ -69,14 +69,14 @@ class _Asked:
 
     updates: Sequence[Update]
     rows: int
-    stirred: threading.Event = field(default_factory=threading.Event)
+    wakeup: threading.Event = field(default_factory=threading.Event)
     """It has an outcome, or is to send `bulk`."""
     bulk: Sequence["_Asked"] = ()
     outcome: Written | Exception | None = None
 
     def tell(self, outcome: Written | Exception) -> None:
         self.outcome = outcome
-        self.stirred.set()
+        self.wakeup.set()
 
 
 class GroupCommit:
@@ -112,7 +112,7 @@ class GroupCommit:
         asked = _Asked(updates, rows)
         self._enter(asked)
         try:
-            if not asked.stirred.wait(2 * self._seconds + 5):
+            if not asked.wakeup.wait(2 * self._seconds + 5):
                 raise NetworkTimeout(
                     f"MongoDB takes longer than {2 * self._seconds:.0f} s to write"
                 )
@@ -166,7 +166,7 @@ class GroupCommit:
         if self._waiting:
             bulk = [*self._next()]
             bulk[0].bulk = bulk
-            bulk[0].stirred.set()
+            bulk[0].wakeup.set()
         else:
             self._under_way -= 1
 

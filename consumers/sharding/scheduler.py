@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from consumers.delivery.account import AccountSession
-from consumers.delivery.means import Means
+from consumers.delivery.deps import Deps
+from consumers.delivery.worker import AccountWorker
 from consumers.faults import observed
 from consumers.ledger import bucket_of
 from consumers.observe import ProgramFailed
@@ -20,13 +20,13 @@ FAULT_SECONDS = 5.0
 class Scheduler:
     """Opens a session for each due account, the longest due first, as far as slots go."""
 
-    def __init__(self, means: Means, most: int, behind: Callable[[], bool]) -> None:
-        """At `most` so many sessions, each on a slot of the process; `behind` is theirs."""
-        self._means = means
-        self._behind = behind
-        self._running: dict[str, AccountSession] = {}
+    def __init__(self, deps: Deps, most: int, has_backlog: Callable[[], bool]) -> None:
+        """At `most` so many sessions, each on a slot of the process; `has_backlog` is theirs."""
+        self._deps = deps
+        self._has_backlog = has_backlog
+        self._running: dict[str, AccountWorker] = {}
         self._lock = threading.Lock()
-        self._crowded = False
+        self._others_waiting = False
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="session")
@@ -61,7 +61,7 @@ class Scheduler:
         self.wake()
         self._thread.join()
         if not self._wait_for_sessions(grace, hurry):
-            self._each(AccountSession.interrupt)
+            self._each(AccountWorker.interrupt)
         self._pool.shutdown(wait=True)
 
     def _run(self) -> None:
@@ -70,27 +70,27 @@ class Scheduler:
             try:
                 self._open_sessions()
             except Exception as error:  # noqa: BLE001 - without a scheduler nothing is delivered
-                self._means.observe(observed(error, "scheduler"))
+                self._deps.observe(observed(error, "scheduler"))
             self._woken.wait(POLL)
 
     def _open_sessions(self) -> None:
-        if not self._means.broker.ready:
+        if not self._deps.broker.ready:
             return
         with self._lock:
             running = list(self._running)
-        free = self._means.slots.free
-        buckets = self._means.ownership.owned()
-        due = self._means.ledger.accounts.due(free + 1, buckets, running)
-        self._crowded = len(due) > free
+        free = self._deps.slots.free
+        buckets = self._deps.ownership.owned()
+        due = self._deps.ledger.accounts.due(free + 1, buckets, running)
+        self._others_waiting = len(due) > free
         for account_id in due:
-            if not self._means.slots.take():
+            if not self._deps.slots.take():
                 return
             self._open(account_id)
 
     def _open(self, account_id: str) -> None:
         """Count the session as running before it asks for the account: its bucket stays then."""
-        session = AccountSession(
-            account_id, self._means, lambda: self._crowded, self._behind, self._stopping
+        session = AccountWorker(
+            account_id, self._deps, lambda: self._others_waiting, self._has_backlog, self._stopping
         )
         with self._lock:
             self._running[account_id] = session
@@ -100,24 +100,24 @@ class Scheduler:
             self._ended(session)
             raise
 
-    def _work(self, session: AccountSession) -> None:
+    def _work(self, session: AccountWorker) -> None:
         if self._running.get(session.account_id) is not session:
             return  # its beginning has failed, and the pool has kept it all the same
         try:
-            epoch = self._means.ownership.epoch(session.account_id)
+            epoch = self._deps.ownership.epoch(session.account_id)
             if epoch is not None:
                 session.run(epoch)
         except BaseException as error:  # noqa: BLE001 - it must not end the others, nor spin
-            self._means.observe(ProgramFailed("session", error, session.account_id))
+            self._deps.observe(ProgramFailed("session", error, session.account_id))
             self._stopping.wait(FAULT_SECONDS)
         finally:
             self._ended(session)
             self.wake()
 
-    def _ended(self, session: AccountSession) -> None:
+    def _ended(self, session: AccountWorker) -> None:
         with self._lock:
             del self._running[session.account_id]
-        self._means.slots.give_back()
+        self._deps.slots.give_back()
 
     def _wait_for_sessions(self, grace: float, hurry: threading.Event) -> bool:
         """Whether all sessions ended within the grace time, and before there was a hurry."""
@@ -129,7 +129,7 @@ class Scheduler:
                 return False
         return False
 
-    def _each(self, act: Callable[[AccountSession], None]) -> None:
+    def _each(self, act: Callable[[AccountWorker], None]) -> None:
         with self._lock:
             sessions = list(self._running.values())
         for session in sessions:

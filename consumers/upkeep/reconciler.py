@@ -57,5 +57,5 @@ def route_stranded(ledger: Ledger, router: Router, account_id: str) -> int:
 
 
 def _route_again(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict[str, NotRouted]:
-    turns = [ledger.arrivals.next_turn(each.recording_id) for each in stranded]
-    return router.route_all([routing for routing in turns if routing is not None])
+    generations = [ledger.arrivals.next_generation(each.recording_id) for each in stranded]
+    return router.route_all([routing for routing in generations if routing is not None])

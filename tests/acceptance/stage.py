@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
 from consumers.intake.events import RecordingReady
-from consumers.ledger import Arrival, Blame, Claimant, LastError
+from consumers.ledger import Arrival, Claimant, LastError, SuspensionAlert
 from deploy.local.customers import CustomerServer
 from tests.acceptance.program import Program
 from tests.integration.ledger.rows import claim_one
@@ -58,16 +58,16 @@ class Stage:
         self.messaging.dead_letters.bury(claim.routing, 5, reason)
         error = LastError(reason, ERROR.words, ERROR.advice)
         ledger.outcomes.dead_lettered(
-            claim, counted=True, by_account=True, casualty_of=None, error=error, part_left=False
+            claim, counted=True, by_account=True, outage_id=None, error=error, part_left=False
         )
 
     def suspended(self, account_id: str = "acme") -> None:
         """An account after its tenth failure."""
         accounts = self.core.ledger.accounts
-        assert accounts.adopt(account_id, 1)
-        blame = Blame(self.core.directory.get(account_id), ERROR, 0, None)
+        assert accounts.fence(account_id, 1)
+        blame = SuspensionAlert(self.core.directory.get(account_id), ERROR, 0, None)
         seen = accounts.read(account_id)
-        assert accounts.suspend(account_id, 1, seen, failures=10, seconds=900, blame=blame)
+        assert accounts.suspend(account_id, 1, seen, failures=10, seconds=900, alert=blame)
 
     def status(self, recording_id: str) -> str:
         """Where the recording is."""

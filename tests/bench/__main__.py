@@ -100,7 +100,7 @@ def _measured(
     with workload.open(stage, arguments.quick) as contenders:
         for number in range(1, rounds + 1):
             for name, contender in _in_turn(contenders, number):
-                if arguments.alone and name != OURS:
+                if arguments.exclusive and name != OURS:
                     continue
                 began = time.monotonic()
                 try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.delivery.login import ROUND_TRIP_FOR_ONE_MORE as FAR
+from consumers.delivery.connection_pool import ROUND_TRIP_FOR_ONE_MORE as FAR
 from deploy.local.customers import CustomerServer
 from tests.bench.line import slow_line
 from tests.contract.accounts import open_session

@@ -17,8 +17,8 @@ FILES = 33
 AMID = 9
 """One that is in the middle of that flight."""
 FLIES = {
-    "consumers.delivery.login:FLIGHT_SECONDS": 3600.0,
-    "consumers.delivery.login:ROUND_TRIP_FOR_ONE_MORE": 3600.0,
+    "consumers.delivery.connection_pool:FLIGHT_SECONDS": 3600.0,
+    "consumers.delivery.connection_pool:ROUND_TRIP_FOR_ONE_MORE": 3600.0,
 }
 """Flights are as large as what waits allows, and three at once, however slow this machine is."""
 

@@ -57,7 +57,9 @@ def test_row_35_an_unforeseen_error_at_the_login_counts_and_spins_not(
 ) -> None:
     ground = make_scene(suspend_after=3)
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    worker = ground.start(ground.error("consumers.delivery.login:Login.connect", error, calls=4))
+    worker = ground.start(
+        ground.error("consumers.delivery.connection_pool:ConnectionPool.connect", error, calls=4)
+    )
     ground.publish("acme", 4)
     run = ground.platform.wait_state("acme", "suspended")
     assert run.last_error is not None

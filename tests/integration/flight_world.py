@@ -26,11 +26,11 @@ from pymongo.errors import AutoReconnect
 from config.accounts import FtpSettings, Protocol
 from config.directory import Directory
 from config.secrets import Vault
-from consumers.delivery.account import AccountSession
 from consumers.delivery.consumer import Ack, Delivery
-from consumers.delivery.means import Means
+from consumers.delivery.deps import Deps
 from consumers.delivery.policy import Rules
 from consumers.delivery.slots import Slots
+from consumers.delivery.worker import AccountWorker
 from consumers.intake.events import decode
 from consumers.ledger import CRASH_LOOP, Arrival, Document, Ledger, Routing
 from consumers.observe import Observation, TryEnded
@@ -43,10 +43,18 @@ OWN = "in/call-0.wav"
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
 WRITES = frozenset(
     [
-        *("claim", "claim_probe", "claim_casualty", "claim_overtaking"),
+        *("claim", "claim_probe", "claim_outage_dead_letter", "claim_overtaking"),
         *("intend", "intend_flight", "withdraw", "delivered", "waits", "dead_lettered"),
         *("release", "uncount", "free", "shares_process", "crash_loop_ends"),
-        *("adopt", "park", "recovered", "count_failure", "suspend", "begin_probe", "end_probe"),
+        *(
+            "fence",
+            "reschedule",
+            "recovered",
+            "count_failure",
+            "suspend",
+            "begin_probe",
+            "end_probe",
+        ),
         *("rest_after_fault", "queue_usable"),
     ]
 )
@@ -234,7 +242,7 @@ class Queue:
         """Bring these turns into the queue."""
         self._world.fate.check()
         ledger = self._world.ledger
-        self.messages += [(each.recording_id, each.turn) for each in routings]
+        self.messages += [(each.recording_id, each.generation) for each in routings]
         ledger.accounts.arrived(*(each.account_id for each in routings))
         ledger.arrivals.routed(routings)
         return {}
@@ -358,7 +366,7 @@ class World:
         where this one dies or loses it."""
         self.fate = Fate(strikes or {})
         self.epoch += 1
-        session = AccountSession(
+        session = AccountWorker(
             self.account_id, self._means(), lambda: False, lambda: False, threading.Event()
         )
         try:
@@ -376,13 +384,13 @@ class World:
         self.fate.at_server(lambda: None, connection.cut)
         return server
 
-    def _means(self) -> Means:
+    def _means(self) -> Deps:
         fate = self.fate
         parts = {name: Struck(part, fate) for name, part in vars(self.ledger).items()}
         ledger: Any = SimpleNamespace(**parts)
         world: Any = self
         buried: Any = Buried(self)
-        return Means(
+        return Deps(
             worker=f"worker-{self.epoch}",
             directory=self._directory,
             ledger=ledger,

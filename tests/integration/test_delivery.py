@@ -8,7 +8,7 @@ import pytest
 
 from config.accounts import DeliveryMethod, LogonType, Protocol
 from config.directory import Number
-from consumers.delivery.login import STALE_SECONDS
+from consumers.delivery.connection_pool import STALE_SECONDS
 from deploy.local.customers import AsyncSshServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.servers import Sshd, Vsftpd
@@ -58,7 +58,7 @@ def test_one_login_serves_an_accounts_files_one_after_another_in_order(
 def test_the_login_is_kept_for_what_comes_next_and_ends_with_the_session(
     courier: Platform, customer: AsyncSshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.account.LINGER", 1.0)
+    monkeypatch.setattr("consumers.delivery.worker.LINGER", 1.0)
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier):
         (first,) = courier.publish_many("acme", ["first.wav"])

@@ -101,11 +101,11 @@ def is_final(path: str) -> bool:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session ends as soon as there is nothing to do, and its queue is in memory."""
-    monkeypatch.setattr("consumers.delivery.account.LINGER", 0.0)
-    monkeypatch.setattr("consumers.delivery.account.POLL", 0.02)
+    monkeypatch.setattr("consumers.delivery.worker.LINGER", 0.0)
+    monkeypatch.setattr("consumers.delivery.worker.POLL", 0.02)
     monkeypatch.setattr("consumers.delivery.steps.POLL", 0.02)
     monkeypatch.setattr("consumers.delivery.messages.Consumer", FakeConsumer)
-    monkeypatch.setattr("consumers.delivery.settlement.RACE_SECONDS", (0.001, 0.01))
+    monkeypatch.setattr("consumers.delivery.outcome.RACE_SECONDS", (0.001, 0.01))
 
 
 @pytest.mark.usefixtures("fast")

@@ -16,9 +16,9 @@ from pymongo.monitoring import (
 
 from config.accounts import Account, FtpSettings, Protocol
 from consumers.amqp import topology
-from consumers.delivery.dispatch import Begun, Dispatch
+from consumers.delivery.connection_pool import ConnectionPool
+from consumers.delivery.dispatch import Dispatch, StartResult
 from consumers.delivery.flight import MOST_FILES
-from consumers.delivery.login import Login
 from consumers.ledger import Claim, RunState
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.claims import Claims
@@ -48,7 +48,7 @@ LARGE = bytes(range(256)) * 1024
 @pytest.fixture
 def courier(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """Flights are as large as what waits allows, however slow this machine is."""
-    monkeypatch.setattr("consumers.delivery.login.FLIGHT_SECONDS", 3600.0)
+    monkeypatch.setattr("consumers.delivery.connection_pool.FLIGHT_SECONDS", 3600.0)
     return make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_after=100)
 
 
@@ -70,13 +70,13 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """While it is not set, sessions take in what comes and begin nothing: their login is kept."""
-    monkeypatch.setattr("consumers.delivery.account.LINGER", 600.0)
+    monkeypatch.setattr("consumers.delivery.worker.LINGER", 600.0)
     is_open = threading.Event()
     is_open.set()
     next_flight = Dispatch.next_flight
 
-    def gated(dispatch: Dispatch, account: Account, run: RunState) -> Begun:
-        return next_flight(dispatch, account, run) if is_open.is_set() else Begun.NOTHING
+    def gated(dispatch: Dispatch, account: Account, run: RunState) -> StartResult:
+        return next_flight(dispatch, account, run) if is_open.is_set() else StartResult.NOTHING
 
     monkeypatch.setattr(Dispatch, "next_flight", gated)
     return is_open
@@ -86,13 +86,13 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def logins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One for each that a session has asked for."""
     found: list[str] = []
-    log_in = Login._log_in
+    log_in = ConnectionPool._log_in
 
-    def counted(login: Login, settings: FtpSettings) -> Server:
+    def counted(login: ConnectionPool, settings: FtpSettings) -> Server:
         found.append(settings.host)
         return log_in(login, settings)
 
-    monkeypatch.setattr(Login, "_log_in", counted)
+    monkeypatch.setattr(ConnectionPool, "_log_in", counted)
     return found
 
 
@@ -172,7 +172,7 @@ def test_recordings_that_are_missing_cost_the_others_of_their_flight_no_login(
     protocol: Protocol,
 ) -> None:
     """Nothing is wrong with the session over which they would have gone."""
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 1)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 1)
     server = customer.customer if protocol is Protocol.SFTP else pyftpd_server.customer
     courier.account("acme", server, protocol)
     with running(courier):
@@ -200,7 +200,7 @@ def test_a_connection_cut_in_mid_flight_is_one_failure_and_no_file_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "consumers.delivery.login.STALE_SECONDS", 600
+        "consumers.delivery.connection_pool.STALE_SECONDS", 600
     )  # no question before the files
     counted: list[int] = []
     count_failure = AccountStates.count_failure
@@ -293,7 +293,7 @@ def test_a_message_that_waits_for_its_retry_is_not_acknowledged_with_those_above
     sizes: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.login.FLIGHT_SECONDS", 3600.0)
+    monkeypatch.setattr("consumers.delivery.connection_pool.FLIGHT_SECONDS", 3600.0)
     courier = make_courier(retry_delays=(600.0,))
     courier.account("acme", customer.customer, Protocol.SFTP)
     mood.refused_names.add(NAMES[0])
@@ -368,7 +368,7 @@ def test_a_small_accounts_session_asks_mongodb_for_little(
 ) -> None:
     """Three files that arrive apart: of each the claim, the intent and its end, and beside that
     what the session reads of its account, and its beginning and its end."""
-    monkeypatch.setattr("consumers.delivery.account.LINGER", 1.0)
+    monkeypatch.setattr("consumers.delivery.worker.LINGER", 1.0)
     courier = make_courier()
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier) as service:

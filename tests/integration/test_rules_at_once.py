@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.accounts import Capabilities, FtpSettings, Protocol
-from consumers.delivery.line import Line
 from consumers.delivery.policy import State
+from consumers.delivery.pooled_connection import PooledConnection
 from consumers.delivery.steps import POLL
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
@@ -104,7 +104,7 @@ def test_ftp_uploads_over_several_connections(
 def test_a_server_that_refuses_more_channels_gets_fewer_and_nothing_is_counted(
     courier: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 6)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 6)
     with Sshd(tmp_path / "sshd", extra=[f"MaxSessions {most}"]) as server:
         _busy_is_no_failure(courier, server.customer, server.root, Protocol.SFTP)
 
@@ -112,7 +112,7 @@ def test_a_server_that_refuses_more_channels_gets_fewer_and_nothing_is_counted(
 def test_a_server_that_refuses_more_connections_gets_fewer_and_nothing_is_counted(
     courier: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 4)
     with Vsftpd(tmp_path / "vsftpd", extra=["max_per_ip=2"]) as server:
         _busy_is_no_failure(courier, server.customer, server.root, Protocol.FTP)
 
@@ -132,9 +132,9 @@ def _busy_is_no_failure(
 def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_each(
     make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 4)
     monkeypatch.setattr(
-        "consumers.delivery.login.STALE_SECONDS", 60
+        "consumers.delivery.connection_pool.STALE_SECONDS", 60
     )  # no question before the files
     courier = make_courier(retry_delays=(3.0,))
     with Proxy(sshd.customer) as proxy, running(courier):
@@ -156,16 +156,16 @@ def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_ea
     assert tries(courier, ids) == [1, 1, 1, 1]
 
 
-def count_openings(monkeypatch: pytest.MonkeyPatch) -> list[Line]:
+def count_openings(monkeypatch: pytest.MonkeyPatch) -> list[PooledConnection]:
     """The uploads that come to the server from now on."""
-    found: list[Line] = []
-    original = Line.open
+    found: list[PooledConnection] = []
+    original = PooledConnection.open
 
-    def counted(line: Line, settings: FtpSettings) -> Server:
+    def counted(line: PooledConnection, settings: FtpSettings) -> Server:
         found.append(line)
         return original(line, settings)
 
-    monkeypatch.setattr(Line, "open", counted)
+    monkeypatch.setattr(PooledConnection, "open", counted)
     return found
 
 
@@ -209,7 +209,7 @@ def test_at_a_suspension_what_runs_finishes_and_changes_nothing_else(
     make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two at once one is refused: the first failure suspends, the other one is delivered."""
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 2)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=3.0)
     with suspended_beside_an_upload(courier, customer, mood, monkeypatch) as ids:
         courier.wait_length("deliveries.acme", len(ids))
@@ -226,7 +226,7 @@ def test_at_a_suspension_what_runs_finishes_and_changes_nothing_else(
 def test_no_probe_begins_beside_an_upload_that_still_runs(
     make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 2)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 2)
     courier = make_courier(suspend_after=1, suspend_seconds=0.5)
     with suspended_beside_an_upload(courier, customer, mood, monkeypatch) as ids:
         ends = courier.run_state("acme").suspended_until
@@ -286,7 +286,7 @@ def test_failures_that_have_nothing_in_common_count_one_by_one(
     courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each closes its channel, the last one the connection: that is no lost connection."""
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 3)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 3)
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier):
         deliver_first(courier)
@@ -305,8 +305,8 @@ def test_failures_that_have_nothing_in_common_count_one_by_one(
 def test_a_kept_session_of_a_lost_connection_costs_no_file_a_try(
     make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 4)
-    monkeypatch.setattr("consumers.delivery.login.STALE_SECONDS", 60)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 4)
+    monkeypatch.setattr("consumers.delivery.connection_pool.STALE_SECONDS", 60)
     courier = make_courier(retry_delays=(0.0,))
     with Proxy(sshd.customer) as proxy, running(courier):
         courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
@@ -323,23 +323,23 @@ def test_where_a_login_fails_those_who_waited_for_it_fail_with_it_and_it_is_one_
     make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three begin while the connection stands, and find it gone when they come to the server."""
-    monkeypatch.setattr("consumers.delivery.login.AT_ONCE_NEARBY", 3)
+    monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 3)
     monkeypatch.setattr(
-        "consumers.delivery.login.STALE_SECONDS", 0
+        "consumers.delivery.connection_pool.STALE_SECONDS", 0
     )  # the kept one is asked, and is gone
     courier = make_courier(retry_delays=(3.0,))
     opened = threading.Barrier(4)
     with Proxy(sshd.customer) as proxy, running(courier):
         courier.account("acme", sshd.customer, Protocol.SFTP, port=proxy.port)
         deliver_first(courier)
-        original = Line.open
+        original = PooledConnection.open
 
-        def together(line: Line, settings: FtpSettings) -> Server:
+        def together(line: PooledConnection, settings: FtpSettings) -> Server:
             with contextlib.suppress(threading.BrokenBarrierError):
                 opened.wait(20)
             return original(line, settings)
 
-        monkeypatch.setattr(Line, "open", together)
+        monkeypatch.setattr(PooledConnection, "open", together)
         ids = courier.publish_many("acme", NAMES[:3])
         until(lambda: opened.n_waiting == 3, "three to have begun")
         proxy.close()
@@ -353,9 +353,9 @@ def test_a_worker_in_a_hurry_cuts_a_session_that_is_about_to_begin_too(
     courier: Platform, customer: AsyncSshServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry, begun, go_on = threading.Event(), threading.Event(), threading.Event()
-    original = Line.open
+    original = PooledConnection.open
 
-    def late(line: Line, settings: FtpSettings) -> Server:
+    def late(line: PooledConnection, settings: FtpSettings) -> Server:
         begun.set()
         go_on.wait(20)
         return original(line, settings)
@@ -363,7 +363,7 @@ def test_a_worker_in_a_hurry_cuts_a_session_that_is_about_to_begin_too(
     courier.account("acme", customer.customer, Protocol.SFTP)
     with running(courier) as service:
         deliver_first(courier)
-        monkeypatch.setattr(Line, "open", late)
+        monkeypatch.setattr(PooledConnection, "open", late)
         (second,) = courier.publish_many("acme", ["second.wav"])
         assert begun.wait(20)
         stopping = threading.Thread(target=service.stop, args=(hurry,))

@@ -61,7 +61,7 @@ def test_an_account_with_one_recording_gets_it_after_the_outage(
         assert counted(service, 'courier_files_total{outcome="replayed"}') == 1
         assert counted(service, 'courier_files_total{outcome="dead_lettered"}') == 1
     assert (row["tries"], row["reason"]) == (0, None)
-    assert (run.state, run.failures, run.casualties_due) == (State.ACTIVE, 0, None)
+    assert (run.state, run.failures, run.outage_retry_due) == (State.ACTIVE, 0, None)
     assert not smtp_sink.messages
 
 
@@ -159,5 +159,5 @@ def test_casualties_stay_dead_where_replay_is_switched_off(
         (good,) = courier.publish_many("acme", ["good.wav"])
         courier.wait_status(good, "delivered")
         courier.account_for("acme", customer.root, dead=[lost])
-        assert courier.run_state("acme").casualties_due is None
+        assert courier.run_state("acme").outage_retry_due is None
         assert counted(service, 'courier_files_total{outcome="replayed"}') == 0

@@ -134,7 +134,7 @@ def test_a_delay_longer_than_the_session_is_waited_for_without_one(
     mood: Mood,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.account.LINGER", 0.3)
+    monkeypatch.setattr("consumers.delivery.worker.LINGER", 0.3)
     courier = make_courier(retry_delays=(2.0,))
     courier.account("acme", customer.customer, Protocol.SFTP)
     mood.refused_names.add("call.wav")

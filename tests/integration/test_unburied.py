@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from consumers.delivery import dead_letters, settlement
+from consumers.delivery import dead_letters, outcome
 from consumers.delivery.policy import State
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
@@ -44,7 +44,7 @@ def shown(courier: Platform) -> str:
 def test_an_account_fails_on_until_it_is_suspended(
     make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settlement, "UNBURIED_SECONDS", 0.1)
+    monkeypatch.setattr(outcome, "UNBURIED_SECONDS", 0.1)
     courier = make_courier(retry_delays=(0.0,), max_tries=2, suspend_after=4)
     declare_otherwise(courier)
     place, calls = refusing(PathRefused)
@@ -62,7 +62,7 @@ def test_an_account_fails_on_until_it_is_suspended(
 def test_a_file_alone_waits_for_it_and_suspends_nobody(
     make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settlement, "UNBURIED_SECONDS", 0.1)
+    monkeypatch.setattr(outcome, "UNBURIED_SECONDS", 0.1)
     courier = make_courier(retry_delays=(0.0,), max_tries=2, suspend_after=3)
     declare_otherwise(courier)
     place, calls = refusing(NameRefused)
@@ -105,7 +105,7 @@ def test_a_crash_loop_waits_for_it_and_the_accounts_others_go_on(
     make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "UNBURIED_SECONDS", 0.1)
-    monkeypatch.setattr("consumers.delivery.account.UNBURIED_SECONDS", 0.1)
+    monkeypatch.setattr("consumers.delivery.worker.UNBURIED_SECONDS", 0.1)
     courier = make_courier()
     declare_otherwise(courier)
     places.account(courier, "acme", Place())

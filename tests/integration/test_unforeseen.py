@@ -15,7 +15,7 @@ from config.accounts import (
     ExistingFile,
     HashAlgorithm,
 )
-from consumers.delivery.dispatch import Begun, Dispatch
+from consumers.delivery.dispatch import Dispatch, StartResult
 from consumers.delivery.flights import Claims, Ended, Flights
 from consumers.ledger import RunState
 from consumers.observe import ProgramFailed
@@ -234,7 +234,7 @@ def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_
     is_broken = True
     next_flight = Dispatch.next_flight
 
-    def broken(dispatch: Dispatch, account: Account, run: RunState) -> Begun:
+    def broken(dispatch: Dispatch, account: Account, run: RunState) -> StartResult:
         if is_broken:
             error = MADE[name]()
             raise error
@@ -290,7 +290,7 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
         calls["begin"] += 1
         if calls["begin"] <= 3:
             monkeypatch.setattr(flights._pool, "submit", no_thread)
-        begin(flights, claims, work, alone=alone)
+        begin(flights, claims, work, exclusive=alone)
 
     def no_thread(*_: object) -> None:
         raise RuntimeError("can't start new thread")
@@ -308,7 +308,7 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
 def test_a_password_that_no_key_reads_is_shown_on_its_account_until_one_does(
     courier: Platform, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.account.CONFIG_DELAY", 0.5)
+    monkeypatch.setattr("consumers.delivery.worker.CONFIG_DELAY", 0.5)
     places.account(courier, "acme", Place())
     accounts = courier.core.database["accounts"]
     stored = (accounts.find_one({"_id": "acme"}) or {})["password"]

@@ -122,10 +122,10 @@ def crashed_after(route: Route, step: str) -> None:
     if step == "open":
         return
     if step == "turn":
-        route.ledger.arrivals.next_turn("one")
+        route.ledger.arrivals.next_generation("one")
         return
     topology.declare_once(route.rabbitmq, topology.account_queue(ACCOUNT))
-    turn = {topology.TURN_HEADER: routing.turn}
+    turn = {topology.GENERATION_HEADER: routing.generation}
     route.publisher.publish("deliveries", ACCOUNT, routing.body, turn, message_id="one")
     if step == "publish":
         return

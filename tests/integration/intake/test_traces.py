@@ -85,7 +85,7 @@ def test_a_row_from_before_traces_is_routed_without_one(route: Route) -> None:
     rows = route.ledger.arrivals._rows
     rows.update_one({"_id": "one"}, {"$unset": {"traceparent": "", "tracestate": ""}})
 
-    routing = route.ledger.arrivals.next_turn("one")
+    routing = route.ledger.arrivals.next_generation("one")
     assert routing is not None
     assert routing.trace is None
     route.router.route(routing)

@@ -31,5 +31,5 @@ def directory(database: Database[Document]) -> Directory:
 def states(database: Database[Document], directory: Directory) -> AccountStates:
     assert directory.find(ACME) is not None
     states = AccountStates(database)
-    assert states.adopt(ACME, EPOCH)
+    assert states.fence(ACME, EPOCH)
     return states

@@ -67,7 +67,7 @@ def claimed(
 
 def alone(claimant: Claimant) -> Claimant:
     """The same, with nothing else running in its process."""
-    return replace(claimant, alone=True)
+    return replace(claimant, exclusive=True)
 
 
 def crashed(ledger: Ledger, times: int, recording_id: str = "one") -> None:
@@ -81,8 +81,8 @@ def waits(ledger: Ledger, claim: Claim, delay: float = 0, **changes: Any) -> boo
     return ledger.outcomes.waits(claim, delay=delay, **{**FAILED, **changes})
 
 
-def dies(ledger: Ledger, claim: Claim, casualty_of: int | None = None, **changes: Any) -> bool:
-    return ledger.outcomes.dead_lettered(claim, casualty_of=casualty_of, **{**FAILED, **changes})
+def dies(ledger: Ledger, claim: Claim, outage_id: int | None = None, **changes: Any) -> bool:
+    return ledger.outcomes.dead_lettered(claim, outage_id=outage_id, **{**FAILED, **changes})
 
 
 def uploaded(path: str = "/in/a.wav") -> Uploaded:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from config.accounts import Account, FtpSettings, Protocol
-from consumers.ledger import BUCKETS, Blame, LastError
+from consumers.ledger import BUCKETS, LastError, SuspensionAlert
 from consumers.ledger.accounts import AccountStates
 
 ACME = "acme"
@@ -18,7 +18,7 @@ SETTINGS = FtpSettings(
 ACCOUNT = Account(account_id=ACME, ftp_access=True, enabled=True, settings=SETTINGS)
 REFUSED = LastError("account", "530 $$ROOT Login incorrect.", "Check the password.")
 OLDEST = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
-BLAME = Blame(ACCOUNT, REFUSED, queued=3, oldest=OLDEST)
+BLAME = SuspensionAlert(ACCOUNT, REFUSED, queued=3, oldest=OLDEST)
 TINY = 0.05
 """Seconds of a timer that a test waits for."""
 EVERY = range(BUCKETS)
@@ -26,19 +26,19 @@ EVERY = range(BUCKETS)
 
 def suspend(states: AccountStates, seconds: float = 900, failures: int = 10) -> bool:
     seen = states.read(ACME)
-    return states.suspend(ACME, EPOCH, seen, failures=failures, seconds=seconds, blame=BLAME)
+    return states.suspend(ACME, EPOCH, seen, failures=failures, seconds=seconds, alert=BLAME)
 
 
-def count(states: AccountStates, failures: int, casualties_in: float | None = None) -> bool:
+def count(states: AccountStates, failures: int, outage_retry_in: float | None = None) -> bool:
     seen = states.read(ACME)
     return states.count_failure(
-        ACME, EPOCH, seen, failures=failures, error=REFUSED, casualties_in=casualties_in
+        ACME, EPOCH, seen, failures=failures, error=REFUSED, outage_retry_in=outage_retry_in
     )
 
 
 def rest(states: AccountStates, wait: float | None = None, until: datetime | None = None) -> None:
     """A session that has seen everything ends."""
-    states.park(ACME, EPOCH, states.read(ACME).routed, wait, until)
+    states.reschedule(ACME, EPOCH, states.read(ACME).routed, wait, until)
 
 
 def is_due(states: AccountStates) -> bool:

@@ -28,10 +28,10 @@ CHANGES: dict[str, Callable[[AccountStates, int, RunState], bool]] = {
     "end_probe": lambda states, epoch, seen: states.end_probe(ACME, epoch, seen),
     "recovered": lambda states, epoch, seen: states.recovered(ACME, epoch, seen),
     "count_failure": lambda states, epoch, seen: states.count_failure(
-        ACME, epoch, seen, failures=5, error=REFUSED, casualties_in=None
+        ACME, epoch, seen, failures=5, error=REFUSED, outage_retry_in=None
     ),
     "suspend": lambda states, epoch, seen: states.suspend(
-        ACME, epoch, seen, failures=10, seconds=900, blame=BLAME
+        ACME, epoch, seen, failures=10, seconds=900, alert=BLAME
     ),
 }
 PEOPLE: dict[str, Callable[[AccountStates], object]] = {
@@ -72,21 +72,21 @@ def test_a_worker_that_has_lost_the_account_changes_nothing(
     until_timer_is_over(states)
     if change == "end_probe":
         assert states.begin_probe(ACME, EPOCH, states.read(ACME))
-    assert states.adopt(ACME, EPOCH + 1)
+    assert states.fence(ACME, EPOCH + 1)
     before = whole_run(database)
 
     assert CHANGES[change](states, EPOCH, states.read(ACME)) is False
-    states.park(ACME, EPOCH, states.read(ACME).routed, None)
-    assert not states.adopt(ACME, EPOCH)
+    states.reschedule(ACME, EPOCH, states.read(ACME).routed, None)
+    assert not states.fence(ACME, EPOCH)
     assert whole_run(database) == before
 
 
 def test_the_epoch_only_rises(states: AccountStates, database: Database[Document]) -> None:
-    assert states.adopt(ACME, EPOCH)
-    assert states.adopt(ACME, EPOCH + 2)
-    assert not states.adopt(ACME, EPOCH + 1)
+    assert states.fence(ACME, EPOCH)
+    assert states.fence(ACME, EPOCH + 2)
+    assert not states.fence(ACME, EPOCH + 1)
     assert whole_run(database)["epoch"] == EPOCH + 2
-    assert not states.adopt("unknown", EPOCH)
+    assert not states.fence("unknown", EPOCH)
 
 
 @pytest.mark.parametrize("change", ["recovered", "suspend"])
@@ -96,7 +96,7 @@ def test_of_two_decisions_on_one_state_one_holds(states: AccountStates, change: 
         done = [pool.submit(CHANGES[change], states, EPOCH, seen) for _ in range(8)]
 
     assert sum(each.result() for each in done) == 1
-    assert states.read(ACME).suspensions + states.read(ACME).streak == 1
+    assert states.read(ACME).suspensions + states.read(ACME).outage_id == 1
 
 
 # --- people's decisions ---------------------------------------------------------------------

@@ -30,8 +30,8 @@ def test_an_account_that_never_ran_is_active_and_not_due(
     states = AccountStates(database)
     run = states.read("fresh")
 
-    assert (run.state, run.paused, run.failures, run.streak) == (State.ACTIVE, False, 0, 0)
-    assert (run.suspended_until, run.last_error, run.casualties_due) == (None, None, None)
+    assert (run.state, run.paused, run.failures, run.outage_id) == (State.ACTIVE, False, 0, 0)
+    assert (run.suspended_until, run.last_error, run.outage_retry_due) == (None, None, None)
     assert states.due(10, EVERY, []) == []
     assert states.read("unknown").state is State.ACTIVE
 
@@ -146,7 +146,7 @@ def test_what_happens_while_a_session_ends_is_not_slept_over(
     seen = states.read(ACME).routed
     EVENTS[event](states)
 
-    states.park(ACME, EPOCH, seen, None)
+    states.reschedule(ACME, EPOCH, seen, None)
     assert is_due(states)
     rest(states)
     assert not is_due(states), "the next session has seen it"
@@ -157,7 +157,7 @@ def test_try_now_while_a_session_ends_is_not_slept_over(states: AccountStates) -
     seen = states.read(ACME)
     assert states.try_now(ACME)
 
-    states.park(ACME, EPOCH, seen.routed, None, seen.suspended_until)
+    states.reschedule(ACME, EPOCH, seen.routed, None, seen.suspended_until)
     assert is_due(states)
 
 
@@ -165,7 +165,7 @@ def test_of_parking_and_arriving_at_once_the_arrival_wins(states: AccountStates)
     for _ in range(25):
         seen = states.read(ACME).routed
         with ThreadPoolExecutor(2) as pool:
-            parked = pool.submit(states.park, ACME, EPOCH, seen, None)
+            parked = pool.submit(states.reschedule, ACME, EPOCH, seen, None)
             arrived = pool.submit(states.arrived, ACME)
             parked.result()
             arrived.result()
@@ -199,7 +199,7 @@ def test_what_is_due_is_found_by_an_index(
         directory.create(f"a{number:02}")
         states.arrived(f"a{number:02}")
         if number >= 5:
-            states.park(f"a{number:02}", EPOCH, 1, None)
+            states.reschedule(f"a{number:02}", EPOCH, 1, None)
     database.command("profile", 2)
     assert len(states.due(10, EVERY, ["a00"])) == 4
     database.command("profile", 0)

@@ -29,10 +29,10 @@ def test_a_failure_is_counted_with_its_words(states: AccountStates) -> None:
 
     after = states.read(ACME)
     assert (after.failures, after.last_error, after.state) == (1, REFUSED, State.ACTIVE)
-    assert (after.change, after.casualties_due) == (before.change, None)
-    assert count(states, 2, casualties_in=900)
+    assert (after.change, after.outage_retry_due) == (before.change, None)
+    assert count(states, 2, outage_retry_in=900)
     due = states.read(ACME)
-    assert 890 < due.seconds_until(due.casualties_due) <= 900
+    assert 890 < due.seconds_until(due.outage_retry_due) <= 900
 
 
 def test_a_suspension_is_one_update(states: AccountStates, database: Database[Document]) -> None:
@@ -103,14 +103,14 @@ def test_a_suspended_account_is_due_when_its_time_is_over(states: AccountStates)
 
 
 def test_a_recovery_forgets_the_failures_and_raises_the_streak(states: AccountStates) -> None:
-    count(states, 9, casualties_in=900)
+    count(states, 9, outage_retry_in=900)
     suspend(states)
     before = states.read(ACME)
     assert states.recovered(ACME, EPOCH, before)
 
     run = states.read(ACME)
-    assert (run.state, run.failures, run.streak) == (State.ACTIVE, 0, before.streak + 1)
-    assert (run.suspended_until, run.last_error, run.casualties_due) == (None, None, None)
+    assert (run.state, run.failures, run.outage_id) == (State.ACTIVE, 0, before.outage_id + 1)
+    assert (run.suspended_until, run.last_error, run.outage_retry_due) == (None, None, None)
     assert run.suspensions == 1, "they are numbered for ever"
     assert run.change > before.change
     assert is_due(states)

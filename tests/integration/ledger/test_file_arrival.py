@@ -34,7 +34,7 @@ def test_an_event_opens_a_row(ledger: Ledger) -> None:
 
     assert (new.outcome, new.routed, new.status) == ("new", False, Status.QUEUED)
     assert new.routing is not None
-    assert (new.routing.recording_id, new.routing.turn) == ("one", 1)
+    assert (new.routing.recording_id, new.routing.generation) == ("one", 1)
     stored = row(ledger)
     assert stored["status"] == "queued"
     assert before < stored["created_at"] < datetime.now(UTC) + timedelta(seconds=1)
@@ -56,7 +56,7 @@ def test_the_same_event_again_changes_nothing(ledger: Ledger) -> None:
 
 def test_an_event_of_a_routed_row_says_so(ledger: Ledger) -> None:
     opened(ledger)
-    routing = ledger.arrivals.next_turn("one")
+    routing = ledger.arrivals.next_generation("one")
     assert routing is not None
     ledger.arrivals.routed([routing])
 
@@ -77,7 +77,7 @@ def test_a_skipped_recording_is_final_from_the_start(ledger: Ledger) -> None:
     assert opened(ledger, skipped=True).status is Status.SKIPPED
     again = Opened("again", routed=False, status=Status.SKIPPED, trace=trace_of(row(ledger)))
     assert opened(ledger, skipped=True) == again
-    assert ledger.arrivals.next_turn("one") is None
+    assert ledger.arrivals.next_generation("one") is None
     assert claim_one(ledger, "one", 1, ME, FOLDER) is None
     assert ledger.arrivals.unrouted(timedelta(0), 10) == []
 
@@ -121,18 +121,18 @@ def test_no_text_is_taken_for_an_expression(ledger: Ledger, text: str) -> None:
 def test_each_publish_has_a_turn_of_its_own(ledger: Ledger) -> None:
     opened(ledger)
 
-    first, second = ledger.arrivals.next_turn("one"), ledger.arrivals.next_turn("one")
+    first, second = ledger.arrivals.next_generation("one"), ledger.arrivals.next_generation("one")
 
     assert first is not None
     assert second is not None
-    assert (first.turn, second.turn) == (2, 3)
+    assert (first.generation, second.generation) == (2, 3)
     assert (second.recording_id, second.account_id) == ("one", "acme")
     assert decode(second.body, None).recording_id == "one"
 
 
 def test_only_the_turn_that_stands_is_noted_as_routed(ledger: Ledger) -> None:
     opened(ledger)
-    first, second = ledger.arrivals.next_turn("one"), ledger.arrivals.next_turn("one")
+    first, second = ledger.arrivals.next_generation("one"), ledger.arrivals.next_generation("one")
     assert first is not None
     assert second is not None
 
@@ -144,16 +144,16 @@ def test_only_the_turn_that_stands_is_noted_as_routed(ledger: Ledger) -> None:
 
 def test_a_turn_is_raised_only_for_what_is_queued(ledger: Ledger) -> None:
     claim = claimed(ledger)
-    assert ledger.arrivals.next_turn("one") is None
+    assert ledger.arrivals.next_generation("one") is None
     deliver_one(ledger, claim, uploaded())
-    assert ledger.arrivals.next_turn("one") is None
-    assert ledger.arrivals.next_turn("unknown") is None
+    assert ledger.arrivals.next_generation("one") is None
+    assert ledger.arrivals.next_generation("unknown") is None
 
 
 def test_what_was_never_routed_is_found_once_it_is_old_enough(ledger: Ledger) -> None:
     for name in ("routed", "first", "second", "uploading"):
         opened(ledger, name)
-    routing = ledger.arrivals.next_turn("routed")
+    routing = ledger.arrivals.next_generation("routed")
     assert routing is not None
     ledger.arrivals.routed([routing])
     claimed(ledger, "uploading")

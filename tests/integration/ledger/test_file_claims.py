@@ -31,7 +31,7 @@ def test_a_claim_counts_its_start_before_the_upload(ledger: Ledger) -> None:
     stored = row(ledger)
     assert (stored["status"], stored["starts"], stored["epoch"]) == ("uploading", 1, 1)
     assert stored["claim"].items() >= {"worker": "worker-1", "session": "session-1"}.items()
-    assert (claim.start, claim.tries, claim.casualty, claim.leftovers) == (1, 0, False, ())
+    assert (claim.start, claim.tries, claim.from_outage, claim.leftovers) == (1, 0, False, ())
     assert (claim.size, claim.sha256, claim.intent) == (7, "a" * 64, None)
 
 
@@ -68,8 +68,8 @@ def test_a_probe_is_claimed_once(ledger: Ledger) -> None:
 
 def test_a_message_of_an_older_turn_starts_nothing(ledger: Ledger) -> None:
     opened(ledger)
-    ledger.arrivals.next_turn("one")
-    ledger.arrivals.next_turn("one")
+    ledger.arrivals.next_generation("one")
+    ledger.arrivals.next_generation("one")
 
     assert claim_one(ledger, "one", 2, ME, FOLDER) is None
     assert claim_one(ledger, "one", 3, ME, FOLDER) is not None
@@ -153,8 +153,8 @@ def test_the_same_sessions_earlier_start_settles_nothing(ledger: Ledger) -> None
 
 def test_claims_whose_session_has_ended_are_freed_as_they_were(ledger: Ledger) -> None:
     queued = claimed(ledger, "queued")
-    dies(ledger, claimed(ledger, "dead"), casualty_of=3)
-    casualty = ledger.claims.claim_casualty("acme", 3, ME, FOLDER)
+    dies(ledger, claimed(ledger, "dead"), outage_id=3)
+    casualty = ledger.claims.claim_outage_dead_letter("acme", 3, ME, FOLDER)
     elsewhere = claimed(ledger, "elsewhere", account_id="other")
     mine = claimed(ledger, "mine", claimant=LATER)
     assert casualty is not None

@@ -74,14 +74,14 @@ def test_a_released_file_is_as_it_was(ledger: Ledger) -> None:
 
 
 def test_a_released_casualty_is_a_dead_letter_still(ledger: Ledger) -> None:
-    dies(ledger, claimed(ledger), casualty_of=0)
-    claim = ledger.claims.claim_casualty("acme", 0, ME, FOLDER)
+    dies(ledger, claimed(ledger), outage_id=0)
+    claim = ledger.claims.claim_outage_dead_letter("acme", 0, ME, FOLDER)
     assert claim is not None
-    assert claim.casualty
+    assert claim.from_outage
 
     assert ledger.outcomes.release(claim)
     assert row(ledger)["status"] == "dead_lettered"
-    assert ledger.claims.has_casualty("acme", 0)
+    assert ledger.claims.has_outage_dead_letter("acme", 0)
 
 
 def test_a_dead_letter_tells_why_and_when(ledger: Ledger) -> None:
@@ -101,38 +101,38 @@ def test_a_dead_letter_tells_why_and_when(ledger: Ledger) -> None:
 
 def test_a_revived_dead_letter_starts_anew(ledger: Ledger) -> None:
     opened(ledger)
-    routing = ledger.arrivals.next_turn("one")
+    routing = ledger.arrivals.next_generation("one")
     assert routing is not None
     ledger.arrivals.routed([routing])
     waits(ledger, claimed(ledger))
-    dies(ledger, claimed(ledger), casualty_of=0)
+    dies(ledger, claimed(ledger), outage_id=0)
 
     revived = ledger.dead_letters.revive("one")
 
     assert revived is not None
-    assert (revived.recording_id, revived.account_id, revived.turn) == ("one", "acme", 3)
+    assert (revived.recording_id, revived.account_id, revived.generation) == ("one", "acme", 3)
     stored = row(ledger)
     assert (stored["status"], stored["tries"], stored["account_tries"]) == ("queued", 0, 0)
     assert (stored["routed_at"], stored["not_before"], stored["reason"]) == (None, None, None)
     assert stored["dead_at"] is None
     assert "casualty" not in stored
     assert ledger.dead_letters.revive("one") is None, "once"
-    assert ledger.dead_letters.casualties_before("acme", 9) == []
+    assert ledger.dead_letters.from_past_outages("acme", 9) == []
     assert claim_one(ledger, "one", 2, ME, FOLDER) is None, "its earlier message is outdated"
-    assert [each.turn for each in ledger.arrivals.unrouted(timedelta(0), 10)] == [3]
+    assert [each.generation for each in ledger.arrivals.unrouted(timedelta(0), 10)] == [3]
     assert claim_one(ledger, "one", 3, ME, FOLDER) is not None
 
 
 def test_a_dead_letter_is_given_up_once(ledger: Ledger) -> None:
     claim = claimed(ledger)
     assert not ledger.dead_letters.discard("one")
-    dies(ledger, claim, casualty_of=0)
+    dies(ledger, claim, outage_id=0)
 
     assert ledger.dead_letters.discard("one")
     assert row(ledger)["status"] == "discarded"
     assert not ledger.dead_letters.discard("one")
     assert not ledger.claims.has_candidate("acme", 0)
-    assert ledger.dead_letters.casualties_before("acme", 9) == []
+    assert ledger.dead_letters.from_past_outages("acme", 9) == []
     assert ledger.dead_letters.revive("one") is None
     assert not ledger.dead_letters.discard("unknown")
 

@@ -125,8 +125,8 @@ def test_a_row_that_may_not_be_started_stays_and_the_others_are_claimed(
 def test_a_flight_of_several_turns_claims_each_row_by_its_own(ledger: Ledger) -> None:
     for name in ("a", "b", "c"):
         opened(ledger, name)
-    ledger.arrivals.next_turn("b")
-    ledger.arrivals.next_turn("c")
+    ledger.arrivals.next_generation("b")
+    ledger.arrivals.next_generation("c")
 
     assert ids(ledger.claims.claim({"c": 1, "b": 2, "a": 1}, ME, FOLDER)) == ["b", "a"]
 
@@ -148,19 +148,21 @@ def test_files_of_a_lost_flight_are_claimed_by_who_is_alone_and_tell_its_size(
 ) -> None:
     flight(ledger, NAMES[:4])
     ledger.claims.free("acme", OTHER)
-    assert {each.lost_with for each in ledger.queries.summaries(NAMES).values()} == {4}
+    assert {each.crashed_with for each in ledger.queries.summaries(NAMES).values()} == {4}
     assert flight(ledger, NAMES[:4], OTHER) == []
 
     halved = flight(ledger, NAMES[:2], alone(OTHER))
-    assert [claim.alone for claim in halved] == [True, True]
+    assert [claim.exclusive for claim in halved] == [True, True]
     ledger.claims.free("acme", replace(ME, epoch=2))
     assert row(ledger, "00")["lost"] == {"starts": 2, "alone": 0, "files": 2}, "one of the two"
 
     [single] = flight(ledger, ["00"], alone(LATER))
     ledger.claims.free("acme", replace(ME, epoch=2))
-    assert single.alone
+    assert single.exclusive
     assert row(ledger, "00")["lost"] == {"starts": 3, "alone": 1, "files": 1}
-    assert {name: each.lost_with for name, each in ledger.queries.summaries(NAMES[:3]).items()} == {
+    assert {
+        name: each.crashed_with for name, each in ledger.queries.summaries(NAMES[:3]).items()
+    } == {
         "00": 1,
         "01": 2,
         "02": 4,
@@ -184,8 +186,8 @@ def test_each_row_is_claimed_by_one_of_many_flights(ledger: Ledger) -> None:
 
 
 def test_a_casualty_and_a_probe_are_flights_of_one(ledger: Ledger) -> None:
-    dies(ledger, claimed(ledger, "dead"), casualty_of=3)
-    casualty = ledger.claims.claim_casualty("acme", 3, ME, FOLDER)
+    dies(ledger, claimed(ledger, "dead"), outage_id=3)
+    casualty = ledger.claims.claim_outage_dead_letter("acme", 3, ME, FOLDER)
     opened(ledger, "queued")
     probe = ledger.claims.claim_probe("acme", 0, ME, FOLDER, [])
     assert casualty is not None
@@ -371,7 +373,7 @@ def test_a_start_that_a_version_before_flights_has_lost_was_of_one_file(
     opened(ledger, "00")
     database["deliveries"].update_one({"_id": "00"}, {"$set": {"lost": {"starts": 1, "alone": 0}}})
 
-    assert ledger.queries.summaries(["00"])["00"].lost_with == 1
+    assert ledger.queries.summaries(["00"])["00"].crashed_with == 1
 
 
 def test_a_row_from_before_flights_is_claimed_freed_and_delivered(

@@ -22,15 +22,15 @@ from tests.integration.ledger.rows import (
 
 
 def test_a_start_that_was_lost_is_followed_by_one_alone(ledger: Ledger) -> None:
-    turn = claimed(ledger).turn
+    turn = claimed(ledger).generation
     ledger.claims.free("acme", OTHER)
 
     assert row(ledger)["lost"] == {"starts": 1, "alone": 0, "files": 1}
-    assert ledger.queries.summaries(["one"])["one"].lost_with
+    assert ledger.queries.summaries(["one"])["one"].crashed_with
     assert claim_one(ledger, "one", turn, OTHER, FOLDER) is None
     again = claim_one(ledger, "one", turn, alone(OTHER), FOLDER)
     assert again is not None
-    assert again.alone
+    assert again.exclusive
     assert row(ledger)["claim"]["alone"] is True
 
 
@@ -39,7 +39,7 @@ def test_a_row_from_before_lost_starts_were_counted_is_claimed_and_freed(
 ) -> None:
     claimed(ledger)
     database["deliveries"].update_one({"_id": "one"}, {"$unset": {"claim.alone": ""}})
-    assert not ledger.queries.summaries(["one"])["one"].lost_with
+    assert not ledger.queries.summaries(["one"])["one"].crashed_with
 
     assert ledger.claims.free("acme", OTHER) == 1
     assert row(ledger)["lost"] == {"starts": 1, "alone": 0, "files": 1}
@@ -99,7 +99,7 @@ def test_the_fifth_start_that_was_lost_alone_ends_the_file(ledger: Ledger) -> No
     crashed(ledger, 1)
 
     [loop] = ledger.dead_letters.crash_loops("acme")
-    assert (loop.routing.recording_id, loop.tries, loop.casualty) == ("one", 0, False)
+    assert (loop.routing.recording_id, loop.tries, loop.from_outage) == ("one", 0, False)
     assert not ledger.dead_letters.crash_loop_ends("other", 1)
     assert not ledger.dead_letters.crash_loop_ends("one", 0), "an owner of the past"
     assert ledger.dead_letters.crash_loop_ends("one", 1)
@@ -120,28 +120,28 @@ def test_a_crash_loop_that_is_replayed_has_its_lost_starts_forgotten(ledger: Led
 
 
 def test_a_casualty_of_which_workers_die_is_one_no_more(ledger: Ledger) -> None:
-    dies(ledger, claimed(ledger), casualty_of=3)
+    dies(ledger, claimed(ledger), outage_id=3)
     for number in range(5):
         dead = Claimant(f"dead-{number}", "session", 1)
-        assert ledger.claims.claim_casualty("acme", 3, alone(dead), FOLDER) is not None
+        assert ledger.claims.claim_outage_dead_letter("acme", 3, alone(dead), FOLDER) is not None
         ledger.claims.free("acme", ME)
-    assert ledger.claims.casualty_lost_start("acme", 3)
+    assert ledger.claims.outage_dead_letter_crashed("acme", 3)
 
     [loop] = ledger.dead_letters.crash_loops("acme")
-    assert loop.casualty
+    assert loop.from_outage
     assert ledger.dead_letters.crash_loop_ends("one", 1)
-    assert not ledger.claims.has_casualty("acme", 3)
+    assert not ledger.claims.has_outage_dead_letter("acme", 3)
     assert (row(ledger)["status"], row(ledger)["reason"]) == ("dead_lettered", "crash-loop")
 
 
 def test_the_probe_with_a_lost_start_is_told_before_it_is_claimed(ledger: Ledger) -> None:
     claimed(ledger, "oldest")
     opened(ledger, "next")
-    assert not ledger.claims.probe_lost_start("acme", 0, [])
+    assert not ledger.claims.probe_crashed("acme", 0, [])
     ledger.claims.free("acme", OTHER)
 
-    assert ledger.claims.probe_lost_start("acme", 0, [])
-    assert not ledger.claims.probe_lost_start("acme", 0, ["oldest"])
+    assert ledger.claims.probe_crashed("acme", 0, [])
+    assert not ledger.claims.probe_crashed("acme", 0, ["oldest"])
     probe = ledger.claims.claim_probe("acme", 0, alone(OTHER), FOLDER, [])
     assert probe is not None
     assert probe.recording_id == "oldest"

@@ -56,29 +56,29 @@ def test_files_of_the_same_moment_are_probed_in_their_order(
 def test_an_outages_casualty_is_a_candidate_in_its_own_streak(ledger: Ledger) -> None:
     opened(ledger, "dead")
     opened(ledger, "queued")
-    dies(ledger, claimed(ledger, "dead"), casualty_of=4)
+    dies(ledger, claimed(ledger, "dead"), outage_id=4)
 
     other_streak = ledger.claims.claim_probe("acme", 5, ME, FOLDER, [])
     assert other_streak is not None
     assert other_streak.recording_id == "queued"
-    assert ledger.claims.claim_casualty("acme", 5, ME, FOLDER) is None
-    assert not ledger.claims.has_casualty("acme", 5)
+    assert ledger.claims.claim_outage_dead_letter("acme", 5, ME, FOLDER) is None
+    assert not ledger.claims.has_outage_dead_letter("acme", 5)
 
     probe = ledger.claims.claim_probe("acme", 4, ME, FOLDER, [])
     assert probe is not None
-    assert (probe.recording_id, probe.casualty) == ("dead", True)
+    assert (probe.recording_id, probe.from_outage) == ("dead", True)
     assert deliver_one(ledger, probe, uploaded()) is not None
     assert "casualty" not in row(ledger, "dead")
 
 
 def test_casualties_of_outages_that_are_over_are_told_oldest_first(ledger: Ledger) -> None:
     for number, streak in enumerate([1, 0, 2, None]):
-        dies(ledger, claimed(ledger, str(number)), casualty_of=streak)
+        dies(ledger, claimed(ledger, str(number)), outage_id=streak)
 
-    assert ledger.dead_letters.casualties_before("acme", 0) == []
-    assert ledger.dead_letters.casualties_before("acme", 2) == ["0", "1"]
-    assert ledger.dead_letters.casualties_before("acme", 3) == ["0", "1", "2"]
-    assert ledger.dead_letters.casualties_before("other", 3) == []
+    assert ledger.dead_letters.from_past_outages("acme", 0) == []
+    assert ledger.dead_letters.from_past_outages("acme", 2) == ["0", "1"]
+    assert ledger.dead_letters.from_past_outages("acme", 3) == ["0", "1", "2"]
+    assert ledger.dead_letters.from_past_outages("other", 3) == []
 
 
 def stages(plan: Any) -> set[str]:

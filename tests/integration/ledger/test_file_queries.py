@@ -11,14 +11,18 @@ from tests.integration.ledger.rows import claimed, deliver_one, dies, opened, ro
 
 def test_a_glance_tells_what_stands(ledger: Ledger) -> None:
     opened(ledger, "fresh")
-    ledger.arrivals.next_turn("fresh")
+    ledger.arrivals.next_generation("fresh")
     waits(ledger, claimed(ledger, "waiting"), delay=60)
     deliver_one(ledger, claimed(ledger, "done"), uploaded())
 
     rows = ledger.queries.summaries(["fresh", "waiting", "done", "unknown"])
 
     assert rows.keys() == {"fresh", "waiting", "done"}
-    assert (rows["fresh"].status, rows["fresh"].turn, rows["fresh"].wait) == (Status.QUEUED, 2, 0)
+    assert (rows["fresh"].status, rows["fresh"].generation, rows["fresh"].wait) == (
+        Status.QUEUED,
+        2,
+        0,
+    )
     assert (rows["waiting"].tries, rows["done"].status) == (1, Status.DELIVERED)
     assert 50 < rows["waiting"].wait <= 60
     assert ledger.queries.summaries([]) == {}

@@ -115,7 +115,7 @@ class Flight:
 
 
 def new_claimant(worker: str = "worker-1") -> Claimant:
-    return Claimant(worker, secrets.token_hex(4), 1, alone=True)
+    return Claimant(worker, secrets.token_hex(4), 1, exclusive=True)
 
 
 def names_of(count: int) -> list[str]:

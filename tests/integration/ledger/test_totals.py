@@ -15,7 +15,7 @@ def test_totals_count_the_accounts_by_the_state_people_see(
     def create(account_id: str) -> None:
         directory.create(account_id, ftp_access=True)
         directory.save_settings(account_id, SETTINGS, SecretStr("secret"))
-        assert states.adopt(account_id, EPOCH)
+        assert states.fence(account_id, EPOCH)
 
     for name in ("suspended", "probing", "paused", "off"):
         create(name)
@@ -27,7 +27,7 @@ def test_totals_count_the_accounts_by_the_state_people_see(
     states.pause("paused")
     for name in ("suspended", "probing"):
         seen = states.read(name)
-        assert states.suspend(name, EPOCH, seen, failures=10, seconds=TINY, blame=BLAME)
+        assert states.suspend(name, EPOCH, seen, failures=10, seconds=TINY, alert=BLAME)
     run = states.read("probing")
     while run.seconds_until(run.suspended_until) > 0:
         run = states.read("probing")

@@ -1,6 +1,6 @@
 """A suspension by the ledger's own transition."""
 
-from consumers.ledger import Blame, Document, LastError
+from consumers.ledger import Document, LastError, SuspensionAlert
 from tests.integration.platform import Platform
 
 ERROR = LastError("account", "421 Bye", "Check the server.")
@@ -18,5 +18,5 @@ def suspend(courier: Platform, seconds: float = 900) -> None:
     account = courier.core.directory.get("acme")
     epoch = run_of(courier)["epoch"]
     seen = accounts.read("acme")
-    blame = Blame(account, ERROR, queued=2, oldest=None)
-    assert accounts.suspend("acme", epoch, seen, failures=2, seconds=seconds, blame=blame)
+    blame = SuspensionAlert(account, ERROR, queued=2, oldest=None)
+    assert accounts.suspend("acme", epoch, seen, failures=2, seconds=seconds, alert=blame)

@@ -9,7 +9,7 @@ from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import AlertFrequency, Protocol
 from consumers.delivery.policy import State
-from consumers.ledger import Relief
+from consumers.ledger import RecoveryAlert
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from tests.integration.platform import MakeCourier, Platform, running, until
 from tests.integration.settings.suspending import run_of, suspend
@@ -18,13 +18,13 @@ IT = ("it@acme.example",)
 NAMES = [f"call-{number:02}.wav" for number in range(6)]
 
 
-def recover(courier: Platform, relief: Relief | None) -> bool:
+def recover(courier: Platform, relief: RecoveryAlert | None) -> bool:
     accounts = courier.core.ledger.accounts
     return accounts.recovered("acme", 1, accounts.read("acme"), relief)
 
 
-def relief_of(courier: Platform) -> Relief:
-    return Relief(courier.core.directory.get("acme"), "421 Bye", queued=3, returning=1)
+def relief_of(courier: Platform) -> RecoveryAlert:
+    return RecoveryAlert(courier.core.directory.get("acme"), "421 Bye", queued=3, returning=1)
 
 
 def told(courier: Platform) -> list[tuple[int, bool]]:
@@ -125,7 +125,7 @@ def test_a_recovery_that_the_world_has_overtaken_tells_nobody(quiet: Platform) -
 
 def test_failures_without_a_suspension_end_without_an_email(quiet: Platform) -> None:
     accounts = quiet.core.ledger.accounts
-    accounts.adopt("acme", 1)
+    accounts.fence("acme", 1)
     assert recover(quiet, relief_of(quiet))
     assert [*accounts.pending_alerts()] == []
 

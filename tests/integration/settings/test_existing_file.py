@@ -280,7 +280,7 @@ def test_a_dead_letter_whose_path_is_taken_over_is_not_taken_for_delivered_when_
     dead = claimed(courier, opened(courier, "dead"))
     ledger.remote_paths.intend(dead, intent(dead), ".", 1, overwrite=True)
     ledger.outcomes.dead_lettered(
-        dead, counted=True, by_account=True, casualty_of=None, error=ERROR, part_left=True
+        dead, counted=True, by_account=True, outage_id=None, error=ERROR, part_left=True
     )
     deliver(courier, opened(courier, "new"))
     routing = ledger.dead_letters.revive("dead")
@@ -308,9 +308,9 @@ def test_a_withdrawn_intent_is_gone_and_a_lost_claim_withdraws_nothing(courier: 
     ledger = courier.core.ledger
     lost = claimed(courier, opened(courier, "one"))
     ledger.remote_paths.intend(lost, intent(lost), ".", 1)
-    other = Claimant("other", "other", 2, alone=True)
+    other = Claimant("other", "other", 2, exclusive=True)
     ledger.claims.free("acme", other)
-    mine = claim_one(ledger, "one", lost.turn, other, ".")
+    mine = claim_one(ledger, "one", lost.generation, other, ".")
     assert mine is not None
     assert not ledger.remote_paths.withdraw(lost)
     assert courier.row("one")["intent"]

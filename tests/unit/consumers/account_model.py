@@ -44,7 +44,7 @@ class File:
     tries: int = 0
     account_tries: int = 0
     not_before: float = 0.0
-    casualty: int | None = None
+    from_outage: int | None = None
     failed_by: list[Kind] = field(default_factory=list)
     died_in: int | None = None
     returned_after: list[int] = field(default_factory=list)
@@ -87,10 +87,10 @@ class AccountModel:
         self.state = State.ACTIVE
         self.paused = False
         self.failures = 0
-        self.streak = 0
+        self.outage_id = 0
         self.change = 0
         self.suspended_until = 0.0
-        self.casualties_due: float | None = None
+        self.outage_retry_due: float | None = None
         self.passed: list[int] = []
         self.consecutive = 0
         self.suspensions: list[Suspended] = []
@@ -103,10 +103,10 @@ class AccountModel:
         return (
             self.state,
             self.failures,
-            self.streak,
+            self.outage_id,
             self.change,
             self.suspended_until,
-            self.casualties_due,
+            self.outage_retry_due,
             len(self.suspensions),
         )
 
@@ -115,7 +115,7 @@ class AccountModel:
 
     def casualties(self) -> list[File]:
         dead = self.in_state(Where.DEAD_LETTERED)
-        return [file for file in dead if file.casualty == self.streak]
+        return [file for file in dead if file.from_outage == self.outage_id]
 
     # --- what the world does ------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class AccountModel:
         return self._claim(min(ready, key=lambda file: (file.tries, file.number)))
 
     def _claim_casualty(self) -> Claim | None:
-        due = self.casualties_due is not None and self.casualties_due <= self.now
+        due = self.outage_retry_due is not None and self.outage_retry_due <= self.now
         dead = self.casualties()
         if not due or not dead or self.in_state(Where.QUEUED) or self.claims:
             return None
@@ -212,43 +212,47 @@ class AccountModel:
     def delivered(self, claim: Claim) -> None:
         self.claims.remove(claim)
         claim.file.where = Where.DELIVERED
-        claim.file.casualty = None
+        claim.file.from_outage = None
         if self.state is not State.SUSPENDED:
             self.consecutive = 0
-        if recovers(AccountView(self.state, self.failures, owed=self.owed)):
+        if recovers(
+            AccountView(
+                self.state, self.failures, has_outage_dead_letters=self.has_outage_dead_letters
+            )
+        ):
             self._recover()
 
     @property
-    def owed(self) -> bool:
+    def has_outage_dead_letters(self) -> bool:
         """Whether casualties of the present streak wait for a success."""
-        return self.casualties_due is not None
+        return self.outage_retry_due is not None
 
     def _recover(self) -> None:
         if self.state is not State.ACTIVE:
             self._change(State.ACTIVE)
         self.failures = 0
-        self.streak += 1
-        self.casualties_due = None
+        self.outage_id += 1
+        self.outage_retry_due = None
         for file in self.in_state(Where.DEAD_LETTERED):
-            if file.casualty is not None and file.casualty < self.streak:
+            if file.from_outage is not None and file.from_outage < self.outage_id:
                 self._bring_back(file)
 
     def _bring_back(self, file: File) -> None:
         file.where = Where.QUEUED
-        file.casualty = None
+        file.from_outage = None
         file.tries = file.account_tries = 0
         file.not_before = 0.0
         file.failed_by = []
-        file.returned_after.append(self.streak - 1)
+        file.returned_after.append(self.outage_id - 1)
 
     def connection_lost(self, claim: Claim) -> list[Claim]:
         """All uploads over the claim's connection fail with it; they are returned."""
         cut = [each for each in self.claims if each.connection == claim.connection]
         for each in cut:
-            self.failed(each, Kind.ACCOUNT, shared=each is not cut[0])
+            self.failed(each, Kind.ACCOUNT, already_counted=each is not cut[0])
         return cut
 
-    def failed(self, claim: Claim, kind: Kind, *, shared: bool = False) -> None:
+    def failed(self, claim: Claim, kind: Kind, *, already_counted: bool = False) -> None:
         """A try ends with a failure: the policy decides, both parts are applied."""
         running = len(self.claims)
         self.claims.remove(claim)
@@ -261,16 +265,16 @@ class AccountModel:
             self.most = max(1, running - 1)
         effective = Kind.ACCOUNT if kind is Kind.BUSY and running == 1 else kind
         changed = self.change != claim.change
-        if not shared:
+        if not already_counted:
             self._count_for_the_rules(effective, changed=changed)
-        casualty = claim.was is Where.DEAD_LETTERED
+        from_outage = claim.was is Where.DEAD_LETTERED
         decision = decide(
             kind,
-            FileView(claim.file.tries, claim.file.account_tries, casualty),
-            AccountView(self.state, self.failures, changed, self.owed),
+            FileView(claim.file.tries, claim.file.account_tries, from_outage),
+            AccountView(self.state, self.failures, changed, self.has_outage_dead_letters),
             self.rules,
             running=running,
-            shared=shared,
+            already_counted=already_counted,
             jitter=0.0,
         )
         self._settle_file(claim.file, effective, decision.file)
@@ -288,8 +292,8 @@ class AccountModel:
             file.failed_by.append(kind)
         if isinstance(outcome, DeadLetter):
             file.where = Where.DEAD_LETTERED
-            file.casualty = self.streak if outcome.casualty else None
-            file.died_in = self.streak
+            file.from_outage = self.outage_id if outcome.from_outage else None
+            file.died_in = self.outage_id
         else:
             file.where = Where.QUEUED
             file.not_before = self.now + outcome.delay
@@ -299,8 +303,8 @@ class AccountModel:
     ) -> None:
         if isinstance(outcome, Count):
             self.failures = outcome.failures
-            if isinstance(of_file, DeadLetter) and of_file.casualty:
-                self.casualties_due = self.now + self.rules.suspend_seconds
+            if isinstance(of_file, DeadLetter) and of_file.from_outage:
+                self.outage_retry_due = self.now + self.rules.suspend_seconds
         elif isinstance(outcome, Suspend):
             self.suspensions.append(Suspended(outcome.failures, self.state is State.PROBING))
             self.failures = outcome.failures

@@ -180,7 +180,9 @@ class AccountMachine(RuleBasedStateMachine):
         note(f"delivered: {claim}")
         before, late = model.account, model.state is State.SUSPENDED
         lost = [file for file in model.files if file.lost_to_an_outage and file.died_in is not None]
-        ends_a_streak = model.failures > 0 or model.owed or model.state is State.PROBING
+        ends_a_streak = (
+            model.failures > 0 or model.has_outage_dead_letters or model.state is State.PROBING
+        )
         model.delivered(claim)
         if late:
             assert model.account == before, "a late success changes nothing else"
@@ -261,12 +263,12 @@ class AccountMachine(RuleBasedStateMachine):
     @invariant()
     def the_casualties_are_those_an_outage_killed_in_the_present_streak(self) -> None:
         model = self.model
-        marked = {file.number for file in model.files if file.casualty is not None}
+        marked = {file.number for file in model.files if file.from_outage is not None}
         uploading = {claim.file.number for claim in model.claims}
         lost = {file.number for file in model.files if file.lost_to_an_outage}
         expected = lost if model.rules.replay_after_outage else set()
         assert marked - uploading == expected
-        assert all(model.files[number].casualty == model.streak for number in marked)
+        assert all(model.files[number].from_outage == model.outage_id for number in marked)
 
     @invariant()
     def a_casualty_returns_once_an_outage(self) -> None:
@@ -280,7 +282,7 @@ class AccountMachine(RuleBasedStateMachine):
         """The next delivered file ends the streak it died in, and without one it is tried."""
         model = self.model
         if model.casualties() and model.state is State.ACTIVE:
-            assert model.casualties_due is not None
+            assert model.outage_retry_due is not None
 
     # --- and in the end ---------------------------------------------------------------------------
 

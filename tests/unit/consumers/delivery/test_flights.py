@@ -26,7 +26,7 @@ class Held:
         with self.flights.room(most) as is_room:
             if is_room:
                 self.go_on[name] = threading.Event()
-                self.flights.begin([claim(name)], lambda: self._end(name), alone=False)
+                self.flights.begin([claim(name)], lambda: self._end(name), exclusive=False)
         return is_room
 
     def end(self, name: str) -> None:
@@ -124,12 +124,12 @@ def test_a_flight_that_raises_anything_at_all_has_ended(slots: Slots) -> None:
 
     with flights.room(8) as is_room:
         assert is_room
-        flights.begin([claim("a"), claim("b")], dies, alone=False)
+        flights.begin([claim("a"), claim("b")], dies, exclusive=False)
     ((first, second),) = flights.close()
-    assert isinstance(first.trouble, SystemExit)
-    assert isinstance(second.trouble, SystemExit)
+    assert isinstance(first.error, SystemExit)
+    assert isinstance(second.error, SystemExit)
     assert not len(flights)
-    assert slots.begin_alone(flights)
+    assert slots.begin_exclusive(flights)
 
 
 def test_one_that_could_not_be_begun_does_not_run(
@@ -143,7 +143,7 @@ def test_one_that_could_not_be_begun_does_not_run(
     with monkeypatch.context() as patched:
         patched.setattr(flights._pool, "submit", no_thread)
         with pytest.raises(RuntimeError), flights.room(8):
-            flights.begin([claim("a")], lambda: [Ended(claim("a"))], alone=False)
+            flights.begin([claim("a")], lambda: [Ended(claim("a"))], exclusive=False)
     assert flights.close() == []
     assert not len(flights)
-    assert slots.begin_alone(flights)
+    assert slots.begin_exclusive(flights)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consumers.delivery.consumer import Ack, Delivery
 from consumers.delivery.dispatch import _half_of_lost
 from consumers.delivery.flights import Ended, Flights
-from consumers.delivery.messages import Held, Messages
+from consumers.delivery.messages import HeldMessage, Messages
 from consumers.delivery.slots import Slots
 
 
@@ -39,13 +39,13 @@ def holding(tags: Sequence[int]) -> tuple[Messages, Channel]:
     messages = Messages(means, "acme", Flights(1, Slots(1), stirred), stirred)
     channel: Any = Channel(tags)
     messages._consumer = channel
-    messages._held = {tag: Held(Delivery(tag, str(tag), 1, b"", 0.0)) for tag in tags}
+    messages._held = {tag: HeldMessage(Delivery(tag, str(tag), 1, b"", 0.0)) for tag in tags}
     return messages, channel
 
 
 def deliver(messages: Messages, tags: Sequence[int]) -> None:
     claims: list[Any] = [SimpleNamespace(recording_id=str(tag)) for tag in tags]
-    messages.settle([Ended(claim, delivered=True) for claim in claims])
+    messages.acknowledge([Ended(claim, delivered=True) for claim in claims])
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,11 @@ def test_in_whatever_order_they_are_settled_no_other_one_is_acknowledged(
         assert channel.unsettled == sorted(left) == [*messages._held]
 
 
-def lost(*shared: int) -> list[Held]:
-    return [Held(Delivery(tag, str(tag), 1, b"", 0.0), lost_with=n) for tag, n in enumerate(shared)]
+def lost(*shared: int) -> list[HeldMessage]:
+    return [
+        HeldMessage(Delivery(tag, str(tag), 1, b"", 0.0), crashed_with=n)
+        for tag, n in enumerate(shared)
+    ]
 
 
 @pytest.mark.parametrize(

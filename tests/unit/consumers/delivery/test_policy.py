@@ -36,7 +36,7 @@ def decided(
     *,
     tries: int = 0,
     account_tries: int | None = None,
-    casualty: bool = False,
+    from_outage: bool = False,
     state: State = State.ACTIVE,
     failures: int = 0,
     changed: bool = False,
@@ -47,7 +47,7 @@ def decided(
     by_account = tries if account_tries is None else account_tries
     return decide(
         kind,
-        FileView(tries, by_account, casualty),
+        FileView(tries, by_account, from_outage),
         AccountView(state, failures, changed),
         rules,
         running=running,
@@ -84,7 +84,7 @@ def test_the_fifth_failed_try_dead_letters_the_file(kind: Kind) -> None:
 @pytest.mark.parametrize("state", [State.ACTIVE, State.PROBING])
 def test_a_source_failure_is_a_try_also_in_a_probe(state: State) -> None:
     assert decided(Kind.SOURCE, state=state).file == Retry(0, counted=True)
-    assert decided(Kind.SOURCE, state=state, tries=4).file == DeadLetter(casualty=False)
+    assert decided(Kind.SOURCE, state=state, tries=4).file == DeadLetter(from_outage=False)
 
 
 @pytest.mark.parametrize("kind", COUNTED)
@@ -133,7 +133,7 @@ def test_a_probe_that_fails_by_the_account_is_no_try(tries: int) -> None:
 
 def test_a_probe_that_fails_by_the_file_is_a_try() -> None:
     assert decided(Kind.FILE, tries=1, state=State.PROBING).file == Retry(5, counted=True)
-    assert decided(Kind.FILE, tries=4, state=State.PROBING).file == DeadLetter(casualty=False)
+    assert decided(Kind.FILE, tries=4, state=State.PROBING).file == DeadLetter(from_outage=False)
 
 
 def test_an_account_failure_from_before_the_last_change_of_state_counts_for_nothing() -> None:
@@ -143,8 +143,8 @@ def test_an_account_failure_from_before_the_last_change_of_state_counts_for_noth
 
 
 def test_a_file_failure_from_before_the_last_change_of_state_is_still_a_try() -> None:
-    assert decided(Kind.FILE, tries=4, changed=True).file == DeadLetter(casualty=False)
-    assert decided(Kind.SOURCE, tries=4, changed=True).file == DeadLetter(casualty=False)
+    assert decided(Kind.FILE, tries=4, changed=True).file == DeadLetter(from_outage=False)
+    assert decided(Kind.SOURCE, tries=4, changed=True).file == DeadLetter(from_outage=False)
 
 
 # --- the delays ----------------------------------------------------------------------------
@@ -228,25 +228,25 @@ def test_a_success_that_comes_after_the_suspension_changes_nothing() -> None:
 
 
 def test_a_file_that_died_by_the_account_alone_is_a_casualty() -> None:
-    assert decided(Kind.ACCOUNT, tries=4, account_tries=4).file == DeadLetter(casualty=True)
+    assert decided(Kind.ACCOUNT, tries=4, account_tries=4).file == DeadLetter(from_outage=True)
 
 
 @pytest.mark.parametrize("kind", [Kind.FILE, Kind.SOURCE])
 def test_a_file_whose_last_try_failed_otherwise_is_no_casualty(kind: Kind) -> None:
-    assert decided(kind, tries=4, account_tries=4).file == DeadLetter(casualty=False)
+    assert decided(kind, tries=4, account_tries=4).file == DeadLetter(from_outage=False)
 
 
 @pytest.mark.parametrize("account_tries", range(4))
 def test_a_file_with_any_other_counted_try_is_no_casualty(account_tries: int) -> None:
     dead = decided(Kind.ACCOUNT, tries=4, account_tries=account_tries).file
 
-    assert dead == DeadLetter(casualty=False)
+    assert dead == DeadLetter(from_outage=False)
 
 
 def test_nothing_is_a_casualty_where_files_are_not_to_return() -> None:
     rules = Rules(replay_after_outage=False)
 
-    assert decided(Kind.ACCOUNT, tries=4, rules=rules).file == DeadLetter(casualty=False)
+    assert decided(Kind.ACCOUNT, tries=4, rules=rules).file == DeadLetter(from_outage=False)
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.PROBING])
@@ -254,21 +254,21 @@ def test_nothing_is_a_casualty_where_files_are_not_to_return() -> None:
 def test_a_casualty_that_is_tried_while_the_server_is_away_stays_one(
     state: State, kind: Kind
 ) -> None:
-    again = decided(kind, tries=5, casualty=True, state=state, failures=3)
+    again = decided(kind, tries=5, from_outage=True, state=state, failures=3)
 
-    assert again.file == DeadLetter(casualty=True, counted=False)
+    assert again.file == DeadLetter(from_outage=True, counted=False)
 
 
 @pytest.mark.parametrize("kind", [Kind.FILE, Kind.SOURCE])
 def test_a_casualty_that_fails_by_itself_stays_dead(kind: Kind) -> None:
-    again = decided(kind, tries=5, casualty=True, state=State.PROBING, failures=10)
+    again = decided(kind, tries=5, from_outage=True, state=State.PROBING, failures=10)
 
-    assert again.file == DeadLetter(casualty=False, counted=True)
+    assert again.file == DeadLetter(from_outage=False, counted=True)
 
 
 def test_a_casualty_tried_in_an_active_account_counts_towards_its_suspension() -> None:
-    assert decided(Kind.ACCOUNT, tries=5, casualty=True, failures=8).account == Count(9)
-    assert decided(Kind.ACCOUNT, tries=5, casualty=True, failures=9).account == Suspend(10, 900)
+    assert decided(Kind.ACCOUNT, tries=5, from_outage=True, failures=8).account == Count(9)
+    assert decided(Kind.ACCOUNT, tries=5, from_outage=True, failures=9).account == Suspend(10, 900)
 
 
 # --- an operator's numbers ------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_an_operators_numbers_replace_the_defaults(
     rules = Rules(max_tries, suspend_after, seconds)
     last = decided(Kind.FILE, tries=max_tries - 1, failures=suspend_after - 1, rules=rules)
 
-    assert last == Decision(DeadLetter(casualty=False), Suspend(suspend_after, seconds))
+    assert last == Decision(DeadLetter(from_outage=False), Suspend(suspend_after, seconds))
     if max_tries > 1:
         assert isinstance(decided(Kind.FILE, tries=max_tries - 2, rules=rules).file, Retry)
     if suspend_after > 1:

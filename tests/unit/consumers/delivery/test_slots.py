@@ -6,7 +6,7 @@ from consumers.delivery import slots
 from consumers.delivery.slots import Slots
 
 ONE, ANOTHER = object(), object()
-CLEARING, ALONE, SILENCE = slots.CLEARING_SECONDS, slots.ALONE_SECONDS, slots.SILENCE_SECONDS
+CLEARING, ALONE, SILENCE = slots.CLEARING_SECONDS, slots.EXCLUSIVE_SECONDS, slots.SILENCE_SECONDS
 
 
 class Clock:
@@ -29,16 +29,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def ask_for(process: Slots, clock: Clock, seconds: float, who: object = ONE) -> bool:
     """Ask each second to be alone, for so long; whether it was granted."""
     for _ in range(round(seconds)):
-        if process.begin_alone(who):
+        if process.begin_exclusive(who):
             return True
         clock.now += 1
-    return process.begin_alone(who)
+    return process.begin_exclusive(who)
 
 
 def seconds_held_back(process: Slots, clock: Clock) -> int:
     """How long others wait while somebody asks to be alone, and something runs on and on."""
     for second in range(10_000):
-        process.begin_alone(ONE)
+        process.begin_exclusive(ONE)
         if process.begin():
             process.end()
             return second
@@ -54,10 +54,10 @@ def test_uploads_run_side_by_side_where_none_has_to_be_alone() -> None:
 
 def test_nothing_begins_while_one_is_alone(clock: Clock) -> None:
     process = Slots(2)
-    assert process.begin_alone(ONE)
+    assert process.begin_exclusive(ONE)
     clock.now += ALONE - 1
     assert not process.begin()
-    assert not process.begin_alone(ANOTHER)
+    assert not process.begin_exclusive(ANOTHER)
     process.end()
     assert process.begin()
 
@@ -67,13 +67,13 @@ def test_it_waits_until_those_that_run_have_ended_and_nothing_new_begins() -> No
     process = Slots(3)
     assert process.begin()
     assert process.begin()
-    assert not process.begin_alone(ONE)
+    assert not process.begin_exclusive(ONE)
     assert not process.begin()
     process.end()
-    assert not process.begin_alone(ONE)
+    assert not process.begin_exclusive(ONE)
     process.end()
     assert not process.begin()
-    assert process.begin_alone(ONE)
+    assert process.begin_exclusive(ONE)
 
 
 def test_a_long_upload_holds_the_others_back_for_a_while_only(clock: Clock) -> None:
@@ -98,7 +98,7 @@ def test_each_time_in_vain_is_twice_as_long_up_to_a_limit(clock: Clock) -> None:
 def test_whoever_asks_no_more_is_waited_for_no_longer(clock: Clock) -> None:
     process = Slots(3)
     process.begin()
-    process.begin_alone(ONE)
+    process.begin_exclusive(ONE)
     clock.now += SILENCE - 0.1
     assert not process.begin()
     clock.now += 0.1
@@ -108,11 +108,11 @@ def test_whoever_asks_no_more_is_waited_for_no_longer(clock: Clock) -> None:
 def test_an_old_question_holds_nobody_back_for_longer(clock: Clock) -> None:
     process = Slots(3)
     process.begin()
-    process.begin_alone(ONE)
+    process.begin_exclusive(ONE)
     clock.now += 1000
-    assert not process.begin_alone(ANOTHER), "it counts from now"
+    assert not process.begin_exclusive(ANOTHER), "it counts from now"
     process.end()
-    assert process.begin_alone(ANOTHER)
+    assert process.begin_exclusive(ANOTHER)
     process.end()
     assert process.begin()
 
@@ -122,25 +122,25 @@ def test_half_of_the_time_belongs_to_the_others(clock: Clock) -> None:
     process.begin()
     assert not ask_for(process, clock, 5)
     process.end()
-    assert process.begin_alone(ONE)
+    assert process.begin_exclusive(ONE)
     clock.now += 10
     process.end()
     for _ in range(15):
-        assert not process.begin_alone(ANOTHER)
+        assert not process.begin_exclusive(ANOTHER)
         assert process.begin()
         process.end()
         clock.now += 1
-    assert process.begin_alone(ANOTHER)
+    assert process.begin_exclusive(ANOTHER)
 
 
 def test_an_upload_that_takes_long_shares_the_process(clock: Clock) -> None:
     process = Slots(3)
-    process.begin_alone(ONE)
+    process.begin_exclusive(ONE)
     clock.now += ALONE - 1
-    assert not process.is_alone_for(ONE, ALONE)
+    assert not process.is_exclusive_for(ONE, ALONE)
     clock.now += 1
-    assert process.is_alone_for(ONE, ALONE)
-    assert not process.is_alone_for(ANOTHER, 0)
+    assert process.is_exclusive_for(ONE, ALONE)
+    assert not process.is_exclusive_for(ANOTHER, 0)
     process.share(ANOTHER)
     assert not process.begin()
     process.share(ONE)
@@ -148,4 +148,4 @@ def test_an_upload_that_takes_long_shares_the_process(clock: Clock) -> None:
     process.end()
     process.end()
     clock.now += ALONE
-    assert process.begin_alone(ANOTHER)
+    assert process.begin_exclusive(ANOTHER)

@@ -1,8 +1,9 @@
 """One due account: its files are tried until nothing is left to do now, several at once over one
 login where that pays.
 
-The session decides nothing itself. The ledger says what may be claimed, the policy what follows
-from a try; the session has it begun (`dispatch`), and acknowledges once its end is written down.
+The account worker decides nothing itself. The ledger says what may be claimed, the policy what
+follows from a try; the worker starts it (`dispatch`), and acknowledges once its end is written down.
+One life of it is a *session*: it begins when the account is due, and ends when nothing is left.
 """
 
 import contextlib
@@ -18,16 +19,16 @@ from pymongo.errors import PyMongoError
 from config.accounts import Account
 from config.errors import ConfigError
 from consumers.amqp.connection import BrokerAway, BrokerRefuses, NotRouted
-from consumers.delivery.attempt import OURS_DELAY, Failures, Surroundings
+from consumers.delivery.attempt import OURS_DELAY, Context, Failures
+from consumers.delivery.connection_pool import ConnectionPool
 from consumers.delivery.consumer import NoQueue
 from consumers.delivery.dead_letters import UNBURIED_SECONDS
+from consumers.delivery.deps import Deps
 from consumers.delivery.dispatch import Dispatch
 from consumers.delivery.leftovers import remove_leftovers
-from consumers.delivery.login import Login
-from consumers.delivery.means import Means
 from consumers.delivery.policy import State
 from consumers.delivery.steps import NOTHING_TO_DO, POLL, Next, Pause, Rest, after_beginning
-from consumers.ledger import Adopted, Claimant, RunState
+from consumers.ledger import Claimant, FencedAccount, RunState
 from consumers.observe import ProgramFailed, Trouble
 from consumers.sharding.revocation import Revocation
 from consumers.upkeep.reconciler import route_stranded
@@ -55,51 +56,54 @@ TO_BE_MENDED = (*AWAY, ConfigError)
 
 
 @dataclass
-class AccountSession:
-    """`crowded` tells whether other accounts wait for a slot, `behind` whether events wait to be
-    taken, `stopping` whether to end."""
+class AccountWorker:
+    """Works one due account, in the thread that the scheduler gives it.
+
+    `others_waiting` tells whether other accounts wait for a slot, `has_backlog` whether events wait
+    to be taken, `stopping` whether to end.
+    """
 
     account_id: str
-    means: Means
-    crowded: Callable[[], bool]
-    behind: Callable[[], bool]
+    deps: Deps
+    others_waiting: Callable[[], bool]
+    has_backlog: Callable[[], bool]
     stopping: threading.Event
     _id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _began: float = field(default_factory=time.monotonic)
-    _stirred: threading.Event = field(default_factory=threading.Event)
+    _started_at: float = field(default_factory=time.monotonic)
+    _wakeup: threading.Event = field(default_factory=threading.Event)
     _failures: Failures = field(default_factory=Failures)
     _revocation: Revocation = field(default_factory=Revocation)
     _seen: tuple[Account, RunState] | None = None
     _looked_at: float = 0.0
     _failures_seen: int = 0
     _busy_at: float = field(default_factory=time.monotonic)
-    _settled_streak: int | None = None
+    _replayed_outage: int | None = None
     _is_unsettled: bool = False
     _is_unburied: bool = False
     """RabbitMQ did not take a dead letter: another session tries that again soon."""
     _routed: int = 0
     _epoch: int = 0
-    _around: Surroundings = field(init=False)
+    _context: Context = field(init=False)
     _dispatch: Dispatch = field(init=False)
 
     def __post_init__(self) -> None:
-        self._login = Login(self.means, self.account_id, self._stirred)
+        self._pool = ConnectionPool(self.deps, self.account_id, self._wakeup)
 
     def run(self, epoch: int) -> None:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
         self._epoch = epoch
-        shared = (self._login, self.stopping, self._failures, self._revocation)
-        self._around = Surroundings(self.account_id, epoch, self.means, *shared)
-        self._dispatch = Dispatch(self._around, self._claimant, self.crowded, self._stirred)
+        shared = (self._pool, self.stopping, self._failures, self._revocation)
+        self._context = Context(self.account_id, epoch, self.deps, *shared)
+        self._dispatch = Dispatch(self._context, self._claimant, self.others_waiting, self._wakeup)
         try:
-            if adopted := self.means.ledger.accounts.adopt(self.account_id, epoch):
-                rest = self._work(adopted)
+            if fenced := self.deps.ledger.accounts.fence(self.account_id, epoch):
+                rest = self._work(fenced)
                 self._close()
-                self._park(rest)
+                self._reschedule(rest)
         except AWAY as error:
-            self._park_after_trouble(error, OURS_DELAY)
+            self._reschedule_after(error, OURS_DELAY)
         except ConfigError as error:
-            self._park_after_trouble(error, CONFIG_DELAY)
+            self._reschedule_after(error, CONFIG_DELAY)
         except BaseException as error:  # noqa: BLE001 - an account must neither spin nor stand still
             self._rest_after_fault(error)
         finally:
@@ -107,18 +111,18 @@ class AccountSession:
 
     def interrupt(self) -> None:
         """Cut the uploads that run, from another thread: the worker cannot wait for them."""
-        self._login.interrupt()
+        self._pool.interrupt()
 
     # --- what is to be done -----------------------------------------------------------------
 
-    def _work(self, adopted: Adopted) -> Rest:
-        self._saw(adopted.account, adopted.run)
-        self._is_unsettled = not adopted.run.is_well
-        if adopted.is_settled:
-            self._settled_streak = adopted.run.streak
+    def _work(self, fenced: FencedAccount) -> Rest:
+        self._note_state(fenced.account, fenced.run)
+        self._is_unsettled = not fenced.run.is_well
+        if fenced.is_settled:
+            self._replayed_outage = fenced.run.outage_id
         else:
-            self.means.ledger.claims.free(self.account_id, self._claimant())
-            buried = self.means.dead_letters.bury_crash_loops(self.account_id, self._epoch)
+            self.deps.ledger.claims.free(self.account_id, self._claimant())
+            buried = self.deps.dead_letters.bury_crash_loops(self.account_id, self._epoch)
             self._is_unburied = not buried
         try:
             return self._tend()
@@ -128,18 +132,23 @@ class AccountSession:
     def _tend(self) -> Rest:
         """Go on, step by step, until there is nothing to do now.
 
-        What stirs the session after `clear` makes the waiting end at once; what stirred it before
+        What wakes the worker after `clear` ends the wait at once; what woke it before
         is collected and looked at here. The first step that has something to say is taken: None
         has nothing, a Rest or a Pause always has.
         """
         while not self._must_yield():
-            self._stirred.clear()
+            self._wakeup.clear()
             self._dispatch.share_in_time()
-            step = self._collect() or self._wait_for_room() or self._wait_for_work() or self._look()
+            step = (
+                self._collect()
+                or self._wait_for_room()
+                or self._wait_for_work()
+                or self._load_and_go_on()
+            )
             if isinstance(step, Rest):
                 return step
             if step is not None:
-                self._stirred.wait(step.seconds)
+                self._wakeup.wait(step.seconds)
         return Rest(wait=0)
 
     def _wait_for_room(self) -> Pause | None:
@@ -163,7 +172,7 @@ class AccountSession:
         seconds = until - time.monotonic()
         return Pause(min(POLL, seconds)) if seconds > 0 else None
 
-    def _look(self) -> Next:
+    def _load_and_go_on(self) -> Next:
         """Nothing is begun on a state that a failure changes meanwhile."""
         with self._failures.lock:
             account, run = self._read()
@@ -176,9 +185,11 @@ class AccountSession:
         """State, permission and settings as they are, or of an account that is well as just now."""
         if self._seen is not None and self._is_still_well(self._seen[1]):
             return self._seen
-        return self._saw(*self.means.ledger.accounts.look(self.account_id))
+        return self._note_state(*self.deps.ledger.accounts.load(self.account_id))
 
-    def _saw(self, account: Account | None, run: RunState) -> tuple[Account | None, RunState]:
+    def _note_state(
+        self, account: Account | None, run: RunState
+    ) -> tuple[Account | None, RunState]:
         self._routed, self._looked_at = run.routed, time.monotonic()
         self._failures_seen = self._failures.count
         # One without settings is only looked at: nothing can be begun with it.
@@ -192,44 +203,44 @@ class AccountSession:
         return just_now and run.is_well and not failed
 
     def _go_on(self, account: Account, run: RunState) -> Next:
-        self._bring_back_casualties(run)
+        self._replay_past_outages(run)
         try:
             return self._step(account, run)
         except NoQueue:
             return self._at_end(account, run)
 
     def _must_yield(self) -> bool:
-        ours = self.means.ownership.epoch(self.account_id) == self._epoch
+        ours = self.deps.ownership.epoch(self.account_id) == self._epoch
         if self.stopping.is_set() or not ours:
             return True
-        if self._dispatch.is_alone:
+        if self._dispatch.is_exclusive:
             return False
-        seconds = time.monotonic() - self._began
+        seconds = time.monotonic() - self._started_at
         if self._is_unburied and seconds > UNBURIED_SECONDS:
             return True
-        return seconds > TURN_SECONDS and self.crowded()
+        return seconds > TURN_SECONDS and self.others_waiting()
 
     def _is_permitted(self, account: Account) -> bool:
         on = account.settings is not None and account.enabled
-        return on and self.means.directory.may_use_ftp(account)
+        return on and self.deps.directory.may_use_ftp(account)
 
-    def _bring_back_casualties(self, run: RunState) -> None:
+    def _replay_past_outages(self, run: RunState) -> None:
         """What an outage dead-lettered returns once the account has delivered again."""
-        if run.streak == self._settled_streak:
+        if run.outage_id == self._replayed_outage:
             return
-        over = self.means.ledger.dead_letters.casualties_before(self.account_id, run.streak)
+        over = self.deps.ledger.dead_letters.from_past_outages(self.account_id, run.outage_id)
         for recording_id in over:
             if self._must_yield():
                 return
-            self.means.dead_letters.replay(recording_id)
+            self.deps.dead_letters.replay(recording_id)
         if over:
-            self.means.dead_letters.sweep(self.account_id)
-        self._settled_streak = run.streak
+            self.deps.dead_letters.sweep(self.account_id)
+        self._replayed_outage = run.outage_id
 
     def _step(self, account: Account, run: RunState) -> Next:
         if run.state is State.ACTIVE:
             return self._deliver_next(account, run)
-        self._login.dismiss()
+        self._pool.dismiss()
         self._dispatch.messages.give_back()
         if len(self._dispatch.flights):  # the probe, or what was begun before the suspension
             return Pause(POLL)
@@ -240,25 +251,25 @@ class AccountSession:
     # --- suspended and probing --------------------------------------------------------------
 
     def _begin_probe(self, run: RunState) -> Rest | None:
-        ledger = self.means.ledger
+        ledger = self.deps.ledger
         if run.seconds_until(run.suspended_until) > 0:
             return Rest(until=run.suspended_until)
-        if not ledger.claims.has_candidate(self.account_id, run.streak):
+        if not ledger.claims.has_candidate(self.account_id, run.outage_id):
             return NOTHING_TO_DO
         self._dispatch.begin_probing()
         if ledger.accounts.begin_probe(self.account_id, self._epoch, run):
-            self._around.settlement.changed(State.PROBING, run.failures)
+            self._context.outcomes.changed(State.PROBING, run.failures)
         return None
 
     def _probe(self, account: Account, run: RunState) -> Next:
-        begun = self._dispatch.probe(account, run)
-        return after_beginning(begun, otherwise=lambda: self._end_probe(run))
+        result = self._dispatch.probe(account, run)
+        return after_beginning(result, otherwise=lambda: self._end_probe(run))
 
     def _end_probe(self, run: RunState) -> Rest:
-        self.means.ledger.accounts.end_probe(self.account_id, self._epoch, run)
-        remove_leftovers(self.means, self._login, self.account_id)
+        self.deps.ledger.accounts.end_probe(self.account_id, self._epoch, run)
+        remove_leftovers(self.deps, self._pool, self.account_id)
         retry = (
-            self.means.ledger.claims.next_retry(self.account_id)
+            self.deps.ledger.claims.next_retry(self.account_id)
             if self._dispatch.has_passed
             else None
         )
@@ -269,51 +280,55 @@ class AccountSession:
     def _deliver_next(self, account: Account, run: RunState) -> Next:
         if self._dispatch.hold(account):
             self._busy_at = time.monotonic()
-        begun = self._dispatch.next_flight(account, run)
-        return after_beginning(begun, otherwise=lambda: self._idle(account, run))
+        result = self._dispatch.next_flight(account, run)
+        return after_beginning(result, otherwise=lambda: self._idle(account, run))
 
     def _idle(self, account: Account, run: RunState) -> Next:
-        """Nothing is ready: wait for more, try a casualty, or end."""
+        """Nothing is ready: wait for more, try an outage dead letter, or end."""
         now = time.monotonic()
-        next_at = self._dispatch.messages.next_at()
-        soon = Pause(min(POLL, max(0.01, (next_at or now + POLL) - now)))
+        next_ready_at = self._dispatch.messages.next_ready_at()
+        soon = Pause(min(POLL, max(0.01, (next_ready_at or now + POLL) - now)))
         if len(self._dispatch.flights):
             return soon
-        if self._casualty_is_due(run):
-            begun = self._dispatch.casualty(account, run)
-            return after_beginning(begun, otherwise=lambda: NOTHING_TO_DO)
+        if self._outage_retry_is_due(run):
+            result = self._dispatch.outage_dead_letter(account, run)
+            return after_beginning(result, otherwise=lambda: NOTHING_TO_DO)
         idle_for = self._idle_for()
-        if now - self._busy_at < idle_for or (next_at is not None and next_at - now < idle_for):
+        if now - self._busy_at < idle_for or (
+            next_ready_at is not None and next_ready_at - now < idle_for
+        ):
             return soon
-        if next_at is not None:
-            retry = self.means.ledger.claims.next_retry(self.account_id)
-            return Rest(until=retry) if retry else Rest(wait=next_at - time.monotonic())
+        if next_ready_at is not None:
+            retry = self.deps.ledger.claims.next_retry(self.account_id)
+            return Rest(until=retry) if retry else Rest(wait=next_ready_at - time.monotonic())
         if not self._dispatch.messages.are_drained():
             return Pause(POLL)
         return self._at_end(account, run)
 
     def _idle_for(self) -> float:
-        return SETTLE if self.crowded() and not self.behind() else LINGER
+        return SETTLE if self.others_waiting() and not self.has_backlog() else LINGER
 
     def _at_end(self, account: Account, run: RunState) -> Rest | None:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
-        ledger = self.means.ledger
+        ledger = self.deps.ledger
         if ledger.queries.has_loose_ends(self.account_id):
-            if route_stranded(self.means.ledger, self.means.router, self.account_id):
+            if route_stranded(self.deps.ledger, self.deps.router, self.account_id):
                 return None
-            remove_leftovers(self.means, self._login, self.account_id, account.settings)
+            remove_leftovers(self.deps, self._pool, self.account_id, account.settings)
             if ledger.queries.waiting(self.account_id).files:
                 return Rest(wait=RECHECK)
-        if run.casualties_due and ledger.claims.has_casualty(self.account_id, run.streak):
-            return Rest(until=run.casualties_due)
+        if run.outage_retry_due and ledger.claims.has_outage_dead_letter(
+            self.account_id, run.outage_id
+        ):
+            return Rest(until=run.outage_retry_due)
         return NOTHING_TO_DO
 
-    def _casualty_is_due(self, run: RunState) -> bool:
+    def _outage_retry_is_due(self, run: RunState) -> bool:
         """An account with too few files to be suspended is tried with those it has lost."""
-        if run.casualties_due is None or run.seconds_until(run.casualties_due) > 0:
+        if run.outage_retry_due is None or run.seconds_until(run.outage_retry_due) > 0:
             return False
         messages = self._dispatch.messages
-        return messages.next_at() is None and messages.are_drained()
+        return messages.next_ready_at() is None and messages.are_drained()
 
     # --- the flights -----------------------------------------------------------------------------
 
@@ -322,27 +337,29 @@ class AccountSession:
         all_ended = self._dispatch.collect()
         if all_ended:
             self._busy_at = time.monotonic()
-        troubles = [ended.trouble for ended in all_ended if ended.trouble is not None]
-        for trouble in troubles[1:]:
-            self._tell(trouble)
-        if troubles:
-            raise troubles[0]
-        rest = max((ended.rests for ended in all_ended if ended.rests is not None), default=None)
+        errors = [ended.error for ended in all_ended if ended.error is not None]
+        for error in errors[1:]:
+            self._tell(error)
+        if errors:
+            raise errors[0]
+        rest = max(
+            (ended.backoff for ended in all_ended if ended.backoff is not None), default=None
+        )
         return None if rest is None else Rest(wait=rest)
 
     def _let_flights_end(self) -> None:
         """What still runs is written down before the account is given up."""
-        self._login.dismiss()
+        self._pool.dismiss()
         with contextlib.suppress(PyMongoError):  # the others wait until it has ended then
             self._dispatch.share()
         while not self._dispatch.flights.are_over:
-            self._stirred.wait(POLL)
-            self._stirred.clear()
+            self._wakeup.wait(POLL)
+            self._wakeup.clear()
             self._cut_what_is_revoked()
         for flight in self._dispatch.flights.close():
-            for trouble in [ended.trouble for ended in flight if ended.trouble is not None]:
-                self._tell(trouble)
-            self._dispatch.messages.settle([ended for ended in flight if ended.delivered])
+            for error in [ended.error for ended in flight if ended.error is not None]:
+                self._tell(error)
+            self._dispatch.messages.acknowledge([ended for ended in flight if ended.delivered])
 
     def _cut_what_is_revoked(self) -> None:
         """An account that is removed, switched off or no longer permitted is not worked at all.
@@ -351,26 +368,26 @@ class AccountSession:
         the source is cut, and then the server.
         """
         if self._revocation.seconds > 2 * CUT_SECONDS:
-            self._login.interrupt()
+            self._pool.interrupt()
         elif self._revocation.seconds > CUT_SECONDS:
             self._revocation.cut()
         elif not self._revocation:
             with contextlib.suppress(PyMongoError, ConfigError), pymongo.timeout(LOOK_SECONDS):
-                account, _ = self.means.ledger.accounts.look(self.account_id)
+                account, _ = self.deps.ledger.accounts.load(self.account_id)
                 if account is None or not self._is_permitted(account):
                     self._revocation.revoke()
 
     # --- the end --------------------------------------------------------------------------------
 
-    def _park(self, rest: Rest, trouble: Exception | None = None) -> None:
-        self.means.ledger.accounts.park(
+    def _reschedule(self, rest: Rest, error: Exception | None = None) -> None:
+        self.deps.ledger.accounts.reschedule(
             self.account_id,
             self._epoch,
             self._routed,
             self._wait_of(rest),
             rest.until,
-            broken=str(trouble) if isinstance(trouble, BrokerRefuses) else None,
-            unusable=str(trouble) if isinstance(trouble, ConfigError) else None,
+            broken=str(error) if isinstance(error, BrokerRefuses) else None,
+            unusable=str(error) if isinstance(error, ConfigError) else None,
             settled=not (self._is_unsettled or self._is_unburied or self._failures.count),
         )
 
@@ -379,36 +396,36 @@ class AccountSession:
             return rest.wait
         return min(rest.wait or UNBURIED_SECONDS, UNBURIED_SECONDS)
 
-    def _park_after_trouble(self, trouble: Exception, wait: float) -> None:
+    def _reschedule_after(self, error: Exception, wait: float) -> None:
         """Where the database is away too, the account simply stays due."""
-        self._tell(trouble)
+        self._tell(error)
         self._close()
         try:
-            self._park(Rest(wait=wait), trouble)
-        except PyMongoError as error:
-            self.means.observe(Trouble("mongodb", str(error)))
+            self._reschedule(Rest(wait=wait), error)
+        except PyMongoError as away:
+            self.deps.observe(Trouble("mongodb", str(away)))
 
     def _rest_after_fault(self, error: BaseException) -> None:
         """The session died of what nobody foresaw: the account waits, longer each time."""
         self._tell(error)
         self._close()
         try:
-            self.means.ledger.accounts.rest_after_fault(self.account_id, self._epoch)
+            self.deps.ledger.accounts.rest_after_fault(self.account_id, self._epoch)
         except PyMongoError as away:
             self._tell(away)
 
-    def _tell(self, trouble: BaseException) -> None:
+    def _tell(self, error: BaseException) -> None:
         """What has gone wrong may have kept the end of a try from being written down."""
         self._is_unsettled = True
-        if isinstance(trouble, TO_BE_MENDED):
-            self.means.observe(Trouble("session", f"{self.account_id}: {trouble}"))
+        if isinstance(error, TO_BE_MENDED):
+            self.deps.observe(Trouble("session", f"{self.account_id}: {error}"))
         else:
-            self.means.observe(ProgramFailed("session", trouble, self.account_id))
+            self.deps.observe(ProgramFailed("session", error, self.account_id))
 
     def _close(self) -> None:
         self._dispatch.messages.give_back()
-        self._login.close()
+        self._pool.close()
 
     def _claimant(self) -> Claimant:
-        until = self.means.ownership.until(self.account_id, self._epoch)
-        return Claimant(self.means.worker, self._id, self._epoch, until)
+        until = self.deps.ownership.until(self.account_id, self._epoch)
+        return Claimant(self.deps.worker, self._id, self._epoch, until)

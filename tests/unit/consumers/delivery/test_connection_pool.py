@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
-from consumers.delivery.line import Line
-from consumers.delivery.login import Login
+from consumers.delivery.connection_pool import ConnectionPool
+from consumers.delivery.pooled_connection import PooledConnection
 from tests.servers.fake import FakeServer, Place
 from transports.errors import ConnectionLost, LoginRefused, PathRefused, TransferError
 
@@ -20,9 +20,9 @@ class Connection:
 
 
 @pytest.fixture
-def login() -> Login:
-    means: Any = None  # nothing is connected to
-    return Login(means, "acme", threading.Event())
+def pool() -> ConnectionPool:
+    deps: Any = None  # nothing is connected to
+    return ConnectionPool(deps, "acme", threading.Event())
 
 
 def cut(connection: Connection) -> TransferError:
@@ -39,32 +39,32 @@ def refused() -> TransferError:
 
 @pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
 def test_the_cut_connection_and_the_login_refused_after_it_are_one_failure(
-    login: Login, order: tuple[int, ...]
+    pool: ConnectionPool, order: tuple[int, ...]
 ) -> None:
     connection, refusal = Connection(), refused()
     failures = [cut(connection), cut(connection), refusal]
-    lines = [Line(login) for _ in failures]
-    told = [login.is_told(failures[each], lines[each].losses) for each in order]
+    lines = [PooledConnection(pool) for _ in failures]
+    told = [pool.is_counted(failures[each], lines[each].loss_count) for each in order]
     assert told == [False, True, True]
 
 
-def test_who_begins_after_it_fails_anew(login: Login) -> None:
-    first = Line(login)
-    assert not login.is_told(cut(Connection()), first.losses)
-    second = Line(login)
-    assert not login.is_told(refused(), second.losses)
-    third = Line(login)
-    assert not login.is_told(refused(), third.losses)
+def test_who_begins_after_it_fails_anew(pool: ConnectionPool) -> None:
+    first = PooledConnection(pool)
+    assert not pool.is_counted(cut(Connection()), first.loss_count)
+    second = PooledConnection(pool)
+    assert not pool.is_counted(refused(), second.loss_count)
+    third = PooledConnection(pool)
+    assert not pool.is_counted(refused(), third.loss_count)
 
 
-def test_what_is_shared_with_nobody_counts_by_itself(login: Login) -> None:
-    lines = [Line(login) for _ in range(3)]
-    assert not login.is_told(cut(Connection()), lines[0].losses)
-    assert not login.is_told(PathRefused("550 No"), lines[1].losses)
-    assert not login.is_told(PathRefused("550 No"), lines[2].losses)
+def test_what_is_shared_with_nobody_counts_by_itself(pool: ConnectionPool) -> None:
+    lines = [PooledConnection(pool) for _ in range(3)]
+    assert not pool.is_counted(cut(Connection()), lines[0].loss_count)
+    assert not pool.is_counted(PathRefused("550 No"), lines[1].loss_count)
+    assert not pool.is_counted(PathRefused("550 No"), lines[2].loss_count)
 
 
-# --- sessions of a login that are connections of their own ----------------------------------------
+# --- sessions of a pool that are connections of their own ----------------------------------------
 
 
 @pytest.fixture
@@ -87,14 +87,14 @@ class OwnConnection(FakeServer):
 
 
 @pytest.fixture
-def connected(monkeypatch: pytest.MonkeyPatch) -> Login:
+def connected(monkeypatch: pytest.MonkeyPatch) -> ConnectionPool:
     """Whose sessions are of that kind."""
     monkeypatch.setattr("transports.server.connect", lambda *_: OwnConnection(Place()))
     directory = SimpleNamespace(password_for=lambda *_: SecretStr("secret"))
-    means: Any = SimpleNamespace(
+    deps: Any = SimpleNamespace(
         directory=directory, limits=None, egress=None, observe=lambda _seen: None
     )
-    return Login(means, "acme", threading.Event())
+    return ConnectionPool(deps, "acme", threading.Event())
 
 
 def lost() -> TransferError:
@@ -104,35 +104,35 @@ def lost() -> TransferError:
 
 
 def test_a_loss_that_is_told_while_a_session_is_taken_is_one_failure_with_its_own(
-    connected: Login, settings: FtpSettings
+    connected: ConnectionPool, settings: FtpSettings
 ) -> None:
-    first, second = Line(connected), Line(connected)
+    first, second = PooledConnection(connected), PooledConnection(connected)
     first.open(settings)
     second.open(settings)
     second.keep()
-    third = Line(connected)
+    third = PooledConnection(connected)
     login_waits = connected.wait_for_session
 
     def told_meanwhile(wanted: FtpSettings) -> Any:
         """The third one has the session in its hands when the first one tells of the loss."""
         server = login_waits(wanted)
         first.discard()
-        assert not connected.is_told(lost(), first.losses)
+        assert not connected.is_counted(lost(), first.loss_count)
         return server
 
     vars(connected)["wait_for_session"] = told_meanwhile
     third.open(settings)
-    assert connected.is_told(lost(), third.losses)
+    assert connected.is_counted(lost(), third.loss_count)
 
 
 def test_a_session_in_use_while_another_one_fails_is_asked_whether_it_stands_before_the_next_file(
-    connected: Login, settings: FtpSettings
+    connected: ConnectionPool, settings: FtpSettings
 ) -> None:
-    first, second = Line(connected), Line(connected)
+    first, second = PooledConnection(connected), PooledConnection(connected)
     first.open(settings)
     server = second.open(settings)
     assert isinstance(server, OwnConnection)
     first.discard()
     second.keep()
-    assert Line(connected).open(settings) is server
+    assert PooledConnection(connected).open(settings) is server
     assert server.asked == 1

@@ -16,7 +16,7 @@ from transports.base import Egress, Limits
 
 
 @dataclass(frozen=True)
-class Means:
+class Deps:
     """The shared collaborators; a session owns none of them."""
 
     worker: str

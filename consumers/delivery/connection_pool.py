@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings
 from config.errors import PasswordAsked
-from consumers.delivery.means import Means
+from consumers.delivery.deps import Deps
 from consumers.faults import foreseen
 from consumers.observe import LoggedIn, ProgramFailed
 from transports import server as servers
@@ -36,41 +36,41 @@ FIRST_PACE = 0.5
 
 
 @dataclass
-class _Kept:
+class _Idle:
     """A session that no upload uses at this moment."""
 
     server: Server
     since: float
 
 
-class Login:
+class ConnectionPool:
     """One login of an account, and over it a session at the server for each upload that runs.
 
     SFTP opens a channel on the same connection for each session, FTP a connection of its own.
     """
 
-    def __init__(self, means: Means, account_id: str, stirred: threading.Event) -> None:
-        """`stirred` is set when a login stands: others may begin then."""
-        self._means = means
-        self._stirred = stirred
+    def __init__(self, deps: Deps, account_id: str, wakeup: threading.Event) -> None:
+        """`wakeup` is set when a login stands: others may begin then."""
+        self._deps = deps
+        self._wakeup = wakeup
         self._account_id = account_id
         self._lock = threading.Condition()
         self._settings: FtpSettings | None = None
-        self._kept: list[_Kept] = []
+        self._idle: list[_Idle] = []
         self._in_use: list[Server] = []
         self._losses_before: WeakKeyDictionary[Server, int] = WeakKeyDictionary()
         self._doubted: WeakSet[Server] = WeakSet()
-        self._told: WeakSet[object] = WeakSet()
-        self.losses = 0
+        self._counted: WeakSet[object] = WeakSet()
+        self.loss_count = 0
         """How often something that uploads share was lost: a connection, or the login after it."""
-        self._taken: int | None = None
+        self._observed_limit: int | None = None
         """So many sessions at once the server has last taken; None: it has refused none."""
         self._pace = FIRST_PACE
         self._interrupted = False
         self._dismissed = 0
         self._opening = 0
         self._logging_in = threading.Lock()
-        self.logons = 0
+        self.login_count = 0
         """How often somebody has logged in, or was refused."""
         self._refusal: TransferError | None = None
 
@@ -79,7 +79,7 @@ class Login:
         with self._lock:
             return self._at_once(settings)
 
-    def fitting(self, settings: FtpSettings) -> int:
+    def files_per_flight(self, settings: FtpSettings) -> int:
         """How many files may share a flight: one until the login stands, it is tried with that.
 
         Where somebody has set how many are uploaded at once, so many are it in all flights.
@@ -92,7 +92,7 @@ class Login:
                 most = min(most, settings.uploads // self._at_once(settings))
         return max(1, most)
 
-    def took(self, files: int, seconds: float) -> None:
+    def note_pace(self, files: int, seconds: float) -> None:
         """A flight of so many files took the server so long."""
         self._pace = max(seconds, 0.001) / files
 
@@ -105,33 +105,33 @@ class Login:
         standing = self._standing(settings)
         if not standing:
             return 1
-        worth = _worth(min(server.round_trip for server in standing))
-        return min(most_at_once(settings), worth, self._taken or worth)
+        useful = _useful_concurrency(min(server.round_trip for server in standing))
+        return min(most_at_once(settings), useful, self._observed_limit or useful)
 
     def open_now(self) -> int:
         """Sessions at the server, in use or kept."""
         with self._lock:
-            return len(self._in_use) + len(self._kept)
+            return len(self._in_use) + len(self._idle)
 
-    def refused_beyond(self, taken: int) -> None:
+    def observe_limit(self, taken: int) -> None:
         """The server takes no more than so many sessions at once."""
         with self._lock:
-            self._taken = max(1, taken)
+            self._observed_limit = max(1, taken)
 
     def remove(self, paths: Iterable[str]) -> bool:
         """Remove files over a session that was kept. False without one. Raises TransferError."""
         with self._lock:
-            kept = self._kept.pop() if self._kept else None
-            if kept is None:
+            idle = self._idle.pop() if self._idle else None
+            if idle is None:
                 return False
-            self._in_use.append(kept.server)
+            self._in_use.append(idle.server)
         try:
             for path in paths:
-                kept.server.remove(path)
+                idle.server.remove(path)
         except BaseException:
-            self.discard(kept.server)
+            self.discard(idle.server)
             raise
-        self.keep(kept.server)
+        self.keep(idle.server)
         return True
 
     def interrupt(self) -> None:
@@ -152,8 +152,8 @@ class Login:
     def close(self) -> None:
         """End the sessions that are kept; harmless where there is none."""
         with self._lock:
-            kept, self._kept = self._kept, []
-        for each in kept:
+            idle, self._idle = self._idle, []
+        for each in idle:
             self._close(each.server)
 
     # --- the side of a line -----------------------------------------------------------------------
@@ -164,20 +164,20 @@ class Login:
         After None the caller opens that session, and calls `opened` once it is in use or has
         failed. Raises Interrupted where nothing may begin any more.
         """
-        while (kept := self._wait_for_session(settings)) is not None:
-            if kept.server.connected and self._answers(kept):
-                return kept.server
-            self.discard(kept.server)
+        while (idle := self._wait_for_session(settings)) is not None:
+            if idle.server.connected and self._answers(idle):
+                return idle.server
+            self.discard(idle.server)
         return None
 
-    def _wait_for_session(self, settings: FtpSettings) -> _Kept | None:
+    def _wait_for_session(self, settings: FtpSettings) -> _Idle | None:
         with self._lock:
             dismissed = self._dismissed
             while True:
-                if self._kept and settings == self._settings:
-                    kept = self._kept.pop()
-                    self._takes(kept.server)
-                    return kept
+                if self._idle and settings == self._settings:
+                    idle = self._idle.pop()
+                    self._takes(idle.server)
+                    return idle
                 if len(self._in_use) + self._opening < self._at_once(settings):
                     self._opening += 1
                     return None
@@ -196,15 +196,15 @@ class Login:
         with self._lock:
             return next(iter(self._standing(settings)), None)
 
-    def connect(self, settings: FtpSettings, logons: int) -> Server | None:
+    def connect(self, settings: FtpSettings, login_count: int) -> Server | None:
         """Log in; None where another upload has done so meanwhile: one logs in at a time.
 
-        `logons`: how many there were when this upload began to wait. If another upload's login was
-        refused since then, that refusal is raised and the server is not asked again. Raises
+        `login_count`: how many there were when this upload began to wait. If another upload's login
+        was refused since then, that refusal is raised and the server is not asked again. Raises
         TransferError, and ConfigError for an unreadable password.
         """
         with self._logging_in:
-            if self.logons == logons:
+            if self.login_count == login_count:
                 return self._log_in(settings)
             if self._refusal is not None:
                 raise self._refusal
@@ -216,26 +216,26 @@ class Login:
         self._refusal = None
         try:
             with foreseen(Progress(Phase.CONNECTING)):
-                server = servers.connect(settings, password, self._means.limits, self._means.egress)
+                server = servers.connect(settings, password, self._deps.limits, self._deps.egress)
         except TransferError as error:
             self._refusal = error
             error.common = error.common or error
             is_refused = isinstance(error, LoginRefused)
-            self._means.observe(LoggedIn(self._account_id, "refused" if is_refused else "failed"))
+            self._deps.observe(LoggedIn(self._account_id, "refused" if is_refused else "failed"))
             raise
         finally:
-            self.logons += 1
-        self._means.observe(LoggedIn(self._account_id, "accepted"))
+            self.login_count += 1
+        self._deps.observe(LoggedIn(self._account_id, "accepted"))
         with self._lock:
             self._settings = settings
-        self._stirred.set()
+        self._wakeup.set()
         return self.use(server)
 
     def _password(self, settings: FtpSettings) -> SecretStr:
         """The one that belongs to these settings: others may have been saved since they were
         read."""
         try:
-            return self._means.directory.password_for(self._account_id, settings)
+            return self._deps.directory.password_for(self._account_id, settings)
         except PasswordAsked:
             raise Interrupted("The FTP settings were changed meanwhile") from None
 
@@ -253,13 +253,13 @@ class Login:
         with self._lock:
             return self._losses_before[server]
 
-    def doubt(self) -> None:
+    def doubt_others(self) -> None:
         """One session has failed, and may have broken the others: each is asked whether it still
         stands before the next upload uses it."""
         with self._lock:
             self._doubted.update(self._in_use)
-            for kept in self._kept:
-                kept.since = -math.inf
+            for idle in self._idle:
+                idle.since = -math.inf
 
     def keep(self, server: Server) -> None:
         """An upload has delivered its file over this session: keep it for the next upload."""
@@ -267,37 +267,37 @@ class Login:
             self._in_use.remove(server)
             since = -math.inf if server in self._doubted else time.monotonic()
             self._doubted.discard(server)
-            self._kept.append(_Kept(server, since))
+            self._idle.append(_Idle(server, since))
             self._lock.notify()
 
     def discard(self, server: Server) -> None:
         """An upload has failed over this session: close it, and never use it again."""
         self._close(server)
-        self.doubt()
+        self.doubt_others()
         with self._lock:
             self._in_use.remove(server)
             self._lock.notify_all()
 
-    def is_told(self, failure: TransferError, losses: int) -> bool:
+    def is_counted(self, failure: TransferError, loss_count: int) -> bool:
         """Whether another upload has reported the cause of this failure already.
 
-        Then both count as one failure. `losses`: how many there were when this upload got its
+        Then both count as one failure. `loss_count`: how many there were when this upload got its
         session, or began to wait for one. When a connection is cut under several uploads, one may
         meet the cut and another one the login that is refused right after it: that is one failure.
         """
         with self._lock:
             if failure.common is None:
                 return False
-            told = failure.common in self._told or losses < self.losses
-            self._told.add(failure.common)
-            self.losses += not told
-            return told
+            is_counted = failure.common in self._counted or loss_count < self.loss_count
+            self._counted.add(failure.common)
+            self.loss_count += not is_counted
+            return is_counted
 
-    def _answers(self, kept: _Kept) -> bool:
-        if time.monotonic() - kept.since < STALE_SECONDS:
+    def _answers(self, idle: _Idle) -> bool:
+        if time.monotonic() - idle.since < STALE_SECONDS:
             return True
         try:
-            return kept.server.answers()
+            return idle.server.answers()
         except Exception as error:  # noqa: BLE001 - it is of no use then, and another one is opened
             self._report(error)
             return False
@@ -316,7 +316,7 @@ class Login:
             self._report(error)
 
     def _report(self, error: Exception) -> None:
-        self._means.observe(ProgramFailed("login", error, self._account_id))
+        self._deps.observe(ProgramFailed("login", error, self._account_id))
 
     def _standing(self, settings: FtpSettings) -> list[Server]:
         if settings != self._settings:
@@ -326,10 +326,10 @@ class Login:
     def _takes(self, server: Server) -> None:
         """One more upload has it. With the lock held: a loss is told before or after this."""
         self._in_use.append(server)
-        self._losses_before[server] = self.losses
+        self._losses_before[server] = self.loss_count
 
     def _sessions(self) -> list[Server]:
-        return [*self._in_use, *(kept.server for kept in self._kept)]
+        return [*self._in_use, *(idle.server for idle in self._idle)]
 
 
 def most_at_once(settings: FtpSettings) -> int:
@@ -338,6 +338,6 @@ def most_at_once(settings: FtpSettings) -> int:
     return min(most, settings.uploads or most, settings.capabilities.at_once or most)
 
 
-def _worth(round_trip: float) -> int:
+def _useful_concurrency(round_trip: float) -> int:
     """How many uploads at once make it faster, by the seconds of a round trip."""
     return AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)
