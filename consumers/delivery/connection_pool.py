@@ -66,9 +66,13 @@ class ConnectionPool:
         self._observed_limit: int | None = None
         """So many sessions at once the server has last taken; None: it has refused none."""
         self._pace = FIRST_PACE
+        """Seconds a file took in the last flight."""
         self._interrupted = False
+        """The process cannot wait: what is open is cut, and nothing is opened any more."""
         self._dismissed = 0
+        """How often `dismiss` was called: who began to wait before the last time gives up."""
         self._opening = 0
+        """Sessions that flights are opening at this moment."""
         self._logging_in = threading.Lock()
         self.login_count = 0
         """How often somebody has logged in, or was refused."""

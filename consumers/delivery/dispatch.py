@@ -1,8 +1,8 @@
 """Which of an account's files are begun next: they are claimed, and their flight begins.
 
 The account worker has decided by the account's state what is tried: files in turn, a probe, or an
-outage dead letter. Nothing begins without room for one more flight. Files of which a worker has died
-begin only as the only flight of the process.
+outage dead letter. Nothing begins without room for one more flight. Files of which a worker has
+died begin only as the only flight of the process.
 """
 
 import math

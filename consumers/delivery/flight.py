@@ -1,36 +1,15 @@
 """A flight: up to 16 files of one account that go to its server together. The heart of the program.
 
-What is written down, and in which order, is the same for one file and for many:
-
-1. Claimed: each row counts a start (`starts`), names this session, this flight and the epoch of
-   its ownership, and notes the temporary file that the start will leave (`parts`).
-2. Sent to a temporary file, `*.part`, in the folder where the file is to stand; its size compared.
-3. Intended: the row says which `.part` becomes which name. From now on the name is this
-   recording's.
-4. Renamed, where the lease still stands: that is looked at immediately before.
-5. Delivered: so says the row.
-6. Acknowledged: the broker forgets the message (`messages`).
-
-A worker may die between any two of these. The next owner of the account finds of each file:
-
-| died after | it finds | and |
-|---|---|---|
-| nothing | the message, again | begins |
-| 1, 2 | another worker's claim, maybe a `.part` | frees the claim as lost, removes the `.part` |
-| 3 | an intent; the `.part` | the same, and forgets the intent |
-| 4 | an intent; the file in its place | notes that it was delivered, sends nothing again |
-| 5 | a final row | acknowledges the message |
+What is written down, and in which order, is the same for one file and for many. It is told with
+what a crash leaves, and with the words used here, in the docstring of `consumers`.
 
 A lost claim tells with how many files its flight was lost: the worker may have died of any of them.
-They are tried again in flights of half as many, alone in their process, until one is alone.
+They are tried again in flights of half as many, exclusive in their process, until one is alone.
 
-A worker that has only lost the account, by a longer epoch of another one, changes nothing more:
-every write names the claim, and the lease is looked at before the rename.
-
-A file with trouble leaves the flight and is settled by itself; the others go on. A connection that
-is cut is one failure of the account, and a try for each file that was begun; those that were not
-begun are given back as they were. The probe of a suspended account, a file after a failure, and one
-that may kill its worker are flights of one.
+A file with an error leaves the flight, and its outcome is recorded by itself; the others go on. A
+connection that is cut is one failure of the account, and a try for each file that was begun; those
+that were not begun are given back as they were. The probe of a suspended account, a file after a
+failure, and one that may kill its worker are flights of one.
 """
 
 import time

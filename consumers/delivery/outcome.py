@@ -105,8 +105,8 @@ class OutcomeRecorder:
 
         False where its dead letter could not be kept: the file waits for that, and one that its
         account is not to blame for tells nothing of it. `running` uploads were at the server;
-        `already_counted`: so is its lost connection; `suspected`: it may be the file that the server
-        does not take, whatever it says.
+        `already_counted`: so is its lost connection; `suspected`: it may be the file that the
+        server does not take, whatever it says.
         """
         kind = judged(failure.kind, running=running)
         error = LastError.of(failure, kind)

@@ -46,6 +46,8 @@ class PooledConnection:
             self._pool.discard(self._server)
 
     def _open_more(self, settings: FtpSettings) -> Server:
+        """Open one. It ends: each round without a session means that somebody else has logged in,
+        or that the connection beside which it was tried is gone, and then this flight logs in."""
         while True:
             origin = self._pool.standing(settings)
             if origin is None:

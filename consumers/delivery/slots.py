@@ -18,7 +18,8 @@ CLEARING_SECONDS = 20.0
 EXCLUSIVE_SECONDS = 300.0
 """Hardly a recording takes longer. One that does is not worth that all others wait for it."""
 SILENCE_SECONDS = 3.0
-"""Whoever wants to be alone asks twice a second; once nobody does, nobody waits for it."""
+"""Whoever wants to be alone asks each `steps.POLL` seconds; once nobody does, nobody waits for it.
+It has to be some times as long."""
 
 
 class Slots:

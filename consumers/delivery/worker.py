@@ -2,7 +2,8 @@
 login where that pays.
 
 The account worker decides nothing itself. The ledger says what may be claimed, the policy what
-follows from a try; the worker starts it (`dispatch`), and acknowledges once its end is written down.
+follows from a try; the worker starts it (`dispatch`), and acknowledges once its end is written
+down.
 One life of it is a *session*: it begins when the account is due, and ends when nothing is left.
 """
 
@@ -18,8 +19,7 @@ from pymongo.errors import PyMongoError
 
 from config.accounts import Account
 from config.errors import ConfigError
-from consumers.amqp.connection import BrokerAway, BrokerRefuses, NotRouted
-from consumers.delivery.attempt import OURS_DELAY, Context, Failures
+from consumers.delivery.attempt import Context, Failures
 from consumers.delivery.connection_pool import ConnectionPool
 from consumers.delivery.consumer import NoQueue
 from consumers.delivery.dead_letters import UNBURIED_SECONDS
@@ -27,9 +27,9 @@ from consumers.delivery.deps import Deps
 from consumers.delivery.dispatch import Dispatch
 from consumers.delivery.leftovers import remove_leftovers
 from consumers.delivery.policy import State
+from consumers.delivery.session_end import SessionEnd
 from consumers.delivery.steps import NOTHING_TO_DO, POLL, Next, Pause, Rest, after_beginning
 from consumers.ledger import Claimant, FencedAccount, RunState
-from consumers.observe import ProgramFailed, Trouble
 from consumers.sharding.revocation import Revocation
 from consumers.upkeep.reconciler import route_stranded
 
@@ -42,17 +42,12 @@ TURN_SECONDS = 30.0
 """After this time a session makes room, where other accounts wait for a slot."""
 RECHECK = 30.0
 """An account whose files are on their way into its queue is looked at again."""
-CONFIG_DELAY = 30.0
-"""What somebody has to mend first, a missing key for one, is not tried every second."""
 LOOK_SECONDS = 2.0
 """Longest wait for the database while uploads end: it is asked again."""
 CUT_SECONDS = 2.0
 """For so long uploads of a revoked account may end by themselves, and by their source's end."""
 JUST_NOW = 0.05
 """Seconds for which one reading of the account serves several claims."""
-AWAY = (BrokerAway, NotRouted, PyMongoError)
-TO_BE_MENDED = (*AWAY, ConfigError)
-"""What is no fault of the program."""
 
 
 @dataclass
@@ -78,15 +73,13 @@ class AccountWorker:
     _failures_seen: int = 0
     _busy_at: float = field(default_factory=time.monotonic)
     _replayed_outage: int | None = None
-    _is_unsettled: bool = False
-    _is_unburied: bool = False
-    """RabbitMQ did not take a dead letter: another session tries that again soon."""
-    _routed: int = 0
     _epoch: int = 0
     _context: Context = field(init=False)
     _dispatch: Dispatch = field(init=False)
+    _end: SessionEnd = field(init=False)
 
     def __post_init__(self) -> None:
+        # Before `run`: the scheduler may interrupt a worker whose thread has not begun.
         self._pool = ConnectionPool(self.deps, self.account_id, self._wakeup)
 
     def run(self, epoch: int) -> None:
@@ -95,17 +88,17 @@ class AccountWorker:
         shared = (self._pool, self.stopping, self._failures, self._revocation)
         self._context = Context(self.account_id, epoch, self.deps, *shared)
         self._dispatch = Dispatch(self._context, self._claimant, self.others_waiting, self._wakeup)
+        self._end = SessionEnd(self._context)
         try:
             if fenced := self.deps.ledger.accounts.fence(self.account_id, epoch):
                 rest = self._work(fenced)
+                # First the messages go back: the next session finds them as soon as it is due.
                 self._close()
-                self._reschedule(rest)
-        except AWAY as error:
-            self._reschedule_after(error, OURS_DELAY)
-        except ConfigError as error:
-            self._reschedule_after(error, CONFIG_DELAY)
+                self._end.reschedule(rest)
         except BaseException as error:  # noqa: BLE001 - an account must neither spin nor stand still
-            self._rest_after_fault(error)
+            self._end.report(error)
+            self._close()
+            self._end.reschedule_after(error)
         finally:
             self._close()
 
@@ -117,13 +110,13 @@ class AccountWorker:
 
     def _work(self, fenced: FencedAccount) -> Rest:
         self._note_state(fenced.account, fenced.run)
-        self._is_unsettled = not fenced.run.is_well
+        self._end.is_unsettled = not fenced.run.is_well
         if fenced.is_settled:
             self._replayed_outage = fenced.run.outage_id
         else:
             self.deps.ledger.claims.free(self.account_id, self._claimant())
             buried = self.deps.dead_letters.bury_crash_loops(self.account_id, self._epoch)
-            self._is_unburied = not buried
+            self._end.is_unburied = not buried
         try:
             return self._tend()
         finally:
@@ -132,9 +125,10 @@ class AccountWorker:
     def _tend(self) -> Rest:
         """Go on, step by step, until there is nothing to do now.
 
-        What wakes the worker after `clear` ends the wait at once; what woke it before
-        is collected and looked at here. The first step that has something to say is taken: None
-        has nothing, a Rest or a Pause always has.
+        `clear` comes before the looking, so that no wake-up is lost: what wakes the worker after
+        it ends the wait at once, and what woke it before is found by the steps here. The steps are
+        asked in turn until one answers. None is no answer; a Rest and a Pause are, for a dataclass
+        without `__bool__` is always true.
         """
         while not self._must_yield():
             self._wakeup.clear()
@@ -190,7 +184,7 @@ class AccountWorker:
     def _note_state(
         self, account: Account | None, run: RunState
     ) -> tuple[Account | None, RunState]:
-        self._routed, self._looked_at = run.routed, time.monotonic()
+        self._end.routed, self._looked_at = run.routed, time.monotonic()
         self._failures_seen = self._failures.count
         # One without settings is only looked at: nothing can be begun with it.
         is_set_up = account is not None and account.settings is not None
@@ -216,7 +210,7 @@ class AccountWorker:
         if self._dispatch.is_exclusive:
             return False
         seconds = time.monotonic() - self._started_at
-        if self._is_unburied and seconds > UNBURIED_SECONDS:
+        if self._end.is_unburied and seconds > UNBURIED_SECONDS:
             return True
         return seconds > TURN_SECONDS and self.others_waiting()
 
@@ -339,7 +333,7 @@ class AccountWorker:
             self._busy_at = time.monotonic()
         errors = [ended.error for ended in all_ended if ended.error is not None]
         for error in errors[1:]:
-            self._tell(error)
+            self._end.report(error)
         if errors:
             raise errors[0]
         rest = max(
@@ -358,7 +352,7 @@ class AccountWorker:
             self._cut_what_is_revoked()
         for flight in self._dispatch.flights.close():
             for error in [ended.error for ended in flight if ended.error is not None]:
-                self._tell(error)
+                self._end.report(error)
             self._dispatch.messages.acknowledge([ended for ended in flight if ended.delivered])
 
     def _cut_what_is_revoked(self) -> None:
@@ -378,49 +372,6 @@ class AccountWorker:
                     self._revocation.revoke()
 
     # --- the end --------------------------------------------------------------------------------
-
-    def _reschedule(self, rest: Rest, error: Exception | None = None) -> None:
-        self.deps.ledger.accounts.reschedule(
-            self.account_id,
-            self._epoch,
-            self._routed,
-            self._wait_of(rest),
-            rest.until,
-            broken=str(error) if isinstance(error, BrokerRefuses) else None,
-            unusable=str(error) if isinstance(error, ConfigError) else None,
-            settled=not (self._is_unsettled or self._is_unburied or self._failures.count),
-        )
-
-    def _wait_of(self, rest: Rest) -> float | None:
-        if not self._is_unburied:
-            return rest.wait
-        return min(rest.wait or UNBURIED_SECONDS, UNBURIED_SECONDS)
-
-    def _reschedule_after(self, error: Exception, wait: float) -> None:
-        """Where the database is away too, the account simply stays due."""
-        self._tell(error)
-        self._close()
-        try:
-            self._reschedule(Rest(wait=wait), error)
-        except PyMongoError as away:
-            self.deps.observe(Trouble("mongodb", str(away)))
-
-    def _rest_after_fault(self, error: BaseException) -> None:
-        """The session died of what nobody foresaw: the account waits, longer each time."""
-        self._tell(error)
-        self._close()
-        try:
-            self.deps.ledger.accounts.rest_after_fault(self.account_id, self._epoch)
-        except PyMongoError as away:
-            self._tell(away)
-
-    def _tell(self, error: BaseException) -> None:
-        """What has gone wrong may have kept the end of a try from being written down."""
-        self._is_unsettled = True
-        if isinstance(error, TO_BE_MENDED):
-            self.deps.observe(Trouble("session", f"{self.account_id}: {error}"))
-        else:
-            self.deps.observe(ProgramFailed("session", error, self.account_id))
 
     def _close(self) -> None:
         self._dispatch.messages.give_back()

@@ -221,8 +221,8 @@ def _started(
 ) -> list[Document]:
     """Count the start before the upload, so that a start that never ends is seen.
 
-    What ends the process of an `exclusive` file is put down to that file: no other one of its flight,
-    or of its process, can have been the cause.
+    What ends the process of an `exclusive` file is put down to that file: no other one of its
+    flight, or of its process, can have been the cause.
     """
     start = {"$add": ["$starts", 1]}
     claim = {

@@ -145,31 +145,22 @@ class Outcomes(Part):
     ) -> bool:
         """End a start that did not deliver; a path is kept only where the file may stand there.
 
-        An intent that this start has found and not withdrawn is still true, whatever it met.
+        If this attempt inherited an intent and did not withdraw it, the intent is kept: it is still
+        true, whatever the attempt met.
         """
-        values["claim"] = None
-        stages: list[Document] = [{"$set": values}]
-        if error is not None:
-            values["last_error"] = failure_now(error)
+        told = {} if error is None else {"last_error": failure_now(error)}
+        stages: list[Document] = [{"$set": {**values, "claim": None, **told}}]
         found = None if claim.intent is None else asdict(claim.intent)
         if not part_left:
-            values["parts"] = {
-                "$filter": {"input": "$parts", "cond": {"$ne": ["$$this.start", claim.start]}}
-            }
-            is_found = {"$eq": [{"$ifNull": ["$intent", 0]}, {"$literal": found}]}
-            stages.append(
-                {
-                    "$set": {
-                        name: {"$cond": [is_found, f"${name}", "$$REMOVE"]} for name in _RESERVATION
-                    }
-                }
-            )
+            stages += [{"$set": _without_part(claim)}, {"$set": _reservation_if(found)}]
         before = self._rows.find_one_and_update(
             claim_filter(claim), stages, projection={"replaces": 1, "remote_path": 1, "intent": 1}
         )
         if before is None:
             return False
-        if not part_left and "replaces" in before and before.get("intent", 0) != found:
+        # A row without an intent is not one with an intent of null, which stands for none found.
+        is_kept = "intent" in before and before["intent"] == found
+        if not part_left and "replaces" in before and not is_kept:
             self._give_back(before)
         return True
 
@@ -180,6 +171,20 @@ class Outcomes(Part):
                 {"_id": row["replaces"], "replaced.by": row["_id"]},
                 {"$set": {"remote_path": row["remote_path"]}, "$unset": {"replaced": ""}},
             )
+
+
+def _without_part(claim: Claim) -> Document:
+    other = {"$ne": ["$$this.start", claim.start]}
+    return {"parts": {"$filter": {"input": "$parts", "cond": other}}}
+
+
+def _reservation_if(found: Document | None) -> Document:
+    """The row's reservation is kept where its intent is the one that the attempt has found.
+
+    A row without an intent has 0 here, which equals none that was found, nor null for none.
+    """
+    is_found = {"$eq": [{"$ifNull": ["$intent", 0]}, {"$literal": found}]}
+    return {name: {"$cond": [is_found, f"${name}", "$$REMOVE"]} for name in _RESERVATION}
 
 
 def _all_delivered(together: Sequence[tuple[Claim, Uploaded]]) -> UpdateMany:
