@@ -23,7 +23,7 @@ from tests.servers import Vsftpd
 from tests.servers.misbehaving import Mood
 
 BLOCK = "transports.sources.source:FileSource._next_block"
-SETTLED = "consumers.delivery.messages:Messages.settle"
+SETTLED = "consumers.delivery.messages:Messages.acknowledge"
 POINTS = {
     "before the claim": (CLAIM, "before"),
     "after the claim": (CLAIM, "after"),
