@@ -93,7 +93,7 @@ def test_the_others_wait_for_it_for_a_limited_time(
 def test_one_that_takes_long_is_not_alone_for_ever(
     courier: Platform, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.dispatch.ALONE_SECONDS", 2.0)
+    monkeypatch.setattr("consumers.delivery.dispatch.EXCLUSIVE_SECONDS", 2.0)
     with running(courier):
         lost = lost_once(courier, "lost.wav")
         mood.held_names.add("lost.wav")

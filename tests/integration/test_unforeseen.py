@@ -285,12 +285,12 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
     begin, calls = Flights.begin, Counter[str]()
 
     def refused(
-        flights: Flights, claims: Claims, work: Callable[[], list[Ended]], *, alone: bool
+        flights: Flights, claims: Claims, work: Callable[[], list[Ended]], *, exclusive: bool
     ) -> None:
         calls["begin"] += 1
         if calls["begin"] <= 3:
             monkeypatch.setattr(flights._pool, "submit", no_thread)
-        begin(flights, claims, work, exclusive=alone)
+        begin(flights, claims, work, exclusive=exclusive)
 
     def no_thread(*_: object) -> None:
         raise RuntimeError("can't start new thread")
@@ -308,7 +308,7 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
 def test_a_password_that_no_key_reads_is_shown_on_its_account_until_one_does(
     courier: Platform, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.worker.CONFIG_DELAY", 0.5)
+    monkeypatch.setattr("consumers.delivery.session_end.CONFIG_DELAY", 0.5)
     places.account(courier, "acme", Place())
     accounts = courier.core.database["accounts"]
     stored = (accounts.find_one({"_id": "acme"}) or {})["password"]
