@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from config.accounts import Capabilities, Look
 from tests.faults.history import Flown
 from tests.faults.launcher import Point
 from tests.faults.scene import Scene, Worker
@@ -12,6 +13,8 @@ CLAIM = "consumers.ledger.claims:Claims.claim"
 INTEND = "consumers.ledger.remote_paths:RemotePaths.intend_flight"
 DELIVERED = "consumers.ledger.outcomes:Outcomes.delivered"
 """What a flight writes to the ledger, in this order."""
+QUEUES = Capabilities(at_once=4, pipelines=True, queues=True, look=Look.SIZE)
+"""What the test on save finds of vsftpd."""
 FILES = 33
 """The first one logs in; of the others half share the second flight: 16, the most there may be."""
 AMID = 9

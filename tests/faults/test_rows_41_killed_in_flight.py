@@ -2,12 +2,13 @@
 
 import pytest
 
-from config.accounts import Capabilities, Protocol
+from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.faults.aloft import (
     CLAIM,
     DELIVERED,
     INTEND,
+    QUEUES,
     amid,
     assert_halved,
     flier,
@@ -38,8 +39,6 @@ ALWAYS = (Protocol.SFTP, "after the intents")
 """Tried in each run of the whole suite."""
 UNCLAIMED = {"before the claim", "after the ledger", "after the acknowledgement"}
 """When the flight has no claim that could be lost."""
-QUEUES = Capabilities(pipelines=True, queues=True)
-"""What vsftpd is found to take."""
 DEATHS = 9
 """16 files, 8, 4, 2, then the one alone five times."""
 

@@ -4,18 +4,16 @@ import socket
 
 import pytest
 
-from config.accounts import Capabilities, Protocol
+from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
-from tests.faults.aloft import flier, sizes, wait_aloft
+from tests.faults.aloft import QUEUES, flier, sizes, wait_aloft
 from tests.faults.conftest import Tell
 from tests.faults.scene import Scene
 from tests.integration.platform import until
 from tests.servers import Vsftpd
 from tests.servers.misbehaving import Moment, Mood
 
-QUEUES = Capabilities(pipelines=True, queues=True)
-"""What vsftpd is found to take."""
 AMID = 6
 """Beyond what the first file's flight comes to: in the middle of the large one, or of the next."""
 REPLIES = {

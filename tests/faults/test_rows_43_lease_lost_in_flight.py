@@ -2,10 +2,19 @@
 
 import pytest
 
-from config.accounts import Capabilities, Protocol
+from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.faults.accounting import files_below
-from tests.faults.aloft import DELIVERED, INTEND, amid, assert_halved, flier, flights_of, wait_aloft
+from tests.faults.aloft import (
+    DELIVERED,
+    INTEND,
+    QUEUES,
+    amid,
+    assert_halved,
+    flier,
+    flights_of,
+    wait_aloft,
+)
 from tests.faults.conftest import Tell
 from tests.faults.scene import Scene, Worker, wait
 from tests.integration.platform import until
@@ -18,8 +27,6 @@ MOMENTS = {
     "before the ledger": DELIVERED,
 }
 """Where it is frozen: in the second case when it has the permission to rename already."""
-QUEUES = Capabilities(pipelines=True, queues=True)
-"""What vsftpd is found to take."""
 
 
 @pytest.mark.parametrize(
