@@ -133,6 +133,8 @@ def test_a_connection_lost_under_several_uploads_is_one_failure_and_a_try_for_ea
     make_courier: MakeCourier, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("consumers.delivery.connection_pool.AT_ONCE_NEARBY", 4)
+    # Each file by itself, however late the messages come.
+    monkeypatch.setattr("consumers.delivery.connection_pool.FLIGHT_SECONDS", 0.0)
     monkeypatch.setattr(
         "consumers.delivery.connection_pool.STALE_SECONDS", 60
     )  # no question before the files
