@@ -19,6 +19,7 @@ import pymongo
 import structlog
 from pymongo.errors import PyMongoError
 
+from config.errors import ConfigError
 from consumers.sharding.presence import Worker, workers
 from worker import mongodb
 from worker.core import Core, make_messaging
@@ -103,14 +104,25 @@ class Place:
 def supervised_workers(core: Core, processes: int) -> Iterator["Supervisor"]:
     """The supervisor, with the metrics and the health checks served.
 
-    Needs neither broker nor database yet. Raises OSError where the address cannot be had.
+    Needs neither broker nor database yet. Raises OSError where the address cannot be had,
+    ConfigError where no folder can be made.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="courier-metrics-")))
+        folder = Path(stack.enter_context(_counts_folder()))
         counts = ProcessCounts(folder)
         supervisor = Supervisor(core, processes, folder, counts.retire)
         stack.enter_context(_health(core, supervisor, counts))
         yield supervisor
+
+
+def _counts_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="courier-metrics-")
+    except OSError as error:
+        raise ConfigError(
+            f"No folder can be made for the counts of the processes ({error.strerror}): "
+            "let /tmp be written to, or set TMPDIR to a folder that can."
+        ) from None
 
 
 @contextmanager

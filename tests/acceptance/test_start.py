@@ -1,6 +1,7 @@
 """Starting with services that do not take us: a sentence each, no traceback and no secret."""
 
 import json
+import tempfile
 from urllib.parse import urlsplit
 
 import pytest
@@ -74,3 +75,12 @@ def test_a_password_for_mail_without_tls_stops_the_start(courier: Program) -> No
     sentence = courier.refuses("run", SMTP_URL=f"smtp://u:{SECRET}@mail.example")
     assert sentence.startswith("COURIER_SMTP_URL is not valid: must not send a password without")
     assert SECRET not in sentence
+
+
+def test_no_place_for_the_counts_of_processes_is_told(
+    courier: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")  # as where all folders are read-only
+    sentence = courier.refuses("run", "--processes", "2")
+    assert sentence.startswith("No folder can be made for the counts of the processes (")
+    assert sentence.endswith("): let /tmp be written to, or set TMPDIR to a folder that can.")
