@@ -9,7 +9,7 @@ from config.accounts import Account, DeliveryMethod, FtpSettings
 from config.audit import Action
 from config.numbers import Number
 from config.tokens import Token
-from consumers.intake.invalid import InvalidMessage
+from consumers.intake.invalid_queue import InvalidMessage
 
 NAMED = 20
 """Most recordings that an entry names; it counts all of them."""

@@ -15,7 +15,7 @@ from config.alert_addresses import AlertAddress
 from config.numbers import Number
 from config.tokens import Token
 from config.users import User
-from consumers.intake.invalid import InvalidMessage
+from consumers.intake.invalid_queue import InvalidMessage
 from consumers.ledger import (
     NO_FILES,
     Counts,

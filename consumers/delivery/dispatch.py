@@ -205,7 +205,7 @@ class Dispatch:
         return bool(self.flights.exclusive)
 
     def share_in_time(self) -> None:
-        """Nobody waits for a flight alone for longer than ALONE_SECONDS."""
+        """Nobody waits for a flight alone for longer than EXCLUSIVE_SECONDS."""
         if self.flights.is_exclusive_for(EXCLUSIVE_SECONDS):
             self.share()
 

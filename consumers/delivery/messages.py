@@ -15,6 +15,7 @@ from consumers.amqp.connection import BrokerAway
 from consumers.delivery.consumer import Ack, Consumer, Delivery
 from consumers.delivery.deps import Deps
 from consumers.delivery.flights import Ended, Flights
+from consumers.intake.reasons import Reason
 from consumers.ledger import RowSummary, Status
 
 HOLD_LIMIT = 600.0
@@ -203,8 +204,8 @@ class Messages:
 
     def _reject(self, held: HeldMessage) -> None:
         """A message that no event brought here: kept where unusable events are kept."""
-        reason = f"unknown-recording: in {topology.account_queue_name(self._account_id)}"
-        headers = {topology.REASON_HEADER: reason}
+        queue = topology.account_queue_name(self._account_id)
+        headers = {topology.REASON_HEADER: Reason.UNKNOWN_RECORDING.told(f"in {queue}")}
         self._deps.publisher.publish("", topology.INVALID.name, held.delivery.body, headers)
 
     def _is_held_too_long(self) -> bool:

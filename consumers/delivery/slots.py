@@ -4,8 +4,8 @@ An upload that may have ended a process before is begun as the only one. Nobody 
 
 - It waits until those that run have ended. Nothing new begins meanwhile, for CLEARING_SECONDS at
   most; in vain, the others go on, and the next time they are held back for twice as long, so that
-  a long upload is outlasted too, but never for more than ALONE_SECONDS.
-- While it is alone the others wait, for ALONE_SECONDS at most; then they begin beside it.
+  a long upload is outlasted too, but never for more than EXCLUSIVE_SECONDS.
+- While it is alone the others wait, for EXCLUSIVE_SECONDS at most; then they begin beside it.
 - After each time that they were held back they go on for at least as long as that was: half of
   the time is theirs, however many files have to be tried alone.
 """

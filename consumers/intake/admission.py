@@ -7,7 +7,8 @@ from config.accounts import Account, DeliveryMethod
 from config.directory import Directory, Number
 from config.errors import AccountError
 from config.numbers import spellings
-from consumers.intake.events import InvalidEvent, RecordingReady, decode
+from consumers.intake.events import RecordingReady, decode
+from consumers.intake.reasons import InvalidEvent, Reason
 from consumers.ledger import Arrival, CanaryRuns, recording_id
 from consumers.trace import TraceContext
 from transports.sources.generated import parts_of
@@ -63,7 +64,9 @@ class Admission:
             return
         named = (event.account_id, event.recording_id)
         if named != (parts[0], recording_id(*parts)) or not self._canary.has_begun(*parts):
-            raise InvalidEvent("unsupported-source", "canary:// is for Courier's own canary alone")
+            raise InvalidEvent(
+                Reason.UNSUPPORTED_SOURCE, "canary:// is for Courier's own canary alone"
+            )
 
 
 def _admitted(
@@ -82,15 +85,15 @@ def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> Deli
     """The number's delivery method. Raises InvalidEvent where account or number do not fit."""
     account = accounts.get(event.account_id)
     if isinstance(account, AccountError):
-        raise InvalidEvent("unusable-account", str(account))
+        raise InvalidEvent(Reason.UNUSABLE_ACCOUNT, str(account))
     if account is None:
-        raise InvalidEvent("unknown-account", f"there is no account {event.account_id!r}")
+        raise InvalidEvent(Reason.UNKNOWN_ACCOUNT, f"there is no account {event.account_id!r}")
     number = next((numbers[each] for each in _spellings(event) if each in numbers), None)
     if number is None:
         return account.default_method
     if number.account_id != event.account_id:
         raise InvalidEvent(
-            "number-of-another-account", f"number {event.number!r} belongs to another account"
+            Reason.NUMBER_OF_ANOTHER_ACCOUNT, f"number {event.number!r} belongs to another account"
         )
     return number.method
 

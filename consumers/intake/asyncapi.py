@@ -10,6 +10,7 @@ from typing import Any
 
 from consumers.amqp import topology
 from consumers.intake import events
+from consumers.intake.reasons import Reason
 
 Document = dict[str, Any]
 
@@ -24,20 +25,6 @@ EXAMPLE: Document = {
     "recorded_at": "2026-11-23T14:05:00Z",
 }
 """An event with every field that is known."""
-REASONS = {
-    "malformed": "It is not JSON in UTF-8, a known field is missing or of the wrong form, or "
-    "file_name is no name.",
-    "too-large": f"It has more than {events.MAX_EVENT_BYTES} bytes.",
-    "unsupported-source": "Its file_url is of a kind that is not supported yet.",
-    "unknown-account": "There is no account of this id.",
-    "unusable-account": "What is stored of the account cannot be read.",
-    "number-of-another-account": "Its number belongs to another account.",
-    "conflict": "The recording_id was used before, with another account_id or file_url.",
-    "unknown-recording": "A message lay in an account's queue that no event has brought there.",
-    "program-fault": "Courier failed of it, and its log says how: publish it again once that is "
-    "mended.",
-}
-"""The reasons of invalid events: how `x-courier-reason` begins, and what each means."""
 _BINDING = {"bindingVersion": "0.3.0"}
 _TRACE: Document = {
     "traceparent": {
@@ -147,7 +134,7 @@ def _sends(channel: str, summary: str) -> Document:
 
 def _messages() -> Document:
     payload = _ref("components/schemas/recordingReady")
-    reasons = {**_REASON, "examples": [*REASONS]}
+    reasons = {**_REASON, "examples": [str(each) for each in Reason]}
     return {
         "recordingReady": {
             "name": "recording.ready",

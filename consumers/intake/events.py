@@ -12,23 +12,13 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, PydanticSerializationError
 
 from config.accounts import ACCOUNT_ID
-from consumers.trace import TraceContext
+from consumers.intake.reasons import MAX_EVENT_BYTES, InvalidEvent, Reason
 from transports.names import safe_name
 from transports.sources.generated import SCHEME, parts_of
 
-MAX_EVENT_BYTES = 64 * 1024
 CLOUD_EVENT = "application/cloudevents+json"
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _MAX_SIZE = 2**63 - 1
-
-
-class InvalidEvent(Exception):
-    """The event cannot be used. `reason` goes into the header `x-courier-reason`."""
-
-    def __init__(self, code: str, detail: str = "", trace: TraceContext | None = None) -> None:
-        self.reason = f"{code}: {detail}" if detail else code
-        self.trace = trace
-        super().__init__(self.reason)
 
 
 def _timestamp(value: str) -> str:
@@ -135,7 +125,7 @@ class RecordingReady(BaseModel):
 def decode(body: bytes, content_type: str | None) -> RecordingReady:
     """The event in a message's body. Raises InvalidEvent."""
     if len(body) > MAX_EVENT_BYTES:
-        raise InvalidEvent("too-large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+        raise InvalidEvent(Reason.TOO_LARGE, f"an event has at most {MAX_EVENT_BYTES} bytes")
     content = _json_object(body)
     if (content_type or "").split(";")[0].strip().lower() == CLOUD_EVENT:
         content = _cloud_event_data(content)
@@ -146,7 +136,7 @@ def decode(body: bytes, content_type: str | None) -> RecordingReady:
     try:
         event.target_name  # noqa: B018 - asked for here so that a bad name is told with the event
     except ValueError as error:
-        raise InvalidEvent("malformed", f"file_name: {error}") from None
+        raise InvalidEvent(Reason.MALFORMED, f"file_name: {error}") from None
     _check_kept(event)
     return event
 
@@ -164,9 +154,9 @@ def _json_object(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidEvent("malformed", f"not UTF-8 JSON: {error}") from None
+        raise InvalidEvent(Reason.MALFORMED, f"not UTF-8 JSON: {error}") from None
     if not isinstance(content, dict):
-        raise InvalidEvent("malformed", "the event must be a JSON object")
+        raise InvalidEvent(Reason.MALFORMED, "the event must be a JSON object")
     return content
 
 
@@ -177,13 +167,13 @@ def _no_constant(name: str) -> None:
 def _cloud_event_data(envelope: dict[str, Any]) -> dict[str, Any]:
     """CloudEvents 1.0, JSON format, section 3: required attributes and `data`."""
     if envelope.get("specversion") != "1.0":
-        raise InvalidEvent("malformed", "specversion: must be 1.0")
+        raise InvalidEvent(Reason.MALFORMED, "specversion: must be 1.0")
     for name in ("id", "source", "type"):
         if not isinstance(envelope.get(name), str) or not envelope[name]:
-            raise InvalidEvent("malformed", f"{name}: required in a CloudEvents envelope")
+            raise InvalidEvent(Reason.MALFORMED, f"{name}: required in a CloudEvents envelope")
     data = envelope.get("data")
     if not isinstance(data, dict):
-        raise InvalidEvent("malformed", "data: must be the event as a JSON object")
+        raise InvalidEvent(Reason.MALFORMED, "data: must be the event as a JSON object")
     return data
 
 
@@ -193,7 +183,7 @@ def _check_kept(event: RecordingReady) -> None:
         event.model_dump_json()
     except PydanticSerializationError:
         raise InvalidEvent(
-            "malformed", "an unknown field is not valid Unicode text or is nested too deeply"
+            Reason.MALFORMED, "an unknown field is not valid Unicode text or is nested too deeply"
         ) from None
 
 
@@ -201,8 +191,8 @@ def _invalid(error: ValidationError) -> InvalidEvent:
     problem = error.errors(include_url=False, include_input=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else "event"
     if problem["type"] == "source":
-        return InvalidEvent("unsupported-source", problem["msg"])
+        return InvalidEvent(Reason.UNSUPPORTED_SOURCE, problem["msg"])
     if problem["type"] == "null":
-        return InvalidEvent("malformed", problem["msg"])
+        return InvalidEvent(Reason.MALFORMED, problem["msg"])
     message = problem["msg"].removeprefix("Value error, ")
-    return InvalidEvent("malformed", f"{field}: {message[0].lower()}{message[1:]}")
+    return InvalidEvent(Reason.MALFORMED, f"{field}: {message[0].lower()}{message[1:]}")

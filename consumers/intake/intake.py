@@ -22,7 +22,7 @@ from config.tls import Endpoint
 from consumers.amqp import topology
 from consumers.amqp.connection import BrokerAway, NotRouted, Publisher, in_words
 from consumers.intake.admission import Admission, Message
-from consumers.intake.events import InvalidEvent
+from consumers.intake.reasons import InvalidEvent, Reason
 from consumers.intake.routing import Router
 from consumers.intake.unusable import Unusable, UnusableEvents
 from consumers.ledger import Arrival, Ledger, Opened, Routing
@@ -51,7 +51,6 @@ POLL_SECONDS = 0.2
 
 AWAY = (BrokerAway, NotRouted, AMQPError, KombuError, OSError)
 """The broker cannot be reached at this moment."""
-PROGRAM_FAULT = "program-fault"
 """The reason of an event at which the program fails. It may be published again once mended."""
 
 End = EventTaken | InvalidEvent
@@ -173,7 +172,7 @@ class Intake:
             raise
         except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event
             self._observe(ProgramFailed("intake", error))
-            fault = InvalidEvent(PROGRAM_FAULT, type(error).__name__, self._trace(message))
+            fault = InvalidEvent(Reason.PROGRAM_FAULT, type(error).__name__, self._trace(message))
             self._unusable.keep([Unusable(message, fault, _body(message))])
             self._acknowledge([message], [fault])
 
@@ -269,7 +268,7 @@ def _body(message: Any) -> bytes:
 def _end(arrival: Arrival, row: Opened, seconds: float) -> End:
     event = arrival.event
     if row.outcome == "conflict":
-        return InvalidEvent("conflict", trace=arrival.trace)
+        return InvalidEvent(Reason.CONFLICT, trace=arrival.trace)
     return EventTaken(
         _outcome(arrival, row),
         event.account_id,

@@ -14,7 +14,7 @@ from consumers.amqp import topology
 from consumers.amqp.confirms import Outgoing
 from consumers.amqp.connection import BrokerRefuses, NotRouted, Publisher
 from consumers.amqp.declared import DeclaredQueues
-from consumers.intake.events import InvalidEvent
+from consumers.intake.reasons import InvalidEvent
 from consumers.trace import headers_of
 
 RETRY_SECONDS = 5.0

@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient, monitoring
 
 from config.accounts import Protocol
-from consumers.intake.invalid import invalid_messages
+from consumers.intake.invalid_queue import invalid_messages
 from consumers.observe import Observation
 from deploy.local.customers import PyFtpServer, SmtpSink
 from deploy.local.mongodb import OPTIONS, installed, private_member

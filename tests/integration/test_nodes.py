@@ -5,7 +5,7 @@ from pydantic import SecretStr
 from config.tls import Endpoint
 from consumers.amqp import topology
 from consumers.amqp.connection import Broker, Publisher
-from consumers.intake.invalid import invalid_messages
+from consumers.intake.invalid_queue import invalid_messages
 from consumers.observe import Observation
 from deploy.local.processes import free_port
 from tests.integration.platform import until

@@ -16,6 +16,7 @@ from config.accounts import Protocol
 from consumers.amqp import topology
 from consumers.intake import asyncapi
 from consumers.intake.events import RecordingReady
+from consumers.intake.reasons import Reason
 from consumers.trace import TraceContext
 from deploy.local.customers import PyFtpServer
 from deploy.local.processes import inherited
@@ -115,8 +116,8 @@ def test_the_event_of_the_page_is_the_documents_example_and_its_fields_are_all_t
 
 def test_the_page_has_every_reason_and_no_other() -> None:
     told = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", PAGE, re.MULTILINE))
-    assert asyncapi.REASONS.items() <= told.items()
-    assert {name for name in told if "-" in name} <= {*asyncapi.REASONS}
+    assert {str(each): each.meaning for each in Reason}.items() <= told.items()
+    assert {name for name in told if "-" in name} <= {str(each) for each in Reason}
 
 
 @pytest.mark.parametrize("library", ["pika", "kombu"])

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from config.tls import Endpoint, Trust
 from consumers.amqp import topology
 from consumers.amqp.connection import Broker, BrokerAway, Publisher
-from consumers.intake.invalid import invalid_messages
+from consumers.intake.invalid_queue import invalid_messages
 from consumers.observe import Observation, Trouble
 from deploy.local.mongodb import OPTIONS, installed, private_member
 from deploy.local.processes import free_port

@@ -16,7 +16,7 @@ from config.errors import ConfigError, SettingsError
 from config.fields import explain as explain_fields
 from config.fields import settings_field
 from consumers.amqp.connection import BrokerAway, BrokerRefuses, NotRouted
-from consumers.intake.events import InvalidEvent
+from consumers.intake.reasons import InvalidEvent
 from transports.errors import TransferError
 from worker import mongodb
 from worker.cli.output import printable, stop_printing

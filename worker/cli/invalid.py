@@ -11,7 +11,7 @@ from config.audit import Action
 from config.settings import load_settings
 from config.tls import Endpoint
 from consumers.amqp import topology
-from consumers.intake.invalid import (
+from consumers.intake.invalid_queue import (
     InvalidMessage,
     discard_invalid,
     invalid_messages,

@@ -16,7 +16,7 @@ from config.errors import UnknownAccount
 from consumers.amqp import topology
 from consumers.delivery.policy import State
 from consumers.intake.events import decode
-from consumers.intake.invalid import reason_of
+from consumers.intake.invalid_queue import reason_of
 from consumers.ledger import Document, RunState, Status
 from consumers.sharding.presence import workers
 from worker import show

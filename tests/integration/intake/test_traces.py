@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consumers.intake.invalid import replay_invalid
+from consumers.intake.invalid_queue import replay_invalid
 from consumers.ledger import trace_of
 from consumers.trace import TraceContext
 from tests.integration.intake.route import INVALID, QUEUE, Route, event, intake

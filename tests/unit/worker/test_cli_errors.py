@@ -13,7 +13,7 @@ from pymongo.errors import (
 from config.errors import SettingsError, UnknownAccount
 from config.ftp_settings import FtpSettings
 from consumers.amqp.connection import BrokerAway, NotRouted
-from consumers.intake.events import InvalidEvent
+from consumers.intake.reasons import InvalidEvent, Reason
 from transports.errors import LoginRefused
 from worker.cli.errors import explain, sentence
 from worker.cli.refusal import Refused
@@ -62,7 +62,7 @@ def wrong_settings() -> ValidationError:
             "COURIER_MONGODB_URL cannot be used: in mongodb://***@db/x.",
         ),
         (
-            InvalidEvent("malformed", "size: wrong"),
+            InvalidEvent(Reason.MALFORMED, "size: wrong"),
             "The event would not be accepted: malformed: size: wrong.",
         ),
         (

@@ -1,6 +1,5 @@
 """The AsyncAPI document: right by AsyncAPI's own schema, and by what the program does."""
 
-import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -105,16 +104,3 @@ def test_the_headers_take_a_traceparent_and_refuse_what_is_none(document: dict[s
     jsonschema_rs.validate(headers, {})
     with pytest.raises(jsonschema_rs.ValidationError):
         jsonschema_rs.validate(headers, {"traceparent": "none"})
-
-
-def test_every_reason_that_the_program_gives_stands_in_the_one_list() -> None:
-    given = {"program-fault", "unknown-recording"}  # a constant, and a message of no event
-    for path in SOURCES.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "InvalidEvent":
-                given |= {ast.literal_eval(each) for each in node.args[:1] if _is_text(each)}
-    assert given == set(asyncapi.REASONS)
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant)

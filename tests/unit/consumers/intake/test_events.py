@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from consumers.intake import events
 from consumers.intake.events import (
     CLOUD_EVENT,
-    MAX_EVENT_BYTES,
-    InvalidEvent,
     RecordingReady,
     decode,
     schema,
 )
+from consumers.intake.reasons import MAX_EVENT_BYTES, InvalidEvent
 
 JSON = "application/json"
 GOOD: dict[str, Any] = {
