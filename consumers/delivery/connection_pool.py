@@ -160,7 +160,7 @@ class ConnectionPool:
         for each in idle:
             self._close(each.server)
 
-    # --- what a pooled connection asks ----------------------------------------------------------------
+    # --- what a pooled connection asks ------------------------------------------------------------
 
     def wait_for_session(self, settings: FtpSettings) -> Server | None:
         """A session that was kept and still stands; None where one more may be opened instead.
