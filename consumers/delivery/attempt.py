@@ -22,7 +22,7 @@ from consumers.delivery.outcome import Arrived, OutcomeRecorder
 from consumers.delivery.policy import State, judged
 from consumers.delivery.pooled_connection import PooledConnection
 from consumers.faults import OURS, GuardedSource, foreseen
-from consumers.ledger import Claim, LastError, RunState
+from consumers.ledger import Claim, Claimant, LastError, RunState
 from consumers.observe import ProgramFailed, TryEnded
 from consumers.sharding.revocation import Revocation
 from transports.errors import (
@@ -70,6 +70,13 @@ class Context:
     stopping: threading.Event
     failures: Failures
     revocation: Revocation
+    session: str
+    """Its id, which the claims name: the owner's token."""
+
+    def claimant(self, *, exclusive: bool = False) -> Claimant:
+        """For whom files are claimed at this moment."""
+        until = self.deps.ownership.until(self.account_id, self.epoch)
+        return Claimant(self.deps.worker, self.session, self.epoch, until, exclusive)
 
     @property
     def is_cut(self) -> bool:

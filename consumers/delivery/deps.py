@@ -11,7 +11,7 @@ from consumers.delivery.slots import Slots
 from consumers.intake.routing import Router
 from consumers.ledger import Ledger
 from consumers.observe import Observer
-from consumers.sharding.ownership import Ownership
+from consumers.sharding.leases import Ownership
 from transports.base import Egress, Limits
 
 

@@ -8,7 +8,6 @@ died begin only as the only flight of the process.
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from enum import Enum, auto
 
 from config.accounts import Account, FtpSettings
@@ -18,7 +17,7 @@ from consumers.delivery.flight import MOST_FILES, Flight
 from consumers.delivery.flights import Ended, Flights
 from consumers.delivery.messages import HeldMessage, Messages
 from consumers.delivery.slots import EXCLUSIVE_SECONDS
-from consumers.ledger import Claim, Claimant, RunState
+from consumers.ledger import Claim, RunState
 
 EXTRA_PREFETCH = 16
 """Messages that are held beside those of all flights that may run, so that the next one finds its
@@ -42,13 +41,10 @@ class Dispatch:
     def __init__(
         self,
         context: Context,
-        claimant: Callable[[], Claimant],
         others_waiting: Callable[[], bool],
         wakeup: threading.Event,
     ) -> None:
-        """`claimant`: for whom files are claimed at this moment."""
         self._context = context
-        self._claimant = claimant
         self._others_waiting = others_waiting
         self._claims = context.deps.ledger.claims
         self._passed: list[str] = []
@@ -129,7 +125,7 @@ class Dispatch:
     ) -> None:
         claims = self._claims.claim(
             {held.recording_id: held.delivery.generation for held in chosen},
-            self._as_claimant(exclusive=exclusive),
+            self._context.claimant(exclusive=exclusive),
             settings_of(account).path,
         )
         claimed = {claim.recording_id for claim in claims}
@@ -150,7 +146,7 @@ class Dispatch:
         return self._claims.claim_overtaking(
             self._context.account_id,
             tries,
-            self._claimant(),
+            self._context.claimant(),
             settings_of(account).path,
             self.flights.file_names(),
         )
@@ -176,7 +172,7 @@ class Dispatch:
             claim = self._claims.claim_probe(
                 account_id,
                 outage_id,
-                self._as_claimant(exclusive=exclusive),
+                self._context.claimant(exclusive=exclusive),
                 settings_of(account).path,
                 self._passed,
             )
@@ -192,17 +188,12 @@ class Dispatch:
             claim = self._claims.claim_outage_dead_letter(
                 account_id,
                 outage_id,
-                self._as_claimant(exclusive=exclusive),
+                self._context.claimant(exclusive=exclusive),
                 settings_of(account).path,
             )
             return self._start_one(account, run, claim, exclusive=exclusive)
 
     # --- the flights ----------------------------------------------------------------------------
-
-    @property
-    def is_exclusive(self) -> bool:
-        """Whether the flight that runs is the only one that may run in the process."""
-        return bool(self.flights.exclusive)
 
     def share_in_time(self) -> None:
         """Nobody waits for a flight alone for longer than EXCLUSIVE_SECONDS."""
@@ -242,9 +233,6 @@ class Dispatch:
         before = self._context.failures.count
         flight = Flight(self._context, account, settings_of(account), run, before, claims)
         self.flights.begin(claims, flight.run, exclusive=exclusive)
-
-    def _as_claimant(self, *, exclusive: bool) -> Claimant:
-        return replace(self._claimant(), exclusive=exclusive)
 
 
 def _are_alike(held: HeldMessage, first: HeldMessage) -> bool:

@@ -29,7 +29,7 @@ from consumers.delivery.leftovers import remove_leftovers
 from consumers.delivery.policy import State
 from consumers.delivery.session_end import SessionEnd
 from consumers.delivery.steps import NOTHING_TO_DO, POLL, Next, Pause, Rest, after_beginning
-from consumers.ledger import Claimant, FencedAccount, RunState
+from consumers.ledger import FencedAccount, RunState
 from consumers.sharding.revocation import Revocation
 from consumers.upkeep.reconciler import route_stranded
 
@@ -63,7 +63,6 @@ class AccountWorker:
     others_waiting: Callable[[], bool]
     has_backlog: Callable[[], bool]
     stopping: threading.Event
-    _id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _started_at: float = field(default_factory=time.monotonic)
     _wakeup: threading.Event = field(default_factory=threading.Event)
     _failures: Failures = field(default_factory=Failures)
@@ -85,9 +84,17 @@ class AccountWorker:
     def run(self, epoch: int) -> None:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
         self._epoch = epoch
-        shared = (self._pool, self.stopping, self._failures, self._revocation)
-        self._context = Context(self.account_id, epoch, self.deps, *shared)
-        self._dispatch = Dispatch(self._context, self._claimant, self.others_waiting, self._wakeup)
+        self._context = Context(
+            self.account_id,
+            epoch,
+            self.deps,
+            self._pool,
+            self.stopping,
+            self._failures,
+            self._revocation,
+            session=uuid.uuid4().hex,
+        )
+        self._dispatch = Dispatch(self._context, self.others_waiting, self._wakeup)
         self._end = SessionEnd(self._context)
         try:
             if fenced := self.deps.ledger.accounts.fence(self.account_id, epoch):
@@ -114,7 +121,7 @@ class AccountWorker:
         if fenced.is_settled:
             self._replayed_outage = fenced.run.outage_id
         else:
-            self.deps.ledger.claims.free(self.account_id, self._claimant())
+            self.deps.ledger.claims.free(self.account_id, self._context.claimant())
             buried = self.deps.dead_letters.bury_crash_loops(self.account_id, self._epoch)
             self._end.is_unburied = not buried
         try:
@@ -207,7 +214,7 @@ class AccountWorker:
         ours = self.deps.ownership.epoch(self.account_id) == self._epoch
         if self.stopping.is_set() or not ours:
             return True
-        if self._dispatch.is_exclusive:
+        if self._dispatch.flights.exclusive:
             return False
         seconds = time.monotonic() - self._started_at
         if self._end.is_unburied and seconds > UNBURIED_SECONDS:
@@ -376,7 +383,3 @@ class AccountWorker:
     def _close(self) -> None:
         self._dispatch.messages.give_back()
         self._pool.close()
-
-    def _claimant(self) -> Claimant:
-        until = self.deps.ownership.until(self.account_id, self._epoch)
-        return Claimant(self.deps.worker, self._id, self._epoch, until)

@@ -15,10 +15,10 @@ from config.moments import later
 from consumers.intake.events import RecordingReady
 from consumers.ledger.records import Document, Routing, Status, trace_of
 from consumers.ledger.rows import OLDEST_FIRST, Part, routing
+from consumers.ledger.writer import DUPLICATE_KEY
 from consumers.trace import TraceContext
 
 FIRST_GENERATION = 1
-_DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Arrivals(Part):
             self._rows.insert_many(rows, ordered=False)
         except BulkWriteError as error:
             failures = error.details["writeErrors"]
-            known = all(each["code"] == _DUPLICATE_KEY for each in failures)
+            known = all(each["code"] == DUPLICATE_KEY for each in failures)
             if not known or error.details["writeConcernErrors"]:
                 raise
             return [each["op"]["_id"] for each in failures]

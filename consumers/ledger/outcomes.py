@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from config.moments import later
 from consumers.ledger.records import (
+    GONE,
     Claim,
     Document,
     LastError,
@@ -121,10 +122,9 @@ class Outcomes(Part):
 
     def leftovers(self, account_id: str) -> list[tuple[str, list[str]]]:
         """Dead or discarded files with the temporary files that their tries may have left."""
-        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
         query = {
             "account_id": account_id,
-            "status": {"$in": gone},
+            "status": {"$in": GONE},
             "parts.0": {"$exists": True},
             "intent": {"$exists": False},
         }
@@ -135,9 +135,8 @@ class Outcomes(Part):
 
     def cleaned(self, recording_id: str) -> None:
         """Nothing of a file that is not tried again stands at the customer any more."""
-        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
         self._rows.update_one(
-            {"_id": recording_id, "status": {"$in": gone}}, {"$set": {"parts": []}}
+            {"_id": recording_id, "status": {"$in": GONE}}, {"$set": {"parts": []}}
         )
 
     def _settle(

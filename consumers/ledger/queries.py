@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pymongo import DESCENDING
 
-from consumers.ledger.records import WAITING, Counts, Document, RowSummary, Status, Waiting
+from consumers.ledger.records import GONE, WAITING, Counts, Document, RowSummary, Status, Waiting
 from consumers.ledger.rows import OLDEST_FIRST, Part, count
 
 
@@ -92,8 +92,7 @@ class Queries(Part):
     def has_loose_ends(self, account_id: str) -> bool:
         """Whether any of the account's files is on its way, or may have left something at the
         customer: one look, for a session that is about to end."""
-        gone = [Status.DEAD_LETTERED.value, Status.DISCARDED.value]
-        left = {"status": {"$in": gone}, "parts.0": {"$exists": True}}
+        left = {"status": {"$in": GONE}, "parts.0": {"$exists": True}}
         query = {"account_id": account_id, "$or": [{"status": {"$in": WAITING}}, left]}
         return self._rows.find_one(query, {"_id": 1}) is not None
 

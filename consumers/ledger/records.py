@@ -30,6 +30,8 @@ class Status(StrEnum):
 
 WAITING = (Status.QUEUED.value, Status.UPLOADING.value)
 """Statuses of files that are on their way; all others are final."""
+GONE = (Status.DEAD_LETTERED.value, Status.DISCARDED.value)
+"""Statuses of files that are not tried (any more), and may have left something at the customer."""
 
 
 @dataclass(frozen=True)

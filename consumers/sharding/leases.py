@@ -9,9 +9,10 @@ sent: so it gives a lease up before the database does.
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
@@ -40,6 +41,22 @@ def wanted_by(worker: str, workers: Iterable[str]) -> set[int]:
 
 def _score(worker: str, bucket: int) -> tuple[bytes, str]:
     return hashlib.blake2b(f"{bucket}:{worker}".encode(), digest_size=8).digest(), worker
+
+
+class Ownership(Protocol):
+    """Tells for each account whether this worker has it, and since which epoch."""
+
+    def owned(self) -> Sequence[int]:
+        """The buckets in which sessions may begin."""
+
+    def epoch(self, account_id: str) -> int | None:
+        """The epoch of this worker's ownership; None where no file may be begun."""
+
+    def until(self, account_id: str, epoch: int) -> datetime:
+        """When the ownership of that epoch ends by the database's clock, as far as is known."""
+
+    def permit(self, account_id: str, epoch: int) -> None:
+        """Raises transports.errors.NotPermitted once the ownership of that epoch is over."""
 
 
 @dataclass(frozen=True)

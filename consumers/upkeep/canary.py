@@ -24,7 +24,7 @@ from consumers.delivery.dead_letters import DeadLetters
 from consumers.ledger import Document, Ledger, Result, Run, Status
 from consumers.ledger.canary import KEPT_MINUTES
 from consumers.observe import CanaryEnded, Observer
-from consumers.sharding.ownership import Ownership
+from consumers.sharding.leases import Ownership
 from transports import server as servers
 from transports.base import Egress, Limits, Server
 from transports.errors import NameRefused, PathRefused, TransferError
