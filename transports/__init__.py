@@ -1,0 +1,63 @@
+"""Recordings on their way to customers' servers: opened, sent, verified, put under their names.
+
+The package knows servers and files. It knows neither MongoDB nor RabbitMQ: what has to be written
+down it asks of a `Journal`. Whatever a server says is taken for hostile until it was checked, every
+wait has a limit (`base.Limits`, kept by `network.watchdog`), and no exception of a library leaves.
+
+- `server.connect` opens a session (`base.Server`); `ftp` and `sftp` are the backends, `ssh` and
+  `network` lie beneath them, `access` is what both are given.
+- `upload` brings a flight of files to their places, the same way over every backend: `job` is what
+  it is given and tells; `sending` has the bytes and their verification, `free_names` whether a name
+  is taken, `placing` the final names, `in_place` the way of servers that rename nothing, `takeover`
+  what earlier starts have left.
+- `settings_test` is the test on save, with `settings_trials` for what a server may hang over; a
+  server's ways are stored as `config.accounts.Capabilities`, and later sessions go by them.
+- `trial` sends a test file by the means of an upload; `sources` opens recordings.
+
+What can go wrong (`errors`), by the kind that decides who has to mend it:
+
+    TransferError                 every error that leaves this package; has a kind
+      AccountFailure              account: the server, the login, the path
+        ResolveFailed             the name has no address
+        EgressDenied              the address is not one we may connect to
+        ConnectFailed             no TCP connection
+        TlsFailed                 no TLS session
+        ProtocolFailed            it does not speak the protocol, or no algorithm in common
+          FtpAnswers              an FTP server, where SFTP was asked for
+          SshAnswers              an SSH server, where FTP was asked for
+          StrangerAnswers         some other service
+          StartupText             the login prints text where SFTP begins
+          NoCommonAlgorithm       of one kind of algorithm
+            WeakAlgorithm         only one that is not taken unless the settings allow it
+        EncryptionAsked           it speaks FTP over TLS only
+        HostKeyChanged            not the key that was pinned
+        LoginRefused              the credentials, or the logon type
+          KeyWanted               no password will do
+          InteractiveOffered      maybe the logon type
+          SecondFactorWanted      a code or a new password besides
+          AgreementWanted         a yes to terms
+        PathRefused               no such folder, or no right to write there
+        QuotaExceeded             no space left
+        Stalled                   no byte moved for the stall limit, or no reply in time
+        ConnectionLost            cut in the middle
+        AccountFault              a fault of the program on the way to the server
+      FileFailure                 file: this name, this content
+        NameRefused               the server does not take the name
+        VerificationFailed        what arrived is not what was sent
+        SingledOut                a test file arrived by the same means, this one did not
+        FileFault                 a fault of the program while the file was brought to its place
+      SourceFailure               source: the recording itself
+        SourceMissing
+        SourceUnreadable
+        SourceMismatch            size or hash is not what the event says
+        SourceChanged             replaced while it was read
+        SourceFault               a fault of the program while it was opened or read
+      ServerBusy                  busy: too many connections
+      OurFailure                  ours: nothing the customer could mend
+        NotPermitted              the lease is over: change nothing more
+        Interrupted               the worker is stopping
+        NameInUse                 another recording on its way takes this name first
+
+AccountFault, FileFault and SourceFault are ProgramFault too: what nobody foresaw. TargetExists,
+Unsupported and CannotTell (`base`) are answers between a backend and an upload, and never leave.
+"""

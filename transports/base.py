@@ -73,7 +73,7 @@ class Egress:
 
 
 @dataclass(frozen=True)
-class Offer:
+class ServerFeatures:
     """What a server has said of itself by the end of the logon; whether it is true is tested."""
 
     hashes: tuple[HashAlgorithm, ...] = ()
@@ -97,7 +97,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PutResult:
     """What a server told in one flight with the end of a transfer; None where it told nothing."""
 
     size: int | None = None
@@ -123,7 +123,7 @@ class Put:
     """Whether an empty file of its path was made, be it begun or not."""
     begun: bool = False
     """Whether a byte of it may have arrived, or may have failed to."""
-    outcome: Seen | BaseException | None = None
+    outcome: PutResult | BaseException | None = None
     """What the server told, or what ended it; None as long as it is on its way or not begun."""
 
 
@@ -205,7 +205,7 @@ class Server(Protocol):
         """Seconds from a request to its answer, the best of late; 0 until enough came to tell."""
 
     @property
-    def offer(self) -> Offer:
+    def features(self) -> ServerFeatures:
         """What the server says of itself."""
 
     def answers(self) -> bool:
@@ -218,7 +218,7 @@ class Server(Protocol):
 
     def put(
         self, blocks: Iterable[bytes], path: str, look_at: str | None = None, *, new: bool = False
-    ) -> Seen:
+    ) -> PutResult:
         """Write the blocks to a file at `path`; returns once the server has them all.
 
         What costs no round trip of its own is looked at on the way: the file's size, and whether
@@ -284,8 +284,8 @@ class Server(Protocol):
         """Remove the empty folder. Raises PathRefused."""
 
     def delivers_in_packs(self, parts: Sequence[str], names: Sequence[str]) -> bool:
-        """Whether files arrive while commands are sent together, in the way of `Offer.packs` that
-        this session's capabilities name.
+        """Whether files arrive while commands are sent together, as this session's capabilities
+        say (one of `ServerFeatures.packs`).
 
         Tried with files of these temporary and final names, which may be left. Raises
         TransferError.
@@ -312,9 +312,9 @@ def permitted() -> None:
     """The permit of a rename that needs none."""
 
 
-def put_alone(put_all: Callable[[Sequence[Put]], None], put: Put) -> Seen:
+def put_alone(put_all: Callable[[Sequence[Put]], None], put: Put) -> PutResult:
     """Write one file by the means of many; what the server told. Raises its outcome."""
     put_all([put])
-    if isinstance(put.outcome, Seen):
+    if isinstance(put.outcome, PutResult):
         return put.outcome
     raise put.outcome or AssertionError("A file alone has an outcome")

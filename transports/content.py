@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from config.accounts import HashAlgorithm
-from transports.base import Seen
+from transports.base import PutResult
 from transports.errors import SourceMismatch
 from transports.sources.source import Source
 
@@ -19,7 +19,7 @@ class Content:
         self.size = 0
         self.is_begun = False
         """Whether the server was ready for its bytes: the file there is this upload's then."""
-        self.seen = Seen()
+        self.seen = PutResult()
         """What the server told on the way."""
         self._source = source
         self._most = most

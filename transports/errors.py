@@ -1,53 +1,9 @@
-"""What can go wrong between a recording and its place at the customer.
-
-    TransferError                 every error that leaves this package; has a kind
-      AccountFailure              account: the server, the login, the path
-        ResolveFailed             the name has no address
-        EgressDenied              the address is not one we may connect to
-        ConnectFailed             no TCP connection
-        TlsFailed                 no TLS session
-        ProtocolFailed            it does not speak the protocol, or no algorithm in common
-          FtpAnswers              an FTP server, where SFTP was asked for
-          SshAnswers              an SSH server, where FTP was asked for
-          StrangerAnswers         some other service
-          StartupText             the login prints text where SFTP begins
-          NoCommonAlgorithm       of one kind of algorithm
-            WeakAlgorithm         only one that is not taken unless the settings allow it
-        EncryptionAsked           it speaks FTP over TLS only
-        HostKeyChanged            not the key that was pinned
-        LoginRefused              the credentials, or the logon type
-          KeyWanted               no password will do
-          InteractiveOffered      maybe the logon type
-          SecondFactorWanted      a code or a new password besides
-          AgreementWanted         a yes to terms
-        PathRefused               no such folder, or no right to write there
-        QuotaExceeded             no space left
-        Stalled                   no byte moved for the stall limit, or no reply in time
-        ConnectionLost            cut in the middle
-        AccountFault              a fault of the program on the way to the server
-      FileFailure                 file: this name, this content
-        NameRefused               the server does not take the name
-        VerificationFailed        what arrived is not what was sent
-        SingledOut                a test file arrived by the same means, this one did not
-        FileFault                 a fault of the program while the file was brought to its place
-      SourceFailure               source: the recording itself
-        SourceMissing
-        SourceUnreadable
-        SourceMismatch            size or hash is not what the event says
-        SourceChanged             replaced while it was read
-        SourceFault               a fault of the program while it was opened or read
-      ServerBusy                  busy: too many connections
-      OurFailure                  ours: nothing the customer could mend
-        NotPermitted              the lease is over: change nothing more
-        Interrupted               the worker is stopping
-        NameInUse                 another recording on its way takes this name first
-
-AccountFault, FileFault and SourceFault are ProgramFault too: what nobody foresaw.
+"""What can go wrong between a recording and its place at the customer: the tree stands in the
+docstring of `transports`.
 
 The kind is decided where the error is raised, never by matching its text later. `words` are the
 server's own last words, or the operating system's where it said none, and `said_by` tells whose
-they are; `advice` is for the person
-who has to mend it.
+they are; `advice` is for the person who has to mend it.
 """
 
 from dataclasses import dataclass

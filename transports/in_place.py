@@ -5,8 +5,9 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from transports.base import CannotTell, Seen, Server, TargetExists
+from transports.base import CannotTell, PutResult, Server, TargetExists
 from transports.errors import NameInUse, NameRefused, PathRefused, Phase, TransferError
+from transports.free_names import Names, find_look
 from transports.job import UNKNOWN_SIZE, Intent, Transfer, Uploaded
 from transports.names import join
 from transports.placing import (
@@ -19,7 +20,6 @@ from transports.placing import (
 )
 from transports.sending import Sending, send, verify
 from transports.sources.source import Source
-from transports.taken import Names, find_look
 from transports.takeover import removed
 
 
@@ -62,7 +62,7 @@ class _InPlace:
     def to_free_name(self) -> Uploaded:
         """To a name that is free. Raises CannotTell."""
         names = Names(self._server, self._journal)
-        for path in names.free(Seen()) if self._server.look else names.guesses():
+        for path in names.free(PutResult()) if self._server.look else names.guesses():
             if self._journal.intend(self._intent(path)):
                 with contextlib.suppress(TargetExists):
                     return self._write(path, new=True)

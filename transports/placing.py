@@ -11,11 +11,11 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from transports.base import CannotTell, Seen, Server, TargetExists
+from transports.base import CannotTell, PutResult, Server, TargetExists
 from transports.errors import NameInUse, NameRefused, PathRefused, Progress, TransferError
+from transports.free_names import Names, find_look
 from transports.job import UNKNOWN_SIZE, Intent, Job, Journal
 from transports.names import forbidden_in, unusual_in
-from transports.taken import Names, find_look
 
 NO_NAME_LEFT = "Every name that it could have is taken"
 IN_USE = "Another recording of this name is on its way"
@@ -40,7 +40,7 @@ class Part:
 
 
 def rename(
-    server: Server, part: Part, intent: Intent, job: Job, journal: Journal, seen: Seen
+    server: Server, part: Part, intent: Intent, job: Job, journal: Journal, seen: PutResult
 ) -> str:
     """Rename to a name that is free; the path.
 

@@ -6,6 +6,7 @@ from typing import assert_never
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
+from transports.access import Access
 from transports.base import Egress, Limits, OnStep, Server, unheard
 from transports.network import egress as outside
 
@@ -27,15 +28,15 @@ def connect(
     """
     addresses = outside.resolve(settings.host, settings.port, limits, egress)
     on_step("resolved", ", ".join(address.host for address in addresses))
-    dial = partial(outside.dial, addresses, limits)
+    access = Access(settings, password, partial(outside.dial, addresses, limits), limits)
     match settings.protocol:
         case Protocol.SFTP:
             from transports.sftp.server import SftpServer  # noqa: PLC0415 - paramiko only where it is used
 
-            return SftpServer.open(settings, password, dial, limits, on_step)
+            return SftpServer.open(access, on_step)
         case Protocol.FTP:
             from transports.ftp.server import FtpServer  # noqa: PLC0415 - ftplib only where it is used
 
-            return FtpServer.open(settings, password, dial, limits, on_step)
+            return FtpServer.open(access, on_step)
         case unknown:  # never by plain FTP, which would send the password in clear
             assert_never(unknown)

@@ -15,14 +15,13 @@ from config.accounts import (
     Look,
     Protocol,
 )
-from transports.aside import Aside, Leftovers, test_path
 from transports.base import (
     MOST_AT_ONCE,
     SAMPLE,
     Egress,
     Limits,
-    Offer,
     Server,
+    ServerFeatures,
     TargetExists,
     Unsupported,
 )
@@ -33,9 +32,10 @@ from transports.errors import (
     TransferError,
     VerificationFailed,
 )
+from transports.free_names import find_look, is_no_folder, still_stands
 from transports.sending import size_of
 from transports.server import connect
-from transports.taken import find_look, is_no_folder, still_stands
+from transports.settings_trials import Leftovers, Trials, test_path
 
 STEPS = (
     "resolved",
@@ -51,7 +51,7 @@ STEPS = (
 """The steps in their order; FTP has no host key. One more, `names`, comes before the last where the
 server does not tell whether a name is taken."""
 _LONGER_SAMPLE = SAMPLE * 2
-ASIDE_SECONDS = 10.0
+TRIAL_SECONDS = 10.0
 """Stall limit of what is tried in sessions of its own, because a server may hang over it."""
 _ENDINGS = (".txt", ".wav")
 """Of a final name: some servers take those of recordings alone."""
@@ -107,7 +107,7 @@ def test_settings(
     is left.
     """
     test = _Test(settings, limits, on_step)
-    brief = replace(limits, stall=min(limits.stall, ASIDE_SECONDS))
+    brief = replace(limits, stall=min(limits.stall, TRIAL_SECONDS))
 
     def session(**known: Any) -> Server:
         return connect(test.settings_with(known), password, brief, egress)
@@ -121,7 +121,7 @@ def test_settings(
             test.look_closer(server, session)
     except TransferError as error:
         return test.report(error)
-    test.look_aside(session)
+    test.try_more(session)
     test.tell_leftovers()
     return test.report(None)
 
@@ -138,7 +138,7 @@ class _Test:
         self.settings = settings.model_copy(update={"capabilities": Capabilities()})
         self.host_key: str | None = None
         self.found = Capabilities()
-        self._offer = Offer()
+        self._features = ServerFeatures()
         self._on_step = on_step
         self._steps: list[Step] = []
         self._left = Leftovers()
@@ -173,7 +173,7 @@ class _Test:
 
         The session's last use; where it was lost over the cleaning, that of another one.
         """
-        self._offer = server.offer
+        self._features = server.features
         if server.connected:
             self._look_closer(server)
             return
@@ -183,25 +183,25 @@ class _Test:
             self._look_closer(another)
 
     def _look_closer(self, server: Server) -> None:
-        self._offer = offer = server.offer
-        self._note(request_size=offer.request_size, algorithms=offer.algorithms)
-        self._note(avoids=offer.avoids, enters=offer.enters)
+        self._features = features = server.features
+        self._note(request_size=features.request_size, algorithms=features.algorithms)
+        self._note(avoids=features.avoids, enters=features.enters)
         at_once = _count_at_once(server, MOST_AT_ONCE[self.settings.protocol], self._limits.login)
         self._note(at_once=at_once)
 
-    def look_aside(self, session: Callable[..., Server]) -> None:
+    def try_more(self, session: Callable[..., Server]) -> None:
         """What a server may hang or hang up over."""
         kept = None if self.found.removes else self._final
-        aside = Aside(session, self.settings.path, self.found.look, self._left, kept)
-        offer = self._offer
-        if offer.hashes:
-            self._note(hash=aside.right_digest(offer.hashes))
-        if offer.request_sizes:
-            self._note(**aside.requests(offer, self.found.at_once or 1))
+        trials = Trials(session, self.settings.path, self.found.look, self._left, kept)
+        features = self._features
+        if features.hashes:
+            self._note(hash=trials.right_digest(features.hashes))
+        if features.request_sizes:
+            self._note(**trials.requests(features, self.found.at_once or 1))
         can = self.found.rename and self.found.size and self.found.temporary and kept is None
         # Packs have the other commands as well.
         if can and not set(self.found.avoids) - {"EPSV", "~"}:
-            self._note(**aside.packs(offer.packs))
+            self._note(**trials.packs(features.packs))
 
     def tell_leftovers(self) -> None:
         """The last step: recordings are delivered all the same where something is left."""
@@ -287,7 +287,7 @@ class _Test:
 
     def _write_in_place(self, server: Server) -> None:
         """To its final name, and whether a file of that name would be refused."""
-        if not server.offer.guards_names:
+        if not server.features.guards_names:
             server.put([SAMPLE], self._final)
             return
         look, server.look = server.look, None  # a name that a look calls free is written to anyhow
@@ -345,7 +345,7 @@ class _Test:
     def _replace(self, server: Server, part: str) -> None:
         """A second file over the first: whether it is the one that stands there afterwards."""
         server.put([_LONGER_SAMPLE], part)
-        may_refuse = server.look is None and server.offer.guards_names
+        may_refuse = server.look is None and server.features.guards_names
         if may_refuse and not self._refuses_taken(server, part):
             server.put([_LONGER_SAMPLE], part)
         try:

@@ -26,9 +26,10 @@ import contextlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from transports.base import CannotTell, Move, Put, Seen, Server, TargetExists, Unsupported
+from transports.base import CannotTell, Move, Put, PutResult, Server, TargetExists, Unsupported
 from transports.batches import is_lost
 from transports.errors import AccountFailure, NameRefused, PathRefused, Phase, TransferError
+from transports.free_names import Names, find_look
 from transports.in_place import put_in_place
 from transports.job import (
     UNKNOWN_SIZE,
@@ -44,7 +45,6 @@ from transports.job import (
 from transports.names import join
 from transports.placing import Part, overwrite, remove_part, rename, tell_name
 from transports.sending import Sending, verify
-from transports.taken import Names, find_look
 from transports.takeover import finish, finished_before, remove_leftovers
 
 __all__ = [
@@ -108,7 +108,7 @@ class _File:
         self.folder_refused: PathRefused | None = None
         """Why the folder could not be made. It may be there all the same: the writing shows it."""
         self.verified = Verified.REPLY
-        self.seen = Seen()
+        self.seen = PutResult()
         """What is known of a name."""
         self.intent: Intent | None = None
         """What the rename in common is to do; None where the file is renamed alone."""
@@ -164,7 +164,7 @@ class _File:
         """Rename it by itself; where the server renames nothing, write it to its name."""
         intent = self.intent_to("")
         # Since a name was seen to be free, others of the flight were renamed.
-        seen = self.seen if self.seen.taken else Seen()
+        seen = self.seen if self.seen.taken else PutResult()
         try:
             if self.job.overwrite:
                 path = overwrite(server, self.part, intent, self.journal)
@@ -260,7 +260,7 @@ class _Flight:
             zip(files, wanted, strict=True), granted, strict=True
         ):
             if not is_granted:
-                file.intent, file.seen = None, Seen(name=intent.final, taken=True)
+                file.intent, file.seen = None, PutResult(name=intent.final, taken=True)
 
     def rename(self) -> None:
         """Rename those in one go that can be; then each of the others."""
@@ -294,7 +294,7 @@ class _Flight:
     def _judge_puts(self, files: list[_File]) -> None:
         for file in files:
             match file.put.outcome:
-                case Seen() as seen:
+                case PutResult() as seen:
                     file.seen = file.sending.content.seen = seen
                 case BaseException() as error:
                     file.fail(self._server, error)
@@ -320,7 +320,7 @@ class _Flight:
             if move.done:
                 file.stands_at(move.to)
             elif isinstance(move.error, TargetExists):
-                file.seen = Seen(name=move.to, taken=True)
+                file.seen = PutResult(name=move.to, taken=True)
             elif move.error is not None and not isinstance(move.error, Unsupported):
                 if isinstance(move.error, NameRefused):
                     tell_name(move.error, move.to)

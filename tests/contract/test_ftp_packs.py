@@ -6,6 +6,7 @@ Where both sides only write, both wait for ever once the buffers between them ar
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session,
 from tests.contract.scripted import ScriptedServer
 from transports import settings_test
 from transports.base import Egress, Limits
+from transports.ftp.control import MOST_AHEAD
 from transports.network import egress
 from transports.upload import Transfer, Uploaded, intend_each, upload
 
@@ -133,6 +135,36 @@ def test_a_server_that_reads_little_and_says_much_gets_a_flight_of_long_names(
         assert server.files == wanted
         assert session.pipelines  # type: ignore[attr-defined]
     assert server.logins == 1
+
+
+@dataclass
+class Witness(Ledger):
+    """Notes how many files the server had renamed when the permit for one more was asked for."""
+
+    server: Wordy = field(kw_only=True)
+    renamed: list[int] = field(kw_only=True)
+
+    def permit(self) -> None:
+        """Permit it."""
+        self.renamed.append(sum(path.endswith(".wav") for path in self.server.files))
+
+
+def test_each_rename_is_permitted_right_before_it_goes_out(recording: Path) -> None:
+    renamed: list[int] = []
+    with (
+        Wordy() as server,
+        closing(open_session(server.customer, PATIENT, capabilities=PACKS["pipelines"])) as session,
+    ):
+        session.look = Look.MLST
+        transfers = transfers_of(recording, FOLDER)
+        for each in transfers:
+            names = tuple(each.journal.candidates())
+            each.journal = Witness(names, server=server, renamed=renamed)
+        upload(session, transfers, intend_each)
+    packs = [renamed.count(number) for number in sorted(set(renamed))]
+    assert sum(packs) == COUNT
+    assert sorted(set(renamed)) == [sum(packs[:number]) for number in range(len(packs))]
+    assert max(packs) * len(FOLDER) * 2 < MOST_AHEAD
 
 
 class TakesLittle(FTPHandler):  # type: ignore[misc]

@@ -79,14 +79,15 @@ def test_a_session_that_is_ended_while_it_is_made_anew_stays_ended(
     with PyFtpServer(root, handler=Forgetting) as server:
         session = open_session(server.customer)
         assert isinstance(session, FtpServer)
-        dial = session._connection.dial_server
+        connection = session._connection
+        dial = connection.access.dial
 
         def dial_and_end() -> Connection:
             dialed = dial()
             end(session)
             return dialed
 
-        session._connection.dial_server = dial_and_end
+        connection.access = connection.access._replace(dial=dial_and_end)
         with pytest.raises(ConnectionLost):
             session.put([b"x"], "call.wav.part")
         assert not session.connected

@@ -44,7 +44,7 @@ ACTS: tuple[Callable[[Server], object], ...] = (
     lambda server: server.make_directory("calls/today"),
     lambda server: server.remove_directory("calls"),
     lambda server: server.digest("a", HashAlgorithm.SHA256, 5),
-    lambda server: server.offer,
+    lambda server: server.features,
 )
 KINDS = st.sampled_from([FXP_STATUS, FXP_HANDLE, FXP_NAME, FXP_ATTRS, FXP_EXTENDED_REPLY, 0, 255])
 

@@ -1,5 +1,6 @@
 """Uploads through our own SSH packets: to each server, with each cipher and MAC, under rekeying."""
 
+import asyncio
 import hashlib
 import os
 import socket
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 from paramiko import Transport
 
@@ -177,6 +179,34 @@ def test_uploads_arrive_whole_while_the_server_asks_for_new_keys(
         customer = started.customer
         check_uploads(customer, capabilities=ONE_CHANNEL_AT_A_TIME.get(server, Capabilities()))
     assert counted.agreed >= OFTEN
+
+
+def test_new_keys_are_agreed_while_the_server_answers_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counted = agree(monkeypatch, GCM[0], SHA1, rekey=MEGABYTE // 2)
+
+    class Waiting(asyncssh.SFTPServer):
+        """Answers no write until there are new keys."""
+
+        async def write(self, file_obj: object, offset: int, data: bytes) -> int:
+            """Write it, and wait."""
+            written: Any = super().write(file_obj, offset, data)
+            deadline = time.monotonic() + 20
+            while counted.agreed == 1 and time.monotonic() < deadline:  # noqa: ASYNC110 - a server's event loop is its own
+                await asyncio.sleep(0.01)
+            waited.append(counted.agreed)
+            return int(written)
+
+    waited: list[int] = []
+    content = os.urandom(MEGABYTE)  # less than the channel's window: all of it goes out at once
+    with (
+        AsyncSshServer(tmp_path, sftp=Waiting) as server,
+        closing(open_session(server.customer, LONG)) as session,
+    ):
+        session.put(blocks_of(content), "a.wav")
+        assert digest((tmp_path / "a.wav").read_bytes()) == digest(content)
+    assert waited[0] > 1
 
 
 @pytest.mark.parametrize(

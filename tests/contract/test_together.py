@@ -17,7 +17,7 @@ from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.contract.accounts import Ledger, files_in, job, open_session, opened
 from tests.contract.proxy import Proxy
 from tests.servers import Vsftpd
-from transports.base import Put, Seen, Server
+from transports.base import Put, PutResult, Server
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_opened_is_told_and_the_others_are_written(
     puts = [Put(path, block) for path in paths]
     session.put_all(puts)
     assert isinstance(puts.pop(bad).outcome, PathRefused)
-    assert all(isinstance(each.outcome, Seen) for each in puts)
+    assert all(isinstance(each.outcome, PutResult) for each in puts)
     assert files_in(root) == {each.path: 100_000 for each in puts}
     session.put([b"x"], "next.part")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import Move, Offer, Put, Seen, Server, TargetExists
+from transports.base import Move, Put, PutResult, Server, ServerFeatures, TargetExists
 from transports.batches import put_each, rename_each
 from transports.errors import NameRefused
 
@@ -35,7 +35,7 @@ class FakeServer:
     looks = (Look.LSTAT,)
     host_key = None
     round_trip = 0.001
-    offer = Offer()
+    features = ServerFeatures()
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -51,12 +51,12 @@ class FakeServer:
         look_at: str | None = None,  # noqa: ARG002 - the interface
         *,
         new: bool = False,
-    ) -> Seen:
+    ) -> PutResult:
         self._place.fails("put", path)
         if new and path in self._place.files:
             raise TargetExists
         self._place.files[path] = b"".join(blocks)
-        return Seen()
+        return PutResult()
 
     def put_all(self, puts: Sequence[Put]) -> None:
         put_each(self, puts)

@@ -7,14 +7,10 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from pydantic import SecretStr
-
-from config.accounts import FtpSettings
+from transports.access import Access, session_over, translated
 from transports.base import (
     Limits,
     OnStep,
-    TargetExists,
-    Unsupported,
     closed_on_failure,
     unheard,
 )
@@ -36,7 +32,7 @@ from transports.ftp.errors import (
     translate,
 )
 from transports.ftp.replies import code_of
-from transports.network.egress import Address, Connection, dial
+from transports.network.egress import Address, dial
 from transports.network.round_trip import RoundTrip
 from transports.network.watchdog import Watch
 
@@ -55,36 +51,34 @@ class FtpConnection:
 
     def __init__(
         self,
-        settings: FtpSettings,
-        password: SecretStr,
-        dial_server: Callable[[], Connection],
-        limits: Limits,
+        access: Access,
         avoids: set[str],
         line: RoundTrip,
     ) -> None:
-        self.settings = settings
-        self.password = password
-        self.limits = limits
+        self.access = access
+        self.settings, self.password, self.limits = access.settings, access.password, access.limits
         self.avoids = avoids
         self.line = line
-        self.dial_server = dial_server
-        self.pipelines = settings.capabilities.pipelines
+        capabilities = self.settings.capabilities
+        self.pipelines = capabilities.pipelines
         """Whether commands are sent together."""
         self.logins = 0
         self.closed = True
         self.ended = False
         """Whether no other connection may be made for what was lost."""
         self.data = DataConnections(self)
-        self.is_tested = settings.capabilities.at_once is not None
+        self.is_tested = capabilities.at_once is not None
         """Whether these settings were tested, and the server's ways are known."""
         self._watch: Watch
 
     def open(self, step: OnStep) -> None:
         """Connect and log in."""
-        connection = self.dial_server()
+        connection = self.access.dial()
         with closed_on_failure(connection.socket):
             step("connected", connection.address.host)
-        self.dial_server = partial(dial, [connection.address], self.limits)
+        # The next one goes to the same server, whatever else has its name.
+        again = partial(dial, [connection.address], self.limits)
+        self.access = self.access._replace(dial=again)
         self._watch = Watch()
         self._watch.guard(connection.socket)
         self.control = Control(connection, self.line)
@@ -106,14 +100,9 @@ class FtpConnection:
     def talk(self, seconds: float, judge: Judge | None = None) -> Iterator[None]:
         """The edge: no error of its own or of the operating system leaves it untranslated."""
         if self.closed:
-            raise ConnectionLost("The session is over")
-        try:
-            with self._watch.within(seconds):
-                yield
-        except (TransferError, TargetExists, Unsupported):
-            raise
-        except Exception as error:
-            raise self._told(error, judge) from error
+            raise session_over()
+        with translated(partial(self._told, judge)), self._watch.within(seconds):
+            yield
 
     def reply_to(self, verb: str, path: str = "") -> str:
         """The reply, be it a refusal. Raises ConnectionLost, Stalled, ProtocolFailed."""
@@ -230,7 +219,7 @@ class FtpConnection:
     def _check_wanted(self) -> None:
         """Raises ConnectionLost where it was cut or closed while it was made anew."""
         if self.ended:
-            raise ConnectionLost("The session is over")
+            raise session_over()
 
     def _greet(self, address: Address) -> None:
         try:
@@ -263,7 +252,7 @@ class FtpConnection:
         if self.control.knows("UTF8"):
             self.convenience("OPTS UTF8 ON")
 
-    def _told(self, error: Exception, judge: Judge | None) -> TransferError:
+    def _told(self, judge: Judge | None, error: Exception) -> TransferError:
         if not isinstance(error, Refused) or code_of(error.reply) == SESSION_IS_OVER:
             self._drop()
         if self._watch.expired:

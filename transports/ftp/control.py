@@ -42,7 +42,9 @@ Command = tuple[str, str]
 UNSENDABLE = "A name with a line break cannot be sent over FTP"
 
 
-def _line(verb: str, path: str) -> bytes:
+def line_of(command: Command) -> bytes:
+    """As it is sent. Raises NameRefused where it cannot be."""
+    verb, path = command
     if not is_sendable(path):
         raise NameRefused(UNSENDABLE)
     return (f"{verb} {path}\r\n" if path else f"{verb}\r\n").encode()
@@ -155,7 +157,7 @@ class Control:
 
         The rest goes out as the replies are read.
         """
-        lines = [_line(verb, path) for verb, path in commands]
+        lines = [line_of(command) for command in commands]
         self._asking()
         self._unsent += lines
         self._send_ahead()

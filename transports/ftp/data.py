@@ -3,16 +3,15 @@
 import contextlib
 import socket
 import time
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import SecretStr
-
-from transports.base import Limits
 from transports.errors import ConnectFailed
-from transports.ftp.control import Control
 from transports.ftp.replies import told_port
 from transports.network.egress import begin_dial, dial, end_dial
 from transports.words import spoken
+
+if TYPE_CHECKING:
+    from transports.ftp.connection import FtpConnection
 
 _EXTENDED = "EPSV"
 _AHEAD_SECONDS = 5.0
@@ -27,33 +26,13 @@ class _Ahead(NamedTuple):
     """When it is too old to be used, by the monotonic clock."""
 
 
-class Asked(Protocol):
-    """The control connection, which is another one once it was lost and made anew."""
-
-    @property
-    def control(self) -> Control: ...
-
-    @property
-    def limits(self) -> Limits: ...
-
-    @property
-    def password(self) -> SecretStr: ...
-
-    @property
-    def avoids(self) -> set[str]:
-        """Commands that are not sent."""
-
-    def reply_to(self, verb: str) -> str:
-        """The reply, be it a refusal."""
-
-    def convenience(self, verb: str) -> str:
-        """The same; empty where the connection was lost over the command, and made anew."""
-
-
 class DataConnections:
-    """To the address of the control connection, whatever a reply names."""
+    """To the address of the control connection, whatever a reply names.
 
-    def __init__(self, connection: Asked) -> None:
+    The control connection is another one once it was lost and made anew.
+    """
+
+    def __init__(self, connection: "FtpConnection") -> None:
         self._connection = connection
         self._ahead: _Ahead | None = None
 

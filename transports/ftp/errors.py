@@ -107,13 +107,17 @@ def login_refused(reply: str) -> type[TransferError] | None:
 def store_refused(reply: str) -> type[TransferError] | None:
     """The temporary name is ours and plain: what refuses it refuses the path."""
     code = code_of(reply)
-    if code in {*UNKNOWN_COMMAND, *_NO_SPACE} or not code.startswith("5"):
+    if code in _BY_CODE or code in UNKNOWN_COMMAND or not code.startswith("5"):
         return None
-    return EncryptionAsked if code == "521" else (None if code in _BY_CODE else PathRefused)
+    return EncryptionAsked if code == "521" else PathRefused
+
+
+def read_refused(reply: str) -> type[TransferError] | None:
+    """The file was not handed out."""
+    code = code_of(reply)
+    return NameRefused if is_refusal(code) and code not in OF_THE_CONNECTION else None
 
 
 def rename_refused(reply: str) -> type[TransferError] | None:
     """The file stands there under its temporary name: what refuses the new one refuses a name."""
-    code = code_of(reply)
-    is_of_name = code not in _NO_SPACE and code not in OF_THE_CONNECTION
-    return NameRefused if is_of_name and code.startswith(("4", "5")) else None
+    return None if code_of(reply) in _NO_SPACE else read_refused(reply)

@@ -6,7 +6,7 @@ import socket
 from functools import partial
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import CannotTell, Unsupported
+from transports.base import CannotTell, ServerFeatures, Unsupported
 from transports.errors import (
     ConnectionLost,
     NameRefused,
@@ -14,9 +14,8 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
-from transports.ftp.connection import FtpConnection
-from transports.ftp.errors import OF_THE_CONNECTION, Judge
-from transports.ftp.folders import Folders
+from transports.ftp.control import Command
+from transports.ftp.errors import OF_THE_CONNECTION, Judge, read_refused
 from transports.ftp.replies import (
     MISSING,
     UNKNOWN_COMMAND,
@@ -25,8 +24,10 @@ from transports.ftp.replies import (
     told_digest,
     told_size,
 )
+from transports.ftp.session import FtpSession
 from transports.names import may_be
 
+_PACKS = ({"pipelines": True, "queues": True}, {"pipelines": True})
 _MOST_LISTED = 8 * 1024 * 1024
 _PIECE = 16 * 1024
 _LONGEST_NAME = 4096
@@ -50,64 +51,49 @@ _HASH_COMMANDS = {
 _DIGITS = {HashAlgorithm.SHA256: 64, HashAlgorithm.SHA1: 40, HashAlgorithm.MD5: 32}
 
 
-class Files:
-    """Asks over the connection. Raises CannotTell where there is no answer that means yes or no."""
+class FtpFiles(FtpSession):
+    """Looks at files and reads them; tells what the server says of itself."""
 
-    def __init__(self, connection: FtpConnection, folders: Folders) -> None:
-        self._connection = connection
-        self._folders = folders
-        self.tells_size: bool | None = None
-        """None until it is known."""
-        if not connection.settings.capabilities.size:
-            self.tells_size = False
+    @property
+    def features(self) -> ServerFeatures:
+        """What the server's answer to FEAT names, and what was found out since."""
+        return ServerFeatures(
+            hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)),
+            avoids=tuple(sorted(self._connection.avoids)),
+            enters=self._folders.enters,
+            packs=_PACKS,
+        )
 
     @property
     def looks(self) -> tuple[Look, ...]:
         """By what it may tell whether a name is taken: what was stored, then what FEAT names."""
-        stored = self._connection.settings.capabilities.look
+        stored = self._capabilities.look
         if stored is Look.NOTHING:
             return ()
         usual = [Look.MLST] if self._connection.control.knows("MLST") else []
         return tuple(dict.fromkeys([*([stored] if stored else []), *usual, Look.SIZE, Look.NLST]))
 
-    def exists(self, path: str, look: Look) -> bool:
-        """Whether the name is taken."""
-        match look:
-            case Look.MLST | Look.SIZE:
-                reply = self._connection.convenience(look.name, self._folders.at(path))
-                return self.is_there(reply)
-            case Look.NLST:
-                return self._is_listed(path)
-            case _:
-                raise CannotTell("The server does not tell whether a name is taken")
-
-    @staticmethod
-    def is_there(reply: str) -> bool:
-        """What the reply to MLST or SIZE says. Raises CannotTell."""
-        if is_done(reply):
-            return True
-        if code_of(reply) in MISSING:
-            return False
-        raise CannotTell(reply)
+    def exists(self, path: str, by: Look | None = None) -> bool:
+        """Whether the name is taken, as MLST, SIZE or a listing tells it. Raises CannotTell."""
+        is_there = self._is_there(path, by or self.look or self._likely_look)
+        if not is_there:
+            self._note_free(path)
+        return is_there
 
     def size(self, path: str) -> int | None:
         """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""
-        if self.tells_size is False:
+        if self._tells_size is False:
             raise Unsupported("The server does not tell sizes")
         reply = self._connection.convenience("SIZE", self._folders.at(path))
         size = told_size(reply)
         if size is not None:
-            self.tells_size = True
+            self._tells_size = True
             return size
-        if code_of(reply) not in MISSING or (not self.tells_size and self._may_be_there(path)):
-            if not self.tells_size or code_of(reply) in UNKNOWN_COMMAND:
-                self.tells_size = False
+        if code_of(reply) not in MISSING or (not self._tells_size and self._may_stand(path)):
+            if not self._tells_size or code_of(reply) in UNKNOWN_COMMAND:
+                self._tells_size = False
             raise Unsupported(reply)
         return None
-
-    def hashes(self) -> tuple[HashAlgorithm, ...]:
-        """Of what it says that it tells digests."""
-        return tuple(each for each in HashAlgorithm if self._hash_command(each))
 
     def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
         """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
@@ -128,14 +114,14 @@ class Files:
         """The file's first bytes, `most` at most. Raises NameRefused."""
         connection, content = self._connection, bytearray()
         named = partial(self._folders.at, path)
-        data = connection.accept_data("RETR", named, _reading_refused)
+        data = connection.accept_data("RETR", named, read_refused)
         try:
             while len(content) < most and (
-                piece := self._next_of(data, most - len(content), _reading_refused)
+                piece := self._next_of(data, most - len(content), read_refused)
             ):
                 content += piece
             if len(content) < most:  # else the server may still be sending
-                with connection.talk(connection.limits.reply, _reading_refused):
+                with connection.talk(connection.limits.reply, read_refused):
                     connection.control.end_transfer()
         finally:
             connection.abandon(data)
@@ -147,12 +133,21 @@ class Files:
             return "HASH"
         return next((each for each in _HASH_COMMANDS[algorithm] if control.knows(each)), None)
 
-    def _may_be_there(self, path: str) -> bool:
+    def _is_there(self, path: str, look: Look) -> bool:
+        match look:
+            case Look.MLST | Look.SIZE:
+                return is_there(self._connection.convenience(look.name, self._folders.at(path)))
+            case Look.NLST:
+                return self._is_listed(path)
+            case _:
+                raise CannotTell("The server does not tell whether a name is taken")
+
+    def _may_stand(self, path: str) -> bool:
         """Asked by another means than SIZE, of which it is not known whether it tells anything."""
         for look in self.looks:
             if look is not Look.SIZE:
                 try:
-                    return self.exists(path, look)
+                    return self._is_there(path, look)
                 except CannotTell:
                     continue
         return True
@@ -220,6 +215,48 @@ class Files:
                 self._connection.hear_why(data)
                 raise
 
+    def _note_free(self, path: str) -> None:
+        """The name was seen to be free: that holds until the server is asked anything else."""
+        self._connection.control.note(_is_free(path))
+
+    def _is_known_free(self, path: str) -> bool:
+        return self._connection.control.holds(_is_free(path))
+
+    def _look_at(self, path: str) -> Command | None:
+        """The command that tells in a pack whether the name is taken; None without one."""
+        verb = self._look_verb()
+        return None if verb is None else (verb, self._folders.at(path))
+
+    def _look_verb(self) -> str | None:
+        """The command that tells whether a name is taken, where it was found to be true."""
+        return {Look.MLST: "MLST", Look.SIZE: "SIZE"}.get(self.look) if self.look else None
+
+    @property
+    def _likely_look(self) -> Look:
+        """SIZE alone, which many refuse, has to have worked once."""
+        works = self._tells_size
+        likely = (look for look in self.looks if look is not Look.SIZE or works)
+        return next(likely, Look.NOTHING)
+
+    def _may_be_there(self, path: str) -> bool:
+        try:
+            return self.exists(path)
+        except CannotTell:
+            return True
+
+
+def is_there(reply: str) -> bool:
+    """What the reply to MLST or SIZE says. Raises CannotTell."""
+    if is_done(reply):
+        return True
+    if code_of(reply) in MISSING:
+        return False
+    raise CannotTell(reply)
+
+
+def _is_free(path: str) -> str:
+    return f"{path} is free"
+
 
 class _NotThere(NameRefused):
     """A listing was refused as that of a missing file is."""
@@ -234,12 +271,6 @@ def _listing_refused(reply: str) -> type[TransferError] | None:
     if code in MISSING:
         return _NotThere
     return None if code in OF_THE_CONNECTION else _NoListing
-
-
-def _reading_refused(reply: str) -> type[TransferError] | None:
-    code = code_of(reply)
-    is_of_file = code.startswith(("4", "5")) and code not in OF_THE_CONNECTION
-    return NameRefused if is_of_file else None
 
 
 def _last_part(line: bytes) -> bytes:

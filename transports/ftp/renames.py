@@ -1,13 +1,13 @@
 """Renaming files over FTP: RNFR and RNTO, each pair in one pack, and many pairs together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from transports.base import CannotTell, Move, TargetExists, Unsupported, permitted
 from transports.batches import rename_each
 from transports.errors import NameRefused, TransferError
-from transports.ftp.control import UNSENDABLE, Command
+from transports.ftp.control import MOST_AHEAD, UNSENDABLE, Command, line_of
 from transports.ftp.errors import refusal, rename_refused
-from transports.ftp.files import Files
+from transports.ftp.files import is_there
 from transports.ftp.replies import (
     UNKNOWN_COMMAND,
     code_of,
@@ -31,7 +31,7 @@ class FtpRenames(FtpStores):
         self._rename(path, to)
 
     def rename_all(self, moves: Sequence[Move]) -> None:
-        """Rename the files; all at once where the server takes several commands at once.
+        """Rename the files; many at once where the server takes several commands at once.
 
         Raises TransferError where the session is over.
         """
@@ -41,10 +41,10 @@ class FtpRenames(FtpStores):
         for move in moves:
             if not is_sendable(move.to):
                 move.error = NameRefused(UNSENDABLE)
-        moves = [move for move in moves if move.error is None]
-        if not all(self._is_known_free(move.to) for move in moves):
-            self._look_at_all(moves)
-        self._rename_all([move for move in moves if move.error is None and move.is_permitted()])
+        for pack in self._packs_of([move for move in moves if move.error is None]):
+            if not all(self._is_known_free(move.to) for move in pack):
+                self._look_at_all(pack)
+            self._rename_all([move for move in pack if move.error is None and move.is_permitted()])
 
     def replace(self, path: str, to: str) -> None:
         """Rename over a file of that name, as RNTO does on most servers."""
@@ -58,6 +58,23 @@ class FtpRenames(FtpStores):
                 raise
             raise TargetExists(refused.words) from refused
 
+    def _packs_of(self, moves: Sequence[Move]) -> Iterator[list[Move]]:
+        """As many at a time as `Control.ask` sends at once.
+
+        A command that waits for replies to others would go out with an old permit, and its name
+        would have been looked at a while ago.
+        """
+        pack, room = list[Move](), MOST_AHEAD
+        for move in moves:
+            size = sum(len(line_of(command)) for command in self._commands(move))
+            if pack and size > room:
+                yield pack
+                pack, room = [], MOST_AHEAD
+            pack.append(move)
+            room -= size
+        if pack:
+            yield pack
+
     def _look_at_all(self, moves: Sequence[Move]) -> None:
         """Have those end whose name is taken, or of which nothing tells."""
         looks = [(move, look) for move in moves if (look := self._look_at(move.to)) is not None]
@@ -65,7 +82,7 @@ class FtpRenames(FtpStores):
         self._ask([look for _, look in looks], told)
         for move, look in looks:
             try:
-                if Files.is_there(told[look]):
+                if is_there(told[look]):
                     move.error = TargetExists(move.to)
             except CannotTell as error:
                 move.error = error

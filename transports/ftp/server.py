@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 
-from config.accounts import HashAlgorithm
-from transports.base import SAMPLE, Move, Put, Seen, permitted
-from transports.errors import ConnectionLost, PathRefused
-from transports.ftp.control import MOST_AHEAD, Command
+from transports.access import session_over
+from transports.base import SAMPLE, Move, Put, PutResult, permitted
+from transports.errors import PathRefused
+from transports.ftp.control import MOST_AHEAD, Command, line_of
 from transports.ftp.errors import store_refused, words_of
 from transports.ftp.renames import FtpRenames
 from transports.ftp.replies import code_of, is_done, told_size
@@ -25,14 +25,6 @@ _EARLY = 0.5
 class FtpServer(FtpRenames):
     """A session at an FTP server. See `transports.base.Server`."""
 
-    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
-        """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
-        return self._files.digest(path, algorithm, size)
-
-    def read(self, path: str, most: int) -> bytes:
-        """The file's first bytes, `most` at most. Raises NameRefused."""
-        return self._files.read(path, most)
-
     def remove(self, path: str) -> None:
         """Remove the file. Raises PathRefused where it may be there and must stay.
 
@@ -40,7 +32,7 @@ class FtpServer(FtpRenames):
         answer may stand in its place, and its intent is to be kept.
         """
         if not self.connected:
-            raise ConnectionLost("The session is over")
+            raise session_over()
         reply = self._connection.convenience("DELE", self._folders.at(path))
         if not is_done(reply) and self._may_be_there(path):
             raise PathRefused(words_of(reply, "DELE", self._connection.password))
@@ -85,7 +77,7 @@ class FtpServer(FtpRenames):
         puts = [Put(part, lambda: nullcontext([SAMPLE]), name) for part, name in pairs]
         self.put_all(puts)
         told = are_taken if self._look_verb() else None
-        is_right = all(each.outcome == Seen(len(SAMPLE), each.look_at, told) for each in puts)
+        is_right = all(each.outcome == PutResult(len(SAMPLE), each.look_at, told) for each in puts)
         return puts if is_right else []
 
     def _renames(self, puts: Sequence[Put]) -> bool:
@@ -123,7 +115,7 @@ class FtpServer(FtpRenames):
 
         Raises Stalled where replies are missing.
         """
-        size = sum(len(f"{verb} {path}".encode()) for verb, path in commands)
+        size = sum(len(line_of(command)) for command in commands)
         asked = [*commands] * (1 + MOST_AHEAD // size)
         connection, told = self._connection, list[str]()
         with connection.talk(connection.limits.reply):

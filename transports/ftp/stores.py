@@ -12,14 +12,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from transports.base import CannotTell, Put, Seen, Unsupported, put_alone, unheard
+from transports.base import CannotTell, Put, PutResult, Unsupported, put_alone, unheard
 from transports.batches import is_lost
 from transports.errors import ConnectionLost, PathRefused, Stalled, TransferError
 from transports.ftp.control import Command
 from transports.ftp.errors import store_refused
-from transports.ftp.files import Files
+from transports.ftp.files import FtpFiles, is_there
 from transports.ftp.replies import is_sendable, told_size
-from transports.ftp.session import FtpSession
 
 _BEGIN_SECONDS = 5.0
 """How long the reply that begins a transfer is waited for where commands are not sent together."""
@@ -37,7 +36,7 @@ class _After(NamedTuple):
     """Once it has."""
 
 
-class FtpStores(FtpSession):
+class FtpStores(FtpFiles):
     """Writes files."""
 
     def put(
@@ -47,7 +46,7 @@ class FtpStores(FtpSession):
         look_at: str | None = None,
         *,
         new: bool = False,  # FTP has no way to say so: whoever needs it looks first
-    ) -> Seen:
+    ) -> PutResult:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure."""
         put = Put(path, lambda: contextlib.nullcontext(blocks), look_at, new)
         return put_alone(self.put_all, put)
@@ -63,7 +62,7 @@ class FtpStores(FtpSession):
             put.begun = True
             try:
                 self._store(put, told, self._after(put, puts))
-                put.outcome = Seen()
+                put.outcome = PutResult()
             except BaseException as error:
                 if is_lost(self, error):
                     raise
@@ -181,22 +180,22 @@ class FtpStores(FtpSession):
     def _judge(self, puts: Sequence[Put], told: Replies) -> None:
         """Set what was told of each file. Whatever is missing is asked for again later."""
         for put in puts:
-            if not isinstance(put.outcome, Seen):
+            if not isinstance(put.outcome, PutResult):
                 continue
             size = told_size(told.get(("SIZE", self._folders.at(put.path)), ""))
             if size is not None:
-                self._files.tells_size = True
+                self._tells_size = True
             taken = self._taken(told, put)
             if taken is False:
                 self._note_free(put.look_at or "")
-            put.outcome = Seen(size, put.look_at, taken)
+            put.outcome = PutResult(size, put.look_at, taken)
 
     def _taken(self, told: Replies, put: Put) -> bool | None:
         look = self._look_of(put)
         if look is None:
             return None
         with contextlib.suppress(CannotTell):
-            return Files.is_there(told.get(look, ""))
+            return is_there(told.get(look, ""))
         return None
 
     def _begin_store(self, path: str) -> socket.socket:

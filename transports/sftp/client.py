@@ -10,37 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from paramiko import SFTPAttributes
-from paramiko.sftp import (
-    CMD_ATTRS,
-    CMD_CLOSE,
-    CMD_DATA,
-    CMD_EXTENDED,
-    CMD_EXTENDED_REPLY,
-    CMD_HANDLE,
-    CMD_LSTAT,
-    CMD_MKDIR,
-    CMD_NAME,
-    CMD_OPEN,
-    CMD_OPENDIR,
-    CMD_READ,
-    CMD_READDIR,
-    CMD_REMOVE,
-    CMD_RENAME,
-    CMD_RMDIR,
-    CMD_STAT,
-    CMD_STATUS,
-    CMD_WRITE,
-    SFTP_BAD_MESSAGE,
-    SFTP_EOF,
-    SFTP_FLAG_CREATE,
-    SFTP_FLAG_EXCL,
-    SFTP_FLAG_READ,
-    SFTP_FLAG_TRUNC,
-    SFTP_FLAG_WRITE,
-    SFTPError,
-    int64,
-)
+from paramiko import SFTPAttributes, sftp
+from paramiko.sftp import SFTPError, int64
 
 from transports.base import BLOCK, USUAL_REQUEST
 from transports.sftp.answers import (
@@ -87,25 +58,25 @@ class SftpClient:
 
     def opening(self, answered: Answered, path: str, *, new: bool) -> Request:
         """To open a file to write to, empty; with `new` one of that name is refused."""
-        only = SFTP_FLAG_EXCL if new else SFTP_FLAG_TRUNC
-        flags = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | only
-        return Request(answered, CMD_OPEN, (path, flags, SFTPAttributes()))
+        only = sftp.SFTP_FLAG_EXCL if new else sftp.SFTP_FLAG_TRUNC
+        flags = sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE | only
+        return Request(answered, sftp.CMD_OPEN, (path, flags, SFTPAttributes()))
 
     def writing(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> Request:
         """To write to a file."""
-        return Request(answered, CMD_WRITE, (handle, int64(offset), data))
+        return Request(answered, sftp.CMD_WRITE, (handle, int64(offset), data))
 
     def closing(self, answered: Answered, handle: bytes) -> Request:
         """To close a file."""
-        return Request(answered, CMD_CLOSE, (handle,))
+        return Request(answered, sftp.CMD_CLOSE, (handle,))
 
     def looking(self, answered: Answered, path: str) -> Request:
         """To tell what stands at the path, be it a link."""
-        return Request(answered, CMD_LSTAT, (path,))
+        return Request(answered, sftp.CMD_LSTAT, (path,))
 
     def renaming(self, answered: Answered, path: str, to: str) -> Request:
         """To rename a file; what a server does where the name is taken is its own affair."""
-        return Request(answered, CMD_RENAME, (path, to))
+        return Request(answered, sftp.CMD_RENAME, (path, to))
 
     def ask_all(self, requests: Sequence[Request]) -> None:
         """Send the requests, as many in one packet as fit."""
@@ -114,7 +85,7 @@ class SftpClient:
 
     def close_handle(self, handle: bytes) -> None:
         """Close the file of a transfer that was given up."""
-        self._done(CMD_CLOSE, handle)
+        self._done(sftp.CMD_CLOSE, handle)
 
     def wait(self, is_answered: Callable[[], bool]) -> None:
         """Read answers until that is so."""
@@ -122,22 +93,22 @@ class SftpClient:
 
     def stat(self, path: str) -> Attributes:
         """What stands at the path, at the end of all links."""
-        return self._told(attributes_of, CMD_ATTRS, CMD_STAT, path)
+        return self._told(attributes_of, sftp.CMD_ATTRS, sftp.CMD_STAT, path)
 
     def lstat(self, path: str) -> Attributes:
         """What stands at the path, be it a link."""
-        return self._told(attributes_of, CMD_ATTRS, CMD_LSTAT, path)
+        return self._told(attributes_of, sftp.CMD_ATTRS, sftp.CMD_LSTAT, path)
 
     def open_folder_of(self, path: str) -> bytes:
         """A handle to list the folder in which the path is."""
-        return self._handle(CMD_OPENDIR, posixpath.dirname(_at_home(path)) or ".")
+        return self._handle(sftp.CMD_OPENDIR, posixpath.dirname(_at_home(path)) or ".")
 
     def names(self, handle: bytes) -> list[bytes]:
         """The next names of a folder; none at its end."""
         try:
-            return self._told(names_of, CMD_NAME, CMD_READDIR, handle)
+            return self._told(names_of, sftp.CMD_NAME, sftp.CMD_READDIR, handle)
         except Refused as refusal:
-            if refusal.code == SFTP_EOF:
+            if refusal.code == sftp.SFTP_EOF:
                 return []
             raise
 
@@ -145,15 +116,15 @@ class SftpClient:
         """Make a folder."""
         attributes = SFTPAttributes()
         attributes.st_mode = 0o777  # less the server's umask
-        self._done(CMD_MKDIR, path, attributes)
+        self._done(sftp.CMD_MKDIR, path, attributes)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
-        self._done(CMD_RMDIR, path)
+        self._done(sftp.CMD_RMDIR, path)
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        self._done(CMD_REMOVE, path)
+        self._done(sftp.CMD_REMOVE, path)
 
     def knows(self, extension: bytes) -> bool:
         """Whether the server has named the extension in its greeting."""
@@ -161,7 +132,7 @@ class SftpClient:
 
     def posix_rename(self, path: str, to: str) -> None:
         """Rename over an existing file (OpenSSH's PROTOCOL, section 4.3)."""
-        self._done(CMD_EXTENDED, "posix-rename@openssh.com", path, to)
+        self._done(sftp.CMD_EXTENDED, "posix-rename@openssh.com", path, to)
 
     def digest_by_name(self, path: str, algorithm: str) -> str:
         """The digest of a file (draft-ietf-secsh-filexfer-extensions-00, section 3)."""
@@ -169,16 +140,21 @@ class SftpClient:
 
     def open_to_read(self, path: str) -> bytes:
         """A handle of a file that is there."""
-        return self._opened(path, SFTP_FLAG_READ)
+        return self._opened(path, sftp.SFTP_FLAG_READ)
 
     def read(self, handle: bytes, offset: int, size: int) -> bytes:
         """What stands there in the file, `size` bytes at most; nothing at its end."""
         try:
             return self._told(
-                partial(data_of, most=size), CMD_DATA, CMD_READ, handle, int64(offset), size
+                partial(data_of, most=size),
+                sftp.CMD_DATA,
+                sftp.CMD_READ,
+                handle,
+                int64(offset),
+                size,
             )
         except Refused as refusal:
-            if refusal.code == SFTP_EOF:
+            if refusal.code == sftp.SFTP_EOF:
                 return b""
             raise
 
@@ -200,11 +176,11 @@ class SftpClient:
             return False
 
     def _opened(self, path: str, flags: int) -> bytes:
-        return self._handle(CMD_OPEN, path, flags, SFTPAttributes())
+        return self._handle(sftp.CMD_OPEN, path, flags, SFTPAttributes())
 
     def _handle(self, kind: int, *args: Any) -> bytes:
         kind, body = self._request(kind, *args)
-        if kind != CMD_HANDLE:
+        if kind != sftp.CMD_HANDLE:
             raise SFTPError(own("Expected a handle"))
         return handle_of(body)
 
@@ -223,17 +199,19 @@ class SftpClient:
         return None if limit is None or limit < _LEAST_REQUEST else min(limit, BLOCK)
 
     def _extended(self, parse: Callable[[bytes], Told], *args: Any) -> Told:
-        return self._told(parse, CMD_EXTENDED_REPLY, CMD_EXTENDED, *args)
+        return self._told(parse, sftp.CMD_EXTENDED_REPLY, sftp.CMD_EXTENDED, *args)
 
     def _told(self, parse: Callable[[bytes], Told], expected: int, kind: int, *args: Any) -> Told:
         """What an answer says. Nothing is lost with one that cannot be used: it is a refusal."""
         answer, body = self._request(kind, *args)
         if answer != expected:
-            raise Refused(SFTP_BAD_MESSAGE, "The server answered something that it was not asked")
+            raise Refused(
+                sftp.SFTP_BAD_MESSAGE, "The server answered something that it was not asked"
+            )
         try:
             return parse(body)
         except Malformed as error:
-            raise Refused(SFTP_BAD_MESSAGE, str(error)) from error
+            raise Refused(sftp.SFTP_BAD_MESSAGE, str(error)) from error
 
     def _done(self, kind: int, *args: Any) -> None:
         answer, body = self._request(kind, *args)
@@ -243,7 +221,7 @@ class SftpClient:
         reply = _Reply()
         self.ask_all([Request(reply, kind, args)])
         self.wait(reply.has_come)
-        if reply.kind == CMD_STATUS:
+        if reply.kind == sftp.CMD_STATUS:
             check_status(reply.kind, reply.body)
         return reply.kind, reply.body
 

@@ -4,7 +4,7 @@ import stat
 from collections.abc import Sequence
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import BLOCK, USUAL_REQUEST, CannotTell, Offer, Unsupported
+from transports.base import BLOCK, USUAL_REQUEST, CannotTell, ServerFeatures, Unsupported
 from transports.errors import NameRefused, PathRefused, TransferError
 from transports.names import with_parents
 from transports.sftp.answers import Refused
@@ -18,9 +18,9 @@ class SftpFiles(SftpLooks):
     """Reads, removes, makes folders; tells what the server says of itself."""
 
     @property
-    def offer(self) -> Offer:
+    def features(self) -> ServerFeatures:
         """What the server says of itself; which digests it knows, it does not."""
-        return Offer(
+        return ServerFeatures(
             hashes=tuple(HashAlgorithm) if self._sftp.knows(b"check-file") else (),
             request_size=self._sftp.told_request_size,
             algorithms=self._connection.transport.agreed(),

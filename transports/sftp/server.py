@@ -22,7 +22,7 @@ from transports.base import (
     CannotTell,
     Move,
     Put,
-    Seen,
+    PutResult,
     TargetExists,
     Unsupported,
     permitted,
@@ -67,7 +67,7 @@ class SftpServer(SftpFiles):
 
     def put(
         self, blocks: Iterable[bytes], path: str, look_at: str | None = None, *, new: bool = False
-    ) -> Seen:
+    ) -> PutResult:
         """Write the blocks to a file. Raises PathRefused, QuotaExceeded, AccountFailure."""
         return put_alone(
             self.put_all, Put(path, lambda: contextlib.nullcontext(blocks), look_at, new)
@@ -244,7 +244,7 @@ class SftpServer(SftpFiles):
         if itself is not None and itself.is_there and self._may_believe_lstat:
             self.look = By.LSTAT
         is_told = wanted is not None and self.look is By.LSTAT
-        put.outcome = Seen(
+        put.outcome = PutResult(
             itself.size if itself else None,
             put.look_at,
             wanted.is_there if wanted and is_told else None,
@@ -262,7 +262,7 @@ class SftpServer(SftpFiles):
         for file in files:
             if file.put.outcome is None and file.put.begun:
                 is_whole = file.is_sent and self._is_whole(file)
-                file.put.outcome = Seen(file.writes.sent) if is_whole else lost.again()
+                file.put.outcome = PutResult(file.writes.sent) if is_whole else lost.again()
         if self._closed:
             raise lost
 

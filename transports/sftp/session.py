@@ -11,8 +11,9 @@ from paramiko.sftp import SFTPError
 from paramiko.ssh_exception import ChannelException, SSHException
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, Look
-from transports.base import Limits, OnStep, TargetExists, Unsupported, closed_on_failure, unheard
+from config.accounts import Look
+from transports.access import Access, session_over, translated
+from transports.base import OnStep, closed_on_failure, unheard
 from transports.errors import (
     AccountFailure,
     ConnectionLost,
@@ -22,7 +23,6 @@ from transports.errors import (
     StartupText,
     TransferError,
 )
-from transports.network.egress import Connection
 from transports.network.watchdog import Watch
 from transports.sftp.answers import Refused
 from transports.sftp.channel import Printed, SftpChannel
@@ -70,50 +70,37 @@ class SftpSession:
         return self._connection.line.seconds
 
     @classmethod
-    def open(
-        cls,
-        settings: FtpSettings,
-        password: SecretStr,
-        dial: Callable[[], Connection],
-        limits: Limits,
-        step: OnStep,
-    ) -> Self:
+    def open(cls, access: Access, step: OnStep) -> Self:
         """A session with the server that holds a pinned key, logged in."""
-        session = cls._trusted(settings, password, dial, limits, step)
+        session = cls._trusted(access, step)
         session.log_in()
         with closed_on_failure(session):
-            step("logged in", settings.username)
+            step("logged in", access.settings.username)
         return session
 
     @classmethod
-    def _trusted(
-        cls,
-        settings: FtpSettings,
-        password: SecretStr,
-        dial: Callable[[], Connection],
-        limits: Limits,
-        step: OnStep,
-    ) -> Self:
+    def _trusted(cls, access: Access, step: OnStep) -> Self:
         """A connection that showed a pinned key, before any credential was sent.
 
         A server has a key of each type and shows the one that both sides prefer. A type added on
         one side changes that choice, not the key that was pinned: so all of them are looked at.
         """
+        pinned = access.settings.host_keys
         seen: list[str] = []
         without: list[str] = []
         while True:
             try:
-                connection = dial()
+                connection = access.dial()
                 if not seen:
                     with closed_on_failure(connection.socket):
                         step("connected", connection.address.host)
-                session = cls(SshConnection(connection, dial, settings, password, limits, without))
+                session = cls(SshConnection(connection, access, without))
                 key = session.shake_hands()
             except TransferError:
                 if not seen:
                     raise
-                raise HostKeyChanged(pinned=settings.host_keys, shown=seen[0]) from None
-            if not settings.host_keys or key in settings.host_keys:
+                raise HostKeyChanged(pinned=pinned, shown=seen[0]) from None
+            if not pinned or key in pinned:
                 with closed_on_failure(session):
                     step("host key", key)
                 return session
@@ -174,7 +161,7 @@ class SftpSession:
     @property
     def _sftp(self) -> SftpClient:
         if self._client is None:
-            raise ConnectionLost("The session is over")
+            raise session_over()
         return self._client
 
     @property
@@ -225,7 +212,7 @@ class SftpSession:
         keys = self._settings.host_keys or ((self.host_key,) if self.host_key else ())
         settings = self._settings.model_copy(update={"host_keys": keys})
         try:
-            fresh = self.open(settings, old.password, old.dial, self._limits, unheard)
+            fresh = self.open(old.access._replace(settings=settings), unheard)
         except TransferError as error:
             old.refusal = error
             raise
@@ -270,29 +257,22 @@ class SftpSession:
         return spoken(text, self._connection.password)
 
     @contextlib.contextmanager
-    def _talk(
-        self,
-        seconds: float,
-        judge: Judge | None = None,
-    ) -> Iterator[None]:
+    def _talk(self, seconds: float, judge: Judge | None = None) -> Iterator[None]:
         """The edge: no error of paramiko or of the operating system leaves it untranslated."""
         if self._closed:
-            raise self._failure.again() if self._failure else ConnectionLost("The session is over")
-        try:
-            with self._watch.within(seconds):
-                try:
-                    yield
-                except Refused as refusal:
-                    failure = AccountFailure if judge is None else judge(refusal)
-                    raise failure(self._words(refusal.words)) from refusal
-        except (TransferError, TargetExists, Unsupported):
-            raise
-        except Exception as error:  # whatever paramiko's thread died of is raised again here
-            raise self._broken(error) from error
+            raise self._failure.again() if self._failure else session_over()
+        # Whatever paramiko's thread died of is raised again in here. A judge may ask the server for
+        # more, so it has to come to its end within the time.
+        with translated(self._broken), self._watch.within(seconds):
+            try:
+                yield
+            except Refused as refusal:
+                failure = AccountFailure if judge is None else judge(refusal)
+                raise failure(self._words(refusal.words)) from refusal
 
     def _broken(self, error: Exception) -> TransferError:
         if self._closed:  # by another thread, between two requests
-            return ConnectionLost("The session is over")
+            return session_over()
         if self._is_only_this_channel(error):
             failure: TransferError = ConnectionLost("The server ended the SFTP session")
             failure.common = self._sftp.channel

@@ -4,7 +4,7 @@ A raw Transport, so that the host key is compared before any credential is sent.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from paramiko import Channel
 from paramiko.sftp import SFTPError
@@ -17,8 +17,8 @@ from paramiko.ssh_exception import (
 )
 from pydantic import SecretStr
 
-from config.accounts import FtpSettings, LogonType
-from transports.base import Limits
+from config.accounts import LogonType
+from transports.access import Access, session_over
 from transports.errors import (
     ConnectionLost,
     FtpAnswers,
@@ -66,21 +66,16 @@ class SshConnection:
     def __init__(
         self,
         dialed: Connection,
-        dial: Callable[[], Connection],
-        settings: FtpSettings,
-        password: SecretStr,
-        limits: Limits,
+        access: Access,
         without: Sequence[str] = (),
     ) -> None:
-        """`dial` makes another one like it; `without`: host key algorithms that are not wanted."""
-        self.dial = dial
-        self.settings = settings
-        self.password = password
-        self.limits = limits
+        """`access` opens another one; `without`: host key algorithms that are not wanted."""
+        self.access = access
+        self.settings, self.password, self.limits = access.settings, access.password, access.limits
         self.host_key: str | None = None
         self.wire = Wire(fileno=dialed.socket.detach())
-        weak = settings.weak_algorithms
-        self.transport = SshTransport(self.wire, limits.login, without, weak=weak)
+        weak = self.settings.weak_algorithms
+        self.transport = SshTransport(self.wire, self.limits.login, without, weak=weak)
         self.line = RoundTrip(lambda: self.wire.heard_at)
         self.folders: set[str] = {"", ".", "~"}
         """Folders that are known to be there."""
@@ -115,7 +110,7 @@ class SshConnection:
         """Count the session in. Raises ConnectionLost where the connection is closed."""
         with self._lock:
             if self._closed:
-                raise ConnectionLost("The session is over")
+                raise session_over()
             self._sessions[session] = watch
 
     def leave(self, session: object) -> None:

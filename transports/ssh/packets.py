@@ -245,7 +245,9 @@ class LeanPacketizer(Packetizer):
                 self._sent_bytes >= self.REKEY_BYTES or self._sent_packets >= self.REKEY_PACKETS
             )
             if has_sent_much and not self.need_rekey():
-                self._trigger_rekey()  # which the thread that reads sees behind the next packet
+                # The thread that reads looks at it behind each packet, and after 0.1 seconds of
+                # silence: neither a server that talks without end nor a silent one can starve it.
+                self._trigger_rekey()
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002 - paramiko's
         """As of Packetizer; a packet is never longer than a server may send one."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from config.accounts import Look
-from transports.base import CannotTell, Seen, Server
+from transports.base import CannotTell, PutResult, Server
 from transports.job import Journal
 from transports.sending import SIZE_WAITS
 
@@ -76,7 +76,7 @@ class Names:
         """The first one."""
         return next(self._journal.candidates(), None)
 
-    def free(self, seen: Seen) -> Iterator[str]:
+    def free(self, seen: PutResult) -> Iterator[str]:
         """Those that are not taken; `seen`: what is known of one. Raises CannotTell."""
         for path, _ in zip(self._journal.candidates(), range(MOST_LOOKS), strict=False):
             taken = seen.taken if path == seen.name else None

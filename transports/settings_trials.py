@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.accounts import HashAlgorithm, Look
-from transports.base import SAMPLE, USUAL_REQUEST, Offer, Server, Unsupported
+from transports.base import SAMPLE, USUAL_REQUEST, Server, ServerFeatures, Unsupported
 from transports.errors import TransferError
 from transports.names import join
 
@@ -61,7 +61,7 @@ class Leftovers:
 
 
 @dataclass
-class Aside:
+class Trials:
     """Tries things with files of its own, and removes them.
 
     `kept`: a file of the test that is left anyhow, as the server removes none: it is written over,
@@ -78,19 +78,19 @@ class Aside:
         """The first algorithm of which the server tells the digest of a file as it is."""
         return next((each for each in hashes if self._tells_digest(each)), None)
 
-    def requests(self, offer: Offer, at_once: int) -> dict[str, Any]:
+    def requests(self, features: ServerFeatures, at_once: int) -> dict[str, Any]:
         """The largest write requests that arrive whole, over two channels at once if there may be.
 
         Where the server does not say what it takes, requests of one packet go over several
         channels, and those that are usual are tried for one channel alone.
         """
-        told = offer.request_size
+        told = features.request_size
         if at_once > 1 and self.kept is None:
             for size in filter(None, (told, USUAL_REQUEST)):
                 if self._takes_over_two(size):
                     return {"request_size": size}
-            return {"request_size": told or self._largest(offer.request_sizes), "at_once": 1}
-        return {"request_size": told or self._largest(offer.request_sizes)}
+            return {"request_size": told or self._largest(features.request_sizes), "at_once": 1}
+        return {"request_size": told or self._largest(features.request_sizes)}
 
     def _largest(self, sizes: Iterable[int]) -> int | None:
         """What arrives over one channel."""

@@ -1,0 +1,39 @@
+"""What every backend is given to open a session, and the edge that its errors do not pass."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from config.accounts import FtpSettings
+from transports.base import Limits, TargetExists, Unsupported
+from transports.errors import ConnectionLost, TransferError
+from transports.network.egress import Connection
+
+
+class Access(NamedTuple):
+    """How a server is reached, and with what one logs in."""
+
+    settings: FtpSettings
+    password: SecretStr
+    dial: Callable[[], Connection]
+    """Opens a TCP connection to an address that was checked."""
+    limits: Limits
+
+
+def session_over() -> ConnectionLost:
+    """What is raised where a session is used after its end."""
+    return ConnectionLost("The session is over")
+
+
+@contextmanager
+def translated(meaning: Callable[[Exception], TransferError]) -> Iterator[None]:
+    """No error of a library or of the operating system leaves the block: `meaning` tells which
+    failure it is."""
+    try:
+        yield
+    except (TransferError, TargetExists, Unsupported):
+        raise
+    except Exception as error:
+        raise meaning(error) from error
