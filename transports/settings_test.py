@@ -2,18 +2,16 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
 
 from config.accounts import (
-    Capabilities,
     ExistingFile,
     FtpSettings,
     Look,
-    Protocol,
 )
 from transports.base import (
     MOST_AT_ONCE,
@@ -35,21 +33,9 @@ from transports.errors import (
 from transports.free_names import find_look, is_no_folder, still_stands
 from transports.sending import size_of
 from transports.server import connect
-from transports.settings_trials import Leftovers, Trials, test_path
+from transports.settings_report import Findings, OnStep, TestReport
+from transports.settings_trials import Trials
 
-STEPS = (
-    "resolved",
-    "connected",
-    "host key",
-    "logged in",
-    "path",
-    "wrote",
-    "size",
-    "renamed",
-    "removed",
-)
-"""The steps in their order; FTP has no host key. One more, `names`, comes before the last where the
-server does not tell whether a name is taken."""
 _LONGER_SAMPLE = SAMPLE * 2
 TRIAL_SECONDS = 10.0
 """Stall limit of what is tried in sessions of its own, because a server may hang over it."""
@@ -66,39 +52,12 @@ REFUSES_TAKEN = "The server does not tell whether a name is taken, and refuses o
 OVERWRITES = "The server does not tell whether a name is taken: files are overwritten, as chosen"
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of the test: what was found or, where it failed, the server's words and advice."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True)
-class TestReport:
-    """What the test showed. `failure` is None where recordings can be delivered."""
-
-    __test__ = False  # no test of pytest's
-
-    steps: tuple[Step, ...]
-    host_key: str | None
-    """The fingerprint of the key that the server showed, None for FTP."""
-    capabilities: Capabilities
-    failure: TransferError | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether recordings can be delivered with these settings."""
-        return self.failure is None
-
-
 def test_settings(
     settings: FtpSettings,
     password: SecretStr,
     limits: Limits,
     egress: Egress,
-    on_step: Callable[[Step], None] | None = None,  # noqa: PT028 - no test of pytest's
+    on_step: OnStep | None = None,  # noqa: PT028 - no test of pytest's
 ) -> TestReport:
     """Log in, upload a small text file and remove it again; `on_step` hears of each step.
 
@@ -129,34 +88,19 @@ def test_settings(
 test_settings.__test__ = False  # type: ignore[attr-defined]
 
 
-class _Test:
-    def __init__(
-        self, settings: FtpSettings, limits: Limits, on_step: Callable[[Step], None] | None
-    ) -> None:
+class _Test(Findings):
+    def __init__(self, settings: FtpSettings, limits: Limits, on_step: OnStep | None) -> None:
+        super().__init__(settings, on_step)
         self._limits = limits
-        # What an earlier test found must not keep this one from looking again.
-        self.settings = settings.model_copy(update={"capabilities": Capabilities()})
-        self.host_key: str | None = None
-        self.found = Capabilities()
         self._features = ServerFeatures()
-        self._on_step = on_step
-        self._steps: list[Step] = []
-        self._left = Leftovers()
         self._final = ""
         self._folder_refused: PathRefused | None = None
         """Why the folder could not be made, until a file in it shows that it is there."""
 
-    def settings_with(self, known: dict[str, Any]) -> FtpSettings:
-        """For a session: the key that the first one saw is the key of the others too."""
-        found = {"avoids": self.found.avoids, "enters": self.found.enters}
-        capabilities = self.settings.capabilities.model_copy(update=found | known)
-        keys = self.settings.host_keys or ((self.host_key,) if self.host_key else ())
-        return self.settings.model_copy(update={"capabilities": capabilities, "host_keys": keys})
-
     def write(self, server: Server) -> None:
         """The steps after the logon."""
         self._make_folder(server)
-        part = self._path(".part")
+        part = self.path(".part")
         try:
             self._write_temporary(server, part)
             self._tell_look()
@@ -184,29 +128,29 @@ class _Test:
 
     def _look_closer(self, server: Server) -> None:
         self._features = features = server.features
-        self._note(request_size=features.request_size, algorithms=features.algorithms)
-        self._note(avoids=features.avoids, enters=features.enters)
+        self.note(request_size=features.request_size, algorithms=features.algorithms)
+        self.note(avoids=features.avoids, enters=features.enters)
         at_once = _count_at_once(server, MOST_AT_ONCE[self.settings.protocol], self._limits.login)
-        self._note(at_once=at_once)
+        self.note(at_once=at_once)
 
     def try_more(self, session: Callable[..., Server]) -> None:
         """What a server may hang or hang up over."""
         kept = None if self.found.removes else self._final
-        trials = Trials(session, self.settings.path, self.found.look, self._left, kept)
+        trials = Trials(session, self.settings.path, self.found.look, self.left, kept)
         features = self._features
         if features.hashes:
-            self._note(hash=trials.right_digest(features.hashes))
+            self.note(hash=trials.right_digest(features.hashes))
         if features.request_sizes:
-            self._note(**trials.requests(features, self.found.at_once or 1))
+            self.note(**trials.requests(features, self.found.at_once or 1))
         can = self.found.rename and self.found.size and self.found.temporary and kept is None
         # Packs have the other commands as well.
         if can and not set(self.found.avoids) - {"EPSV", "~"}:
-            self._note(**trials.packs(features.packs))
+            self.note(**trials.packs(features.packs))
 
     def tell_leftovers(self) -> None:
         """The last step: recordings are delivered all the same where something is left."""
-        if self._left.paths:
-            self._took(Step("removed", ok=False, detail=self._left.told()))
+        if self.left.paths:
+            self.failed("removed", self.left.told())
         else:
             self.passed("removed", self._final)
 
@@ -223,7 +167,7 @@ class _Test:
             return
         self._wrote(part)
         self._look_at_size(server, part)
-        self._note(look=find_look(server, part) or Look.NOTHING)
+        self.note(look=find_look(server, part) or Look.NOTHING)
         self._move(server, part)
 
     def _make_folder(self, server: Server) -> None:
@@ -237,9 +181,9 @@ class _Test:
 
     def _forget_folders(self, server: Server) -> None:
         """Those that were removed, though the connection was lost over it."""
-        for path in tuple(self._left.paths):
+        for path in tuple(self.left.paths):
             if path != self._final and is_no_folder(server, path):
-                del self._left.paths[path]
+                del self.left.paths[path]
 
     def _wrote(self, detail: str) -> None:
         refused, self._folder_refused = self._folder_refused, None
@@ -254,32 +198,32 @@ class _Test:
             raise self._folder_refused from error
 
     def _clean(self, server: Server) -> None:
-        self._note(removes=False)
-        self._left.remove(server, self._final)
-        if not self._left.paths and still_stands(server, self._final):
-            self._left.paths[self._final] = "The server said that it was removed"
-        if not self._left.paths:
-            self._note(removes=True)
+        self.note(removes=False)
+        self.left.remove(server, self._final)
+        if not self.left.paths and still_stands(server, self._final):
+            self.left.paths[self._final] = "The server said that it was removed"
+        if not self.left.paths:
+            self.note(removes=True)
             self._try_folder(server)
 
     def _write_first(self, server: Server, path: str) -> None:
         began = time.monotonic()
         server.put([SAMPLE], path)
-        self._note(finish_seconds=round(time.monotonic() - began, 3))
+        self.note(finish_seconds=round(time.monotonic() - began, 3))
 
     def _write_without_part(self, server: Server, part: str, refused: TransferError) -> bool:
         """Whether names of recordings are taken where a temporary one is not."""
         for ending in reversed(_ENDINGS):
             if self._final:
                 self._withdraw_refused(server, self._final)
-            self._final = self._path(ending)
+            self._final = self.path(ending)
             with contextlib.suppress(NameRefused, AccountFailure):
                 self._write_in_place(server)
-                self._note(temporary=False, rename=False, replace=False)
+                self.note(temporary=False, rename=False, replace=False)
                 words = f"The server refuses {part} ({refused.words}): {IN_PLACE}"
                 self._wrote(f"{self._final}. {words}")
                 self._look_at_size(server, self._final)
-                self._note(look=find_look(server, self._final) or Look.NOTHING)
+                self.note(look=find_look(server, self._final) or Look.NOTHING)
                 return True
             if not server.connected:
                 return False
@@ -307,7 +251,7 @@ class _Test:
         try:
             server.put([SAMPLE], self._final, new=True)
         except TargetExists:
-            self._note(exclusive=True)
+            self.note(exclusive=True)
         except AccountFailure:
             if not server.connected:
                 raise
@@ -318,7 +262,7 @@ class _Test:
         except Unsupported:
             size = None
         if size is None:
-            self._note(size=False)
+            self.note(size=False)
             self.passed("size", "The server does not tell it: its confirmation has to do")
         elif size != len(SAMPLE):
             raise VerificationFailed(f"The server stored {size} of {len(SAMPLE)} bytes")
@@ -329,7 +273,7 @@ class _Test:
         # Uploads go by `replace` where nothing tells whether a name is taken, and so does this.
         move = server.replace if server.look is None else server.rename
         for ending in _ENDINGS:
-            self._final = self._path(ending)
+            self._final = self.path(ending)
             with contextlib.suppress(*_REFUSED):
                 move(part, self._final)
                 if still_stands(server, part):  # it only says that it was done
@@ -337,8 +281,8 @@ class _Test:
                 self.passed("renamed", self._final)
                 self._replace(server, part)
                 return
-        self._note(rename=False, replace=False)
-        self._left.remove(server, part)
+        self.note(rename=False, replace=False)
+        self.left.remove(server, part)
         self._write_in_place(server)
         self.passed("renamed", f"The server refuses it: {IN_PLACE}")
 
@@ -351,18 +295,18 @@ class _Test:
         try:
             server.replace(part, self._final)
         except _REFUSED:
-            self._note(replace=False)
-            self._left.remove(server, part)
+            self.note(replace=False)
+            self.left.remove(server, part)
         else:
             is_new = not self.found.size or server.size(self._final) == len(_LONGER_SAMPLE)
-            self._note(replace=is_new)
+            self.note(replace=is_new)
 
     def _refuses_taken(self, server: Server, part: str) -> bool:
         """Whether a plain rename is refused where the name is taken. If not, it was done."""
         try:
             server.rename(part, self._final)
         except TargetExists:
-            self._note(rename_refuses=True)
+            self.note(rename_refuses=True)
         except (Unsupported, NameRefused):
             pass
         else:
@@ -380,60 +324,28 @@ class _Test:
         self.passed("names", words)
 
     def _try_folder(self, server: Server) -> None:
-        folder = self._path("")
+        folder = self.path("")
         try:
             server.make_directory(folder)
         except PathRefused:
-            self._note(mkdir=False)
+            self.note(mkdir=False)
             with contextlib.suppress(TransferError):  # it may be there, and not to be entered
                 server.remove_directory(folder)
         else:
-            self._left.remove_directory(server, folder)
+            self.left.remove_directory(server, folder)
             if is_no_folder(server, folder):  # buckets have none
-                self._left.paths.pop(folder, None)
+                self.left.paths.pop(folder, None)
 
     def _withdraw(self, server: Server, path: str) -> None:
         if path:
             with contextlib.suppress(TransferError):
-                self._left.remove(server, path)
+                self.left.remove(server, path)
 
     def _withdraw_refused(self, server: Server, path: str) -> None:
         """Some servers keep a file that they refuse at its end."""
         with contextlib.suppress(Unsupported):
             if server.exists(path):
-                self._left.remove(server, path)
-
-    def _path(self, ending: str) -> str:
-        return test_path(self.settings.path, ending)
-
-    def _note(self, **found: Any) -> None:
-        self.found = self.found.model_copy(update=found)
-
-    def passed(self, name: str, detail: str) -> None:
-        """Note a step that worked."""
-        self._took(Step(name, ok=True, detail=detail))
-
-    def report(self, failure: TransferError | None) -> TestReport:
-        """What was found, with the step at which it ended."""
-        if failure is not None:
-            detail = f"{failure.words.rstrip('.')}. {failure.advice}"
-            left = f" Left there: {', '.join(self._left.paths)}." if self._left.paths else ""
-            self._took(Step(self._next(), ok=False, detail=detail + left))
-        return TestReport(tuple(self._steps), self.host_key, self.found, failure)
-
-    def _next(self) -> str:
-        done = {step.name for step in self._steps}
-        return next(name for name in self._names() if name not in done)
-
-    def _names(self) -> Iterator[str]:
-        for name in STEPS:
-            if name != "host key" or self.settings.protocol is Protocol.SFTP:
-                yield name
-
-    def _took(self, step: Step) -> None:
-        self._steps.append(step)
-        if self._on_step is not None:
-            self._on_step(step)
+                self.left.remove(server, path)
 
 
 def _is_plain(error: BaseException) -> bool:

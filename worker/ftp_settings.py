@@ -18,7 +18,8 @@ from config.ftp_settings import FtpSettings, check_password
 from config.secrets import Vault
 from config.settings import Settings
 from transports.base import Limits
-from transports.settings_test import Step, TestReport, test_settings
+from transports.settings_report import Step, TestReport
+from transports.settings_test import test_settings
 from worker import noted
 from worker.core import Core, egress, make_addresses
 

@@ -34,7 +34,7 @@ from transports import settings_test
 from transports.base import Egress
 from transports.errors import NameRefused
 from transports.job import Intent, Job
-from transports.settings_test import TestReport
+from transports.settings_report import TestReport
 from transports.upload import Uploaded
 
 OWN = b"the customer's own"

@@ -25,7 +25,7 @@ from tests.contract.test_cannot_tell import job_by
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import PathRefused, VerificationFailed
-from transports.settings_test import TestReport
+from transports.settings_report import TestReport
 from transports.upload import Verified
 
 SIZE = 480_044

@@ -26,7 +26,7 @@ from tests.contract.accounts import (
 from tests.contract.ftp_handlers import HANG_UP, SILENCE, Hashing, odd
 from transports import settings_test
 from transports.base import Egress
-from transports.settings_test import TestReport
+from transports.settings_report import TestReport
 
 SIZE = 480_044
 

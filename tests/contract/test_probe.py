@@ -12,7 +12,7 @@ from tests.servers import Sshd, Vsftpd
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import HostKeyChanged, LoginRefused, PathRefused
-from transports.settings_test import STEPS, Step, TestReport
+from transports.settings_report import STEPS, Step, TestReport
 
 
 def probed(

@@ -27,7 +27,7 @@ from tests.contract.test_cannot_tell import job_by
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import VerificationFailed
-from transports.settings_test import TestReport
+from transports.settings_report import TestReport
 
 SIZE = 480_044
 

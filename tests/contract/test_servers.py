@@ -22,6 +22,7 @@ from transports.errors import NameRefused, SourceMismatch, TransferError
 from transports.job import Job, Transfer, Uploaded, intend_each
 from transports.names import join, numbered
 from transports.server import connect
+from transports.settings_report import TestReport
 from transports.upload import upload as upload_all
 
 FOLDER = "calls/of today"
@@ -37,7 +38,7 @@ class Ground:
 
     entry: Entry
     customer: CustomerServer
-    report: settings_test.TestReport
+    report: TestReport
     number: int = 0
 
     @property

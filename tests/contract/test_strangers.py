@@ -12,7 +12,7 @@ from tests.servers import Sshd, Vsftpd
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import FtpAnswers, Speaker, SshAnswers, StrangerAnswers
-from transports.settings_test import TestReport
+from transports.settings_report import TestReport
 from transports.words import MAX_BANNER
 
 

@@ -12,7 +12,7 @@ from config.errors import PasswordAsked
 from config.fields import declared
 from config.ftp_settings import AlertFrequency, ExistingFile
 from transports.errors import HostKeyChanged, TransferError
-from transports.settings_test import Step, TestReport
+from transports.settings_report import Step, TestReport
 from worker.cli import context, output
 from worker.cli.errors import with_advice
 from worker.cli.options import AccountId

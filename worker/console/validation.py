@@ -37,7 +37,7 @@ from transports.errors import (
     StrangerAnswers,
     TransferError,
 )
-from transports.settings_test import STEPS, Step
+from transports.settings_report import STEPS, Step
 from worker.console.limits import Limits, top_of
 from worker.core import Core
 from worker.ftp_settings import Saved, change
