@@ -313,8 +313,8 @@ def test_a_password_that_no_key_reads_is_shown_on_its_account_until_one_does(
     accounts = courier.core.database["accounts"]
     stored = (accounts.find_one({"_id": "acme"}) or {})["password"]
     foreign = Fernet(Fernet.generate_key()).encrypt(b"secret").decode()
-    accounts.update_one({"_id": "acme"}, {"$set": {"password": foreign}})
     with running(courier):
+        accounts.update_one({"_id": "acme"}, {"$set": {"password": foreign}})
         (recording_id,) = courier.publish_many("acme", ["a.wav"])
         error = until(lambda: courier.run_state("acme").last_error, "the words")
         assert error.kind == "ours"
