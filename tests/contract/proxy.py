@@ -13,6 +13,8 @@ from typing import Self
 from deploy.local.customers import CustomerServer
 
 _EXTENDED = re.compile(rb"229 [^\r\n]*\(\|\|\|(\d+)\|\)")
+DATA_PORT_SECONDS = 300.0
+"""How long a port waits for its data connection: the last one of a session never gets any."""
 _PASSIVE = re.compile(rb"227 [^\r\n]*?\d+,\d+,\d+,\d+,(\d+),(\d+)\)?")
 
 
@@ -51,6 +53,7 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self._listeners: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
@@ -102,31 +105,67 @@ class Proxy:
         listener = socket.create_server((self._host, 0))
         self._sockets.append(listener)
         self._listeners.add(listener)
-        self._start(lambda: self._accept(listener, target))
+        self._start(lambda: self._accept_all(listener, target))
         return int(listener.getsockname()[1])
 
-    def _start(self, work: Callable[[], None]) -> None:
+    def _listen_once(self, target: int) -> int:
+        """For one data connection: a port for each file would last as long as the proxy."""
+        listener = socket.create_server((self._host, 0))
+        listener.settimeout(DATA_PORT_SECONDS)
+        self._sockets.append(listener)
+        self._listeners.add(listener)
+        self._start(lambda: self._accept_one(listener, target))
+        return int(listener.getsockname()[1])
+
+    def _start(self, work: Callable[[], None]) -> threading.Thread:
         def quietly() -> None:
             with contextlib.suppress(OSError):
                 work()
 
         thread = threading.Thread(target=quietly, name="proxy", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        with self._lock:
+            self._threads = [*(each for each in self._threads if each.is_alive()), thread]
+        return thread
+
+    def _accept_all(self, listener: socket.socket, target: int) -> None:
+        while not self._ended.is_set():
+            self._accept(listener, target)
+
+    def _accept_one(self, listener: socket.socket, target: int) -> None:
+        try:
+            self._accept(listener, target)
+        finally:
+            self._listeners.discard(listener)
+            self._forget(listener)
 
     def _accept(self, listener: socket.socket, target: int) -> None:
-        while not self._ended.is_set():
-            client, _ = listener.accept()
-            self._sockets.append(client)
-            try:
-                server = socket.create_connection((self._host, target), 5)
-            except OSError:
-                client.close()
-                continue
-            server.settimeout(None)
-            self._sockets.append(server)
-            self._start(lambda a=client, b=server: self._to_server(a, b))  # type: ignore[misc]
-            self._start(lambda a=server, b=client: self._to_client(a, b))  # type: ignore[misc]
+        client, _ = listener.accept()
+        self._sockets.append(client)
+        try:
+            server = socket.create_connection((self._host, target), 5)
+        except OSError:
+            self._forget(client)
+            return
+        server.settimeout(None)
+        self._sockets.append(server)
+        self._start(lambda: self._carry(client, server))
+
+    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        """Both directions, until both have ended."""
+        back = self._start(lambda: self._to_client(server, client))
+        with contextlib.suppress(OSError):
+            self._to_server(client, server)
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_WR)  # also where the client's end was a reset
+        back.join()
+        self._forget(client)
+        self._forget(server)
+
+    def _forget(self, connection: socket.socket) -> None:
+        with contextlib.suppress(ValueError):  # `reset` may have been here before
+            self._sockets.remove(connection)
+        connection.close()
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
         while data := client.recv(16 * 1024):
@@ -145,7 +184,6 @@ class Proxy:
             if self._freeze_after is not None and self.passed > self._freeze_after:
                 self._ended.wait()
                 return
-        server.shutdown(socket.SHUT_WR)
 
     def _to_client(self, server: socket.socket, client: socket.socket) -> None:
         while data := server.recv(16 * 1024):
@@ -166,11 +204,11 @@ class Proxy:
         client.sendall(data)
 
     def _follow(self, reply: re.Match[bytes]) -> bytes:
-        port = self._listen(int(reply[1]))
+        port = self._listen_once(int(reply[1]))
         return b"229 Entering Extended Passive Mode (|||%d|)" % port
 
     def _follow_passive(self, reply: re.Match[bytes]) -> bytes:
-        port = self._listen(int(reply[1]) * 256 + int(reply[2]))
+        port = self._listen_once(int(reply[1]) * 256 + int(reply[2]))
         return b"227 Entering Passive Mode (127,0,0,1,%d,%d)" % divmod(port, 256)
 
     def _cut(self) -> None:

@@ -14,7 +14,7 @@ from asyncssh.sftp import SFTPServerHandler
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.accounts import Capabilities
+from config.accounts import Capabilities, Look
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.contract.accounts import Ledger, files_in, job, open_session, opened, upload
 from tests.contract.ftp_handlers import NeverOver
@@ -132,6 +132,9 @@ def test_between_removal_and_rename_the_new_file_stays_and_the_next_start_finish
     assert files_in(stubborn.root) == {NAME: SIZE}
 
 
+TESTED = Capabilities(at_once=1, look=Look.SIZE, replace=False)
+
+
 def test_a_lost_answer_to_the_removal_is_made_good_by_the_next_start(
     tmp_path: Path, recording: Path
 ) -> None:
@@ -144,11 +147,31 @@ def test_a_lost_answer_to_the_removal_is_made_good_by_the_next_start(
             Proxy(server.customer, lose=b"250 File removed") as proxy,
             pytest.raises(TransferError) as lost,
         ):
-            over(open_session(server.customer, port=proxy.port), recording, ledger)
+            over(
+                open_session(server.customer, port=proxy.port, capabilities=TESTED),
+                recording,
+                ledger,
+            )
         assert lost.value.part_left
         assert files_in(root) == {job(1).part: SIZE}
-        session = open_session(server.customer)
+        session = open_session(server.customer, capabilities=TESTED)
         assert not over(session, recording, attempt=2, intent=ledger.intent).sent
+        session.close()
+    assert files_in(root) == {NAME: SIZE}
+
+
+def test_a_lost_answer_to_the_removal_ends_no_try_where_the_settings_were_never_tested(
+    tmp_path: Path, recording: Path
+) -> None:
+    root = tmp_path / "stubborn"
+    root.mkdir()
+    (root / NAME).write_bytes(OLD)
+    with (
+        PyFtpServer(root, handler=NeverOver) as server,
+        Proxy(server.customer, lose=b"250 File removed") as proxy,
+    ):
+        session = open_session(server.customer, port=proxy.port)
+        assert over(session, recording, Ledger(names=(NAME,))).sent
         session.close()
     assert files_in(root) == {NAME: SIZE}
 

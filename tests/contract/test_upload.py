@@ -160,11 +160,23 @@ def test_without_permission_nothing_is_renamed_and_nothing_is_left(
 def test_after_an_error_the_session_is_closed(
     session: Server, customer: CustomerServer, recording: Path
 ) -> None:
-    with pytest.raises(SourceMismatch), opened(recording) as source:
-        upload(session, source, job(expected_size=1), Ledger())
+    ledger = Ledger(refusal=NotPermitted("The lease is over"))
+    with pytest.raises(NotPermitted), opened(recording) as source:
+        upload(session, source, job(), ledger)
     with pytest.raises(TransferError):
         session.put([b"x"], "a.part")
     assert files_in(customer.root) == {}
+
+
+def test_after_an_error_of_the_recording_alone_the_session_is_used_on(
+    session: Server, customer: CustomerServer, recording: Path
+) -> None:
+    with pytest.raises(SourceMismatch), opened(recording) as source:
+        upload(session, source, job(expected_size=1), Ledger())
+    assert files_in(customer.root) == {}
+    with opened(recording) as source:
+        upload(session, source, job(2), Ledger())
+    assert files_in(customer.root) == {"call.wav": recording.stat().st_size}
 
 
 def test_where_renames_are_refused_the_file_is_written_to_its_name(
