@@ -19,7 +19,9 @@ BATCH = 16
 KEPT = 10_000
 """Most lines that wait while the stream is blocked."""
 FLUSH_SECONDS = 2.0
-"""Longest wait for a blocked stream at the end of the process."""
+"""Longest wait for a stream that takes nothing, at the end of the process."""
+FLUSHES = 10
+"""As often it is waited for anew, while the stream takes lines slowly."""
 
 
 class Lines:
@@ -36,6 +38,7 @@ class Lines:
         # SimpleQueue, since its put() may be interrupted by another one in the same thread.
         self._waiting: SimpleQueue[bytes | threading.Event] = SimpleQueue()
         self._ended = False
+        self._writes = 0
         # A daemon: a stream that is blocked must not keep the process from ending.
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
@@ -47,10 +50,13 @@ class Lines:
             self._waiting.put(f"{line}\n".encode(self._encoding, "backslashreplace"))
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until all lines so far are written, or as long as this."""
+        """Wait until all lines so far are written, or nothing was for as long as this."""
         written = threading.Event()
         self._waiting.put(written)
-        written.wait(seconds)
+        for _ in range(FLUSHES):
+            before = self._writes
+            if written.wait(seconds) or self._writes == before:
+                return
 
     def close(self) -> None:
         """Write what waits, and end the thread. What is added later is lost."""
@@ -76,6 +82,7 @@ class Lines:
             except (OSError, ValueError):  # closed, or full: there is nowhere to tell it yet
                 self._lose(data.count(b"\n"))
             else:
+                self._writes += 1
                 self._tell()
 
     def _lose(self, lines: int) -> None:

@@ -199,6 +199,22 @@ def test_what_was_logged_before_a_kill_is_written_without_anything_further() -> 
     assert (told[-1]["event"], rest) == ("the last one", b"")
 
 
+def test_a_stream_that_is_slow_is_waited_for_as_long_as_it_takes_lines() -> None:
+    with pipe() as (reading, stream), lines_to(stream) as (lines, lost):
+        for number in range(700):
+            lines.add(f"{number:0500}")
+        flushing = threading.Thread(target=partial(lines.flush, 0.5))
+        flushing.start()
+        with os.fdopen(os.dup(reading)) as told:
+            read = []
+            for number in range(700):
+                read.append(int(next(told)))
+                threading.Event().wait(0.2 if number % 140 == 139 else 0)
+            assert lines._waiting.empty()
+        flushing.join()
+    assert (read, lost) == ([*range(700)], [])
+
+
 def test_a_process_whose_log_nobody_reads_ends_all_the_same() -> None:
     with pipe() as (_, stream):
         program = logging_program(2000, stderr=stream.fileno())
