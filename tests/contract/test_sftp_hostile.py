@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from asyncssh.constants import (
     FX_FAILURE,
+    FX_NO_SUCH_FILE,
     FX_OK,
     FX_PERMISSION_DENIED,
     FXP_ATTRS,
@@ -30,7 +31,7 @@ from config.accounts import HashAlgorithm
 from tests.contract.accounts import open_session
 from tests.servers.raw_sftp import GREETING, RawSftpServer, framed, packet, status
 from transports.base import Limits, Server, TargetExists, Unsupported
-from transports.errors import PathRefused, ProtocolFailed, StartupText, TransferError
+from transports.errors import PathRefused, ProtocolFailed, Speaker, StartupText, TransferError
 
 BRIEF = Limits(resolve=5, connect=5, login=1, reply=0.2, stall=0.2)
 NAMED = packet(FXP_VERSION, 3, b"limits@openssh.com", b"1", b"statvfs@openssh.com", b"2")
@@ -119,6 +120,25 @@ def test_a_login_that_prints_text_is_told_with_its_words(tmp_path: Path, text: b
         open_session(server.customer)
     assert failed.value.words.startswith("Before SFTP began, the server printed: ")
     assert text.split(b"\r")[0].strip(b"\x1b \n").split(b"\x1b")[0].decode() in failed.value.words
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(FX_NO_SUCH_FILE, "No such file"), (99, "SFTP status 99")]
+)
+def test_where_a_server_gives_a_code_alone_the_words_are_the_programs_and_whole(
+    tmp_path: Path, code: int, words: str
+) -> None:
+    def refuse(_kind: int, number: int, _rest: bytes) -> bytes:
+        return status(number, code)
+
+    for password in ("e", "9", "S"):
+        with (
+            RawSftpServer(tmp_path, refuse, password=password) as server,
+            contextlib.closing(open_session(server.customer)) as session,
+            pytest.raises(TransferError) as refused,
+        ):
+            session.put([b"x"], "call.part")
+        assert (refused.value.words, refused.value.said_by) == (words, Speaker.COURIER)
 
 
 @pytest.mark.parametrize("before", [b"", b"x" * 492])

@@ -28,8 +28,8 @@ class Refused(Exception):
     def __init__(self, code: int, words: str) -> None:
         super().__init__(code, words)
         self.code = code
-        self.words = words or _described(code)
-        """As they came: whoever shows them has to mask the password."""
+        self.words = words or own(_described(code))
+        """The server's as they came: whoever shows them has to mask the password."""
 
 
 class Attributes(NamedTuple):

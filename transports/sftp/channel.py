@@ -132,7 +132,7 @@ class SftpChannel(SFTPClient):
         try:
             kind, data = self._read_packet()
         except EOFError as error:
-            raise SSHException(f"Server connection dropped: {error}") from error
+            raise SSHException(own("The server ended the SFTP session")) from error
         packet = Packet(data)
         number = packet.number()
         waiting = self._expecting.pop(number, None)

@@ -28,7 +28,7 @@ from transports.sftp.answers import (
     write_limit_of,
 )
 from transports.sftp.channel import Answered, Request, SftpChannel
-from transports.words import own
+from transports.words import heard, own
 
 Told = TypeVar("Told")
 _LEAST_REQUEST = 1024
@@ -205,13 +205,12 @@ class SftpClient:
         """What an answer says. Nothing is lost with one that cannot be used: it is a refusal."""
         answer, body = self._request(kind, *args)
         if answer != expected:
-            raise Refused(
-                sftp.SFTP_BAD_MESSAGE, "The server answered something that it was not asked"
-            )
+            words = own("The server answered something that it was not asked")
+            raise Refused(sftp.SFTP_BAD_MESSAGE, words)
         try:
             return parse(body)
         except Malformed as error:
-            raise Refused(sftp.SFTP_BAD_MESSAGE, str(error)) from error
+            raise Refused(sftp.SFTP_BAD_MESSAGE, heard(error)) from error
 
     def _done(self, kind: int, *args: Any) -> None:
         answer, body = self._request(kind, *args)
