@@ -17,6 +17,10 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
 )
 _ADDRESS: TypeAdapter[str] = TypeAdapter(EmailAddress)
+_SPEAKERS = {
+    "system": "(These are the words of the platform's operating system: your server gave none.)\n",
+    "courier": "(These are the platform's own words for what it has seen.)\n",
+}
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
@@ -40,6 +44,11 @@ def one_line(text: str, limit: int | None = None) -> str:
     """The text on one line, without control characters, no longer than the limit."""
     line = _UNPRINTABLE.sub(" ", text).strip()
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def speaker(said_by: str) -> str:
+    """The line below the last words that says whose they are; empty where they are the server's."""
+    return _SPEAKERS.get(said_by, "")
 
 
 def usable(addresses: Iterable[str]) -> list[str]:

@@ -17,7 +17,7 @@ FTP had been suspended for your account for {span}, from {since} to {at}. A file
 delivered, please note that the FTP requests that were queued up are being sent now.
 
 Last error message from your server before that: {words}
-
+{speaker}
 Account: {account}
 Suspensions: {suspensions}
 Files that waited: {waited}, of which 1 is delivered and {queued} {are} being sent now, the \
@@ -40,7 +40,7 @@ class Recovery:
     username: str
     protocol: str
     words: str
-    """The server's last words before it took a file again."""
+    """The server's last words before it took a file again, or the operating system's."""
     recipients: tuple[str, ...]
     queued: int
     """The number of files that waited when the first one was delivered."""
@@ -49,6 +49,8 @@ class Recovery:
     since: datetime
     """The time of the outage's first suspension."""
     at: datetime
+    said_by: str = ""
+    """Who said the words: `server`, `system` or `courier`; empty where it is not known."""
 
 
 def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:
@@ -65,6 +67,7 @@ def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:
         since=message.told(recovery.since),
         at=message.told(recovery.at),
         words=message.one_line(recovery.words, MAX_WORDS) or "(none)",
+        speaker=message.speaker(recovery.said_by),
         account=message.one_line(recovery.account_id),
         suspensions=recovery.suspensions,
         waited=recovery.queued + 1,

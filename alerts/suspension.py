@@ -46,13 +46,6 @@ takes a file.
 """
 
 
-_SPEAKERS = {
-    "system": "(These are the words of the platform's operating system: your server gave none.)\n",
-    "courier": "(These are the platform's own words for what it has seen.)\n",
-}
-"""The sentence that is added where the last words are not the server's."""
-
-
 @dataclass(frozen=True)
 class Suspension:
     """The facts of one suspension, written down with it. `number` counts an account's own."""
@@ -92,7 +85,7 @@ def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessa
         username=message.one_line(suspension.username),
         duration=message.duration(suspension.seconds),
         words=message.one_line(suspension.words, MAX_WORDS) or "(none)",
-        speaker=_SPEAKERS.get(suspension.said_by, ""),
+        speaker=message.speaker(suspension.said_by),
         account=message.one_line(suspension.account_id),
         waiting=_waiting(suspension),
         until=message.told(suspension.until),

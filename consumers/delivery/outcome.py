@@ -296,6 +296,7 @@ class OutcomeRecorder:
             words=run.server_error.words if run.server_error else "",
             queued=ledger.queries.waiting(self.account_id).files,
             returning=ledger.claims.count_outage_dead_letters(self.account_id, run.outage_id),
+            said_by=run.server_error.said_by if run.server_error else "",
         )
 
     def _suspend(

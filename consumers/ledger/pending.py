@@ -24,6 +24,7 @@ class RecoveryAlert:
     words: str
     queued: int
     returning: int
+    said_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def recovery_facts(alert: RecoveryAlert) -> Document:
         "username": settings.username,
         "protocol": settings.protocol.value,
         "words": alert.words,
+        "said_by": alert.said_by,
         "recipients": list(settings.email_alerts),
         "queued": alert.queued,
         "returning": alert.returning,

@@ -24,7 +24,8 @@ def recover(courier: Platform, relief: RecoveryAlert | None) -> bool:
 
 
 def relief_of(courier: Platform) -> RecoveryAlert:
-    return RecoveryAlert(courier.core.directory.get("acme"), "421 Bye", queued=3, returning=1)
+    account = courier.core.directory.get("acme")
+    return RecoveryAlert(account, "421 Bye", queued=3, returning=1, said_by="server")
 
 
 def told(courier: Platform) -> list[tuple[int, bool]]:
@@ -111,6 +112,7 @@ def test_the_end_of_an_outage_and_its_email_are_one_update(quiet: Platform) -> N
     (mail,) = [alert for alert in after["alerts"] if alert.get("kind") == "recovery"]
     assert (mail["number"], mail["suspensions"], mail["since"]) == (2, 2, since)
     assert (mail["queued"], mail["returning"], mail["recipients"]) == (3, 1, list(IT))
+    assert (mail["words"], mail["said_by"]) == ("421 Bye", "server")
     assert mail["at"] >= since
 
 

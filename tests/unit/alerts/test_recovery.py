@@ -84,6 +84,32 @@ def test_another_recovery_is_another_message(changes: dict[str, Any]) -> None:
     assert composed(replace(RECOVERY, **changes))["Message-ID"] != composed()["Message-ID"]
 
 
+@pytest.mark.parametrize(
+    ("said_by", "line"),
+    [
+        ("", ""),
+        ("server", ""),
+        (
+            "system",
+            "(These are the words of the platform's operating system: your server gave none.)\n",
+        ),
+        ("courier", "(These are the platform's own words for what it has seen.)\n"),
+    ],
+)
+def test_below_the_last_words_stands_who_said_them_where_it_was_not_the_server(
+    said_by: str, line: str
+) -> None:
+    mail = text(composed(replace(RECOVERY, words="Connection refused", said_by=said_by)))
+    last = "Last error message from your server before that: Connection refused\n"
+    assert f"{last}{line}\nAccount: acme\n" in mail
+
+
+def test_a_recovery_stored_before_that_was_known_is_still_read() -> None:
+    document = to_document(RECOVERY)
+    del document["said_by"]
+    assert from_document(Recovery, document).said_by == ""
+
+
 def test_stored_facts_are_read_back_as_they_were() -> None:
     assert from_document(Recovery, to_document(RECOVERY)) == RECOVERY
 
