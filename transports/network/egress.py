@@ -19,7 +19,7 @@ from config.settings import MAX_PORT
 from transports.base import Egress, Limits
 from transports.errors import ConnectFailed, EgressDenied, ResolveFailed
 from transports.network.addresses import permitted
-from transports.words import spoken, system_words
+from transports.words import own, spoken, system_words
 
 MAX_ADDRESSES = 4
 _SEND_BUFFER = 512 * 1024
@@ -195,4 +195,4 @@ def _is_literal(host: str) -> bool:
 def _lookup_words(error: Exception) -> str:
     if isinstance(error, OSError):
         return system_words(error)
-    return spoken(f"It is not a host name: {error}")
+    return own(f"It is not a host name: {spoken(str(error))}")

@@ -10,7 +10,7 @@ import pytest
 
 from config.settings import Settings
 from transports.base import Egress, Limits
-from transports.errors import ConnectFailed, EgressDenied, ResolveFailed
+from transports.errors import ConnectFailed, EgressDenied, ResolveFailed, Speaker
 from transports.network import egress
 
 LOOPBACK = Egress(deny=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
@@ -149,6 +149,7 @@ def test_a_name_without_an_address_is_told(host: str) -> None:
     with pytest.raises(ResolveFailed) as failed:
         egress.connect(host, 1, LIMITS, OPEN)
     assert failed.value.words
+    assert failed.value.said_by is not Speaker.SERVER
 
 
 def test_a_name_with_denied_and_other_addresses_goes_to_the_others(
