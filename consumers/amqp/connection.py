@@ -16,6 +16,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 
 import pika
+from amqp.exceptions import ConsumerCancelled
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ChannelClosedByBroker
@@ -279,6 +280,8 @@ def in_words(error: BaseException) -> str:
         error = inner
     if isinstance(error, ssl.SSLError):
         return tls.in_words(error)
+    if isinstance(error, ConsumerCancelled):  # its text is the consumer's tag
+        return "RabbitMQ ended the consumer, as when its queue is deleted"
     said = getattr(error, "reply_text", None) or getattr(error, "strerror", None)
     words = said or str(error) or type(error).__name__
     if alert := _TLS_ALERT.search(words):

@@ -1,7 +1,7 @@
 """What pika and py-amqp make of a refusal, in RabbitMQ's own words."""
 
 import pytest
-from amqp.exceptions import AccessRefused
+from amqp.exceptions import AccessRefused, ConsumerCancelled
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 from pika.exceptions import ProbableAuthenticationError as LoginRefused
 
@@ -27,6 +27,10 @@ def test_the_words_are_rabbitmqs_and_whole(error: Exception) -> None:
 def test_other_words_stay_as_they_are() -> None:
     assert in_words(OSError(111, "Connection refused")) == "Connection refused"
     assert in_words(OSError("TLS - odd")) == "TLS - odd"
+
+
+def test_a_consumer_that_rabbitmq_ended_is_told_in_words_and_not_by_its_tag() -> None:
+    assert "ended the consumer" in in_words(ConsumerCancelled("None1", (60, 30)))
 
 
 def test_a_closed_channel_is_a_refusal_and_a_closed_connection_is_not() -> None:
