@@ -134,6 +134,23 @@ def test_beside_the_field_stands_what_to_do_and_below_whose_words_they_are(
     assert "The server said" not in shown
 
 
+@pytest.mark.parametrize(
+    ("switch", "words"), [("settings", "switched off"), ("permission", "has no FTP access")]
+)
+def test_an_account_that_is_switched_off_after_a_save_is_told_by_which_switch(
+    console: Console, browser: Browser, pyftpd_server: PyFtpServer, switch: str, words: str
+) -> None:
+    console.tested(browser, "acme", browser.send_form(FTP, **form(pyftpd_server.customer)).text)
+    directory = console.platform.core.directory
+    if switch == "settings":
+        directory.set_enabled("acme", enabled=False)
+    else:
+        directory.set_ftp_access("acme", granted=False)
+    shown = console.browser("admin").get(f"{FTP}/after").text
+    assert words in shown
+    assert ("has no FTP access" in shown) is (switch == "permission")
+
+
 def test_a_folder_that_cannot_be_written_is_refused(
     console: Console, browser: Browser, tmp_path: Path
 ) -> None:
