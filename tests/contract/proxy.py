@@ -89,13 +89,12 @@ class Proxy:
         """Reset every connection that is open (RST), and go on listening."""
         for connection in tuple(self._sockets):
             if connection not in self._listeners:
-                self._sockets.remove(connection)
                 with contextlib.suppress(OSError):
                     connection.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                     )
                     connection.shutdown(socket.SHUT_RD)  # wakes who reads; sends nothing
-                connection.close()
+                self._forget(connection)
 
     def _wait_while_silent(self) -> None:
         while self.silent.is_set() and not self._ended.is_set():
@@ -163,7 +162,7 @@ class Proxy:
         self._forget(server)
 
     def _forget(self, connection: socket.socket) -> None:
-        with contextlib.suppress(ValueError):  # `reset` may have been here before
+        with contextlib.suppress(ValueError):  # another thread may have been here before
             self._sockets.remove(connection)
         connection.close()
 
