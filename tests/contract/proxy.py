@@ -89,11 +89,7 @@ class Proxy:
         """Reset every connection that is open (RST), and go on listening."""
         for connection in tuple(self._sockets):
             if connection not in self._listeners:
-                with contextlib.suppress(OSError):
-                    connection.setsockopt(
-                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                    )
-                    connection.shutdown(socket.SHUT_RD)  # wakes who reads; sends nothing
+                _prepare_reset(connection)
                 self._forget(connection)
 
     def _wait_while_silent(self) -> None:
@@ -153,10 +149,12 @@ class Proxy:
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
         """Both directions, until both have ended."""
         back = self._start(lambda: self._to_client(server, client))
-        with contextlib.suppress(OSError):
+        try:
             self._to_server(client, server)
-        with contextlib.suppress(OSError):
-            server.shutdown(socket.SHUT_WR)  # also where the client's end was a reset
+            server.shutdown(socket.SHUT_WR)
+        except OSError:
+            # A reset, not an end: to an FTP server the end of the data is that of the file.
+            _prepare_reset(server)
         back.join()
         self._forget(client)
         self._forget(server)
@@ -214,3 +212,10 @@ class Proxy:
         for connection in tuple(self._sockets):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _prepare_reset(connection: socket.socket) -> None:
+    """Closing it is a reset (RST) now; whoever reads from it is woken, and nothing is sent."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.shutdown(socket.SHUT_RD)
