@@ -87,10 +87,13 @@ class Proxy:
 
     def reset(self) -> None:
         """Reset every connection that is open (RST), and go on listening."""
-        for connection in tuple(self._sockets):
-            if connection not in self._listeners:
-                _prepare_reset(connection)
-                self._forget(connection)
+        ended = [each for each in tuple(self._sockets) if each not in self._listeners]
+        # All are gone from the list before the first is woken: no end of it is passed on then.
+        for connection in ended:
+            self._drop(connection)
+        for connection in ended:
+            _prepare_reset(connection)
+            connection.close()
 
     def _wait_while_silent(self) -> None:
         while self.silent.is_set() and not self._ended.is_set():
@@ -151,7 +154,8 @@ class Proxy:
         back = self._start(lambda: self._to_client(server, client))
         try:
             self._to_server(client, server)
-            server.shutdown(socket.SHUT_WR)
+            if client in self._sockets:
+                server.shutdown(socket.SHUT_WR)
         except OSError:
             # A reset, not an end: to an FTP server the end of the data is that of the file.
             _prepare_reset(server)
@@ -160,9 +164,12 @@ class Proxy:
         self._forget(server)
 
     def _forget(self, connection: socket.socket) -> None:
+        self._drop(connection)
+        connection.close()
+
+    def _drop(self, connection: socket.socket) -> None:
         with contextlib.suppress(ValueError):  # another thread may have been here before
             self._sockets.remove(connection)
-        connection.close()
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
         while data := client.recv(16 * 1024):
