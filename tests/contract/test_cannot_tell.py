@@ -327,12 +327,10 @@ class ListingNothing(FTPHandler):  # type: ignore[misc]
         super().ftp_NLST(path)
 
 
-@pytest.mark.parametrize("handler", [Splitting, ListingNoFolder, ListingNothing])
-@pytest.mark.parametrize("name", ["call 1.wav", "call[1].wav"])
-def test_a_listing_that_may_misread_the_name_calls_it_not_free(
-    handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
+def assert_not_taken_for_free(
+    handler: type[FTPHandler], name: str, root: Path, recording: Path
 ) -> None:
-    root = tmp_path / "served"
+    """A file of the customer's stays, where nothing but this listing tells of it."""
     root.mkdir()
     (root / name).write_bytes(OWN)
     blind = type("Blind", (refusing(MLST="502 No.", SIZE="502 No."), handler), {})
@@ -342,6 +340,14 @@ def test_a_listing_that_may_misread_the_name_calls_it_not_free(
         done = delivered(server.customer, recording, found, Ledger(names=(name, f"2 {name}")))
     assert done.remote_path != name
     assert (root / name).read_bytes() == OWN
+
+
+@pytest.mark.parametrize("handler", [Splitting, ListingNoFolder, ListingNothing])
+@pytest.mark.parametrize("name", ["call 1.wav", "call[1].wav"])
+def test_a_listing_that_may_misread_the_name_calls_it_not_free(
+    handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
+) -> None:
+    assert_not_taken_for_free(handler, name, tmp_path / "served", recording)
 
 
 class ListingLatin1(FTPHandler):  # type: ignore[misc]
@@ -371,16 +377,7 @@ class ListingApart(ListingLatin1):
 def test_a_name_that_is_listed_in_another_spelling_is_not_free(
     handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
 ) -> None:
-    root = tmp_path / "served"
-    root.mkdir()
-    (root / name).write_bytes(OWN)
-    blind = type("Blind", (refusing(MLST="502 No.", SIZE="502 No."), handler), {})
-    with PyFtpServer(root, handler=blind) as server:
-        found = report_of(server.customer).capabilities
-        assert found.look is Look.NLST
-        done = delivered(server.customer, recording, found, Ledger(names=(name, f"2 {name}")))
-    assert done.remote_path != name
-    assert (root / name).read_bytes() == OWN
+    assert_not_taken_for_free(handler, name, tmp_path / "served", recording)
 
 
 def test_a_bucket_that_finds_whatever_it_is_asked_for_gets_the_next_name(
