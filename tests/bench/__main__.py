@@ -74,14 +74,24 @@ def main() -> int:
     return 1 if any(each.failed for each in results) else 0
 
 
-def _arguments() -> argparse.Namespace:
+class Arguments(argparse.Namespace):
+    """Of the command line, with types: a name that is not there is found by mypy."""
+
+    only: str
+    rounds: int
+    quick: bool
+    alone: bool
+    write: bool
+
+
+def _arguments() -> Arguments:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--only", default="", help="workloads by their letter: a,c,e-ftp")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--quick", action="store_true", help="small sizes: whether it works at all")
     parser.add_argument("--alone", action="store_true", help="this program without its peers")
     parser.add_argument("--write", action="store_true", help="write docs/bench.md in any case")
-    return parser.parse_args()
+    return parser.parse_args(namespace=Arguments())
 
 
 def _is_chosen(workload: Workload, only: str) -> bool:
@@ -90,7 +100,7 @@ def _is_chosen(workload: Workload, only: str) -> bool:
 
 
 def _measured(
-    workload: Workload, stage: Stage, arguments: argparse.Namespace, console: Console
+    workload: Workload, stage: Stage, arguments: Arguments, console: Console
 ) -> Result:
     """Several rounds, in each of them every contender once, and another one first each time."""
     console.print(f"[bold]{workload.key}[/]  {workload.title}")
@@ -100,7 +110,7 @@ def _measured(
     with workload.open(stage, arguments.quick) as contenders:
         for number in range(1, rounds + 1):
             for name, contender in _in_turn(contenders, number):
-                if arguments.exclusive and name != OURS:
+                if arguments.alone and name != OURS:
                     continue
                 began = time.monotonic()
                 try:
