@@ -1,5 +1,6 @@
 """Opens a session at a customer's server: resolved, checked, connected, trusted, logged in."""
 
+import importlib
 from functools import partial
 from typing import assert_never
 
@@ -31,12 +32,21 @@ def connect(
     access = Access(settings, password, partial(outside.dial, addresses, limits), limits)
     match settings.protocol:
         case Protocol.SFTP:
-            from transports.sftp.server import SftpServer  # noqa: PLC0415 - paramiko only where it is used
+            from transports.sftp.server import SftpServer  # noqa: PLC0415 - as `load_backends` says
 
             return SftpServer.open(access, on_step)
         case Protocol.FTP:
-            from transports.ftp.server import FtpServer  # noqa: PLC0415 - ftplib only where it is used
+            from transports.ftp.server import FtpServer  # noqa: PLC0415 - as `load_backends` says
 
             return FtpServer.open(access, on_step)
         case unknown:  # never by plain FTP, which would send the password in clear
             assert_never(unknown)
+
+
+def load_backends() -> None:
+    """Import them now, so that the first login of a process does not wait for it (paramiko: 0.1 s).
+
+    Whoever connects to nothing, as most commands do, starts without them.
+    """
+    importlib.import_module("transports.sftp.server")
+    importlib.import_module("transports.ftp.server")

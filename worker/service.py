@@ -30,6 +30,7 @@ from consumers.upkeep.periodic import Periodic
 from consumers.upkeep.reconciler import route_unrouted
 from consumers.upkeep.removal import discard_ownerless
 from transports.base import Limits
+from transports.server import load_backends
 from worker.core import Core, egress, make_messaging, make_outbox
 from worker.gauges import PlatformGauges
 from worker.health import Checks, HealthServer
@@ -158,6 +159,7 @@ class Service:
         """
         self.listen()
         self._prepare()
+        load_backends()
         if self._with_console:
             self._console = self._make_console()
             self._console.start()

@@ -99,9 +99,7 @@ def _is_chosen(workload: Workload, only: str) -> bool:
     return not wanted or bool({workload.key, workload.key.partition("-")[0]} & wanted)
 
 
-def _measured(
-    workload: Workload, stage: Stage, arguments: Arguments, console: Console
-) -> Result:
+def _measured(workload: Workload, stage: Stage, arguments: Arguments, console: Console) -> Result:
     """Several rounds, in each of them every contender once, and another one first each time."""
     console.print(f"[bold]{workload.key}[/]  {workload.title}")
     rounds = min(arguments.rounds, workload.rounds or arguments.rounds)

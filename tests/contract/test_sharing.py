@@ -123,6 +123,50 @@ def held_uploads(pool: ThreadPoolExecutor, *sessions: Server) -> tuple[list[Held
     return blocks, running
 
 
+def test_sessions_of_a_near_server_send_in_turn(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transports.ssh.connection.TURN_SECONDS", 60.0)
+    first = open_session(sshd.customer)
+    second, held, order = first.another(), Held(), list[str]()
+
+    def blocks() -> Iterator[bytes]:
+        order.append("second")
+        yield BLOCK
+
+    with ThreadPoolExecutor() as pool, closing(first), closing(second):
+        sending = pool.submit(first.put, held, "first.part")
+        assert held.began.wait(20)
+        waiting = pool.submit(second.put, blocks(), "second.part")
+        time.sleep(0.2)
+        order.append("first")
+        held.go.set()
+        sending.result(20)
+        waiting.result(20)
+        for name in ("first.part", "second.part"):
+            first.remove(name)
+    assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("named", "value"), [("TURN_SECONDS", 0.01), ("NEARBY_SECONDS", -1.0)], ids=["long", "far"]
+)
+def test_nobody_waits_for_a_turn_that_lasts_or_where_it_brings_nothing(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, named: str, value: float
+) -> None:
+    monkeypatch.setattr(f"transports.ssh.connection.{named}", value)
+    first = open_session(sshd.customer)
+    second, held = first.another(), Held()
+    with ThreadPoolExecutor() as pool, closing(first), closing(second):
+        sending = pool.submit(first.put, held, "first.part")
+        assert held.began.wait(20)
+        second.put([BLOCK], "second.part")
+        held.go.set()
+        sending.result(20)
+        for name in ("first.part", "second.part"):
+            first.remove(name)
+
+
 def failure(running: "Future[None]") -> TransferError:
     error = running.exception(20)
     assert isinstance(error, TransferError), error

@@ -188,10 +188,11 @@ class SftpServer(SftpFiles):
         is how things are then. What does not fit has to be asked again. The names are looked at
         behind the last close, so that what is seen is as new as it can be.
         """
-        for number, file in enumerate(files):
-            self._send(file, self._patience(files[:number]))
         if not files:
             return
+        with self._connection.turn_to_send():
+            for number, file in enumerate(files):
+                self._send(file, self._patience(files[:number]))
         flow, seconds = files[0].writes.flow, self._patience(files)
         with self._talk(seconds):
             self._ask_for_names(flow, files)
