@@ -10,22 +10,43 @@ from config.documents import Document
 from config.errors import AccountError
 from config.fields import explain
 from config.numbers import Number
+from config.ssh_keys import PublicKey
 
 
 @dataclass(frozen=True)
 class StoredLogin:
-    """An account with the password of its settings, as of one moment."""
+    """An account with the secrets of its settings, as of one moment."""
 
     account: Account
     token: str | None
-    """The password, encrypted."""
+    """The password, encrypted; None where the logon needs none."""
     saves: int | None
     """How often the settings were saved or removed; None where that was not counted yet."""
+    key_token: str | None
+    """The private half of the account's key, encrypted."""
+    pending_key_token: str | None
+    """The private half of the key that is to take its place, encrypted."""
 
     @property
     def settings(self) -> FtpSettings | None:
         """The settings that the password belongs to."""
         return self.account.settings
+
+
+def login_of(document: Document) -> StoredLogin:
+    """The account with its secrets that a document of `accounts` holds. Raises AccountError."""
+    return StoredLogin(
+        account_of(document),
+        document.get("password"),
+        document.get("settings_saves"),
+        (document.get("key") or {}).get("private"),
+        (document.get("pending_key") or {}).get("private"),
+    )
+
+
+def key_document(public: PublicKey, token: str) -> Document:
+    """A key pair as it is stored; `token` is the private half, encrypted."""
+    return {"line": public.line, "private": token}
 
 
 def account_of(document: Document) -> Account:
@@ -82,7 +103,7 @@ def overtaken(account_id: str) -> AccountError:
 
 def account_document(account: Account) -> Document:
     """The document of a new account."""
-    document = account.model_dump(mode="json", exclude={"account_id"})
+    document = account.model_dump(mode="json", exclude={"account_id", "key", "pending_key"})
     return {"_id": account.account_id, **document}
 
 

@@ -20,6 +20,7 @@ from config.ftp_settings import (
     Protocol,
     check_password,
 )
+from config.ssh_keys import PublicKey
 from config.text import EmailAddress, Name, Text
 
 __all__ = [
@@ -72,6 +73,10 @@ class Account(BaseModel):
     enabled: bool = False
     default_method: DeliveryMethod = DeliveryMethod.FTP
     settings: FtpSettings | None = None
+    key: PublicKey | None = None
+    """The key that its logon shows, once a test on save has logged in with it."""
+    pending_key: PublicKey | None = None
+    """A key that is to take its place: the next save with a logon by key tests it."""
 
 
 Find = Callable[[str], Account | None]

@@ -21,7 +21,7 @@ MAX_TEXT = 1000
 MAX_ADDRESSES = 5
 """Most addresses that a counted entry names."""
 CHANGED = "changed"
-_SECRET = re.compile(r"password|secret|token|hash", re.IGNORECASE)
+_SECRET = re.compile(r"password|passphrase|secret|token|hash|private", re.IGNORECASE)
 
 
 class Action(StrEnum):

@@ -49,6 +49,13 @@ def check_password_stays(stored: FtpSettings, settings: FtpSettings) -> None:
         )
 
 
+def check_logon_stays(stored: FtpSettings, settings: FtpSettings) -> None:
+    """Raises PasswordAsked where the stored settings log in without what the others need."""
+    has, needs = stored.logon_type, settings.logon_type
+    if (needs.needs_password and not has.needs_password) or (needs.needs_key and not has.needs_key):
+        raise PasswordAsked("The logon type was changed meanwhile.")
+
+
 def target(settings: FtpSettings) -> dict[str, Any]:
     """Where a login with the settings goes, as the audit notes it."""
     return {name: settings.model_dump(mode="json")[name] for name in FIELDS}

@@ -17,6 +17,8 @@ from config.account_documents import (
     account_of,
     account_or_why,
     checked_account,
+    key_document,
+    login_of,
     number_of,
     overtaken,
     settings_changes,
@@ -30,7 +32,8 @@ from config.accounts import (
     may_use_ftp,
 )
 from config.alert_addresses import AlertAddresses
-from config.destination import check_password_stays
+from config.credentials import Credentials, stored_credentials, stored_password
+from config.destination import check_logon_stays, check_password_stays
 from config.documents import Document, of_accounts
 from config.errors import AccountError, UnknownAccount
 from config.notices import SettingsNotice, notice_facts
@@ -38,6 +41,7 @@ from config.numbers import Number, check_number, spellings
 from config.permissions import check_grant, check_move, descendants
 from config.reserved import ReservedIds
 from config.secrets import Vault
+from config.ssh_keys import KeyPair
 from config.stored_passwords import Rotation
 from config.tokens import Tokens
 from config.users import Users
@@ -128,37 +132,39 @@ class Directory:
         return may_use_ftp(account, self.find)
 
     def login(self, account_id: str) -> StoredLogin:
-        """The settings and the password of one moment. Raises UnknownAccount, AccountError."""
+        """The settings and the secrets of one moment. Raises UnknownAccount, AccountError."""
         document = self._accounts.find_one({"_id": account_id}, {"run": 0})
         if document is None:
             raise UnknownAccount(account_id)
-        account = account_of(document)
-        return StoredLogin(account, document.get("password"), document.get("settings_saves"))
+        return login_of(document)
 
     def password_of(self, login: StoredLogin) -> SecretStr:
         """Its password. Raises AccountError where there is none, SecretError without key."""
-        if login.token is None:
-            raise AccountError(f"The account {login.account.account_id!r} has no FTP settings yet.")
-        return self._vault.decrypt(login.token)
+        return stored_password(login, self._vault)
+
+    def credentials_of(self, login: StoredLogin) -> Credentials:
+        """What its logon needs. Raises AccountError where there is none, SecretError without key."""
+        return stored_credentials(login, self._vault)
 
     def password(self, account_id: str) -> SecretStr:
         """The stored password. Raises AccountError where there is none, SecretError without key."""
         return self.password_of(self.login(account_id))
 
     def unreadable(self, most: int) -> str | None:
-        """A sentence about a password that cannot be read; looks at so many accounts at most."""
+        """A sentence about a secret that cannot be read; looks at so many accounts at most."""
         return stored_passwords.unreadable(self._accounts, self._vault, most)
 
-    def password_for(self, account_id: str, settings: FtpSettings) -> SecretStr:
-        """The stored password, for a login with settings that were read before.
+    def credentials_for(self, account_id: str, settings: FtpSettings) -> Credentials:
+        """What is stored for a login with settings that were read before.
 
-        Raises PasswordAsked where those stored now lead elsewhere, AccountError where there are
-        none, SecretError without key.
+        Raises PasswordAsked where those stored now lead elsewhere or log in by other means,
+        AccountError where there are none, SecretError without key.
         """
         login = self.login(account_id)
         if login.settings is not None:
             check_password_stays(login.settings, settings)
-        return self.password_of(login)
+            check_logon_stays(login.settings, settings)
+        return self.credentials_of(login)
 
     def save_settings(
         self,
@@ -166,17 +172,26 @@ class Directory:
         settings: FtpSettings,
         password: SecretStr,
         *,
+        key: KeyPair | None = None,
         instead_of: StoredLogin | None = None,
         actor: str = "",
     ) -> None:
         """Store settings that were tested, and enable them.
 
-        With `instead_of` only as long as nobody has changed those meanwhile; their Email Alerts
-        addresses are told by whom recordings go elsewhere. Raises UnknownAccount, AccountError,
-        SecretError.
+        A password that the logon does not need is not kept; `key`, where one is given, becomes the
+        account's. With `instead_of` only as long as nobody has changed those meanwhile; their Email
+        Alerts addresses are told by whom recordings go elsewhere. Raises UnknownAccount,
+        AccountError, SecretError.
         """
-        token = self._vault.encrypt(check_password(password))
-        values = {"settings": settings.model_dump(mode="json"), "password": token, "enabled": True}
+        values: Document = {
+            "settings": settings.model_dump(mode="json"),
+            "password": None,
+            "enabled": True,
+        }
+        if settings.logon_type.needs_password:
+            values["password"] = self._vault.encrypt(check_password(password))
+        if key is not None:
+            values["key"] = key_document(key.public, self._vault.encrypt(key.private))
         self._replace_settings(account_id, values, settings, instead_of, actor)
 
     def set_enabled(self, account_id: str, *, enabled: bool) -> None:
@@ -189,7 +204,7 @@ class Directory:
         self._set(account_id, {"enabled": enabled})
 
     def forget_settings(self, account_id: str, actor: str = "") -> None:
-        """Remove the FTP settings and the password; files stay queued.
+        """Remove the FTP settings, the password and the key; files stay queued.
 
         Their Email Alerts addresses are told. Raises UnknownAccount, and AccountError where there
         are none.
@@ -197,7 +212,7 @@ class Directory:
         stored = self.login(account_id)
         if stored.settings is None:
             raise AccountError(f"The account {account_id!r} has no FTP settings to remove.")
-        values = {"settings": None, "password": None, "enabled": False}
+        values = {"settings": None, "password": None, "key": None, "enabled": False}
         self._replace_settings(account_id, values, None, stored, actor)
 
     def pending_notices(self) -> Iterator[SettingsNotice]:

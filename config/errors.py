@@ -39,6 +39,14 @@ class NumberError(AccountError):
     """What was given is no telephone number."""
 
 
+class FieldRefused(AccountError):
+    """What was entered in one field is refused, for a reason that only shows when it is used."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
 class PasswordAsked(AccountError):
     """A stored password would go to another place than the one it was entered for."""
 

@@ -40,7 +40,7 @@ class FieldSpec:
     """The default for each protocol, where it depends on the protocol."""
     options: tuple[Option, ...]
     shown_when: Mapping[str, str]
-    """Field and value that make this field apply; empty: always."""
+    """Field and values, with `|` between them, that make this field apply; empty: always."""
     sensitive: bool
     """Never shown, logged or sent back."""
     by_provider: bool
@@ -51,7 +51,10 @@ class FieldSpec:
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether the field means anything beside these values of the others."""
-        return all(str(values.get(name)) == value for name, value in self.shown_when.items())
+        return all(
+            str(values.get(name) or declared(name).default) in wanted.split("|")
+            for name, wanted in self.shown_when.items()
+        )
 
 
 @cache
@@ -137,7 +140,7 @@ def _entered(field: FieldSpec, text: str | None) -> Any:
         return text is not None
     if field.kind is Input.LIST:
         return tuple(part for part in re.split(r"[,;\s]+", text or "") if part)
-    if field.kind is Input.PASSWORD:
+    if field.kind in {Input.PASSWORD, Input.LINES}:
         return text or None
     return (text or "").strip() or None
 

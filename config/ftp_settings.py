@@ -27,6 +27,8 @@ MAX_PASSWORD = 1024
 MAX_UPLOADS = 8
 MAX_EMAIL_ALERTS = 50
 MAX_HOST_KEYS = 8
+MAX_PRIVATE_KEY = 16 * 1024
+"""Characters: an RSA key of 8,192 bits has 6,500."""
 _HOST_KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
@@ -38,10 +40,22 @@ class Protocol(StrEnum):
 
 
 class LogonType(StrEnum):
-    """How an SFTP server asks for the password (RFC 4252 section 8, RFC 4256)."""
+    """With what one logs in to an SFTP server (RFC 4252 sections 7 and 8, RFC 4256)."""
 
     NORMAL = "normal"
     INTERACTIVE = "interactive"
+    KEY = "key"
+    KEY_AND_PASSWORD = "key-and-password"  # noqa: S105 - the name of a choice
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the server is shown the account's key."""
+        return self in {LogonType.KEY, LogonType.KEY_AND_PASSWORD}
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether the server is told the password."""
+        return self is not LogonType.KEY
 
 
 class ExistingFile(StrEnum):
@@ -66,6 +80,7 @@ class Input(StrEnum):
     PASSWORD = "password"  # noqa: S105 - the kind of an input
     NUMBER = "number"
     LIST = "list"
+    LINES = "lines"
     CHECKBOX = "checkbox"
 
 
@@ -94,6 +109,8 @@ def _entered(
 
 
 _WITH_SFTP = {"protocol": Protocol.SFTP.value}
+_WITH_PASSWORD = {"logon_type": "|".join(each for each in LogonType if each.needs_password)}
+_WITH_KEY = {"logon_type": "|".join(each for each in LogonType if each.needs_key)}
 
 
 def _host_key(value: str) -> str:
@@ -113,7 +130,14 @@ def _password(value: SecretStr) -> SecretStr:
     return value
 
 
+def _private_key(value: SecretStr) -> SecretStr:
+    if not 1 <= len(value.get_secret_value()) <= MAX_PRIVATE_KEY:
+        raise ValueError(f"must have 1 to {MAX_PRIVATE_KEY} characters")
+    return value
+
+
 Password = Annotated[SecretStr, AfterValidator(_password)]
+PrivateKeyText = Annotated[SecretStr, AfterValidator(_private_key)]
 HostKey = Annotated[str, AfterValidator(_host_key)]
 HostKeys = Annotated[tuple[HostKey, ...], AfterValidator(_each_once)]
 
@@ -131,10 +155,17 @@ class _Server(BaseModel):
     logon_type: LogonType = Field(
         default=LogonType.NORMAL,
         title="Logon Type",
-        description="Normal sends the password; Interactive answers the server's question for it.",
+        description="Normal sends the password; Interactive answers the server's question for it; "
+        "Key shows the account's key instead of a password, Key and password is for servers that "
+        "want both.",
         json_schema_extra=_entered(
             Input.SELECT,
-            options={"normal": "Normal", "interactive": "Interactive"},
+            options={
+                "normal": "Normal",
+                "interactive": "Interactive",
+                "key": "Key",
+                "key-and-password": "Key and password",
+            },
             shown_when=_WITH_SFTP,
         ),
     )
@@ -282,7 +313,8 @@ class KnownHost(BaseModel):
 class FtpSettings(_Delivery, _Server):
     """One account's way to its server.
 
-    The password is not among them: it stays encrypted in the directory until a login needs it.
+    Password and private key are not among them: they stay encrypted in the directory until a login
+    needs them.
     """
 
     capabilities: Capabilities = Capabilities()
@@ -295,18 +327,31 @@ class FtpSettings(_Delivery, _Server):
         return next(iter(self.host_keys), None)
 
 
-class _Password(BaseModel):
+class _Secrets(BaseModel):
     password: Password | None = Field(
         default=None,
         title="Password",
         description="Stored encrypted and never shown. Left empty, the stored one is kept; give it "
         "again with another protocol, host, port or username.",
-        json_schema_extra=_entered(Input.PASSWORD, sensitive=True),
+        json_schema_extra=_entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_PASSWORD),
+    )
+    private_key: PrivateKeyText | None = Field(
+        default=None,
+        title="Private Key",
+        description="A key of your own, in OpenSSH's format or PEM: Ed25519, ECDSA, or RSA from "
+        "2048 bits. Stored encrypted and never shown. Left empty, the account's key is used.",
+        json_schema_extra=_entered(Input.LINES, sensitive=True, shown_when=_WITH_KEY),
+    )
+    passphrase: Password | None = Field(
+        default=None,
+        title="Passphrase",
+        description="Where the private key has one. It opens the key once and is not stored.",
+        json_schema_extra=_entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_KEY),
     )
 
 
-class FtpSettingsInput(_Delivery, _Password, _Server):
-    """What a person enters: the settings and the password, in the order of the screen.
+class FtpSettingsInput(_Delivery, _Secrets, _Server):
+    """What a person enters: the settings and the secrets, in the order of the screen.
 
     An unknown field is refused: a misspelt one must not be lost silently.
     """

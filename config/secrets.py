@@ -49,7 +49,7 @@ class Vault:
 def _given(keys: MultiFernet | None) -> MultiFernet:
     if keys is None:
         raise SecretError(
-            "Passwords are stored encrypted only, and COURIER_SECRET_KEYS is not set: "
+            "Passwords and keys are stored encrypted only, and COURIER_SECRET_KEYS is not set: "
             "put a Fernet key there ('courier secrets generate' prints one)."
         )
     return keys
@@ -57,6 +57,6 @@ def _given(keys: MultiFernet | None) -> MultiFernet:
 
 def _unreadable() -> UnreadableSecret:
     return UnreadableSecret(
-        "A stored password cannot be read with the keys in COURIER_SECRET_KEYS: "
-        "add the key it was stored with, or save the account's password again."
+        "A stored password or private key cannot be read with the keys in COURIER_SECRET_KEYS: "
+        "add the key it was stored with, or save the account's settings again with it."
     )

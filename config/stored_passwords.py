@@ -1,6 +1,8 @@
-"""The customers' stored passwords: whether they can be read, and the change of their keys."""
+"""The customers' stored passwords and private keys: whether they can be read, and the change of the
+keys that encrypt them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pymongo.collection import Collection
 
@@ -9,49 +11,62 @@ from config.errors import SecretError, UnreadableSecret
 from config.secrets import Vault
 
 
+_SECRETS = ("password", "key.private", "pending_key.private")
+"""Where an account's document holds what is encrypted."""
+_STORED = {"$or": [{name: {"$type": "string"}} for name in _SECRETS]}
+
+
 @dataclass(frozen=True)
 class Rotation:
-    """What a change of keys did to the stored passwords."""
+    """What a change of keys did to the stored secrets."""
 
     rotated: int
     unreadable: tuple[str, ...]
-    """Accounts whose password none of the keys can read."""
+    """Accounts of which none of the keys can read a secret."""
 
 
 def unreadable(accounts: Collection[Document], vault: Vault, most: int) -> str | None:
-    """A sentence about a password that cannot be read; looks at so many accounts at most."""
-    stored = {"password": {"$type": "string"}}
-    for document in accounts.find(stored, {"password": 1}, limit=most):
+    """A sentence about a secret that cannot be read; looks at so many accounts at most."""
+    for document in accounts.find(_STORED, dict.fromkeys(_SECRETS, 1), limit=most):
         try:
-            vault.decrypt(document["password"])
+            for token in filter(None, (_token(document, name) for name in _SECRETS)):
+                vault.decrypt(token)
         except SecretError as error:
             return f"{document['_id']}: {error}"
     return None
 
 
 def rotate(accounts: Collection[Document], vault: Vault) -> Rotation:
-    """Encrypt every stored password with the vault's first key; safe to repeat.
+    """Encrypt every stored secret with the vault's first key; safe to repeat.
 
-    A password that is saved meanwhile stays as it was saved. A password that no key can read
-    stays too, and its account is named in the answer. Raises SecretError without a key.
+    What is saved meanwhile stays as it was saved. What no key can read stays too, and its account
+    is named in the answer. Raises SecretError without a key.
     """
     rotated, lost = 0, []
-    stored = {"password": {"$exists": True}}
-    for document in list(accounts.find(stored, {"_id": 1}).sort("_id")):
-        try:
-            rotated += _rotate_one(accounts, document["_id"], vault)
-        except UnreadableSecret:
-            lost.append(document["_id"])
-    return Rotation(rotated, tuple(lost))
+    for document in list(accounts.find(_STORED, {"_id": 1}).sort("_id")):
+        for name in _SECRETS:
+            try:
+                rotated += _rotate_one(accounts, document["_id"], name, vault)
+            except UnreadableSecret:
+                lost.append(document["_id"])
+    return Rotation(rotated, tuple(dict.fromkeys(lost)))
 
 
-def _rotate_one(accounts: Collection[Document], account_id: str, vault: Vault) -> bool:
+def _rotate_one(
+    accounts: Collection[Document], account_id: str, name: str, vault: Vault
+) -> bool:
     while True:
-        document = accounts.find_one({"_id": account_id}, {"password": 1}) or {}
-        token = document.get("password")
+        document = accounts.find_one({"_id": account_id}, {name: 1}) or {}
+        token = _token(document, name)
         if token is None or vault.is_current(token):
             return False
-        seen = {"_id": account_id, "password": token}
-        change = {"$set": {"password": vault.rotate(token)}}
-        if accounts.update_one(seen, change).matched_count:
+        change = {"$set": {name: vault.rotate(token)}}
+        if accounts.update_one({"_id": account_id, name: token}, change).matched_count:
             return True
+
+
+def _token(document: Document, name: str) -> str | None:
+    found: Any = document
+    for part in name.split("."):
+        found = (found or {}).get(part)
+    return found

@@ -29,10 +29,15 @@ What can go wrong (`errors`), by the kind that decides who has to mend it:
           StartupText             the login prints text where SFTP begins
           NoCommonAlgorithm       of one kind of algorithm
             WeakAlgorithm         only one that is not taken unless the settings allow it
+            RsaBySha1             a key of RSA, at a server that knows only SHA-1
         EncryptionAsked           it speaks FTP over TLS only
         HostKeyChanged            not the key that was pinned
         LoginRefused              the credentials, or the logon type
           KeyWanted               no password will do
+          KeyWantedToo            a key besides the password
+          KeyNotAccepted          not this key
+          KeyNotTaken             no key will do
+          PasswordWantedToo       a password besides the key
           InteractiveOffered      maybe the logon type
           SecondFactorWanted      a code or a new password besides
           AgreementWanted         a yes to terms

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings
+from config.ssh_keys import KeyPair
 from transports.base import Limits, TargetExists, Unsupported
 from transports.errors import ConnectionLost, TransferError
 from transports.network.egress import Connection
@@ -20,6 +21,7 @@ class Access(NamedTuple):
     dial: Callable[[], Connection]
     """Opens a TCP connection to an address that was checked."""
     limits: Limits
+    key: KeyPair | None = None
 
 
 def session_over() -> ConnectionLost:

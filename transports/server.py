@@ -7,6 +7,7 @@ from typing import assert_never
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
+from config.ssh_keys import KeyPair
 from transports.access import Access
 from transports.base import Egress, Limits, OnStep, Server, unheard
 from transports.network import egress as outside
@@ -18,9 +19,12 @@ def connect(
     limits: Limits,
     egress: Egress,
     *,
+    key: KeyPair | None = None,
     on_step: OnStep = unheard,
 ) -> Server:
     """A session, logged in and ready for uploads. `on_step` hears each step that was taken.
+
+    `password` and `key` are `config.credentials.Credentials`.
 
     A host key that the settings pin is compared before any credential is sent; where they pin
     none, every key is taken (only the test on save does that) and told in `host_key`.
@@ -29,7 +33,7 @@ def connect(
     """
     addresses = outside.resolve(settings.host, settings.port, limits, egress)
     on_step("resolved", ", ".join(address.host for address in addresses))
-    access = Access(settings, password, partial(outside.dial, addresses, limits), limits)
+    access = Access(settings, password, partial(outside.dial, addresses, limits), limits, key)
     match settings.protocol:
         case Protocol.SFTP:
             from transports.sftp.server import SftpServer  # noqa: PLC0415 - as `load_backends` says

@@ -13,6 +13,7 @@ from config.accounts import (
     FtpSettings,
     Look,
 )
+from config.ssh_keys import KeyPair
 from transports.base import (
     MOST_AT_ONCE,
     SAMPLE,
@@ -58,6 +59,8 @@ def test_settings(
     limits: Limits,
     egress: Egress,
     on_step: OnStep | None = None,  # noqa: PT028 - no test of pytest's
+    *,
+    key: KeyPair | None = None,  # noqa: PT028 - no test of pytest's
 ) -> TestReport:
     """Log in, upload a small text file and remove it again; `on_step` hears of each step.
 
@@ -69,11 +72,11 @@ def test_settings(
     brief = replace(limits, stall=min(limits.stall, TRIAL_SECONDS))
 
     def session(**known: Any) -> Server:
-        return connect(test.settings_with(known), password, brief, egress)
+        return connect(test.settings_with(known), password, brief, egress, key=key)
 
     try:
         with contextlib.closing(
-            connect(test.settings, password, limits, egress, on_step=test.passed)
+            connect(test.settings, password, limits, egress, key=key, on_step=test.passed)
         ) as server:
             test.host_key = server.host_key
             test.write(server)

@@ -128,7 +128,7 @@ def _workers(core: Core) -> str:
 
 
 def _keys(core: Core) -> str:
-    """Reads every stored password."""
+    """Reads every stored password and key."""
     unreadable, read = [], 0
     try:
         Vault(core.settings.secret_keys).encrypt(SecretStr("a word"))
@@ -136,7 +136,7 @@ def _keys(core: Core) -> str:
             stored = [each.account_id for each in core.directory.list() if each.settings]
         for account_id in stored:
             try:
-                core.directory.password(account_id)
+                core.directory.credentials_of(core.directory.login(account_id))
                 read += 1
             except SecretError:
                 unreadable.append(account_id)
@@ -145,8 +145,8 @@ def _keys(core: Core) -> str:
     except PyMongoError as error:
         raise Failed(f"MongoDB could not be asked: {mongodb.in_words(error)}") from None
     if unreadable:
-        raise Failed(f"the passwords of these cannot be read: {', '.join(unreadable)}")
-    return f"{read} stored {'password' if read == 1 else 'passwords'} can be read"
+        raise Failed(f"the logins of these cannot be read: {', '.join(unreadable)}")
+    return f"{read} stored {'login' if read == 1 else 'logins'} can be read"
 
 
 def _canary(core: Core) -> str:

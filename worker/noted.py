@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from config.accounts import Account, DeliveryMethod, FtpSettings
 from config.audit import Action
 from config.numbers import Number
+from config.ssh_keys import PublicKey
 from config.tokens import Token
 from consumers.intake.invalid_queue import InvalidMessage
 
@@ -32,12 +33,15 @@ def account_removed(account: Account) -> Facts:
 def settings_before(account: Account) -> Facts:
     """The facts of the stored settings, and whether they are switched on."""
     given = {} if account.settings is None else _given(account.settings)
-    return {"enabled": account.enabled, **given}
+    return {"enabled": account.enabled, **given, **_key(account.key)}
 
 
-def settings_saved(settings: FtpSettings, password: SecretStr | None) -> Facts:
-    """The facts of saved settings, which are switched on; a password only if one was given."""
-    after = {"enabled": True, **_given(settings)}
+def settings_saved(
+    settings: FtpSettings, password: SecretStr | None, key: PublicKey | None
+) -> Facts:
+    """The facts of saved settings, which are switched on; a password only if one was given, of the
+    account's key the fingerprint."""
+    after = {"enabled": True, **_given(settings), **_key(key)}
     return after if password is None else {**after, "password": password}
 
 
@@ -78,6 +82,10 @@ def invalid_events(done: Sequence[InvalidMessage]) -> Facts:
 def recordings(done: Sequence[str]) -> Facts:
     """The facts of recordings that were replayed or discarded."""
     return {"count": len(done), "recordings": ", ".join(done[:NAMED])}
+
+
+def _key(key: PublicKey | None) -> Facts:
+    return {} if key is None else {"key": key.fingerprint}
 
 
 def _number(number: Number | None) -> Facts:

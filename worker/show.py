@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from config.accounts import Account, FtpSettings, may_use_ftp
 from config.alert_addresses import AlertAddress
 from config.numbers import Number
+from config.ssh_keys import PublicKey
 from config.tokens import Token
 from config.users import User
 from consumers.intake.invalid_queue import InvalidMessage
@@ -159,6 +160,7 @@ def account_shape(facts: AccountFacts) -> Shape:
         "enabled": account.enabled,
         "default_method": account.default_method.value,
         "settings": settings_shape(account.settings),
+        "key": key_shape(account.key),
         "state": facts.state,
         "consecutive_failures": run.failures,
         "suspended_until": iso(run.suspended_until),
@@ -177,6 +179,17 @@ def settings_shape(settings: FtpSettings | None) -> Shape | None:
         return None
     stored = settings.model_dump(mode="json", exclude={"known_hosts"})
     return {**stored, "host_key": settings.host_key}
+
+
+def key_shape(key: PublicKey | None) -> Shape | None:
+    """The public half of an account's key; None where it has none."""
+    if key is None:
+        return None
+    return {
+        "algorithm": key.algorithm,
+        "fingerprint": key.fingerprint,
+        "public_key": key.line,
+    }
 
 
 def speaker(said_by: str | None) -> str | None:

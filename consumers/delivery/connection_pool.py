@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary, WeakSet
 
-from pydantic import SecretStr
-
 from config.accounts import FtpSettings
+from config.credentials import Credentials
 from config.errors import PasswordAsked
 from consumers.delivery.deps import Deps
 from consumers.faults import foreseen
@@ -216,11 +215,17 @@ class ConnectionPool:
 
     def _log_in(self, settings: FtpSettings) -> Server:
         self.close()
-        password = self._password(settings)
+        credentials = self._credentials(settings)
         self._refusal = None
         try:
             with foreseen(Progress(Phase.CONNECTING)):
-                server = servers.connect(settings, password, self._deps.limits, self._deps.egress)
+                server = servers.connect(
+                    settings,
+                    credentials.password,
+                    self._deps.limits,
+                    self._deps.egress,
+                    key=credentials.key,
+                )
         except TransferError as error:
             self._refusal = error
             error.common = error.common or error
@@ -235,11 +240,10 @@ class ConnectionPool:
         self._wakeup.set()
         return self.use(server)
 
-    def _password(self, settings: FtpSettings) -> SecretStr:
-        """The one that belongs to these settings: others may have been saved since they were
-        read."""
+    def _credentials(self, settings: FtpSettings) -> Credentials:
+        """Those that belong to these settings: others may have been saved since they were read."""
         try:
-            return self._deps.directory.password_for(self._account_id, settings)
+            return self._deps.directory.credentials_for(self._account_id, settings)
         except PasswordAsked:
             raise Interrupted("The FTP settings were changed meanwhile") from None
 

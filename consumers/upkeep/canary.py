@@ -127,10 +127,12 @@ class Canary:
     def _connected(self) -> Server:
         """A session at the canary's server. Raises TransferError, AccountError, SecretError."""
         login = self._directory.login(self._account_id)
-        password = self._directory.password_of(login)
         if login.settings is None:
             raise AccountError(f"The account {self._account_id!r} has no FTP settings any more.")
-        return servers.connect(login.settings, password, self._limits, self._egress)
+        credentials = self._directory.credentials_of(login)
+        return servers.connect(
+            login.settings, credentials.password, self._limits, self._egress, key=credentials.key
+        )
 
     def _ask(self, server: Server, run: Run, path: str) -> None:
         """The result is stored before the file is removed: a crash in between repeats nothing."""

@@ -26,6 +26,7 @@ def test_an_account_is_created_listed_and_shown(courier: Program) -> None:
         "enabled": False,
         "default_method": "ftp",
         "settings": None,
+        "key": None,
         "state": "disabled",
         "consecutive_failures": 0,
         "suspended_until": None,

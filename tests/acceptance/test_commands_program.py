@@ -81,7 +81,7 @@ def test_stored_passwords_are_rotated_to_the_first_key_and_unreadable_ones_named
         stage.account(pyftpd_server.customer, account_id)
     new = Fernet.generate_key().decode()
     rotated = courier.ok("secrets", "rotate", SECRET_KEYS=f"{new},{courier.key}")
-    assert rotated.out == "2 passwords rotated, 0 unreadable.\n"
+    assert rotated.out == "2 stored secrets rotated, 0 unreadable.\n"
     again = courier.inside("secrets", "rotate", SECRET_KEYS=new)
     assert (again.code, again.out) == (0, "0 passwords rotated, 0 unreadable.\n")
 

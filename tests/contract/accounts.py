@@ -39,8 +39,8 @@ def settings_of(customer: CustomerServer, **changes: Any) -> FtpSettings:
 
 def open_session(customer: CustomerServer, limits: Limits = LIMITS, **changes: Any) -> Server:
     """A session at the customer's server, or at a port in front of it."""
-    password = SecretStr(changes.pop("password", customer.password))
-    return connect(settings_of(customer, **changes), password, limits, Egress())
+    password, key = SecretStr(changes.pop("password", customer.password)), changes.pop("key", None)
+    return connect(settings_of(customer, **changes), password, limits, Egress(), key=key)
 
 
 @contextmanager

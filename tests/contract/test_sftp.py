@@ -35,6 +35,7 @@ from transports.errors import (
 from transports.upload import Verified
 
 INTERACTIVE: dict[str, Any] = {"logon_type": LogonType.INTERACTIVE}
+BY_PASSWORD = [each for each in LogonType if not each.needs_key]
 ONE_TIME_CODE = Challenge((("Verification code: ", False),), answers=("123456",))
 NEW_PASSWORD = Challenge((("New password: ", False),), "Your password has expired.", ("x",))
 PASSWORD = Challenge((("Password: ", False),))
@@ -85,7 +86,7 @@ def test_a_key_of_another_type_beside_the_pinned_one_is_no_change(tmp_path: Path
 def test_a_wrong_password_is_a_refused_logon_and_said_once(
     asyncssh_server: AsyncSshServer,
 ) -> None:
-    for logon in LogonType:
+    for logon in BY_PASSWORD:
         asyncssh_server.logins = 0
         with pytest.raises(LoginRefused) as refused:
             open_session(asyncssh_server.customer, password="wrong", logon_type=logon)
@@ -93,7 +94,7 @@ def test_a_wrong_password_is_a_refused_logon_and_said_once(
         assert asyncssh_server.logins == 1
 
 
-@pytest.mark.parametrize("logon", LogonType)
+@pytest.mark.parametrize("logon", BY_PASSWORD)
 def test_openssh_is_logged_in_to_interactively(tmp_path: Path, logon: LogonType) -> None:
     with Sshd(tmp_path / "sshd", logon="keyboard-interactive") as server:
         open_session(server.customer, logon_type=logon).close()
@@ -233,7 +234,7 @@ def test_a_flood_of_greeting_is_refused_without_reading_it_all(line: bytes) -> N
 
 
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("logon", LogonType)
+@pytest.mark.parametrize("logon", BY_PASSWORD)
 def test_failed_logons_leave_no_thread_and_no_descriptor(
     asyncssh_server: AsyncSshServer, logon: LogonType
 ) -> None:

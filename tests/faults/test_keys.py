@@ -47,4 +47,4 @@ def rotate(ground: Scene, keys: tuple[SecretStr, ...]) -> None:
         timeout=120,
         check=True,
     )
-    assert done.stdout == "2 passwords rotated, 0 unreadable.\n"
+    assert done.stdout == "2 stored secrets rotated, 0 unreadable.\n"

@@ -14,6 +14,7 @@ from tests.integration.console import Console, serving
 from tests.integration.platform import MakeCourier, Platform
 from worker.console.access import Access, ApiAccess, PageAccess, Right
 from worker.console.app import create_app
+from worker.ftp_settings import NOTHING_GIVEN
 
 MINE, THEIRS = "mine", "theirs"
 REFUSED = {403, 404}
@@ -92,7 +93,7 @@ def requests(console: Console, account_id: str) -> Iterator[tuple[RouteContext, 
             console.services.users.get(f"{account_id}.admin").principal,
             account_id,
             {"protocol": "sftp", "host": "127.0.0.1", "port": 9, "username": "x"},
-            None,
+            NOTHING_GIVEN,
         ).run_id,
     }
     for route in routes(console):

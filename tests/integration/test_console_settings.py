@@ -18,6 +18,7 @@ from tests.integration.platform import MakeCourier
 from tests.servers import Sshd
 from tests.servers.misbehaving import Mood, moody_server
 from transports.base import Limits
+from worker.ftp_settings import Secrets
 
 FTP = "/accounts/acme/ftp"
 
@@ -404,12 +405,13 @@ def test_nobody_keeps_all_the_places_for_tests(console: Console) -> None:
     principal = next(console.services.tokens.list(["acme"])).principal
     with listening(b"") as server:
         changes = {"protocol": "ftp", "host": server.host, "port": server.port, "username": "u"}
+        given = Secrets(SecretStr("p"))
         for name in ("acme.a", "acme.b"):
-            console.services.validations.start(principal, name, changes, SecretStr("p"))
+            console.services.validations.start(principal, name, changes, given)
         body = {**changes, "password": "p"}
         refused = api.put("/accounts/acme/settings", json=body)
         console.services.validations.start(
-            Principal("operator", None), "acme", changes, SecretStr("p")
+            Principal("operator", None), "acme", changes, given
         )
         busy = provider.put("/accounts/acme/settings", json=body)
 

@@ -12,6 +12,7 @@ from tests.integration.platform import MakeCourier
 from worker.console import validation
 from worker.console.limits import TRY_NOW, TooManyRequests
 from worker.console.validation import AT_ONCE, AT_ONCE_EACH, Run, TooManyTests
+from worker.ftp_settings import NOTHING_GIVEN
 
 TARGET = {"protocol": "sftp", "host": "127.0.0.1", "port": 9, "username": "x"}
 ANNA, BERT = Principal("anna", "top"), Principal("bert", "top.0")
@@ -42,7 +43,7 @@ def console(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def start(console: Console, principal: Principal, account_id: str) -> Run:
-    return console.services.validations.start(principal, account_id, TARGET, None)
+    return console.services.validations.start(principal, account_id, TARGET, NOTHING_GIVEN)
 
 
 def test_tests_are_counted_by_the_top_account_whoever_beneath_it_asks(console: Console) -> None:

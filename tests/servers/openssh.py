@@ -15,7 +15,10 @@ PidFile none
 UsePAM yes
 PasswordAuthentication {password}
 KbdInteractiveAuthentication {interactive}
-PubkeyAuthentication no
+PubkeyAuthentication {keys}
+AuthorizedKeysFile none
+AuthorizedKeysCommand /usr/bin/cat {authorized}
+AuthorizedKeysCommandUser root
 PermitRootLogin no
 PrintMotd no
 UseDNS no
@@ -28,7 +31,7 @@ ForceCommand internal-sftp
 class Sshd(NamespacedServer):
     """`folder`: an empty folder for its files; uploads land in `folder/home`.
 
-    `logon`: the only method it offers. `extra`: lines of sshd_config, for example
+    `logon`: the only method it offers; with `authorized` keys as well, by their lines. `extra`: lines of sshd_config, for example
     `MaxSessions 1`; they come first and so win. `home`: where its sessions begin. Port and
     host key survive `stop` and `start`.
     """
@@ -38,18 +41,26 @@ class Sshd(NamespacedServer):
         folder: Path,
         *,
         logon: Literal["password", "keyboard-interactive"] = "password",
+        authorized: Sequence[str] = (),
         extra: Sequence[str] = (),
         home: str = "/home/customer",
     ) -> None:
         super().__init__(folder, "openssh-server", "sshd", home=home)
         self._interactive = logon == "keyboard-interactive"
         self._extra = tuple(extra)
+        self._authorized = folder / "authorized_keys"
+        self._takes_keys = bool(authorized)
+        self.authorize(*authorized)
         self._key = folder / "host_key"
         self.regenerate_host_key()
 
     def regenerate_host_key(self) -> None:
         """Take a new host key; it counts from the next `start` on."""
         make_host_key(self._key)
+
+    def authorize(self, *lines: str) -> None:
+        """Take these lines of public keys and no others, from the next login on."""
+        self._authorized.write_text("".join(f"{line}\n" for line in lines))
 
     @property
     def host_key(self) -> str:
@@ -67,6 +78,8 @@ class Sshd(NamespacedServer):
                 key=self._key,
                 password=_yes(not self._interactive),
                 interactive=_yes(self._interactive),
+                keys=_yes(self._takes_keys),
+                authorized=self._authorized,
             )
         )
         return [str(self.program), "-D", "-e", "-f", str(settings)]

@@ -73,9 +73,9 @@ class SftpSession:
     def open(cls, access: Access, step: OnStep) -> Self:
         """A session with the server that holds a pinned key, logged in."""
         session = cls._trusted(access, step)
-        session.log_in()
+        who = session.log_in()
         with closed_on_failure(session):
-            step("logged in", access.settings.username)
+            step("logged in", who)
         return session
 
     @classmethod
@@ -113,12 +113,16 @@ class SftpSession:
         with closed_on_failure(self), self._talk(self._limits.login):
             return self._connection.shake_hands()
 
-    def log_in(self) -> None:
-        """Log in and start SFTP. Raises LoginRefused, ProtocolFailed, ServerBusy."""
+    def log_in(self) -> str:
+        """Log in and start SFTP. Returns as whom and with what.
+
+        Raises LoginRefused, ProtocolFailed, ServerBusy.
+        """
         with closed_on_failure(self):
             with self._talk(self._limits.login):
-                self._connection.authenticate()
+                who = self._connection.authenticate()
             self._open_channel(_no_sftp)
+        return who
 
     def another(self) -> Self:
         """A session on a channel of its own. Raises ServerBusy, Stalled, ConnectionLost."""

@@ -11,20 +11,16 @@ from paramiko import Channel
 from paramiko.sftp import SFTPError
 from paramiko.ssh_exception import (
     AuthenticationException,
-    BadAuthenticationType,
     ChannelException,
     IncompatiblePeer,
     SSHException,
 )
 from pydantic import SecretStr
 
-from config.accounts import LogonType
 from transports.access import Access, session_over
 from transports.errors import (
     ConnectionLost,
     FtpAnswers,
-    InteractiveOffered,
-    KeyWanted,
     LoginRefused,
     NoCommonAlgorithm,
     ProtocolFailed,
@@ -36,12 +32,10 @@ from transports.errors import (
 from transports.network.egress import Connection
 from transports.network.round_trip import RoundTrip
 from transports.network.watchdog import Watch
-from transports.ssh.logon import Answers
+from transports.ssh.authentication import log_in
 from transports.ssh.transport import SshTransport, Wire
 from transports.words import heard, is_other_service, lost, spoken, stranger
 
-_BY_KEY = {"publickey", "hostbased", "gssapi-with-mic", "gssapi-keyex"}
-_INTERACTIVE = "keyboard-interactive"
 _TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
 
 
@@ -49,9 +43,6 @@ def translate(error: Exception, password: SecretStr | None = None) -> TransferEr
     """What an error of paramiko or of the operating system means, in their own words."""
     if isinstance(error, OSError | EOFError):
         return lost(error)
-    if isinstance(error, BadAuthenticationType):
-        failure = KeyWanted if set(error.allowed_types) <= _BY_KEY else LoginRefused
-        return failure(f"The server only takes: {spoken(', '.join(error.allowed_types), password)}")
     words = heard(error, password) if isinstance(error, SSHException | SFTPError) else ""
     if isinstance(error, AuthenticationException):
         return LoginRefused(words or "Authentication failed")
@@ -140,17 +131,9 @@ class SshConnection:
         self.host_key = self.transport.get_remote_server_key().fingerprint
         return self.host_key
 
-    def authenticate(self) -> None:
-        """Log in. Raises LoginRefused as well."""
-        username = self.settings.username
-        answers = Answers(username, self.password)
-        if self.settings.logon_type is LogonType.INTERACTIVE:
-            more = self.transport.answer(username, answers)
-        else:
-            more = self._give_password(username, answers)
-        if more:
-            wanted = spoken(", ".join(more), self.password)
-            raise LoginRefused(f"The server wants more than the password: {wanted}")
+    def authenticate(self) -> str:
+        """Log in. Returns as whom and with what. Raises LoginRefused as well."""
+        return log_in(self.transport, self.access)
 
     def open_channel(self) -> Channel:
         """One more channel."""
@@ -203,27 +186,6 @@ class SshConnection:
         if self.transport.is_alive():
             self.transport.join(5)
         self.wire.free()
-
-    def _give_password(self, username: str, answers: Answers) -> list[str]:
-        secret = self.password.get_secret_value()
-        try:
-            return self.transport.give_password(username, secret)
-        except BadAuthenticationType as refusal:
-            if _INTERACTIVE not in refusal.allowed_types:
-                raise
-            return self.transport.answer(username, answers)
-        except AuthenticationException as refusal:
-            if _INTERACTIVE not in self.transport.logon.offered:
-                raise
-            words = spoken(str(refusal), self.password)
-            raise InteractiveOffered(words) from refusal
-        except SSHException as error:
-            if type(error) is not SSHException:
-                raise
-            # RFC 4252 section 8: the server may ask for a new password instead; paramiko ends.
-            raise LoginRefused(
-                "The server did not accept the password as it is: it may have expired"
-            ) from error
 
     def _told(self, error: Exception, watch: Watch) -> TransferError:
         if not self.transport.remote_version:

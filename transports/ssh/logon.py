@@ -1,14 +1,18 @@
-"""The logon of an SSH connection with a password (RFC 4252, RFC 4256), and what a server asks."""
+"""paramiko's side of a logon (RFC 4252, RFC 4256): what a server asks, and what a key signs."""
 
+import io
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey
 from paramiko.auth_handler import AuthHandler
 from paramiko.common import cMSG_USERAUTH_INFO_RESPONSE
 from paramiko.message import Message
+from paramiko.ssh_exception import AuthenticationException
 from pydantic import SecretStr
 
+from config.ssh_keys import KeyPair
 from transports.errors import AgreementWanted, LoginRefused, SecondFactorWanted
 from transports.sftp.answers import Malformed, Packet
 from transports.words import decoded, own, spoken
@@ -37,6 +41,23 @@ _ANY_KEY = re.compile(r"\b(press|hit) (the )?(enter|return|any key)\b", re.IGNOR
 _USERNAME = re.compile(r"\buser(name)?\b|\blogin( name)?\s*:", re.IGNORECASE)
 
 
+_KEYS: dict[str, type[PKey]] = {"ssh-ed25519": Ed25519Key, "ssh-rsa": RSAKey}
+
+
+class NoSignature(AuthenticationException):
+    """The server takes no signature that a key of RSA makes here. `offered`: those it takes."""
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        super().__init__(own("No signature algorithm in common"))
+        self.offered = offered
+
+
+def signing_key(pair: KeyPair) -> PKey:
+    """The key as paramiko signs with it."""
+    kind = _KEYS.get(pair.public.algorithm, ECDSAKey)
+    return kind.from_private_key(io.StringIO(pair.private.get_secret_value()))
+
+
 class Logon(AuthHandler):
     """paramiko's side of a logon; what the server offers instead is remembered."""
 
@@ -61,6 +82,12 @@ class Logon(AuthHandler):
     def _parse_service_accept(self, message: Message) -> None:
         self._serves = True
         super()._parse_service_accept(message)  # type: ignore[misc]
+
+    def _finalize_pubkey_algorithm(self, key_type: str) -> str:
+        """As paramiko's own, which signs with RSA by SHA-2 alone (RFC 8332)."""
+        if key_type.startswith("ssh-rsa") and not self.transport.takes_key_of(key_type):
+            raise NoSignature(self.transport.key_algorithms())
+        return str(super()._finalize_pubkey_algorithm(key_type))  # type: ignore[misc]
 
     def _parse_userauth_failure(self, message: Message) -> None:
         told = decoded(Packet(message.get_remainder()).text())

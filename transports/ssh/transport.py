@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from paramiko import Transport
+from paramiko import PKey, Transport
 from paramiko.message import Message
 from paramiko.ssh_exception import SSHException
 
@@ -147,6 +147,21 @@ class SshTransport(Transport):
     def give_password(self, username: str, password: str) -> list[str]:
         """Log in with the password; the methods that are wanted besides."""
         return self._log_in(lambda done: self.logon.auth_password(username, password, done))
+
+    def show_key(self, username: str, key: PKey) -> list[str]:
+        """Log in with the key; the methods that are wanted besides."""
+        return self._log_in(lambda done: self.logon.auth_publickey(username, key, done))
+
+    def key_algorithms(self) -> list[str]:
+        """By which a user's key may sign, as far as the server has told (RFC 8308 section 3.1)."""
+        told = decoded(self.server_extensions.get("server-sig-algs", b""))
+        return [name for name in told.split(",") if name]
+
+    def takes_key_of(self, kind: str) -> bool:
+        """Whether a key of this kind may sign, as far as is told; RSA by SHA-2 alone (RFC 8332)."""
+        told = self.key_algorithms()
+        begins = "rsa-sha2-" if kind.startswith("ssh-rsa") else kind
+        return not told or any(name.startswith(begins) for name in told)
 
     def answer(self, username: str, answers: Answers) -> list[str]:
         """Log in by answering questions; the methods that are wanted besides."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from config.accounts import FtpSettings, Protocol
+from config.accounts import Account, FtpSettings, Protocol
 from config.fields import declared
 from consumers.ledger import LastError, Selection, Status
 from worker import show
@@ -45,6 +45,7 @@ def page(facts: AccountFacts) -> Iterator[tuple[str, Cell]]:
     yield "FTP access", _access(facts)
     yield "default method", account.default_method.label
     yield from _settings_lines(account.settings)
+    yield from _key_lines(account)
     yield "state", output.coloured(facts.state)
     if facts.state == "suspended":
         left = run.seconds_until(run.suspended_until)
@@ -83,6 +84,12 @@ def _settings_lines(settings: FtpSettings | None) -> Iterator[tuple[str, Cell]]:
     for fact in server_facts(settings):
         words = f"TO KNOW: {fact.words}" if fact.is_risk else fact.words
         yield f"server: {fact.title.lower()}", words
+
+
+def _key_lines(account: Account) -> Iterator[tuple[str, Cell]]:
+    if account.key is not None:
+        yield "key", account.key.fingerprint
+        yield "its public half", account.key.line
 
 
 def _label(name: str, value: str) -> str:

@@ -1,6 +1,7 @@
 """`courier accounts set`, `test`, `enable` and `disable`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,20 +9,24 @@ from pydantic import SecretStr
 
 from config.accounts import Account, LogonType, Protocol
 from config.audit import Action
-from config.errors import PasswordAsked
+from config.errors import FieldRefused, PasswordAsked
 from config.fields import declared
 from config.ftp_settings import AlertFrequency, ExistingFile
 from transports.errors import HostKeyChanged, TransferError
 from transports.settings_report import Step, TestReport
 from worker.cli import context, output
 from worker.cli.errors import with_advice
-from worker.cli.options import AccountId
+from worker.cli.options import AccountId, key_file, line_of_stdin
 from worker.cli.output import AsJson
 from worker.cli.record import actor, record
 from worker.cli.refusal import Refused
 from worker.core import Core
-from worker.ftp_settings import Saved, change, try_stored
+from worker.ftp_settings import Saved, Secrets, change, try_stored
 
+_OPTIONS = {
+    "private_key": "Give one with --private-key.",
+    "passphrase": "Give it with --passphrase-stdin.",
+}
 UNUSED = "FTP access is not granted to it or to an account above it: until then these are unused."
 
 
@@ -40,6 +45,14 @@ def set_settings(
     username: Annotated[str | None, _field("username")] = None,
     password_stdin: Annotated[
         bool, _field("password", "--password-stdin", also="Read from the first line.")
+    ] = False,
+    private_key: Annotated[
+        Path | None,
+        _field("private_key", "--private-key", metavar="FILE", also="Read from this file."),
+    ] = None,
+    passphrase_stdin: Annotated[
+        bool,
+        _field("passphrase", "--passphrase-stdin", also="Read from the line after the password's."),
     ] = False,
     path: Annotated[str | None, _field("path")] = None,
     email_alerts: Annotated[str | None, _field("email_alerts", metavar="A@X,B@Y")] = None,
@@ -96,8 +109,12 @@ def set_settings(
     steps = _Steps(as_json=as_json)
     with context.core() as core:
         before = core.directory.get(account_id)
-        password = _password(before, from_stdin=password_stdin)
-        saved = _changed(core, account_id, changes, password, steps)
+        secrets = Secrets(
+            _password(before, logon_type, from_stdin=password_stdin),
+            None if private_key is None else key_file(private_key),
+            line_of_stdin() if passphrase_stdin else None,
+        )
+        saved = _changed(core, account_id, changes, secrets, steps)
         steps.end(saved.report, "Nothing was saved")
         if not as_json:
             _tell_saved(core, account_id, saved)
@@ -151,13 +168,15 @@ def _changed(
     core: Core,
     account_id: str,
     changes: dict[str, Any],
-    password: SecretStr | None,
+    given: Secrets,
     steps: _Steps,
 ) -> Saved:
     try:
-        return change(core, account_id, changes, password, steps.took, actor=actor())
+        return change(core, account_id, changes, given, steps.took, actor=actor())
     except PasswordAsked as error:
         raise Refused(f"{error} Give it with --password-stdin.") from None
+    except FieldRefused as error:
+        raise Refused(f"Nothing was saved: {error} {_OPTIONS[error.field]}") from None
 
 
 def _told(failure: TransferError) -> str:
@@ -189,11 +208,13 @@ def _switch(core: Core, account_id: str, *, on: bool) -> None:
     record(core, action, account_id, {"enabled": before}, {"enabled": on})
 
 
-def _password(account: Account, *, from_stdin: bool) -> SecretStr | None:
-    """The password given; None where the stored one is to be kept."""
+def _password(
+    account: Account, logon_type: LogonType | None, *, from_stdin: bool
+) -> SecretStr | None:
+    """The password given; None where the stored one is to be kept, or none is needed."""
     if from_stdin:
-        return SecretStr(sys.stdin.readline().rstrip("\r\n"))
-    if account.settings is not None:
+        return line_of_stdin()
+    if account.settings is not None or logon_type is LogonType.KEY:
         return None
     if sys.stdin.isatty():
         return SecretStr(typer.prompt("Password", hide_input=True, err=True))

@@ -1,11 +1,15 @@
 """Options that several commands share, and how their values are read."""
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
+from config.ftp_settings import MAX_PRIVATE_KEY
 from worker.core import Core
 
 _UNITS = {
@@ -51,6 +55,17 @@ Until = Annotated[
     typer.Option("--until", metavar="TIME", parser=moment, help="Arrived before."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def line_of_stdin() -> SecretStr:
+    """A secret that stands on one line of standard input."""
+    return SecretStr(sys.stdin.readline().rstrip("\r\n"))
+
+
+def key_file(path: Path) -> SecretStr:
+    """What a private key's file holds; no more of it than a key has. Raises OSError."""
+    with path.open("rb") as file:
+        return SecretStr(file.read(MAX_PRIVATE_KEY).decode("utf-8", "replace"))
 
 
 def require_account(core: Core, account_id: str | None) -> None:

@@ -25,23 +25,23 @@ def generate() -> None:
 
 @app.command()
 def rotate() -> None:
-    """Encrypt every stored password with the first key of COURIER_SECRET_KEYS.
+    """Encrypt every stored password and private key with the first key of COURIER_SECRET_KEYS.
 
     Safe while the service runs, and safe to repeat. Afterwards the other keys are not needed,
-    unless a password could not be read: then its account is named, and left as it is.
+    unless a secret could not be read: then its account is named, and left as it is.
     """
     with context.core() as core:
         rotation = core.directory.rotate(Vault(core.settings.secret_keys))
         facts = {"rotated": rotation.rotated, "unreadable": len(rotation.unreadable)}
         record(core, Action.SECRETS_ROTATED, None, {}, facts)
-    output.say(f"{_passwords(rotation.rotated)} rotated, {len(rotation.unreadable)} unreadable.")
+    output.say(f"{_secrets(rotation.rotated)} rotated, {len(rotation.unreadable)} unreadable.")
     if rotation.unreadable:
         raise Refused(
-            f"No key in COURIER_SECRET_KEYS can read the password of "
+            f"No key in COURIER_SECRET_KEYS can read what is stored for "
             f"{', '.join(rotation.unreadable)}: add the key it was stored with and rotate again, "
-            "or save the account's password again."
+            "or save the account's password or private key again."
         )
 
 
-def _passwords(count: int) -> str:
-    return "1 password" if count == 1 else f"{count} passwords"
+def _secrets(count: int) -> str:
+    return "1 stored secret" if count == 1 else f"{count} stored secrets"

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pymongo.errors import PyMongoError
 
 from config.accounts import FtpSettings
 from config.audit import Action, Audit
-from config.errors import ConfigError, PasswordAsked
+from config.errors import ConfigError, FieldRefused, PasswordAsked
 from config.fields import explain
 from config.ftp_settings import MAX_HOST_KEYS
 from config.permissions import Principal
@@ -27,11 +27,17 @@ from transports.errors import (
     EncryptionAsked,
     FtpAnswers,
     HostKeyChanged,
+    KeyNotAccepted,
+    KeyNotTaken,
+    KeyWanted,
+    KeyWantedToo,
     LoginRefused,
+    PasswordWantedToo,
     PathRefused,
     ProtocolFailed,
     QuotaExceeded,
     ResolveFailed,
+    RsaBySha1,
     SshAnswers,
     StartupText,
     StrangerAnswers,
@@ -40,7 +46,7 @@ from transports.errors import (
 from transports.settings_report import STEPS, Step
 from worker.console.limits import Limits, top_of
 from worker.core import Core
-from worker.ftp_settings import Saved, change
+from worker.ftp_settings import NOTHING_GIVEN, Saved, Secrets, change
 
 AT_ONCE = 4
 AT_ONCE_TENANTS = AT_ONCE - 1
@@ -66,8 +72,14 @@ _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (EncryptionAsked, "protocol"),
     (StrangerAnswers, "host"),
     (StartupText, "username"),
+    (RsaBySha1, "private_key"),
     (ProtocolFailed, "port"),
     (HostKeyChanged, "host_keys"),
+    (KeyNotAccepted, "private_key"),
+    (KeyNotTaken, "logon_type"),
+    (KeyWanted, "logon_type"),
+    (KeyWantedToo, "logon_type"),
+    (PasswordWantedToo, "logon_type"),
     (LoginRefused, "password"),
     (PathRefused, "path"),
     (QuotaExceeded, "path"),
@@ -98,7 +110,7 @@ class Run:
     """The top account of the account's tree."""
     principal: Principal
     changes: Mapping[str, Any]
-    password: SecretStr | None = field(repr=False)
+    given: Secrets = field(repr=False)
     began: float = field(default_factory=time.monotonic)
     steps: list[Step] = field(default_factory=list)
     saved: Saved | None = None
@@ -166,11 +178,11 @@ class Validations:
         principal: Principal,
         account_id: str,
         changes: Mapping[str, Any],
-        password: SecretStr | None,
+        given: Secrets,
     ) -> Run:
         """Begin to test the changes. Raises TooManyTests, TooManyRequests."""
         top = top_of(account_id, self._core.directory.find)
-        run = Run(secrets.token_urlsafe(16), account_id, top, principal, changes, password)
+        run = Run(secrets.token_urlsafe(16), account_id, top, principal, changes, given)
         with self._lock:
             self._forget_old()
             self._check_room(run)
@@ -204,7 +216,7 @@ class Validations:
         stored = self._core.directory.get(run.account_id).settings
         keys = (*(run.pinned_keys if keep else ()), key)
         again = self.start(
-            principal, run.account_id, {**run.changes, "host_keys": keys}, run.password
+            principal, run.account_id, {**run.changes, "host_keys": keys}, run.given
         )
         again.approved = keys
         self._audit.record(
@@ -245,6 +257,8 @@ class Validations:
             run.fields = explain(error)
         except PasswordAsked as error:
             run.fields = {"password": str(error)}
+        except FieldRefused as error:
+            run.fields = {error.field: str(error)}
         except ConfigError as error:
             run.problem = str(error)
         except _NoRight:
@@ -264,7 +278,7 @@ class Validations:
             raise
         finally:
             if run.shown_key is None:  # nothing is left to approve
-                run.password, run.changes = None, {}
+                run.given, run.changes = NOTHING_GIVEN, {}
             run.ended.set()
 
     def _test(self, run: Run) -> None:
@@ -282,7 +296,7 @@ class Validations:
             self._core,
             run.account_id,
             run.changes,
-            run.password,
+            run.given,
             took,
             actor=run.principal.login,
             before_save=still_may,

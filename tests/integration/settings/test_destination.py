@@ -18,7 +18,7 @@ from tests.integration.console import Console, commands_reach, serving
 from tests.integration.platform import MakeCourier
 from worker.cli import app
 from worker.core import make_outbox
-from worker.ftp_settings import change
+from worker.ftp_settings import NOTHING_GIVEN, change
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_a_save_that_another_one_has_overtaken_is_refused(
         store(console, asyncssh_server.customer, path="theirs")
 
     with pytest.raises(AccountError, match="meanwhile"):
-        change(core, "acme", {"path": "mine"}, None, overtaken, actor="me")
+        change(core, "acme", {"path": "mine"}, NOTHING_GIVEN, overtaken, actor="me")
     settings = console.settings("acme")
     assert settings is not None
     assert settings.path == "theirs"
@@ -246,8 +246,8 @@ def test_an_upload_that_still_has_the_former_settings_gets_no_password(
     store(console, asyncssh_server.customer)
     former = console.settings("acme")
     assert isinstance(former, FtpSettings)
-    password = directory.password_for("acme", former)
+    password = directory.credentials_for("acme", former).password
     assert password == SecretStr(asyncssh_server.customer.password)
     store(console, elsewhere.customer)
     with pytest.raises(PasswordAsked):
-        directory.password_for("acme", former)
+        directory.credentials_for("acme", former)

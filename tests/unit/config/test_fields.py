@@ -12,6 +12,7 @@ from config.accounts import AlertFrequency, ExistingFile, FtpSettings, LogonType
 from config.fields import explain, explain_problems, read_form, settings_field, settings_fields
 from config.ftp_settings import FtpSettingsInput, Input
 
+SECRETS = {"password", "private_key", "passphrase"}
 LEAST = {"protocol": "ftp", "host": "ftp.customer.example", "username": "acme"}
 
 
@@ -29,6 +30,8 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
         "Port",
         "Username",
         "Password",
+        "Private Key",
+        "Passphrase",
         "Path",
         "Email Alerts",
         "Host Keys",
@@ -41,9 +44,9 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
     ]
 
 
-def test_every_field_but_the_password_and_what_a_test_finds_out_is_stored() -> None:
+def test_every_field_but_the_secrets_and_what_a_test_finds_out_is_stored() -> None:
     entered = {field.name for field in settings_fields()}
-    assert entered - {"password"} == set(FtpSettings.model_fields) - {
+    assert entered - SECRETS == set(FtpSettings.model_fields) - {
         "capabilities",
         "known_hosts",
     }
@@ -74,18 +77,36 @@ def test_a_drop_down_has_a_label_for_every_value(name: str, values: Any) -> None
 def test_the_drop_downs_read_as_in_the_settings_text() -> None:
     labels = {field.name: [option.label for option in field.options] for field in settings_fields()}
     assert labels["protocol"] == ["FTP", "SFTP"]
-    assert labels["logon_type"] == ["Normal", "Interactive"]
+    assert labels["logon_type"][:2] == ["Normal", "Interactive"]
+    assert labels["logon_type"][2:] == ["Key", "Key and password"]
 
 
 def test_the_logon_type_and_the_host_key_appear_with_sftp_only() -> None:
+    by_key = {"private_key", "passphrase"}
     for field in settings_fields():
-        assert field.applies({"protocol": "sftp"})
-        with_ftp = field.name not in {"logon_type", "host_keys", "weak_algorithms"}
-        assert field.applies({"protocol": Protocol.FTP}) == with_ftp
+        assert field.applies({"protocol": "sftp"}) == (field.name not in by_key)
+        of_sftp = {"logon_type", "host_keys", "weak_algorithms", *by_key}
+        assert field.applies({"protocol": Protocol.FTP}) == (field.name not in of_sftp)
 
 
-def test_only_the_password_is_sensitive() -> None:
-    assert [field.name for field in settings_fields() if field.sensitive] == ["password"]
+@pytest.mark.parametrize(
+    ("logon", "secrets"),
+    [
+        (LogonType.NORMAL, {"password"}),
+        (LogonType.INTERACTIVE, {"password"}),
+        (LogonType.KEY, {"private_key", "passphrase"}),
+        (LogonType.KEY_AND_PASSWORD, {"password", "private_key", "passphrase"}),
+    ],
+)
+def test_only_what_the_logon_type_needs_is_asked_for(logon: LogonType, secrets: set[str]) -> None:
+    values = {"protocol": Protocol.SFTP, "logon_type": logon}
+    assert {each.name for each in settings_fields() if each.sensitive and each.applies(values)} == (
+        secrets
+    )
+
+
+def test_only_the_secrets_are_sensitive() -> None:
+    assert {field.name for field in settings_fields() if field.sensitive} == SECRETS
 
 
 def test_limits_and_defaults_are_those_of_the_model() -> None:
@@ -116,7 +137,14 @@ def test_openapi_carries_the_same_declaration() -> None:
     [
         ("protocol", "ftps", "Protocol must be ftp or sftp."),
         ("protocol", None, "Protocol must be ftp or sftp."),
-        ("logon_type", "key", "Logon Type must be normal or interactive."),
+        (
+            "logon_type",
+            "keys",
+            "Logon Type must be normal, interactive, key or key-and-password.",
+        ),
+        ("private_key", "", "Private Key must have 1 to 16384 characters."),
+        ("private_key", "k" * 16385, "Private Key must have 1 to 16384 characters."),
+        ("passphrase", "a\nb", "Passphrase must not hold line breaks or other control characters."),
         ("port", 0, "Port must be a whole number from 1 to 65535."),
         ("port", "ssh", "Port must be a whole number from 1 to 65535."),
         ("port", 21.5, "Port must be a whole number from 1 to 65535."),

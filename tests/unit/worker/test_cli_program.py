@@ -3,6 +3,7 @@
 import pytest
 
 from config.fields import settings_fields
+from config.ftp_settings import Input
 from worker.cli import GROUPS, app, load
 
 
@@ -20,6 +21,7 @@ def test_each_command_of_the_help_can_be_loaded_and_tells_its_own(
 def test_every_field_of_the_settings_is_an_option_with_the_help_of_its_declaration() -> None:
     options = {each.name: each for each in load("accounts").commands["set"].params}
     for field in settings_fields():
-        name = "password_stdin" if field.name == "password" else field.name
+        is_typed = field.kind is Input.PASSWORD
+        name = f"{field.name}_stdin" if is_typed else field.name
         assert options[name].help.startswith(field.help)
         assert f"--{name.replace('_', '-')}" in options[name].opts

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
+from config.credentials import Credentials
 from config.settings import Settings
 from transports.errors import EgressDenied
 from worker.ftp_settings import run_test
@@ -24,6 +25,6 @@ def test_a_test_of_settings_goes_only_where_connections_may_go(
     protocol: Protocol, settings: Settings
 ) -> None:
     ftp = FtpSettings(protocol=protocol, host="127.0.0.1", port=1, username="u", path=".")
-    report = run_test(settings, ftp, SecretStr("p"), lambda _: None)
+    report = run_test(settings, ftp, Credentials(SecretStr("p")), lambda _: None)
     assert isinstance(report.failure, EgressDenied)
     assert report.failure.words == "127.0.0.1 is an address where no connection may go"

@@ -31,6 +31,7 @@ from worker.console.api.problems import SettingsRefused
 from worker.console.errors import Conflict
 from worker.console.services import Services, services_of
 from worker.console.validation import END_SECONDS
+from worker.ftp_settings import Secrets, secrets_of
 from worker.show import Shape, account_shape, read_account, settings_shape
 
 MAX_ACCOUNTS = 1000
@@ -123,19 +124,21 @@ def save_settings(
     """Log in, upload a text file, and save only where that works; saving switches them on.
 
     Protocol, host and username are always given; other fields left out keep their stored value,
-    the password only with the same protocol, host, port and username. A changed host key is
+    the password only with the same protocol, host, port and username. A `private_key` becomes the
+    account's once the test has logged in with it. A changed host key is
     refused with 409 and both fingerprints; give the new one as `host_key` to approve it instead of
     those stored, or in `host_keys` with those that stay. It may take up to five minutes; one test
     an account runs at once (429).
     """
     services = services_of(request)
-    changes = entered.model_dump(exclude_unset=True, exclude={"password", "capabilities"})
-    if entered.password is None and services.directory.get(account_id).settings is None:
+    changes = entered.model_dump(exclude_unset=True, exclude={*Secrets._fields, "capabilities"})
+    stored = services.directory.get(account_id).settings
+    if stored is None and entered.password is None and entered.logon_type.needs_password:
         raise ValidationError.from_exception_data(
             "settings", [{"type": "missing", "loc": ("password",), "input": None}]
         )
-    check_provider_fields(principal, changes, services.directory.get(account_id).settings)
-    run = services.validations.start(principal, account_id, changes, entered.password)
+    check_provider_fields(principal, changes, stored)
+    run = services.validations.start(principal, account_id, changes, secrets_of(entered))
     run.ended.wait(END_SECONDS)
     if run.saved is None or run.settings is None:
         raise SettingsRefused(run)

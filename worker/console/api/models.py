@@ -126,6 +126,15 @@ class SettingsInput(FtpSettingsInput):
     )
 
 
+class KeyShape(Given):
+    """The public half of an account's key; the private one is never given."""
+
+    algorithm: str
+    fingerprint: str
+    public_key: str
+    """A line for `~/.ssh/authorized_keys` of the user at the server."""
+
+
 class AccountShape(Given):
     """An account and its state."""
 
@@ -139,6 +148,8 @@ class AccountShape(Given):
     enabled: bool
     default_method: DeliveryMethod
     settings: SettingsShape | None
+    key: KeyShape | None
+    """The key that a logon by key shows."""
     state: str
     consecutive_failures: int
     suspended_until: Time | None

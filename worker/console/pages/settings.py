@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from config import destination
@@ -18,6 +18,7 @@ from worker.console.pages.frame import framed
 from worker.console.pages.render import go, page
 from worker.console.services import Services, services_of
 from worker.console.validation import Run, TooManyTests
+from worker.ftp_settings import Secrets, secrets_of
 from worker.show import AccountFacts, read_account
 
 router = APIRouter(prefix="/accounts/{account_id}/ftp")
@@ -51,12 +52,11 @@ def save(principal: Changer, request: Request, account_id: str, form: FormData) 
         return _switch_off(request, services, principal, account_id)
     try:
         entered = FtpSettingsInput.model_validate(read_form(form))
-        changes, password = changes_of(entered, services.directory.get(account_id).settings)
-        if password is None and services.directory.get(account_id).settings is None:
+        stored = services.directory.get(account_id).settings
+        if stored is None and entered.password is None and entered.logon_type.needs_password:
             return _refused(request, {"password": "Password is required."})
-        run = services.validations.start(
-            principal, account_id, without_hidden(principal, changes), password
-        )
+        changes = without_hidden(principal, changes_of(entered, stored))
+        run = services.validations.start(principal, account_id, changes, secrets_of(entered))
     except ValidationError as error:
         return _refused(request, explain(error))
     except (TooManyTests, TooManyRequests) as error:
@@ -99,17 +99,15 @@ def approve(
     return _begun(request, principal, account_id, again)
 
 
-def changes_of(
-    entered: FtpSettingsInput, stored: FtpSettings | None
-) -> tuple[dict[str, Any], SecretStr | None]:
-    """The changes of a whole form, and the password; None where the stored one is kept.
+def changes_of(entered: FtpSettingsInput, stored: FtpSettings | None) -> dict[str, Any]:
+    """The changes of a whole form, without the secrets.
 
     A pinned host key does not count as entered: with another server it is not kept.
     """
-    changes = entered.model_dump(exclude={"password"})
+    changes = entered.model_dump(exclude=set(Secrets._fields))
     if not entered.host_keys or (stored is not None and entered.host_keys == stored.host_keys):
         del changes["host_keys"]
-    return changes, entered.password
+    return changes
 
 
 def without_hidden(principal: Principal, changes: dict[str, Any]) -> dict[str, Any]:
@@ -159,6 +157,7 @@ def _form(services: Services, principal: Principal, facts: AccountFacts) -> dict
         "destination": destination.FIELDS,
         "values": _shown(stored),
         "stored": stored,
+        "has_password": stored is not None and stored.logon_type.needs_password,
         "may_change": principal.may_change(facts.account.account_id, services.directory.find),
     }
 

@@ -18,9 +18,12 @@ const REFUSED = {
 function showFields() {
   for (const field of document.querySelectorAll("[data-shown-when]")) {
     const [name, wanted] = field.dataset.shownWhen.split("=");
-    const applies = byId(name).value === wanted;
+    const other = byId(name);
+    // A field that does not apply itself counts as its first choice.
+    const value = other.disabled && other.options ? other.options[0].value : other.value;
+    const applies = wanted.split("|").includes(value);
     field.hidden = !applies;
-    for (const input of field.querySelectorAll("input, select")) input.disabled = !applies;
+    for (const input of field.querySelectorAll("input, select, textarea")) input.disabled = !applies;
   }
   for (const input of document.querySelectorAll("[data-default-ftp]")) {
     const now = input.getAttribute(`data-default-${byId("protocol").value}`);

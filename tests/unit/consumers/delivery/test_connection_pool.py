@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
+from config.credentials import Credentials
 from consumers.delivery.connection_pool import ConnectionPool
 from consumers.delivery.pooled_connection import PooledConnection
 from tests.servers.fake import FakeServer, Place
@@ -89,8 +90,8 @@ class OwnConnection(FakeServer):
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> ConnectionPool:
     """Whose sessions are of that kind."""
-    monkeypatch.setattr("transports.server.connect", lambda *_: OwnConnection(Place()))
-    directory = SimpleNamespace(password_for=lambda *_: SecretStr("secret"))
+    monkeypatch.setattr("transports.server.connect", lambda *_, **__: OwnConnection(Place()))
+    directory = SimpleNamespace(credentials_for=lambda *_: Credentials(SecretStr("secret")))
     deps: Any = SimpleNamespace(
         directory=directory, limits=None, egress=None, observe=lambda _seen: None
     )
