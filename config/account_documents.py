@@ -10,7 +10,7 @@ from config.documents import Document
 from config.errors import AccountError
 from config.fields import explain
 from config.numbers import Number
-from config.ssh_keys import PublicKey
+from config.public_keys import PublicKey
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def login_of(document: Document) -> StoredLogin:
 
 def key_document(public: PublicKey, token: str) -> Document:
     """A key pair as it is stored; `token` is the private half, encrypted."""
-    return {"line": public.line, "private": token}
+    return {**public.model_dump(), "private": token}
 
 
 def account_of(document: Document) -> Account:

@@ -20,7 +20,7 @@ from config.ftp_settings import (
     Protocol,
     check_password,
 )
-from config.ssh_keys import PublicKey
+from config.public_keys import PublicKey
 from config.text import EmailAddress, Name, Text
 
 __all__ = [

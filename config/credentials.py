@@ -6,6 +6,8 @@ from pydantic import SecretStr
 
 from config.account_documents import StoredLogin
 from config.errors import AccountError
+from config.ftp_settings import FtpSettings
+from config.public_keys import PublicKey
 from config.secrets import Vault
 from config.ssh_keys import KeyPair
 
@@ -21,9 +23,7 @@ class Credentials(NamedTuple):
 def stored_credentials(login: StoredLogin, vault: Vault) -> Credentials:
     """What the stored settings' logon needs. Raises AccountError where it is not stored,
     SecretError without key."""
-    if login.settings is None:
-        raise AccountError(f"The account {login.account.account_id!r} has no FTP settings yet.")
-    logon = login.settings.logon_type
+    logon = _settings(login).logon_type
     return Credentials(
         stored_password(login, vault) if logon.needs_password else SecretStr(""),
         stored_key(login, vault) if logon.needs_key else None,
@@ -32,6 +32,7 @@ def stored_credentials(login: StoredLogin, vault: Vault) -> Credentials:
 
 def stored_password(login: StoredLogin, vault: Vault) -> SecretStr:
     """The password. Raises AccountError where none is stored, SecretError without key."""
+    _settings(login)
     if login.token is None:
         raise AccountError(f"The account {login.account.account_id!r} has no password stored.")
     return vault.decrypt(login.token)
@@ -39,6 +40,21 @@ def stored_password(login: StoredLogin, vault: Vault) -> SecretStr:
 
 def stored_key(login: StoredLogin, vault: Vault) -> KeyPair:
     """The account's key. Raises AccountError where none is stored, SecretError without key."""
-    if login.account.key is None or login.key_token is None:
-        raise AccountError(f"The account {login.account.account_id!r} has no key stored.")
-    return KeyPair(login.account.key, vault.decrypt(login.key_token))
+    return _pair(login, login.account.key, login.key_token, vault)
+
+
+def stored_new_key(login: StoredLogin, vault: Vault) -> KeyPair:
+    """The key that is to take its place. Raises as `stored_key` does."""
+    return _pair(login, login.account.pending_key, login.pending_key_token, vault)
+
+
+def _settings(login: StoredLogin) -> FtpSettings:
+    if login.settings is None:
+        raise AccountError(f"The account {login.account.account_id!r} has no FTP settings yet.")
+    return login.settings
+
+
+def _pair(login: StoredLogin, public: PublicKey | None, token: str | None, vault: Vault) -> KeyPair:
+    if public is None or token is None:
+        raise AccountError(f"The account {login.account.account_id!r} has no such key stored.")
+    return KeyPair(public, vault.decrypt(token))

@@ -138,17 +138,13 @@ class Directory:
             raise UnknownAccount(account_id)
         return login_of(document)
 
-    def password_of(self, login: StoredLogin) -> SecretStr:
-        """Its password. Raises AccountError where there is none, SecretError without key."""
-        return stored_password(login, self._vault)
-
     def credentials_of(self, login: StoredLogin) -> Credentials:
-        """What its logon needs. Raises AccountError where there is none, SecretError without key."""
+        """What its logon needs. Raises AccountError where it is not stored, SecretError."""
         return stored_credentials(login, self._vault)
 
     def password(self, account_id: str) -> SecretStr:
         """The stored password. Raises AccountError where there is none, SecretError without key."""
-        return self.password_of(self.login(account_id))
+        return stored_password(self.login(account_id), self._vault)
 
     def unreadable(self, most: int) -> str | None:
         """A sentence about a secret that cannot be read; looks at so many accounts at most."""
@@ -179,19 +175,17 @@ class Directory:
         """Store settings that were tested, and enable them.
 
         A password that the logon does not need is not kept; `key`, where one is given, becomes the
-        account's. With `instead_of` only as long as nobody has changed those meanwhile; their Email
-        Alerts addresses are told by whom recordings go elsewhere. Raises UnknownAccount,
-        AccountError, SecretError.
+        account's, and none waits any more. With `instead_of` only as long as nobody has changed
+        those meanwhile; their Email Alerts addresses are told by whom recordings go elsewhere.
+        Raises UnknownAccount, AccountError, SecretError.
         """
-        values: Document = {
-            "settings": settings.model_dump(mode="json"),
-            "password": None,
-            "enabled": True,
-        }
+        stored = settings.model_dump(mode="json")
+        values: Document = {"settings": stored, "password": None, "enabled": True}
         if settings.logon_type.needs_password:
             values["password"] = self._vault.encrypt(check_password(password))
         if key is not None:
             values["key"] = key_document(key.public, self._vault.encrypt(key.private))
+            values["pending_key"] = None
         self._replace_settings(account_id, values, settings, instead_of, actor)
 
     def set_enabled(self, account_id: str, *, enabled: bool) -> None:
@@ -212,7 +206,8 @@ class Directory:
         stored = self.login(account_id)
         if stored.settings is None:
             raise AccountError(f"The account {account_id!r} has no FTP settings to remove.")
-        values = {"settings": None, "password": None, "key": None, "enabled": False}
+        gone = dict.fromkeys(("settings", "password", "key", "pending_key"))
+        values: Document = {**gone, "enabled": False}
         self._replace_settings(account_id, values, None, stored, actor)
 
     def pending_notices(self) -> Iterator[SettingsNotice]:
@@ -379,6 +374,9 @@ class Directory:
         facts = None
         if stored is not None:
             query["settings_saves"] = stored.saves
+            if "pending_key" in values:  # another one may have been made meanwhile
+                waiting = stored.account.pending_key
+                query["pending_key.line"] = waiting.line if waiting else None
             facts = notice_facts(account_id, actor, stored.settings, settings)
         changes = settings_changes(values, facts)
         if not self._accounts.update_one(query, [{"$set": changes}]).matched_count:

@@ -59,10 +59,8 @@ def read_private_key(text: SecretStr, passphrase: SecretStr | None, comment: str
     """The key pair of a private key as it was pasted. Raises FieldRefused."""
     pem, label = _block(text.get_secret_value())
     secret = passphrase.get_secret_value().encode() if passphrase else None
-    if label == "OPENSSH PRIVATE KEY":
-        key = _openssh(pem, secret)
-    else:
-        key = _pem(pem, label, secret)
+    is_openssh = label == "OPENSSH PRIVATE KEY"
+    key = _openssh(pem, secret) if is_openssh else _pem(pem, label, secret)
     return pair_of(_checked(key), comment)
 
 
@@ -136,21 +134,19 @@ def _pem(pem: bytes, label: str, passphrase: bytes | None) -> object:
 
 def _checked(key: object) -> SshPrivateKey:
     """The key, where servers and the platform take its kind."""
-    match key:
-        case ed25519.Ed25519PrivateKey():
-            return key
-        case ec.EllipticCurvePrivateKey() if key.curve.name in _CURVES:
-            return key
-        case rsa.RSAPrivateKey() if key.key_size < LEAST_RSA_BITS:
-            _refuse(f"has {key.key_size} bits: RSA keys need {LEAST_RSA_BITS} or more")
-        case rsa.RSAPrivateKey() if key.key_size > MOST_RSA_BITS:
-            _refuse(f"has {key.key_size} bits: RSA keys may have {MOST_RSA_BITS}")
-        case rsa.RSAPrivateKey():
-            return key
-        case dsa.DSAPrivateKey():
-            _refuse_dsa()
-        case _:
-            _refuse(f"is of a kind that servers do not take: {_KINDS}")
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return key
+    if isinstance(key, dsa.DSAPrivateKey):
+        _refuse_dsa()
+    if not isinstance(key, rsa.RSAPrivateKey):
+        _refuse(f"is of a kind that servers do not take: {_KINDS}")
+    if key.key_size < LEAST_RSA_BITS:
+        _refuse(f"has {key.key_size} bits: RSA keys need {LEAST_RSA_BITS} or more")
+    if key.key_size > MOST_RSA_BITS:
+        _refuse(f"has {key.key_size} bits: RSA keys may have {MOST_RSA_BITS}")
+    return key
 
 
 def _envelope(data: bytes) -> _Envelope:

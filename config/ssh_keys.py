@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
+
+from config.public_keys import PublicKey
 
 SshPrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -44,26 +46,6 @@ _LABELS = {
 }
 
 
-class PublicKey(BaseModel):
-    """The public half, which may be shown to everybody."""
-
-    model_config = ConfigDict(frozen=True)
-
-    line: str
-    """As OpenSSH's `authorized_keys` takes it: algorithm, key, comment."""
-
-    @property
-    def algorithm(self) -> str:
-        """The kind of key by its name in SSH, such as `ssh-ed25519`."""
-        return self.line.partition(" ")[0]
-
-    @property
-    def fingerprint(self) -> str:
-        """`SHA256:` and 43 characters, as `ssh-keygen -l` tells it."""
-        digest = sha256(b64decode(self.line.split()[1])).digest()
-        return f"SHA256:{b64encode(digest).decode().rstrip('=')}"
-
-
 @dataclass(frozen=True)
 class KeyPair:
     """A key of an account with its private half."""
@@ -87,8 +69,14 @@ def generated(kind: KeyType, comment: str) -> KeyPair:
 def pair_of(key: SshPrivateKey, comment: str) -> KeyPair:
     """The pair as it is stored and shown."""
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    return KeyPair(PublicKey(line=f"{public.decode()} {comment}"), SecretStr(private.decode()))
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    shown = PublicKey(line=f"{public} {comment}", fingerprint=_fingerprint(public))
+    return KeyPair(shown, SecretStr(private.decode()))
+
+
+def _fingerprint(public: str) -> str:
+    digest = sha256(b64decode(public.split()[1])).digest()
+    return f"SHA256:{b64encode(digest).decode().rstrip('=')}"
 
 
 def _make(kind: KeyType) -> SshPrivateKey:

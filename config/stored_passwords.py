@@ -2,14 +2,12 @@
 keys that encrypt them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo.collection import Collection
 
 from config.documents import Document
 from config.errors import SecretError, UnreadableSecret
 from config.secrets import Vault
-
 
 _SECRETS = ("password", "key.private", "pending_key.private")
 """Where an account's document holds what is encrypted."""
@@ -52,9 +50,7 @@ def rotate(accounts: Collection[Document], vault: Vault) -> Rotation:
     return Rotation(rotated, tuple(dict.fromkeys(lost)))
 
 
-def _rotate_one(
-    accounts: Collection[Document], account_id: str, name: str, vault: Vault
-) -> bool:
+def _rotate_one(accounts: Collection[Document], account_id: str, name: str, vault: Vault) -> bool:
     while True:
         document = accounts.find_one({"_id": account_id}, {name: 1}) or {}
         token = _token(document, name)
@@ -66,7 +62,7 @@ def _rotate_one(
 
 
 def _token(document: Document, name: str) -> str | None:
-    found: Any = document
-    for part in name.split("."):
-        found = (found or {}).get(part)
-    return found
+    within, _, last = name.rpartition(".")
+    holder = document.get(within) if within else document
+    token: str | None = (holder or {}).get(last)
+    return token

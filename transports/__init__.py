@@ -14,7 +14,7 @@ wait has a limit (`base.Limits`, kept by `network.watchdog`), and no exception o
   server's ways are stored as `config.accounts.Capabilities`, and later sessions go by them.
 - `trial` sends a test file by the means of an upload; `sources` opens recordings.
 
-What can go wrong (`errors`), by the kind that decides who has to mend it:
+What can go wrong (`errors`, `ssh.errors`), by the kind that decides who has to mend it:
 
     TransferError                 every error that leaves this package; has a kind
       AccountFailure              account: the server, the login, the path
@@ -29,6 +29,7 @@ What can go wrong (`errors`), by the kind that decides who has to mend it:
           StartupText             the login prints text where SFTP begins
           NoCommonAlgorithm       of one kind of algorithm
             WeakAlgorithm         only one that is not taken unless the settings allow it
+            TooOld                only by SHA-1
             RsaBySha1             a key of RSA, at a server that knows only SHA-1
         EncryptionAsked           it speaks FTP over TLS only
         HostKeyChanged            not the key that was pinned

@@ -136,13 +136,6 @@ class WeakAlgorithm(NoCommonAlgorithm):
     )
 
 
-class RsaBySha1(NoCommonAlgorithm):
-    advice = (
-        "The server is too old for keys of RSA, whose signatures by SHA-1 are broken: use a key of "
-        "ECDSA P-256 or Ed25519, or have the server brought up to date."
-    )
-
-
 class HostKeyChanged(AccountFailure):
     """`shown`: the fingerprint of the key that the server has; `pinned`: those stored."""
 
@@ -161,32 +154,6 @@ class HostKeyChanged(AccountFailure):
 
 class LoginRefused(AccountFailure):
     advice = "Check username, password and logon type, and that the user is not locked."
-
-
-class KeyWanted(LoginRefused):
-    advice = "The server takes no password from this user, only a key: choose the logon type Key."
-
-
-class KeyWantedToo(LoginRefused):
-    advice = "The server wants a key as well: choose the logon type Key and password."
-
-
-class KeyNotAccepted(LoginRefused):
-    advice = (
-        "The server does not accept this key: check the username, and put the line of the key's "
-        "public half into ~/.ssh/authorized_keys of this user there."
-    )
-
-
-class KeyNotTaken(LoginRefused):
-    advice = (
-        "The server takes no key from this user: choose the logon type Normal, or Interactive "
-        "where it asks for the password."
-    )
-
-
-class PasswordWantedToo(LoginRefused):
-    advice = "The server wants a password as well: choose the logon type Key and password."
 
 
 class InteractiveOffered(LoginRefused):

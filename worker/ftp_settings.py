@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr
 
 from config.audit import Action, Audit
-from config.credentials import Credentials, stored_key, stored_password
+from config.credentials import Credentials, stored_key, stored_new_key, stored_password
 from config.destination import check_password_stays, merged, target
 from config.directory import StoredLogin
 from config.errors import AccountError, ConfigError, FieldRefused, PasswordAsked
@@ -115,9 +115,7 @@ def run_test(
     settings: Settings, ftp: FtpSettings, logon: Credentials, on_step: OnStep
 ) -> TestReport:
     """Log in and upload a text file, within the platform's limits."""
-    return test_settings(
-        ftp, logon.password, Limits(), egress(settings), on_step, key=logon.key
-    )
+    return test_settings(ftp, logon.password, Limits(), egress(settings), on_step, key=logon.key)
 
 
 def _credentials(
@@ -146,12 +144,15 @@ def _password(
 
 
 def _key(vault: Vault, stored: StoredLogin, given: Secrets, platform: str) -> KeyPair:
-    """The given private key, or the account's."""
+    """The given private key, a new one that waits for its test, or the account's."""
     if given.private_key is not None:
         comment = comment_of(platform, stored.account.account_id)
         return read_private_key(given.private_key, given.passphrase, comment)
+    if stored.account.pending_key is not None:
+        return stored_new_key(stored, vault)
     if stored.account.key is None:
-        raise FieldRefused("private_key", "Private Key is required: the account has none.")
+        words = "Private Key is required: give one, or have a key generated for the account."
+        raise FieldRefused("private_key", words)
     return stored_key(stored, vault)
 
 

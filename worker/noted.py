@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from config.accounts import Account, DeliveryMethod, FtpSettings
 from config.audit import Action
 from config.numbers import Number
-from config.ssh_keys import PublicKey
+from config.public_keys import PublicKey
 from config.tokens import Token
 from consumers.intake.invalid_queue import InvalidMessage
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from config.accounts import Account, FtpSettings, may_use_ftp
 from config.alert_addresses import AlertAddress
 from config.numbers import Number
-from config.ssh_keys import PublicKey
+from config.public_keys import PublicKey
 from config.tokens import Token
 from config.users import User
 from consumers.intake.invalid_queue import InvalidMessage
@@ -160,7 +160,7 @@ def account_shape(facts: AccountFacts) -> Shape:
         "enabled": account.enabled,
         "default_method": account.default_method.value,
         "settings": settings_shape(account.settings),
-        "key": key_shape(account.key),
+        **keys_shape(account),
         "state": facts.state,
         "consecutive_failures": run.failures,
         "suspended_until": iso(run.suspended_until),
@@ -181,8 +181,12 @@ def settings_shape(settings: FtpSettings | None) -> Shape | None:
     return {**stored, "host_key": settings.host_key}
 
 
-def key_shape(key: PublicKey | None) -> Shape | None:
-    """The public half of an account's key; None where it has none."""
+def keys_shape(account: Account) -> Shape:
+    """The public halves of its key and of the one that is to take its place."""
+    return {"key": _key_shape(account.key), "pending_key": _key_shape(account.pending_key)}
+
+
+def _key_shape(key: PublicKey | None) -> Shape | None:
     if key is None:
         return None
     return {

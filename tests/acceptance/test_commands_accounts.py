@@ -27,6 +27,7 @@ def test_an_account_is_created_listed_and_shown(courier: Program) -> None:
         "default_method": "ftp",
         "settings": None,
         "key": None,
+        "pending_key": None,
         "state": "disabled",
         "consecutive_failures": 0,
         "suspended_until": None,

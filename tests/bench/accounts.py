@@ -40,7 +40,7 @@ class Accounts:
             "username": server.username,
             "path": path,
         }
-        secret = SecretStr(server.password)
+        secret = ftp_settings.Secrets(SecretStr(server.password))
         saved = ftp_settings.change(
             self.core, account_id, values, secret, lambda _: None, actor="bench"
         )

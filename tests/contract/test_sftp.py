@@ -183,7 +183,7 @@ def test_without_a_common_algorithm_the_error_names_them(tmp_path: Path) -> None
         pytest.raises(ProtocolFailed) as failed,
     ):
         open_session(server.customer)
-    assert failed.value.words.startswith(f"No cipher in common: the server offers {only}; ")
+    assert failed.value.words.startswith(f"No cipher in common: this server offers only {only}; ")
 
 
 def test_a_login_without_sftp_is_told_so(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 from deploy.local.customers import AsyncSshServer
 from tests.contract.accounts import open_session
 from tests.servers import Sshd
+from tests.servers.host_keys import make_host_key
 from transports.errors import HostKeyChanged, NoCommonAlgorithm, WeakAlgorithm
+from transports.ssh.errors import TooOld
 
 CTR = {"encryption_algs": ["aes128-ctr"]}
 WEAK: dict[str, dict[str, Any]] = {
@@ -56,6 +58,28 @@ def test_what_nobody_has_is_not_called_weak(tmp_path: Path) -> None:
     ):
         open_session(server.customer)
     assert not isinstance(refused.value, WeakAlgorithm)
+
+
+@pytest.mark.parametrize(
+    ("extra", "offered"),
+    [
+        (["KexAlgorithms diffie-hellman-group14-sha1"], "diffie-hellman-group14-sha1"),
+        (["KexAlgorithms diffie-hellman-group1-sha1"], "diffie-hellman-group1-sha1"),
+        (["HostKey {rsa}", "HostKeyAlgorithms ssh-rsa"], "ssh-rsa"),
+    ],
+    ids=["group 14", "group 1", "host key"],
+)
+def test_a_server_that_has_only_sha_1_is_told_so_whatever_is_allowed(
+    tmp_path: Path, extra: list[str], offered: str
+) -> None:
+    make_host_key(tmp_path / "rsa", "-t", "rsa", "-b", "2048")
+    lines = [line.format(rsa=tmp_path / "rsa") for line in extra]
+    with Sshd(tmp_path / "sshd", extra=lines) as server:
+        for weak in (False, True):
+            with pytest.raises(TooOld) as refused:
+                open_session(server.customer, weak_algorithms=weak)
+            assert f"this server offers only {offered}" in refused.value.words
+            assert "brought up to date" in refused.value.advice
 
 
 def test_each_of_several_pinned_keys_is_accepted_and_no_other(tmp_path: Path) -> None:

@@ -9,16 +9,17 @@ from pydantic import SecretStr
 
 from config.accounts import LogonType
 from config.ssh_keys import KeyPair, KeyType, generated, pair_of
+from deploy.local.customers import AsyncSshServer
 from tests.contract.accounts import LIMITS, open_session, settings_of
 from tests.servers import Sshd
 from transports import settings_test
 from transports.base import Egress
-from transports.errors import (
+from transports.errors import LoginRefused
+from transports.ssh.errors import (
     KeyNotAccepted,
     KeyNotTaken,
     KeyWanted,
     KeyWantedToo,
-    LoginRefused,
     PasswordWantedToo,
     RsaBySha1,
 )
@@ -54,9 +55,7 @@ def test_openssh_lets_every_kind_of_key_in(tmp_path: Path) -> None:
 def test_the_test_on_save_names_the_key_that_it_showed(tmp_path: Path) -> None:
     with server_of(tmp_path, ED25519) as server:
         settings = settings_of(server.customer, **BY_KEY)
-        report = settings_test.test_settings(
-            settings, SecretStr(""), LIMITS, Egress(), key=ED25519
-        )
+        report = settings_test.test_settings(settings, SecretStr(""), LIMITS, Egress(), key=ED25519)
     assert report.ok, report
     told = {step.name: step.detail for step in report.steps}
     assert told["logged in"] == f"customer, with the key {ED25519.public.fingerprint}"
@@ -129,22 +128,40 @@ def test_a_server_that_takes_no_keys_is_told_so(tmp_path: Path) -> None:
     assert "choose the logon type Normal" in refused.value.advice
 
 
-def test_a_key_of_rsa_signs_by_the_sha_2_that_the_server_names(tmp_path: Path) -> None:
-    only = ["PubkeyAcceptedAlgorithms rsa-sha2-256"]
-    with server_of(tmp_path, RSA, extra=only) as server:
+def taking(folder: Path, key: KeyPair, *algorithms: str) -> AsyncSshServer:
+    """A server that takes signatures by these algorithms alone, and says so."""
+    root = folder / "served"
+    root.mkdir()
+    lines = [key.public.line]
+    return AsyncSshServer(root, authorized=lines, algorithms={"signature_algs": algorithms})
+
+
+@pytest.mark.parametrize("algorithm", ["rsa-sha2-256", "rsa-sha2-512"])
+def test_a_key_of_rsa_signs_by_the_sha_2_that_the_server_names(
+    tmp_path: Path, algorithm: str
+) -> None:
+    with taking(tmp_path, RSA, algorithm) as server:
         open_session(server.customer, key=RSA, **BY_KEY).close()
 
 
 def test_a_key_of_rsa_never_signs_by_sha_1(tmp_path: Path) -> None:
-    only = ["PubkeyAcceptedAlgorithms ssh-rsa"]
-    with server_of(tmp_path, RSA, extra=only) as server, pytest.raises(RsaBySha1) as refused:
+    with taking(tmp_path, RSA, "ssh-rsa") as server, pytest.raises(RsaBySha1) as refused:
         open_session(server.customer, key=RSA, **BY_KEY)
     assert "ssh-rsa" in refused.value.words
     assert "use a key of ECDSA P-256 or Ed25519" in refused.value.advice
+    assert server.logins == 0
+
+
+def test_openssh_that_takes_signatures_by_sha_1_alone_gets_none(tmp_path: Path) -> None:
+    only = ["PubkeyAcceptedAlgorithms ssh-rsa"]
+    with server_of(tmp_path, RSA, extra=only) as server, pytest.raises(LoginRefused):
+        open_session(server.customer, key=RSA, **BY_KEY)
 
 
 def test_a_kind_of_key_that_the_server_does_not_take_is_named(tmp_path: Path) -> None:
-    only = ["PubkeyAcceptedAlgorithms ecdsa-sha2-nistp256"]
-    with server_of(tmp_path, ED25519, extra=only) as server, pytest.raises(KeyNotAccepted) as no:
+    with (
+        taking(tmp_path, KEYS["ecdsa-p256"], "ecdsa-sha2-nistp256") as server,
+        pytest.raises(KeyNotAccepted) as refused,
+    ):
         open_session(server.customer, key=ED25519, **BY_KEY)
-    assert "it takes only keys of: ecdsa-sha2-nistp256" in no.value.words
+    assert "it takes only keys of: ecdsa-sha2-nistp256" in refused.value.words

@@ -18,11 +18,11 @@ from tests.servers import Sshd
 from transports.errors import (
     AgreementWanted,
     InteractiveOffered,
-    KeyWanted,
     LoginRefused,
     ProtocolFailed,
     SecondFactorWanted,
 )
+from transports.ssh.errors import KeyWanted
 from transports.ssh.logon import Answers
 
 INTERACTIVE: dict[str, Any] = {"logon_type": LogonType.INTERACTIVE}

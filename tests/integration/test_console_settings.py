@@ -410,9 +410,7 @@ def test_nobody_keeps_all_the_places_for_tests(console: Console) -> None:
             console.services.validations.start(principal, name, changes, given)
         body = {**changes, "password": "p"}
         refused = api.put("/accounts/acme/settings", json=body)
-        console.services.validations.start(
-            Principal("operator", None), "acme", changes, given
-        )
+        console.services.validations.start(Principal("operator", None), "acme", changes, given)
         busy = provider.put("/accounts/acme/settings", json=body)
 
     assert refused.status_code == busy.status_code == 429

@@ -31,7 +31,8 @@ ForceCommand internal-sftp
 class Sshd(NamespacedServer):
     """`folder`: an empty folder for its files; uploads land in `folder/home`.
 
-    `logon`: the only method it offers; with `authorized` keys as well, by their lines. `extra`: lines of sshd_config, for example
+    `logon`: the only method it offers, unless there are `authorized` keys, by their lines.
+    `extra`: lines of sshd_config, for example
     `MaxSessions 1`; they come first and so win. `home`: where its sessions begin. Port and
     host key survive `stop` and `start`.
     """

@@ -14,15 +14,14 @@ from paramiko.ssh_exception import (
 )
 
 from config.accounts import LogonType
-from config.ssh_keys import PublicKey
+from config.public_keys import PublicKey
 from transports.access import Access
-from transports.errors import (
-    InteractiveOffered,
+from transports.errors import InteractiveOffered, LoginRefused
+from transports.ssh.errors import (
     KeyNotAccepted,
     KeyNotTaken,
     KeyWanted,
     KeyWantedToo,
-    LoginRefused,
     PasswordWantedToo,
     RsaBySha1,
 )
@@ -138,9 +137,7 @@ class _Authentication:
 
     def _send_password(self) -> list[str]:
         try:
-            return self._transport.give_password(
-                self._username, self._password.get_secret_value()
-            )
+            return self._transport.give_password(self._username, self._password.get_secret_value())
         except SSHException as error:
             if type(error) is not SSHException:
                 raise

@@ -15,6 +15,7 @@ from paramiko.ssh_exception import SSHException
 from config.accounts import Algorithms
 from transports.errors import NoCommonAlgorithm, WeakAlgorithm
 from transports.sftp.answers import Packet
+from transports.ssh.errors import TooOld
 from transports.ssh.logon import Answers, Logon
 from transports.ssh.packets import Buffer, LeanPacketizer
 from transports.words import decoded, own, spoken
@@ -32,6 +33,14 @@ def is_weak(algorithm: str) -> bool:
     CBC and 3DES (RFC 4253 section 6.3), and MACs of MD5 or of 96 bits; SHA-1 as a MAC still holds.
     """
     return "-cbc" in algorithm or "md5" in algorithm or algorithm.endswith("-96")
+
+
+def is_by_sha1(algorithm: str) -> bool:
+    """Whether it is a key exchange or a signature by SHA-1, which paramiko does not have.
+
+    RFC 9142 section 3 for key exchanges, RFC 8332 section 5 for RSA; DSA is by SHA-1 alone.
+    """
+    return algorithm.endswith("-sha1") or algorithm in {"ssh-rsa", "ssh-dss"}
 
 
 class Flooded(SSHException):
@@ -198,13 +207,18 @@ class SshTransport(Transport):
             names = self._offers.get(offered, [])
             if not names or set(names) & set(taken):
                 continue
-            could = {*self._cipher_info, *self._mac_info} if not self._weak else set()
-            failure = WeakAlgorithm if could & set(names) else NoCommonAlgorithm
-            return failure(
-                f"No {kind} in common: the server offers {spoken(', '.join(names))}; "
+            return self._unusable(names)(
+                f"No {kind} in common: this server offers only {spoken(', '.join(names))}; "
                 f"the platform takes {', '.join(taken)}"
             )
         return None
+
+    def _unusable(self, names: Sequence[str]) -> type[NoCommonAlgorithm]:
+        """What it means that these are all that the server offers of a kind."""
+        could = {*self._cipher_info, *self._mac_info} if not self._weak else set()
+        if could & set(names):
+            return WeakAlgorithm
+        return TooOld if any(map(is_by_sha1, names)) else NoCommonAlgorithm
 
     def _taken(self, algorithms: Sequence[str]) -> list[str]:
         return [name for name in algorithms if self._weak or not is_weak(name)]

@@ -90,6 +90,9 @@ def _key_lines(account: Account) -> Iterator[tuple[str, Cell]]:
     if account.key is not None:
         yield "key", account.key.fingerprint
         yield "its public half", account.key.line
+    if account.pending_key is not None:
+        yield "new key", f"{account.pending_key.fingerprint}, not in use yet"
+        yield "its public half", account.pending_key.line
 
 
 def _label(name: str, value: str) -> str:

@@ -24,7 +24,7 @@ from worker.core import Core
 from worker.ftp_settings import Saved, Secrets, change, try_stored
 
 _OPTIONS = {
-    "private_key": "Give one with --private-key.",
+    "private_key": "('--private-key FILE', or 'courier accounts key generate'.)",
     "passphrase": "Give it with --passphrase-stdin.",
 }
 UNUSED = "FTP access is not granted to it or to an account above it: until then these are unused."

@@ -8,7 +8,7 @@ import typer
 from config.audit import Action
 from consumers.upkeep.removal import check_removable, remove_account
 from worker import noted, show
-from worker.cli import account_page, context, output
+from worker.cli import account_key, account_page, context, output
 from worker.cli.account_settings import disable, enable, set_settings, try_settings
 from worker.cli.apps import command_group
 from worker.cli.options import AccountId
@@ -24,6 +24,7 @@ app.command("set")(set_settings)
 app.command("test")(try_settings)
 app.command("enable")(enable)
 app.command("disable")(disable)
+app.add_typer(account_key.app, name="key", help="The account's key for SFTP.")
 
 
 @app.command("create")

@@ -11,10 +11,12 @@ from config.audit import Action
 from config.directory import Number
 from config.errors import LoginTaken, UserError
 from config.permissions import Principal
+from config.ssh_keys import KeyType
 from config.users import User, generate_password
 from consumers.ledger import Selection, Status
 from consumers.upkeep.removal import GivenUp, check_removable, remove_account
 from worker import noted
+from worker.account_keys import discard_key, generate_key, import_key
 from worker.console.errors import Conflict
 from worker.console.services import Services
 from worker.permission import set_ftp_access, wake_beneath
@@ -109,6 +111,20 @@ class Acts:
         self.services.directory.forget_settings(account_id, self.principal.login)
         before, after = noted.settings_before(account), {"enabled": False}
         self._note(Action.SETTINGS_REMOVED, account_id, before, after)
+
+    def generate_key(self, account_id: str, kind: KeyType) -> None:
+        """Make a key that waits for the test on save. Raises TooManyRequests."""
+        self.services.limits.key(self.principal, account_id)
+        generate_key(self.services.core, account_id, kind, actor=self.principal.login)
+
+    def import_key(self, account_id: str, text: SecretStr, passphrase: SecretStr | None) -> None:
+        """Take one of the customer's own. Raises FieldRefused, TooManyRequests."""
+        self.services.limits.key(self.principal, account_id)
+        import_key(self.services.core, account_id, text, passphrase, actor=self.principal.login)
+
+    def discard_key(self, account_id: str) -> None:
+        """Forget the key that waits. Raises AccountError where none does."""
+        discard_key(self.services.core, account_id, actor=self.principal.login)
 
     def pause(self, account_id: str) -> None:
         """Stop deliveries until somebody resumes. Raises Conflict where it is paused already."""

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from config.errors import (
     AccountError,
     ConfigError,
+    FieldRefused,
     NumberError,
     SecretError,
     TokenError,
@@ -80,8 +81,9 @@ def told(error: Exception) -> tuple[HTTPStatus, str, dict[str, str]]:
     if isinstance(error, ValidationError | RequestValidationError):
         fields = fields_of(error)
         return HTTPStatus.UNPROCESSABLE_ENTITY, next(iter(fields.values())), fields
-    if isinstance(error, NumberError):
-        return HTTPStatus.UNPROCESSABLE_ENTITY, str(error), {"number": str(error)}
+    if isinstance(error, NumberError | FieldRefused):
+        field = error.field if isinstance(error, FieldRefused) else "number"
+        return HTTPStatus.UNPROCESSABLE_ENTITY, str(error), {field: str(error)}
     if isinstance(error, NotSignedIn):
         return HTTPStatus.UNAUTHORIZED, _in_words(error), {}
     if isinstance(error, HTTPException):

@@ -44,6 +44,8 @@ TRY_NOW_TREE = Rate(burst=20, seconds=3)
 """Uses of "try now" for a top account with everything beneath it."""
 SETTINGS_TESTS = Rate(burst=20, seconds=6)
 """Tests of settings beneath one top account: a test connects to any host that is named."""
+KEYS = Rate(burst=10, seconds=30)
+"""Keys generated or imported beneath one top account: each costs the processor up to seconds."""
 TAKEN_LOGINS = Rate(burst=10, seconds=360)
 """Logins that an account may find taken: it must not learn who else is here."""
 
@@ -90,6 +92,7 @@ class Limits:
         self._tries = Buckets(TRY_NOW)
         self._tree_tries = Buckets(TRY_NOW_TREE)
         self._tests = Buckets(SETTINGS_TESTS)
+        self._keys = Buckets(KEYS)
         self._taken = Buckets(TAKEN_LOGINS)
 
     def request(self, principal: Principal) -> None:
@@ -114,6 +117,12 @@ class Limits:
         if not principal.is_provider:
             sentence = "Settings were tested many times just now: wait a minute, then try again."
             _enforce(self._tests.take(top), sentence)
+
+    def key(self, principal: Principal, account_id: str) -> None:
+        """One key generated or imported for the account. Raises TooManyRequests."""
+        if not principal.is_provider:
+            sentence = "Many keys were made just now: wait a minute, then try again."
+            _enforce(self._keys.take(top_of(account_id, self._find)), sentence)
 
     def may_create_user(self, principal: Principal) -> None:
         """Raises TooManyRequests where the account has found many logins taken."""

@@ -27,23 +27,25 @@ from transports.errors import (
     EncryptionAsked,
     FtpAnswers,
     HostKeyChanged,
-    KeyNotAccepted,
-    KeyNotTaken,
-    KeyWanted,
-    KeyWantedToo,
     LoginRefused,
-    PasswordWantedToo,
     PathRefused,
     ProtocolFailed,
     QuotaExceeded,
     ResolveFailed,
-    RsaBySha1,
     SshAnswers,
     StartupText,
     StrangerAnswers,
     TransferError,
 )
 from transports.settings_report import STEPS, Step
+from transports.ssh.errors import (
+    KeyNotAccepted,
+    KeyNotTaken,
+    KeyWanted,
+    KeyWantedToo,
+    PasswordWantedToo,
+    RsaBySha1,
+)
 from worker.console.limits import Limits, top_of
 from worker.core import Core
 from worker.ftp_settings import NOTHING_GIVEN, Saved, Secrets, change
@@ -215,9 +217,7 @@ class Validations:
             raise ConfigError("There is no host key to approve: save the settings again.")
         stored = self._core.directory.get(run.account_id).settings
         keys = (*(run.pinned_keys if keep else ()), key)
-        again = self.start(
-            principal, run.account_id, {**run.changes, "host_keys": keys}, run.given
-        )
+        again = self.start(principal, run.account_id, {**run.changes, "host_keys": keys}, run.given)
         again.approved = keys
         self._audit.record(
             principal.login,

@@ -40,6 +40,7 @@ class AsyncSshServer(ThreadedServer):
     """Listens on loopback; its port and host key survive `stop` and `start`.
 
     `logon`: the methods it offers. `challenges`: the rounds of the interactive one.
+    `authorized`: lines of public keys that it lets in; with any it offers `publickey` as well.
     `sftp`: the class that answers requests; override a method to make a server misbehave.
     `algorithms`: those that it takes, for example `encryption_algs` (asyncssh's names of them).
     """
@@ -52,6 +53,7 @@ class AsyncSshServer(ThreadedServer):
         password: str | None = None,
         logon: Sequence[Logon] = ("password",),
         challenges: Sequence[Challenge] = (PASSWORD,),
+        authorized: Sequence[str] = (),
         sftp: type[asyncssh.SFTPServer] = asyncssh.SFTPServer,
         key_type: str = "ssh-ed25519",
         key_size: int | None = None,
@@ -62,6 +64,7 @@ class AsyncSshServer(ThreadedServer):
         self.password = password or new_password()
         self.logon = tuple(logon)
         self.challenges = tuple(challenges)
+        self.authorized = tuple(line.split()[1] for line in authorized)
         self.logins = 0
         """Credentials that were checked so far, right or wrong."""
         self._sftp = sftp
@@ -152,6 +155,14 @@ class _Session(asyncssh.SSHServer):
     def validate_password(self, username: str, password: str) -> bool:
         self._server.logins += 1
         return (username, password) == (self._server.username, self._server.password)
+
+    def public_key_auth_supported(self) -> bool:
+        return bool(self._server.authorized)
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        self._server.logins += 1
+        blob = key.export_public_key().split()[1].decode()
+        return username == self._server.username and blob in self._server.authorized
 
     def kbdint_auth_supported(self) -> bool:
         return "keyboard-interactive" in self._server.logon

@@ -17,6 +17,8 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from config.accounts import FtpSettings, LogonType
+from config.errors import AccountError
+from config.private_keys import read_private_key
 from config.secrets import Vault
 from config.ssh_keys import KeyPair, KeyType, generated
 from deploy.local.customers import CustomerServer
@@ -24,6 +26,7 @@ from tests.integration.console import Browser, Console, commands_reach, serving
 from tests.integration.platform import MakeCourier, running
 from tests.servers import Sshd
 from worker.cli import app
+from worker.ftp_settings import NOTHING_GIVEN, change
 
 FTP = "/accounts/acme/ftp"
 API = "/accounts/acme/settings"
@@ -97,9 +100,8 @@ def test_a_key_of_the_customers_own_logs_in_and_delivers(
     pasted = encrypted(own)
     fields = form(server.customer, private_key=pasted, passphrase=PASSPHRASE)
     shown = console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
-    fingerprint = own.public.fingerprint.replace("+", "&#43;")
     assert "Saved and switched on" in shown
-    assert f"customer, with the key {fingerprint}" in shown
+    assert f"customer, with the key {own.public.fingerprint}" in shown
 
     again = form(server.customer, path="calls")
     assert "Saved" in console.tested(browser, "acme", browser.send_form(FTP, **again).text)
@@ -112,7 +114,8 @@ def test_a_key_of_the_customers_own_logs_in_and_delivers(
     assert "password" not in document
     assert document["key"]["line"].endswith(COMMENT)
     vault = Vault(console.platform.core.settings.secret_keys)
-    assert vault.decrypt(document["key"]["private"]) == own.private
+    kept = vault.decrypt(document["key"]["private"])
+    assert read_private_key(kept, None, "").public.fingerprint == own.public.fingerprint
     everything = " ".join(
         [
             json.dumps(document, default=str),
@@ -122,8 +125,8 @@ def test_a_key_of_the_customers_own_logs_in_and_delivers(
             json.dumps([vars(e) for e in console.services.audit.list(["acme"], 99)], default=str),
         ]
     )
-    for secret in (pasted, own.private.get_secret_value()):
-        assert secret.splitlines()[1] not in everything
+    for secret in (pasted, own.private.get_secret_value(), kept.get_secret_value()):
+        assert secret.splitlines()[3] not in everything
     assert PASSPHRASE not in everything
     assert own.public.fingerprint in everything
 
@@ -150,7 +153,7 @@ def test_a_key_is_given_by_the_api_and_by_a_command_too(
         assert own.public.fingerprint in said
         page = CliRunner().invoke(app, ["accounts", "show", "acme"]).output
         assert own.public.fingerprint in page
-    assert own.private.get_secret_value().splitlines()[1] not in said
+    assert own.private.get_secret_value().splitlines()[3] not in said
     shown = console.program("acme").get("/accounts/acme").json()
     blob = own.public.line.split()[1]
     assert shown["key"] == {
@@ -187,7 +190,7 @@ def test_a_key_that_cannot_be_used_is_told_beside_its_field_and_nothing_is_saved
         assert words in told.json()["error"]["message"]
     assert console.settings("acme") is None
     assert "key" not in stored(console)
-    assert "Connection from" not in server.log.read_text()
+    assert "user customer" not in server.log.read_text()  # nobody tried to log in
 
 
 def test_a_key_that_the_server_refuses_is_not_saved(
@@ -231,9 +234,7 @@ def test_a_server_that_takes_only_keys_says_which_logon_type_to_choose(
     assert "choose the logon type Key" in shown
 
 
-def test_a_change_of_keys_encrypts_private_keys_anew_too(
-    console: Console, own: KeyPair
-) -> None:
+def test_a_change_of_keys_encrypts_private_keys_anew_too(console: Console, own: KeyPair) -> None:
     core = console.platform.core
     (old,) = core.settings.secret_keys
     settings = {"protocol": "sftp", "host": "h.example", "username": "u", "logon_type": "key"}
@@ -250,3 +251,135 @@ def test_a_change_of_keys_encrypts_private_keys_anew_too(
     assert Vault([new]).decrypt(after["private"]) == own.private
     assert core.directory.unreadable(9) is not None
     assert core.directory.rotate(Vault([old])).unreadable == ("acme",)
+
+
+# --- a key that the platform makes ----------------------------------------------------------------
+
+
+def generate(console: Console, door: str) -> str:
+    """Have a key made; the line of its public half."""
+    if door == "api":
+        made = console.program("acme").post("/accounts/acme/key", json={})
+        assert made.status_code == 201, made.text
+        line = made.json()["pending_key"]["public_key"]
+    elif door == "command":
+        result = CliRunner().invoke(app, ["accounts", "key", "generate", "acme", "--json"])
+        assert result.exit_code == 0, result.output
+        line = json.loads(result.stdout)["pending_key"]["public_key"]
+    else:
+        browser = console.browser("admin")
+        browser.headers["HX-Request"] = "true"
+        made = browser.send_form(f"{FTP}/key", do="generate", type="ed25519")
+        assert made.status_code == 200, made.text
+        line = made.text.split('id="key-waiting" class="secret">')[1].split("<")[0]
+    assert line.endswith(COMMENT)
+    return str(line)
+
+
+@pytest.mark.parametrize("door", ["api", "command", "page"])
+def test_a_key_that_was_made_is_in_use_once_a_test_has_logged_in_with_it(
+    console: Console, browser: Browser, server: Sshd, door: str
+) -> None:
+    line = generate(console, door)
+    assert line in browser.get(FTP).text
+    fields = form(server.customer)
+    shown = console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
+    assert 'data-problem="private_key"' in shown
+    assert "authorized_keys" in shown
+    assert "key" not in stored(console)
+
+    server.authorize(line)
+    shown = console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
+    assert "Saved" in shown
+    assert "pending_key" not in stored(console)
+    assert stored(console)["key"]["line"] == line
+
+
+def test_the_old_key_goes_on_until_the_new_one_has_passed_its_test(
+    console: Console, browser: Browser, server: Sshd, own: KeyPair
+) -> None:
+    fields = form(server.customer, private_key=own.private.get_secret_value())
+    console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
+    old = stored(console)["key"]
+    line = generate(console, "api")
+    assert "PRIVATE KEY" not in console.program("acme").get("/accounts/acme").text
+    refused = console.tested(browser, "acme", browser.send_form(FTP, **form(server.customer)).text)
+    assert "Nothing was saved" in refused
+    assert stored(console)["key"] == old
+    tested = CliRunner().invoke(app, ["accounts", "test", "acme"])
+    assert tested.exit_code == 0, tested.output
+    with running(console.platform):
+        (recording,) = console.platform.publish_many("acme", ["call.wav"])
+        console.platform.wait_status(recording, "delivered")
+
+    server.authorize(own.public.line, line)
+    shown = console.tested(browser, "acme", browser.send_form(FTP, **form(server.customer)).text)
+    assert "Saved" in shown
+    server.authorize(line)
+    assert CliRunner().invoke(app, ["accounts", "test", "acme"]).exit_code == 0
+    actions = console.actions("acme")
+    assert "key.generated" in actions
+
+
+def test_a_new_key_is_discarded_and_the_one_in_use_stays(
+    console: Console, browser: Browser, server: Sshd, own: KeyPair
+) -> None:
+    fields = form(server.customer, private_key=own.private.get_secret_value())
+    console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
+    api = console.program("acme")
+    generate(console, "page")
+    assert api.delete("/accounts/acme/key").status_code == 204
+    assert api.delete("/accounts/acme/key").status_code == 409
+    left = api.get("/accounts/acme/key").json()
+    assert (left["pending_key"], left["key"]["fingerprint"]) == (None, own.public.fingerprint)
+    generate(console, "page")
+    assert CliRunner().invoke(app, ["accounts", "key", "discard", "acme"]).exit_code == 0
+    again = console.tested(browser, "acme", browser.send_form(FTP, **form(server.customer)).text)
+    assert "Saved" in again
+
+
+def test_a_key_is_imported_and_waits_like_one_that_was_made(
+    console: Console, browser: Browser, server: Sshd, own: KeyPair, tmp_path: Path
+) -> None:
+    api = console.program("acme")
+    wrong = api.put("/accounts/acme/key", json={"private_key": own.public.line})
+    assert (wrong.status_code, wrong.json()["error"]["field"]) == (422, "private_key")
+    file = tmp_path / "key"
+    file.write_text(encrypted(own))
+    command = ["accounts", "key", "import", "acme", str(file)]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 1
+    assert "Passphrase is required" in told.stderr
+    command.append("--passphrase-stdin")
+    result = CliRunner().invoke(app, command, input=f"{PASSPHRASE}\n")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(own.public.line.rsplit(" ", 3)[0])
+    shown = CliRunner().invoke(app, ["accounts", "key", "show", "acme"])
+    assert own.public.fingerprint in shown.output
+    saved = console.tested(browser, "acme", browser.send_form(FTP, **form(server.customer)).text)
+    assert "Saved" in saved
+    assert stored(console)["key"]["line"].split()[1] == own.public.line.split()[1]
+
+
+def test_a_key_that_was_made_anew_during_a_test_is_not_taken_for_the_tested_one(
+    console: Console, server: Sshd
+) -> None:
+    core = console.platform.core
+    server.authorize(generate(console, "api"))
+
+    def made_anew(_step: Any) -> None:
+        generate(console, "command")
+
+    with pytest.raises(AccountError, match="meanwhile"):
+        change(core, "acme", body(server.customer), NOTHING_GIVEN, made_anew, actor="me")
+    assert "key" not in stored(console)
+    assert "pending_key" in stored(console)
+
+
+@pytest.mark.parametrize("kind", KeyType)
+def test_a_key_of_each_kind_is_made_on_demand(console: Console, kind: KeyType) -> None:
+    made = console.program("acme").post("/accounts/acme/key", json={"type": kind.value})
+    assert made.status_code == 201
+    begins = {"ed25519": "ssh-ed25519", "ecdsa-p256": "ecdsa-sha2-nistp256"}
+    algorithm = made.json()["pending_key"]["algorithm"]
+    assert algorithm == begins.get(kind.value, "ssh-rsa")

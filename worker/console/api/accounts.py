@@ -20,7 +20,10 @@ from worker.console.acts import Acts
 from worker.console.api.models import (
     AccountChange,
     AccountShape,
+    KeysShape,
     NewAccount,
+    NewKey,
+    OwnKey,
     PermissionShape,
     RemovedShape,
     SavedShape,
@@ -32,7 +35,7 @@ from worker.console.errors import Conflict
 from worker.console.services import Services, services_of
 from worker.console.validation import END_SECONDS
 from worker.ftp_settings import Secrets, secrets_of
-from worker.show import Shape, account_shape, read_account, settings_shape
+from worker.show import Shape, account_shape, keys_shape, read_account, settings_shape
 
 MAX_ACCOUNTS = 1000
 
@@ -159,6 +162,34 @@ def remove_settings(principal: Changer, request: Request, account_id: str) -> No
     Acts(services_of(request), principal).forget_settings(account_id)
 
 
+@one.get("/key", response_model=KeysShape)
+def show_key(_: Viewer, request: Request, account_id: str) -> Shape:
+    """The public halves of the account's keys; never a private one."""
+    return _keys(request, account_id)
+
+
+@one.post("/key", status_code=status.HTTP_201_CREATED, response_model=KeysShape)
+def make_key(principal: Changer, request: Request, account_id: str, new: NewKey) -> Shape:
+    """Make a key pair. Put `public_key` on the server; the next save with `logon_type` `key` or
+    `key-and-password` tests the key, and uses it from then on."""
+    Acts(services_of(request), principal).generate_key(account_id, new.type)
+    return _keys(request, account_id)
+
+
+@one.put("/key", response_model=KeysShape)
+def import_key(principal: Changer, request: Request, account_id: str, own: OwnKey) -> Shape:
+    """Take a key of the customer's own, to be used as one that was made here."""
+    acts = Acts(services_of(request), principal)
+    acts.import_key(account_id, own.private_key, own.passphrase)
+    return _keys(request, account_id)
+
+
+@one.delete("/key", status_code=status.HTTP_204_NO_CONTENT)
+def discard_key(principal: Changer, request: Request, account_id: str) -> None:
+    """Forget the new key that waits for its test; the one in use stays. 409 where none waits."""
+    Acts(services_of(request), principal).discard_key(account_id)
+
+
 @one.post("/settings/enable", response_model=AccountShape)
 def enable(principal: Changer, request: Request, account_id: str) -> Shape:
     """Switch the stored settings on."""
@@ -219,6 +250,10 @@ router.include_router(one)
 
 def _shown(request: Request, account_id: str) -> Shape:
     return account_shape(read_account(services_of(request).core, account_id))
+
+
+def _keys(request: Request, account_id: str) -> Shape:
+    return keys_shape(services_of(request).directory.get(account_id))
 
 
 def _permission(services: Services, account_id: str) -> Shape:

@@ -13,8 +13,11 @@ from config.ftp_settings import (
     FtpSettingsInput,
     HostKey,
     LogonType,
+    Password,
+    PrivateKeyText,
     Protocol,
 )
+from config.ssh_keys import KeyType
 from config.text import MAX_NAME, Name
 from config.tokens import MAX_DAYS
 from consumers.ledger import Status
@@ -135,6 +138,26 @@ class KeyShape(Given):
     """A line for `~/.ssh/authorized_keys` of the user at the server."""
 
 
+class KeysShape(Given):
+    """The key in use, and a new one that waits for the test on save."""
+
+    key: KeyShape | None
+    pending_key: KeyShape | None
+
+
+class NewKey(Taken):
+    """The kind of key to make; those besides Ed25519 are for servers that do not take it."""
+
+    type: KeyType = KeyType.ED25519
+
+
+class OwnKey(Taken):
+    """A private key of the customer's own; the passphrase opens it once and is not stored."""
+
+    private_key: PrivateKeyText
+    passphrase: Password | None = None
+
+
 class AccountShape(Given):
     """An account and its state."""
 
@@ -150,6 +173,8 @@ class AccountShape(Given):
     settings: SettingsShape | None
     key: KeyShape | None
     """The key that a logon by key shows."""
+    pending_key: KeyShape | None
+    """A new key, which the next save with a logon by key tests and takes into use."""
     state: str
     consecutive_failures: int
     suspended_until: Time | None

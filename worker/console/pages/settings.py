@@ -11,6 +11,7 @@ from config import destination
 from config.fields import explain, read_form, settings_fields
 from config.ftp_settings import FtpSettings, FtpSettingsInput
 from config.permissions import Principal
+from config.ssh_keys import KeyType
 from worker.console.access import HX_REQUEST, Form, FormData, PageAccess, Right
 from worker.console.acts import Acts
 from worker.console.limits import TooManyRequests
@@ -155,6 +156,8 @@ def _form(services: Services, principal: Principal, facts: AccountFacts) -> dict
     return {
         "fields": settings_fields(),
         "destination": destination.FIELDS,
+        "key_types": list(KeyType),
+        "problem": "",
         "values": _shown(stored),
         "stored": stored,
         "has_password": stored is not None and stored.logon_type.needs_password,

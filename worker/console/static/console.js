@@ -37,6 +37,7 @@ function showFields() {
     if (button) button.textContent = box.checked ? "Test and save" : "Save";
   }
   for (const password of document.querySelectorAll("[data-elsewhere]")) askForPassword(password);
+  for (const button of document.querySelectorAll("[data-copies]")) button.hidden = !navigator.clipboard;
 }
 
 function askForPassword(password) {
@@ -44,6 +45,10 @@ function askForPassword(password) {
   const moved = [...document.querySelectorAll("[data-was]")].some((each) => each.value !== each.dataset.was);
   password.dataset.kept = kept;
   password.placeholder = moved ? password.dataset.elsewhere : kept;
+}
+
+function copy(button) {
+  navigator.clipboard.writeText(byId(button.dataset.copies).textContent).then(() => { button.textContent = "Copied"; });
 }
 
 function clearProblems() {
@@ -171,6 +176,9 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("submit", (event) => {
     const question = event.target.dataset.confirm;
     if (question && !window.confirm(question)) event.preventDefault();
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.matches("[data-copies]")) copy(event.target);
   });
   document.addEventListener("pointerdown", (event) => { pressed = event.target; });
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { pressed = null; });
