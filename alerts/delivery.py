@@ -1,12 +1,12 @@
 """Decides which recipients get an e-mail, and sends each a copy of its own where it has links."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 
 from alerts.personal import common, personal
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
-from config.alert_addresses import AlertAddresses
+from config.alert_addresses import AlertAddresses, LeftOut
 from config.mail_links import MailLinks, Recipient
 from config.tls import Endpoint
 
@@ -20,6 +20,8 @@ class Admitted:
 
     recipients: list[str]
     left_out: list[dict[str, str]]
+    waiting: list[str]
+    """Those who get too many e-mails now, and this one later."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,33 @@ class Delivery:
     links: MailLinks
     smtp: Endpoint
 
-    def admit(self, account_id: str, recipients: Sequence[str]) -> Admitted:
+    def admit(
+        self,
+        account_id: str,
+        recipients: Sequence[str],
+        *,
+        may_wait: bool = False,
+        behind: Container[str] = (),
+    ) -> Admitted:
         """Leave out addresses that stopped such e-mails, have yet to agree, or get too many.
 
-        An e-mail is counted once; a later try to send it is not counted again.
+        With `may_wait` those who get too many wait; so do those of `behind` in any case. An e-mail
+        is counted once; a later try to send it is not counted again.
         """
-        why = {each: self.addresses.admit(Recipient(account_id, each)) for each in recipients}
-        return Admitted(
-            [address for address, reason in why.items() if reason is None],
-            [{"address": each, "why": reason.value} for each, reason in why.items() if reason],
-        )
+        admitted = Admitted([], [], [])
+        for address in recipients:
+            reason = (
+                LeftOut.LIMITED
+                if address in behind
+                else self.addresses.admit(Recipient(account_id, address), may_wait=may_wait)
+            )
+            if reason is None:
+                admitted.recipients.append(address)
+            elif may_wait and reason is LeftOut.LIMITED:
+                admitted.waiting.append(address)
+            else:
+                admitted.left_out.append({"address": address, "why": reason.value})
+        return admitted
 
     def send(
         self,

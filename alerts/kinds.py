@@ -12,6 +12,7 @@ from config.notices import SettingsNotice
 
 CONFIRMATION = "confirmation"
 DIGEST = "digest"
+SETTINGS = "settings"
 
 Document = dict[str, Any]
 
@@ -19,7 +20,7 @@ Document = dict[str, Any]
 def described(alert: Suspension | Recovery | SettingsNotice) -> tuple[str, Document]:
     """The alert's id and its stored fields."""
     if isinstance(alert, SettingsNotice):
-        facts = {"kind": "settings", "facts": to_document(alert)}
+        facts = {"kind": SETTINGS, "facts": to_document(alert)}
         return f"{alert.account_id}:settings:{alert.key}", facts
     alert_id = f"{alert.account_id}:{alert.number}"
     if isinstance(alert, Recovery):

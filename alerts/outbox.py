@@ -5,6 +5,7 @@
 | `acme:3`          | the customer's alert about the third suspension of `acme`           |
 | `acme:3:recovery` | the e-mail that `acme` delivers again after that suspension         |
 | `acme:settings:…` | the e-mail about changed settings, to the former addresses          |
+| `acme:settings:…:a@x` | its copy for an address that the limits have no room for yet    |
 | `acme:confirmation:…` | asks an address whether it wants the alerts of `acme`          |
 | `:digest:7`       | the seventh digest for the on-call                                  |
 | `:digests`        | the book of digests: the last one's number, and its suspensions     |
@@ -12,7 +13,8 @@
 
 No account id begins with a colon. An e-mail is `waiting`, then `sent`, or `failed` where its
 recipients were refused for too long. An `unaddressed` e-mail has no recipients; of a `left-out` one
-no recipient wants it or may get one more. `due` is the time of the next try. All times are the
+no recipient wants it or may get one more. One about changed settings waits, for days, until its
+recipients may get one more, the oldest first. `due` is the time of the next try. All times are the
 database's (`$$NOW`). Where a process dies after it handed an e-mail over, and before it wrote that
 down, the e-mail is sent again under the same Message-ID.
 """

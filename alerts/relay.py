@@ -1,8 +1,10 @@
 """Sends the outbox's due e-mails: the part that speaks to the SMTP server."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from functools import partial
 from typing import Any, Literal
@@ -14,10 +16,11 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from alerts import kinds
 from alerts.delivery import Delivery
 from alerts.facts import from_document
-from alerts.kinds import CONFIRMATION, DIGEST
+from alerts.kinds import CONFIRMATION, DIGEST, SETTINGS
 from alerts.message import one_line
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import Suspension, compose_digest
+from config.mail_links import Recipient
 from config.moments import later
 from config.text import MAX_WORDS
 
@@ -28,8 +31,12 @@ ROUND = 50
 AWAY_SECONDS = 60
 """Longest pause after an SMTP server did not answer."""
 DAY = 86_400
+PATIENCE_SECONDS = 5 * DAY
+"""How long an e-mail waits for a mailbox that is full, or for the limits to have room for it."""
 _EVERY_MINUTE = 120
 """Tries within about two hours. After these a full mailbox is asked less often."""
+_AHEAD_SECONDS = 60
+"""Pause of an e-mail for each one that its reader gets before it."""
 _SERVER = ":server"
 _FAULT = "A fault of the program at sending it: this was reported"
 _REACHED = {"$ifNull": ["$reached", "$$NOW"]}
@@ -98,11 +105,24 @@ class Relay:
         )
 
     def _admit(self, document: Document) -> bool:
-        """Whether any recipient is left for the e-mail; the on-call always gets it."""
+        """Whether anybody is to get the e-mail now; the on-call always gets it.
+
+        One about changed settings is left out for nobody who gets too many: it waits for room.
+        """
         account_id = _account_of(document)
         if account_id is None or document.get("admitted"):
             return True
-        admitted = self.delivery.admit(account_id, document["remaining"])
+        may_wait = _may_wait(document)
+        behind = self._behind(document, account_id) if may_wait else Counter[str]()
+        admitted = self.delivery.admit(
+            account_id, document["remaining"], may_wait=may_wait, behind=behind
+        )
+        if admitted.waiting and not admitted.recipients:
+            rooms = [self._room_at(account_id, each, behind[each]) for each in admitted.waiting]
+            self._update(document, {"due": {"$max": [{"$min": rooms}, later(1)]}})
+            return False
+        for address in admitted.waiting:
+            self._split_off(document, address)
         document["remaining"] = admitted.recipients
         over = {"state": "left-out", "finished": "$$NOW", "due": "$$REMOVE"}
         self._update(
@@ -115,6 +135,33 @@ class Relay:
             },
         )
         return bool(admitted.recipients)
+
+    def _behind(self, document: Document, account_id: str) -> Counter[str]:
+        """How many older ones about its settings each address waits for: it gets them in order."""
+        older = {
+            "state": "waiting",
+            "kind": SETTINGS,
+            "facts.account_id": account_id,
+            "admitted": {"$ne": True},
+            "at": {"$lt": document["at"]},
+        }
+        found = self.alerts.find(older, {"remaining": 1})
+        return Counter(address for each in found for address in each["remaining"])
+
+    def _room_at(self, account_id: str, address: str, ahead: int) -> datetime | Document:
+        """When the address may have room. To the moment: a flood must not always come first."""
+        if ahead:
+            return later(_AHEAD_SECONDS * ahead)
+        room = self.delivery.addresses.has_room_at(Recipient(account_id, address))
+        return room or later(_AHEAD_SECONDS)
+
+    def _split_off(self, document: Document, address: str) -> None:
+        """Have one recipient's copy wait by itself. Doing it again changes nothing."""
+        same = {name: document[name] for name in ("kind", "facts", "to", "at")}
+        own = {"_id": f"{document['_id']}:{address}", "remaining": [address]}
+        fresh = {"state": "waiting", "due": document["at"], "tries": 0, "refusals": 0}
+        with contextlib.suppress(DuplicateKeyError):
+            self.alerts.insert_one({**same, **own, **fresh})
 
     def _send(self, document: Document) -> Sequence[Refusal]:
         account_id = _account_of(document)
@@ -229,6 +276,15 @@ def _account_of(document: Document) -> str | None:
     return account_id
 
 
+def _may_wait(document: Document) -> bool:
+    """Whether who gets too many e-mails gets this one later: else a flood before a change of the
+    settings would hide from the account's people where its recordings go now.
+    """
+    claimed_at: datetime = document["due"] - timedelta(seconds=CLAIM_SECONDS)
+    until: datetime = document["at"] + timedelta(seconds=PATIENCE_SECONDS)
+    return document["kind"] == SETTINGS and claimed_at < until
+
+
 def _patience(refusals: int, *, permanent: bool) -> tuple[int, int]:
     """Seconds until recipients that were refused are tried again, and until they are given up.
 
@@ -237,5 +293,5 @@ def _patience(refusals: int, *, permanent: bool) -> tuple[int, int]:
     if permanent:
         return 3600, DAY
     if refusals < _EVERY_MINUTE:
-        return min(60, 2 ** min(refusals, 10)), 5 * DAY
-    return 900, 5 * DAY
+        return min(60, 2 ** min(refusals, 10)), PATIENCE_SECONDS
+    return 900, PATIENCE_SECONDS

@@ -6,11 +6,14 @@ address gets one e-mail of an account each 15 minutes whatever else happens ("fa
 as long as neither the account nor all accounts together send it too many. What an account sends
 to addresses that it has never written to before is limited besides: it must not become a way to
 write to strangers.
+
+A limit keeps an e-mail from the address, but for one that must not be missing: that waits until the
+limits have room for it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
@@ -117,23 +120,40 @@ class AlertAddresses:
         """Note that the address is asked now."""
         self._set(recipient, {"asks": "$$REMOVE", "asked_at": "$$NOW"})
 
-    def admit(self, recipient: Recipient) -> LeftOut | None:
-        """Count one e-mail to the address. Returns why it is left out; None where it is sent."""
+    def admit(self, recipient: Recipient, *, may_wait: bool = False) -> LeftOut | None:
+        """Count one e-mail to the address. Returns why it is left out; None where it is sent.
+
+        `may_wait`: one that is LIMITED is sent later, and is none of those that are left out.
+        """
         known = self.find(recipient)
         if known is not None and known.stopped_at is not None:
             return LeftOut.STOPPED
         if self._must_confirm and (known is None or known.confirmed_at is None):
             self._ask(recipient)
             return LeftOut.UNCONFIRMED
-        return self.take(recipient)
+        return self.take(recipient, may_wait=may_wait)
 
-    def take(self, recipient: Recipient) -> LeftOut | None:
+    def take(self, recipient: Recipient, *, may_wait: bool = False) -> LeftOut | None:
         """Count one e-mail, by the limits alone. Returns LIMITED where one of them is reached."""
-        if not self._fits(recipient):
+        if self._fits(recipient):
+            self._set(recipient, {"sent": {"$concatArrays": [_SENT, ["$$NOW"]]}})
+            return None
+        if not may_wait:
             self._set(recipient, {"left_out": {"$add": [{"$ifNull": ["$left_out", 0]}, 1]}})
-            return LeftOut.LIMITED
-        self._set(recipient, {"sent": {"$concatArrays": [_SENT, ["$$NOW"]]}})
-        return None
+        return LeftOut.LIMITED
+
+    def has_room_at(self, recipient: Recipient) -> datetime | None:
+        """When one more e-mail fits at the latest, if no other one is sent until then.
+
+        None where the account has never written to the address.
+        """
+        document = self._addresses.find_one({"_id": _key(recipient)}) or {}
+        sent: list[datetime] = sorted(document.get("sent", []), reverse=True)
+        if not sent:
+            return None
+        fair = sent[0] + timedelta(seconds=FAIR_SECONDS)
+        in_an_hour = sent[MAX_EACH - 1 : MAX_EACH]
+        return min([fair, *(each + timedelta(seconds=HOUR) for each in in_an_hour)])
 
     def delivered(self, recipient: Recipient) -> None:
         """Note that the address got an e-mail that names how many were left out before."""
