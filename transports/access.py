@@ -22,6 +22,8 @@ class Access(NamedTuple):
     """Opens a TCP connection to an address that was checked."""
     limits: Limits
     key: KeyPair | None = None
+    is_settings_test: bool = False
+    """Whether it is found out what the server bears; else recordings are brought."""
 
 
 def session_over() -> ConnectionLost:

@@ -21,6 +21,7 @@ def connect(
     *,
     key: KeyPair | None = None,
     on_step: OnStep = unheard,
+    is_settings_test: bool = False,
 ) -> Server:
     """A session, logged in and ready for uploads. `on_step` hears each step that was taken.
 
@@ -33,7 +34,8 @@ def connect(
     """
     addresses = outside.resolve(settings.host, settings.port, limits, egress)
     on_step("resolved", ", ".join(address.host for address in addresses))
-    access = Access(settings, password, partial(outside.dial, addresses, limits), limits, key)
+    dial = partial(outside.dial, addresses, limits)
+    access = Access(settings, password, dial, limits, key, is_settings_test)
     match settings.protocol:
         case Protocol.SFTP:
             from transports.sftp.server import SftpServer  # noqa: PLC0415 - as `load_backends` says

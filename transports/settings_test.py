@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -70,13 +71,14 @@ def test_settings(
     """
     test = _Test(settings, limits, on_step)
     brief = replace(limits, stall=min(limits.stall, TRIAL_SECONDS))
+    try_out = partial(connect, key=key, is_settings_test=True)
 
     def session(**known: Any) -> Server:
-        return connect(test.settings_with(known), password, brief, egress, key=key)
+        return try_out(test.settings_with(known), password, brief, egress)
 
     try:
         with contextlib.closing(
-            connect(test.settings, password, limits, egress, key=key, on_step=test.passed)
+            try_out(test.settings, password, limits, egress, on_step=test.passed)
         ) as server:
             test.host_key = server.host_key
             test.write(server)

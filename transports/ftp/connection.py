@@ -39,6 +39,8 @@ from transports.network.watchdog import Watch
 _CONVENIENCE_SECONDS = 10.0
 """How long a server may think about what is only a convenience."""
 _TLS_SECONDS = 5.0
+_ABOUT_FILES = {"SIZE", "MLST"}
+"""Questions by whose answers a file counts as whole, or its name as taken."""
 
 
 class FtpConnection:
@@ -69,6 +71,8 @@ class FtpConnection:
         self.data = DataConnections(self)
         self.is_tested = capabilities.at_once is not None
         """Whether these settings were tested, and the server's ways are known."""
+        self._lost_over = set[str]()
+        """Questions about files over which the connection was lost once."""
         self._watch: Watch
 
     def open(self, step: OnStep) -> None:
@@ -112,30 +116,49 @@ class FtpConnection:
     def convenience(self, verb: str, path: str = "") -> str:
         """The reply to what can be done without.
 
-        It is empty where the connection was lost over it; it is made anew then, in the test on save
-        and for EPSV, and the command is not sent again.
+        It is empty where the connection was lost over what the server may not bear: then it is made
+        anew, and the command is not sent again. A question about a file may be asked once more.
         """
         name = verb.partition(" ")[0]
         if name in self.avoids:
             return ""
-        is_brief = not self.is_tested or name == "EPSV"
-        seconds = min(self.limits.reply, _CONVENIENCE_SECONDS) if is_brief else self.limits.reply
+        seconds = self.limits.reply
+        if not self._must_bear(name):
+            seconds = min(seconds, _CONVENIENCE_SECONDS)
         try:
             with self.talk(seconds):
-                return self.control.reply_to(verb, path)
+                reply = self.control.reply_to(verb, path)
         except (ConnectionLost, Stalled, ProtocolFailed) as error:
             self.forgo(name, error)
             return ""
+        self._lost_over.discard(name)
+        return reply
 
     def forgo(self, verb: str, error: TransferError) -> None:
         """Make anew what a command has cost, which is not sent again.
 
-        Raises the error where the server is known to have borne the command, or the session ends.
+        In the test on save a hang-up over a question about a file tells nothing before the second
+        one in a row. Raises the error where the server must bear the command, or the session ends.
         """
-        if self.ended or (self.is_tested and verb != "EPSV"):
+        if self.ended or self._must_bear(verb):
             raise error
-        self.avoids.add(verb)
+        is_first = verb in _ABOUT_FILES and verb not in self._lost_over
+        if is_first and isinstance(error, ConnectionLost):
+            self._lost_over.add(verb)
+        else:
+            self.avoids.add(verb)
         self.reopen()
+
+    def _must_bear(self, verb: str) -> bool:
+        """Whether a connection that is lost over the command is no proof against the command.
+
+        So it is once the settings were tested. Of a question about a file it is so in every upload:
+        else half a file would pass for a whole one where the connection was cut by chance. EPSV may
+        be cut at any time, by a firewall.
+        """
+        if verb == "EPSV":
+            return False
+        return self.is_tested or (verb in _ABOUT_FILES and not self.access.is_settings_test)
 
     def accept_data(
         self,
