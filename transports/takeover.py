@@ -1,10 +1,12 @@
 """What earlier starts of a recording have left: a file in its place, one to rename, or waste."""
 
 import contextlib
+from collections.abc import Callable, Iterable
 
 from config.accounts import HashAlgorithm
 from transports.base import CannotTell, Server, Unsupported
 from transports.errors import NotPermitted, TransferError
+from transports.free_names import find_look
 from transports.job import UNKNOWN_SIZE, Intent, Job, Journal, Uploaded, Verified
 from transports.placing import Part, move_over
 
@@ -64,6 +66,33 @@ def remove_leftovers(server: Server, job: Job, journal: Journal) -> tuple[str, .
         if not journal.withdraw():
             raise NotPermitted("Another session has taken the file over")
     return tuple(path for path in paths if not removed(server, path))
+
+
+def clear(
+    server: Server,
+    intent: Intent,
+    paths: Iterable[str],
+    withdraw: Callable[[], bool],
+    *,
+    overwrites: bool,
+) -> bool:
+    """Remove the temporary files of a recording that is not tried again and whose last rename had
+    no answer. False where something stays, or may stay.
+
+    Where its temporary file is gone the rename was done, and the intent stays to tell that. Where
+    files are overwritten and nothing stands in the place, it may be the customer's only copy.
+    """
+    stay = [path for path in paths if path != intent.part and not removed(server, path)]
+    if server.look is None and find_look(server, intent.part) is None:
+        return False
+    try:
+        stands = server.exists(intent.part)
+        is_only_copy = stands and overwrites and not server.exists(intent.final)
+    except CannotTell:
+        return False
+    if not stands:
+        return not stay
+    return not is_only_copy and withdraw() and removed(server, intent.part) and not stay
 
 
 def removed(server: Server, path: str) -> bool:

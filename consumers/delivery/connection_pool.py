@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -121,21 +121,20 @@ class ConnectionPool:
         with self._lock:
             self._observed_limit = max(1, taken)
 
-    def remove(self, paths: Iterable[str]) -> bool:
-        """Remove files over a session that was kept. False without one. Raises TransferError."""
+    def clean(self, act: Callable[[Server], bool]) -> bool:
+        """What `act` does over a session that was kept. False without one. Raises TransferError."""
         with self._lock:
             idle = self._idle.pop() if self._idle else None
             if idle is None:
                 return False
             self._in_use.append(idle.server)
         try:
-            for path in paths:
-                idle.server.remove(path)
+            is_done = act(idle.server)
         except BaseException:
             self.discard(idle.server)
             raise
         self.keep(idle.server)
-        return True
+        return is_done
 
     def interrupt(self) -> None:
         """Cut what runs over it, and whatever would still begin, from another thread."""

@@ -1,13 +1,21 @@
 """Removes temporary files that cut tries have left at the customer, of files not tried again."""
 
-from config.accounts import FtpSettings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from config.accounts import ExistingFile, FtpSettings
 from config.errors import ConfigError
 from consumers.delivery.connection_pool import ConnectionPool
 from consumers.delivery.deps import Deps
 from consumers.delivery.pooled_connection import PooledConnection
 from consumers.faults import foreseen
 from consumers.observe import ProgramFailed
+from transports.base import Server
 from transports.errors import Phase, ProgramFault, Progress, TransferError
+from transports.takeover import clear, removed
+
+Cleaning = tuple[str, Callable[[Server], bool]]
+"""A recording, and what removes all that its tries have left; False where something stays."""
 
 
 def remove_leftovers(
@@ -18,20 +26,43 @@ def remove_leftovers(
     Those that cannot be removed now are tried again later; no failure is counted. Raises pymongo's
     errors.
     """
-    leftovers = deps.ledger.outcomes.leftovers(account_id)
+    todo = [*_removals(deps, account_id), *_clearings(deps, account_id, settings)]
     try:
         with foreseen(Progress(Phase.LOOKING)):
-            if leftovers and settings is not None:
+            if todo and settings is not None:
                 _log_in(pool, settings)
-            for recording_id, paths in leftovers:
-                if not pool.remove(paths):
-                    return
-                deps.ledger.outcomes.cleaned(recording_id)
+            for recording_id, act in todo:
+                if pool.clean(act):
+                    deps.ledger.outcomes.cleaned(recording_id)
     except TransferError as failure:
         if isinstance(failure, ProgramFault) and failure.__cause__ is not None:
             deps.observe(ProgramFailed(failure.phase, failure.__cause__, account_id))
     except ConfigError:  # an unreadable password: the next upload tells it
         return
+
+
+def _removals(deps: Deps, account_id: str) -> Iterator[Cleaning]:
+    for recording_id, paths in deps.ledger.outcomes.leftovers(account_id):
+        yield recording_id, partial(_remove_all, paths)
+
+
+def _remove_all(paths: Sequence[str], server: Server) -> bool:
+    stay = [path for path in paths if not removed(server, path)]
+    return not stay
+
+
+def _clearings(deps: Deps, account_id: str, settings: FtpSettings | None) -> Iterator[Cleaning]:
+    """Of files whose last rename had no answer. What stands there has to be looked at first."""
+    if settings is None:
+        return
+    overwrites = settings.existing_file is ExistingFile.OVERWRITE
+    outcomes = deps.ledger.outcomes
+    for recording_id, paths, intent in outcomes.unanswered(account_id):
+        withdraw = partial(outcomes.withdraw, recording_id, intent)
+        yield (
+            recording_id,
+            partial(clear, intent=intent, paths=paths, withdraw=withdraw, overwrites=overwrites),
+        )
 
 
 def _log_in(pool: ConnectionPool, settings: FtpSettings) -> None:

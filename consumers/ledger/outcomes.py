@@ -20,7 +20,7 @@ from consumers.ledger.records import (
 )
 from consumers.ledger.rows import BY_ID, Part, claim_filter, claims_filter
 from consumers.ledger.writer import Written
-from transports.upload import Uploaded
+from transports.upload import Intent, Uploaded
 
 MAX_LEFTOVERS = 100
 _RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
@@ -132,6 +132,38 @@ class Outcomes(Part):
         return [
             (row["_id"], [part_path(row["_id"], part) for part in row["parts"]]) for row in rows
         ]
+
+    def unanswered(self, account_id: str) -> list[tuple[str, list[str], Intent]]:
+        """The same, with the intent, of those whose last rename had no answer."""
+        query = {
+            "account_id": account_id,
+            "status": {"$in": GONE},
+            "parts.0": {"$exists": True},
+            "$expr": {"$ne": ["$intent.part", "$intent.final"]},  # in place there is no rename
+        }
+        rows = self._rows.find(query, {"parts": 1, "intent": 1}).limit(MAX_LEFTOVERS)
+        return [
+            (
+                row["_id"],
+                [part_path(row["_id"], part) for part in row["parts"]],
+                Intent(**row["intent"]),
+            )
+            for row in rows
+        ]
+
+    def withdraw(self, recording_id: str, intent: Intent) -> bool:
+        """Take back the intent of a file that is not tried again, and its path.
+
+        False where it has another one, or is on its way again.
+        """
+        before = self._rows.find_one_and_update(
+            {"_id": recording_id, "status": {"$in": GONE}, "intent": asdict(intent)},
+            {"$unset": dict.fromkeys(_RESERVATION, "")},
+            projection={"replaces": 1, "remote_path": 1},
+        )
+        if before is not None and "replaces" in before:
+            self._give_back(before)
+        return before is not None
 
     def cleaned(self, recording_id: str) -> None:
         """Nothing of a file that is not tried again stands at the customer any more."""

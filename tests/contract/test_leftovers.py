@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,10 @@ from tests.contract.accounts import (
 from tests.contract.ftp_handlers import HANG_UP, SILENCE, Hashing, odd
 from transports import settings_test
 from transports.base import Egress
+from transports.free_names import find_look
+from transports.job import Intent
 from transports.settings_report import TestReport
+from transports.takeover import clear
 
 SIZE = 480_044
 
@@ -210,3 +213,72 @@ def test_the_test_on_save_passes_there(serving: Callable[[Path], Any], tmp_path:
         report = report_of(customer)
     assert report.ok, report.failure
     assert report.steps[-1].ok
+
+
+UNANSWERED: list[Callable[[Path], Any]] = [
+    lambda root: ftp(root, FTPHandler),
+    lambda root: sftp(root, asyncssh.SFTPServer),
+]
+INTENT = Intent("courier-test-5.part", "call.wav", 4, "")
+
+
+def cleared(customer: CustomerServer, ledger: Ledger, *, overwrites: bool = False) -> bool:
+    """Whether all is gone of a file of two starts that is not tried again."""
+    paths = ("courier-test-4.part", INTENT.part)
+    with closing(open_session(customer)) as session:
+        return clear(session, INTENT, paths, ledger.withdraw, overwrites=overwrites)
+
+
+@pytest.mark.parametrize("serving", UNANSWERED)
+@pytest.mark.parametrize("overwrites", [True, False])
+def test_a_rename_that_was_not_done_leaves_waste_once_a_file_stands_in_its_place(
+    serving: Callable[[Path], Any], tmp_path: Path, *, overwrites: bool
+) -> None:
+    root, ledger = tmp_path / "served", Ledger(intent=INTENT)
+    with serving(root) as customer:
+        for name in ("courier-test-4.part", INTENT.part, "call.wav"):
+            (root / name).write_bytes(b"four")
+        assert cleared(customer, ledger, overwrites=overwrites)
+    assert (files_in(root), ledger.intent) == ({"call.wav": 4}, None)
+
+
+@pytest.mark.parametrize("serving", UNANSWERED)
+def test_what_may_be_the_only_copy_stays(serving: Callable[[Path], Any], tmp_path: Path) -> None:
+    root, ledger = tmp_path / "served", Ledger(intent=INTENT)
+    with serving(root) as customer:
+        (root / INTENT.part).write_bytes(b"four")
+        assert not cleared(customer, ledger, overwrites=True)
+        assert (files_in(root), ledger.intent) == ({INTENT.part: 4}, INTENT)
+        assert cleared(customer, ledger)
+    assert (files_in(root), ledger.intent) == ({}, None)
+
+
+@pytest.mark.parametrize("serving", UNANSWERED)
+def test_a_rename_that_was_done_keeps_its_intent(
+    serving: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    root, ledger = tmp_path / "served", Ledger(intent=INTENT)
+    with serving(root) as customer:
+        (root / "call.wav").write_bytes(b"four")
+        (root / "other.part").write_bytes(b"seen")
+        with closing(open_session(customer)) as session:
+            find_look(session, "other.part")
+            assert clear(session, INTENT, [INTENT.part], ledger.withdraw, overwrites=False)
+    assert (files_in(root)["call.wav"], ledger.intent) == (4, INTENT)
+
+
+def test_where_nothing_tells_what_stands_there_all_of_it_stays(tmp_path: Path) -> None:
+    root, ledger = tmp_path / "served", Ledger(intent=INTENT)
+    blind = odd({"MLST": "502 no", "SIZE": "502 no", "NLST": "502 no"})
+    with ftp(root, blind) as customer:
+        (root / INTENT.part).write_bytes(b"four")
+        assert not cleared(customer, ledger)
+    assert (files_in(root), ledger.intent) == ({INTENT.part: 4}, INTENT)
+
+
+def test_a_file_that_another_session_tries_again_is_left_alone(tmp_path: Path) -> None:
+    root, ledger = tmp_path / "served", Ledger(intent=INTENT, is_lost=True)
+    with ftp(root, FTPHandler) as customer:
+        (root / INTENT.part).write_bytes(b"four")
+        assert not cleared(customer, ledger)
+    assert files_in(root) == {INTENT.part: 4}

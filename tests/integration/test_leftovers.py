@@ -1,9 +1,12 @@
 """What cut tries have left of a file that is not tried again goes, though its account is quiet."""
 
+import threading
 from pathlib import Path
 
+from pyftpdlib.handlers import FTPHandler
+
 from config.accounts import Protocol
-from deploy.local.customers import AsyncSshServer
+from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.integration.platform import MakeCourier, Platform, running, until
 
 
@@ -52,3 +55,38 @@ def test_a_server_that_is_away_meanwhile_is_no_failure_of_the_account(
         run = courier.run_state("acme")
     assert part.exists()
     assert (run.failures, run.last_error) == (0, None)
+
+
+def cutting_renames(is_well: threading.Event) -> type[FTPHandler]:
+    """Hangs up in the place of a rename, as long as it is not well."""
+
+    class Cutting(FTPHandler):  # type: ignore[misc]
+        def ftp_RNTO(self, path: str) -> None:  # noqa: N802
+            if is_well.is_set():
+                super().ftp_RNTO(path)
+            else:
+                self.close()
+
+    return Cutting
+
+
+def test_a_file_whose_renames_were_all_cut_leaves_nothing_once_the_server_is_well(
+    make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    is_well, root = threading.Event(), tmp_path / "served"
+    root.mkdir()
+    courier = make_courier(suspend_after=100, retry_delays=(0.0,), replay_after_outage=False)
+    with PyFtpServer(root, handler=cutting_renames(is_well)) as server, running(courier):
+        courier.account("acme", server.customer, Protocol.FTP)
+        (cut,) = courier.publish_many("acme", ["cut.wav"])
+        row = courier.wait_status(cut, "dead_lettered")
+        assert [path.suffix for path in root.iterdir()] == [".part"]
+        assert row["intent"]["final"] == "cut.wav"
+
+        is_well.set()
+        (well,) = courier.publish_many("acme", ["well.wav"])
+        courier.wait_status(well, "delivered")
+
+        until(lambda: not courier.row(cut)["parts"], "the half file's end to be written down")
+        assert [path.name for path in root.iterdir()] == ["well.wav"]
+        assert not {"intent", "remote_path"} & set(courier.row(cut))
