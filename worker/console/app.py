@@ -1,18 +1,21 @@
 """The application: the routes of the pages and of the API, and the handlers of errors."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from worker.console import api, assets, pages
 from worker.console.access import NotSignedIn
 from worker.console.api.problems import SettingsRefused
 from worker.console.errors import KINDS
-from worker.console.guards import API, LimitedBody, SameOrigin, SecurityHeaders
+from worker.console.guards import API, HeadAsGet, LimitedBody, SameOrigin, SecurityHeaders
 from worker.console.proxies import TrustedProxies
 from worker.console.services import Services
 
@@ -53,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
     ):
         app.add_exception_handler(kind, _answer)
     settings = services.core.settings
+    app.add_middleware(HeadAsGet)
     app.add_middleware(SameOrigin, console_url=settings.console_url)
     app.add_middleware(LimitedBody)
     app.add_middleware(SecurityHeaders)
@@ -64,4 +68,14 @@ def _answer(request: Request, error: Exception) -> Response:
     is_api = request.url.path.startswith(API)
     door: Any = api if is_api else pages
     answered: Response = door.answer_error(request, error)
+    if answered.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answered.headers["Allow"] = ", ".join(_allowed(request))
     return answered
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that the address takes (RFC 9110 section 15.5.6)."""
+    routes = iter_route_contexts(request.app.routes)
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in here for method in route.methods or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))

@@ -1,4 +1,4 @@
-"""Middleware before all routes: limits on the body, a check of the origin, security headers.
+"""Middleware before all routes: limits on the body, a check of the origin, security headers, HEAD.
 
 Plain ASGI, so that a request that is refused here costs nothing more.
 """
@@ -118,6 +118,17 @@ class LimitedBody:
             await refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
             return
         await self._app(scope, _replayed(body, receive), send)
+
+
+class HeadAsGet:
+    """Answers HEAD as GET (RFC 9110 section 9.3.2). uvicorn leaves the body of the answer out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        await self._app({**scope, "method": "GET"} if is_head else scope, receive, send)
 
 
 def is_same_origin(origin: str | None, own: Iterable[str | None]) -> bool:
