@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from config.integers import Number, Whole
+
 
 class HashAlgorithm(StrEnum):
     """The digests of a file that a server may tell, the strongest first."""
@@ -70,14 +72,14 @@ class Capabilities(BaseModel):
     """The server lets files be removed."""
     temporary: bool = True
     """The server takes names that end in `.part`; else files are written to their final name."""
-    finish_seconds: float | None = None
+    finish_seconds: Number | None = None
     """Seconds from a file's last byte to the server's confirmation, as seen in the test."""
     hash: HashAlgorithm | None = None
     """The digest that the server tells of a file; None: none."""
     mkdir: bool = True
-    at_once: int | None = None
+    at_once: Whole | None = None
     """Uploads that the server takes at once, up to our own limit; None: not known."""
-    request_size: int | None = None
+    request_size: Whole | None = None
     """Bytes of the largest write request (SFTP); None: not known."""
     pipelines: bool = False
     """Commands that are sent together are answered one after the other (FTP)."""

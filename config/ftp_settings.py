@@ -21,6 +21,7 @@ from pydantic.config import JsonDict
 from config.capabilities import Capabilities
 from config.errors import AccountError
 from config.hosts import Host
+from config.integers import Whole
 from config.text import EmailAddress, Text, one_line
 
 MAX_PASSWORD = 1024
@@ -174,7 +175,7 @@ class _Server(BaseModel):
         description="The server's name or IP address, without protocol, port or path.",
         json_schema_extra=_entered(Input.TEXT),
     )
-    port: int = Field(
+    port: Whole = Field(
         default=DEFAULT_PORTS[Protocol.FTP],
         ge=1,
         le=65535,
@@ -260,7 +261,7 @@ class _Delivery(BaseModel):
         "bits too, where the server has nothing better.",
         json_schema_extra=_entered(Input.CHECKBOX, shown_when=_WITH_SFTP, by_provider=True),
     )
-    uploads: int | None = Field(
+    uploads: Whole | None = Field(
         default=None,
         ge=1,
         le=MAX_UPLOADS,
@@ -306,7 +307,7 @@ class KnownHost(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     host: str
-    port: int
+    port: Whole
     host_keys: tuple[str, ...]
 
 

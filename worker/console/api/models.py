@@ -17,6 +17,7 @@ from config.ftp_settings import (
     PrivateKeyText,
     Protocol,
 )
+from config.integers import Whole
 from config.ssh_keys import KeyType
 from config.text import MAX_NAME, Name
 from config.tokens import MAX_DAYS
@@ -347,7 +348,7 @@ class NewToken(Taken):
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     account_id: AccountId | None = None
     scope: Literal["read", "write"] = "write"
-    days: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = None
+    days: Annotated[Whole, Field(ge=1, le=MAX_DAYS)] | None = None
     """After so many days it opens nothing any more; left out: until it is revoked."""
 
 
