@@ -25,11 +25,10 @@ class Speaker(StrEnum):
     """Who said the words of a failure."""
 
     SERVER = "server"
-    """The server, or the library that speaks to it."""
     SYSTEM = "system"
     """The operating system of the platform: the server said nothing."""
     COURIER = "courier"
-    """The program, of what it has seen."""
+    """The program, or a library of it, of what it has seen."""
 
 
 class Said(str):

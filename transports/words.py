@@ -60,9 +60,9 @@ def own(words: str) -> Said:
 
 
 def heard(error: Exception, secret: SecretStr | None = None) -> Said:
-    """The words of an error in a library's name: the library's, the server's, or our own."""
+    """The words of an error of a library: a part of the program, which may quote the server."""
     first = error.args[0] if error.args else ""
-    return spoken(first if isinstance(first, Said) else str(error), secret)
+    return first if isinstance(first, Said) else own(spoken(str(error), secret))
 
 
 def stranger(greeting: str | bytes, secret: SecretStr | None = None) -> ProtocolFailed:
@@ -83,9 +83,10 @@ def system_words(error: OSError) -> Said:
     if isinstance(error, TimeoutError):
         return Said(os.strerror(errno.ETIMEDOUT), Speaker.SYSTEM)
     if isinstance(error, ssl.SSLError):
-        return Said(_tls_words(error), Speaker.SYSTEM)
-    words = spoken(error.strerror or str(error)) or "The connection failed"
-    return Said(words, Speaker.SYSTEM)
+        return own(_tls_words(error))
+    if error.strerror:
+        return Said(spoken(error.strerror), Speaker.SYSTEM)
+    return own(spoken(str(error)) or "The connection failed")  # a library's, in the system's name
 
 
 def _tls_words(error: ssl.SSLError) -> str:

@@ -18,7 +18,7 @@ from transports.errors import (
     TransferError,
 )
 from transports.ftp.replies import UNKNOWN_COMMAND, asks_for_encryption, code_of, is_refusal
-from transports.words import heard, lost, own, spoken, stranger
+from transports.words import lost, own, spoken, stranger
 
 SESSION_IS_OVER = "421"
 NEEDS_ACCOUNT = {"332", "532"}
@@ -82,7 +82,7 @@ def translate(
         case Stranger():
             return stranger(str(error), password)
         case Garbled():
-            return ProtocolFailed(heard(error, password) or _BROKEN)
+            return ProtocolFailed(spoken(error.args[0], password) or _BROKEN)
         case _:
             return ProtocolFailed(_BROKEN)
 

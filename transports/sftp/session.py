@@ -28,7 +28,7 @@ from transports.sftp.answers import Refused
 from transports.sftp.channel import Printed, SftpChannel
 from transports.sftp.client import SftpClient
 from transports.ssh.connection import SshConnection
-from transports.words import spoken
+from transports.words import own, spoken
 
 _RESOURCE_SHORTAGE = 4  # RFC 4254 section 5.1
 Judge = Callable[[Refused], type[TransferError]]
@@ -299,10 +299,15 @@ class SftpSession:
 
 def _no_sftp(error: Exception, password: SecretStr) -> TransferError:
     if isinstance(error, ChannelException) and error.code == _RESOURCE_SHORTAGE:
-        return ServerBusy(spoken(error.text, password))
+        return ServerBusy(_named(error, password))
     return ProtocolFailed("The login worked, but the server offers no SFTP")
 
 
 def _no_more(error: Exception, password: SecretStr) -> TransferError:
-    words = spoken(error.text, password) if isinstance(error, ChannelException) else ""
+    words = _named(error, password) if isinstance(error, ChannelException) else ""
     return ServerBusy(words or "The server takes no more sessions on this connection")
+
+
+def _named(error: ChannelException, password: SecretStr) -> str:
+    """paramiko's name for the server's reason: its words are not handed on."""
+    return own(spoken(error.text, password))

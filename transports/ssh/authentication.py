@@ -27,7 +27,7 @@ from transports.ssh.errors import (
 )
 from transports.ssh.logon import Answers, NoSignature, signing_key
 from transports.ssh.transport import SshTransport
-from transports.words import spoken
+from transports.words import heard, spoken
 
 KEY = "publickey"
 PASSWORD = "password"  # noqa: S105 - the name of a method
@@ -132,8 +132,7 @@ class _Authentication:
         except AuthenticationException as refusal:
             if INTERACTIVE not in self._transport.logon.offered:
                 raise
-            words = spoken(str(refusal), self._password)
-            raise InteractiveOffered(words) from refusal
+            raise InteractiveOffered(heard(refusal, self._password)) from refusal
 
     def _send_password(self) -> list[str]:
         try:

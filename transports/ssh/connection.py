@@ -193,7 +193,7 @@ class SshConnection:
         if watch.expired:
             return Stalled(watch.words)
         if isinstance(error, IncompatiblePeer):
-            return self.transport.no_common_algorithm() or NoCommonAlgorithm(spoken(str(error)))
+            return self.transport.no_common_algorithm() or NoCommonAlgorithm(heard(error))
         if self.transport.goodbye is not None:
             return self._told_goodbye(error)
         return translate(self._cause(error), self.password)

@@ -21,6 +21,7 @@ from transports.errors import (
     Kind,
     LoginRefused,
     ProtocolFailed,
+    Speaker,
     Stalled,
     TransferError,
 )
@@ -88,6 +89,12 @@ def test_every_error_of_paramiko_is_translated(of: type[Exception]) -> None:
 @pytest.mark.parametrize("of", sorted(SYSTEM | OF_FTP | GARBLED, key=str))
 def test_every_error_of_ftp_is_translated(of: type[Exception]) -> None:
     _is_told_to_a_person(ftp_errors.translate(_made(of), SecretStr("secret")))
+
+
+@pytest.mark.parametrize("of", sorted(OF_PARAMIKO | {ssl.SSLError} | GARBLED, key=str))
+def test_no_words_of_a_library_are_called_the_servers(of: type[Exception]) -> None:
+    failure = ssh_connection.translate(_made(of), SecretStr("secret"))
+    assert failure.said_by is not Speaker.SERVER
 
 
 def _is_told_to_a_person(failure: TransferError) -> None:

@@ -1,9 +1,16 @@
 """Whose words a failure has, and what is masked in them."""
 
 import errno
+import ssl
 
 import pytest
-from paramiko.ssh_exception import SSHException
+from paramiko.sftp import SFTPError
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    ChannelException,
+    IncompatiblePeer,
+    SSHException,
+)
 from pydantic import SecretStr
 
 from transports.errors import (
@@ -42,6 +49,31 @@ def test_a_sentence_of_the_program_is_its_own_be_a_servers_words_in_it() -> None
     assert ProtocolFailed("The server does not speak SSH").said_by is Speaker.COURIER
     assert LoginRefused(f"The server only takes: {spoken('publickey')}").said_by is Speaker.COURIER
     assert lost(EOFError()).said_by is Speaker.COURIER
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AuthenticationException("Authentication failed."),
+        IncompatiblePeer("Incompatible ssh peer (no acceptable kex algorithm)"),
+        SSHException("Error reading SSH protocol banner"),
+        SSHException("No existing session"),
+        ChannelException(4, "Resource shortage"),
+        SFTPError("Garbage packet received"),
+        OSError("Socket is closed"),
+        ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"),
+        ssl.SSLCertVerificationError("self-signed certificate"),
+        KeyError("x"),
+    ],
+)
+def test_what_a_library_says_the_server_has_not_said(error: Exception) -> None:
+    failure = ssh_connection.translate(error)
+    assert failure.said_by is Speaker.COURIER
+    assert ftp_errors.translate(error).said_by is Speaker.COURIER
+
+
+def test_a_servers_words_that_are_no_reply_are_the_servers_all_the_same() -> None:
+    assert ftp_errors.translate(Garbled("299 what?")).said_by is Speaker.SERVER
 
 
 def test_a_short_password_is_masked_in_a_servers_words() -> None:
