@@ -11,7 +11,7 @@ from tests.contract.scripted import ScriptedServer
 from tests.servers import Sshd, Vsftpd
 from transports import settings_test
 from transports.base import Egress
-from transports.errors import FtpAnswers, Speaker, SshAnswers, StrangerAnswers
+from transports.errors import FtpAnswers, LoginRefused, Speaker, SshAnswers, StrangerAnswers
 from transports.settings_report import TestReport
 from transports.words import MAX_BANNER
 
@@ -50,6 +50,38 @@ def test_of_another_service_no_more_is_shown_than_the_beginning_of_its_banner(
     assert isinstance(report.failure, StrangerAnswers)
     assert len(report.failure.words) == MAX_BANNER
     assert report.steps[-1].detail.startswith("+OK [31msecrets of the inside")
+
+
+@pytest.mark.parametrize(
+    ("greeting", "answer"),
+    [
+        (b"220 mail.example ESMTP Postfix", b"502 5.5.2 Error: " + b"s" * 300),
+        (b"220-mail.example ESMTP Exim\r\n220 no bulk mail", b"500 unrecognized " + b"s" * 300),
+        (b"220 mail.example ESMTP Postfix", b""),
+        (b"554 mail.example ESMTP " + b"s" * 300, b""),
+        (b"421 mail.example SMTP " + b"s" * 300, b""),
+        (b"220-no bulk mail\r\n220 mail.example ESMTP Exim", b"500 unrecognized " + b"s" * 300),
+        (b"220 mail.example ESMTP", b"530 5.7.0 Must issue a STARTTLS command " + b"s" * 300),
+        (b"220 mail.example ready", b"502 5.5.2 Error: " + b"s" * 300),
+        (b"200 news.example InterNetNews", b"500 What? " + b"s" * 300),
+        (b"201 news.example InterNetNews", b"480 Authentication required " + b"s" * 300),
+    ],
+)
+def test_a_mail_or_news_server_is_no_ftp_server_though_it_greets_like_one(
+    greeting: bytes, answer: bytes
+) -> None:
+    with ScriptedServer([greeting + b"\r\n"], *([answer + b"\r\n"] if answer else ())) as server:
+        report = report_of(server, Protocol.FTP)
+    assert isinstance(report.failure, StrangerAnswers)
+    assert len(report.failure.words) <= MAX_BANNER
+    assert report.failure.words.startswith(greeting[:20].decode().splitlines()[0])
+
+
+def test_an_ftp_server_may_speak_of_mail_in_its_greeting() -> None:
+    answers = (b"331 Password?\r\n", b"530 Login incorrect.\r\n")
+    with ScriptedServer([b"220 ftp of our ESMTP host\r\n"], *answers) as server:
+        report = report_of(server, Protocol.FTP)
+    assert isinstance(report.failure, LoginRefused)
 
 
 @pytest.mark.parametrize(

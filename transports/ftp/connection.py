@@ -19,6 +19,7 @@ from transports.errors import (
     EncryptionAsked,
     ProtocolFailed,
     Stalled,
+    StrangerAnswers,
     TransferError,
 )
 from transports.ftp.control import Command, Control
@@ -31,10 +32,11 @@ from transports.ftp.errors import (
     login_refused,
     translate,
 )
-from transports.ftp.replies import code_of
+from transports.ftp.replies import code_of, is_other_service_by
 from transports.network.egress import Address, dial
 from transports.network.round_trip import RoundTrip
 from transports.network.watchdog import Watch
+from transports.words import MAX_BANNER, spoken
 
 _CONVENIENCE_SECONDS = 10.0
 """How long a server may think about what is only a convenience."""
@@ -89,8 +91,7 @@ class FtpConnection:
         self.closed = False
         with closed_on_failure(self):
             self._check_wanted()
-            self._greet(connection.address)
-            self._log_in()
+            self._begin(connection.address)
             step("logged in", self.settings.username)
         self.logins += 1
 
@@ -243,6 +244,19 @@ class FtpConnection:
         """Raises ConnectionLost where it was cut or closed while it was made anew."""
         if self.ended:
             raise session_over()
+
+    def _begin(self, address: Address) -> None:
+        """Greet and log in. Raises StrangerAnswers where another service greets so, and takes no
+        login: what it answers to an FTP command a customer should not read in full.
+        """
+        try:
+            self._greet(address)
+            self._log_in()
+        except TransferError as failure:
+            greeting = self.control.greeting
+            if is_other_service_by(greeting, failure.words):
+                raise StrangerAnswers(spoken(greeting, self.password, MAX_BANNER)) from failure
+            raise
 
     def _greet(self, address: Address) -> None:
         try:

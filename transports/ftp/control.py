@@ -64,6 +64,8 @@ class Control:
         """Whether a transfer was begun whose last reply is still to come."""
         self.awaits_begin = False
         """Whether a transfer was asked for whose first reply is still to come."""
+        self.greeting = ""
+        """As it came: whoever shows it has to mask the password."""
         self._round_trip = line
         self._is_logged_in = False
         self._socket = connection.socket
@@ -90,7 +92,7 @@ class Control:
             first = self._line()
             if not code_of(first):
                 raise Stranger(first)  # `SSH-2.0` would pass for a reply's first line
-            reply = self._whole(first)
+            reply = self.greeting = self._whole(first)
             if not reply.startswith("1"):
                 break
         if not is_done(reply):

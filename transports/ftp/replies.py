@@ -16,6 +16,11 @@ _SIZE = re.compile(r"213 +(\d{1,18})\s*", re.ASCII)
 _EXTENDED = re.compile(r"229[ -].*?\(([!-/:-~])\1\1(\d{1,5})\1\)", re.ASCII | re.DOTALL)
 _PASSIVE = re.compile(r"227[ -].*?" + ",".join([r"\b(\d{1,3})\b"] * 6), re.ASCII | re.DOTALL)
 _FOLDER = re.compile(r'257[ -]\s*(?:"((?:[^"]|"")+)"|(/\S*))')
+_MAIL_GREETING = re.compile(r"[2-5][0-9]{2}[ -].*\bE?SMTP\b", re.DOTALL)
+_MAIL_ANSWER = re.compile(r"[245][0-9]{2}[ -][245]\.[0-9]{1,3}\.[0-9]{1,3}\b", re.ASCII)
+"""With the status of RFC 2034, which no FTP server has."""
+_NEWS_GREETINGS = {"200", "201"}
+_NOT_LOGGED_IN = "530"
 _MAX_PORT = 65_535
 _MAX_OCTET = 255
 _CODE = re.compile(r"[1-5][0-9]{2}", re.ASCII)
@@ -103,6 +108,17 @@ def asks_for_encryption(reply: str) -> bool:
     return code_of(reply) in _POLICY_CODES or (
         is_refusal(reply) and _ENCRYPTION.search(reply) is not None
     )
+
+
+def is_other_service_by(greeting: str, answer: str) -> bool:
+    """Whether what greeted with a reply, and answered a login so, is no FTP server.
+
+    Mail servers greet with the same code (RFC 5321 section 4.2), news servers with 200 or 201 (RFC
+    3977 section 5.1). An FTP server that speaks of mail refuses a login as FTP servers do.
+    """
+    is_news = code_of(greeting) in _NEWS_GREETINGS
+    is_mail = _MAIL_GREETING.match(greeting) is not None and code_of(answer) != _NOT_LOGGED_IN
+    return is_news or is_mail or _MAIL_ANSWER.match(answer) is not None
 
 
 def is_sendable(path: str) -> bool:
