@@ -124,10 +124,10 @@ def held_uploads(pool: ThreadPoolExecutor, *sessions: Server) -> tuple[list[Held
 
 
 def test_sessions_of_a_near_server_send_in_turn(
-    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+    customer: CustomerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transports.ssh.connection.TURN_SECONDS", 60.0)
-    first = open_session(sshd.customer)
+    monkeypatch.setattr("transports.network.sending_turn.LONGEST_WAIT", 60.0)
+    first = open_session(customer)
     second, held, order = first.another(), Held(), list[str]()
 
     def blocks() -> Iterator[bytes]:
@@ -149,13 +149,13 @@ def test_sessions_of_a_near_server_send_in_turn(
 
 
 @pytest.mark.parametrize(
-    ("named", "value"), [("TURN_SECONDS", 0.01), ("NEARBY_SECONDS", -1.0)], ids=["long", "far"]
+    ("named", "value"), [("LONGEST_WAIT", 0.01), ("NEARBY_SECONDS", -1.0)], ids=["long", "far"]
 )
 def test_nobody_waits_for_a_turn_that_lasts_or_where_it_brings_nothing(
-    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, named: str, value: float
+    customer: CustomerServer, monkeypatch: pytest.MonkeyPatch, named: str, value: float
 ) -> None:
-    monkeypatch.setattr(f"transports.ssh.connection.{named}", value)
-    first = open_session(sshd.customer)
+    monkeypatch.setattr(f"transports.network.sending_turn.{named}", value)
+    first = open_session(customer)
     second, held = first.another(), Held()
     with ThreadPoolExecutor() as pool, closing(first), closing(second):
         sending = pool.submit(first.put, held, "first.part")

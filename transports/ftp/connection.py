@@ -34,7 +34,7 @@ from transports.ftp.errors import (
 )
 from transports.ftp.replies import code_of, is_other_service_by
 from transports.network.egress import Address, dial
-from transports.network.round_trip import RoundTrip
+from transports.network.sending_turn import SendingTurn
 from transports.network.watchdog import Watch
 from transports.words import MAX_BANNER, spoken
 
@@ -48,7 +48,7 @@ _ABOUT_FILES = {"SIZE", "MLST"}
 class FtpConnection:
     """Control and data connections of one session; for one thread at a time.
 
-    `avoids`: the commands that are not sent, and `line`: both shared by the sessions of one login.
+    `avoids`: the commands that are not sent, and `turn`: both shared by the sessions of one login.
     """
 
     control: Control
@@ -57,12 +57,12 @@ class FtpConnection:
         self,
         access: Access,
         avoids: set[str],
-        line: RoundTrip,
+        turn: SendingTurn,
     ) -> None:
         self.access = access
         self.settings, self.password, self.limits = access.settings, access.password, access.limits
         self.avoids = avoids
-        self.line = line
+        self.turn, self.line = turn, turn.line
         capabilities = self.settings.capabilities
         self.pipelines = capabilities.pipelines
         """Whether commands are sent together."""

@@ -10,6 +10,7 @@ from transports.errors import AccountFailure, ServerBusy, TransferError
 from transports.ftp.connection import FtpConnection
 from transports.ftp.folders import Folders
 from transports.network.round_trip import RoundTrip
+from transports.network.sending_turn import SendingTurn
 
 
 class FtpSession:
@@ -35,7 +36,7 @@ class FtpSession:
     def open(cls, access: Access, step: OnStep) -> Self:
         """A session with the server, logged in."""
         capabilities = access.settings.capabilities
-        connection = FtpConnection(access, set(capabilities.avoids), RoundTrip())
+        connection = FtpConnection(access, set(capabilities.avoids), SendingTurn(RoundTrip()))
         connection.open(step)
         return cls(connection, {"", "."}, enters=capabilities.enters)
 
@@ -53,7 +54,7 @@ class FtpSession:
         """A session with a login of its own. Raises ServerBusy for whatever refuses it: what was
         taken from this session cannot be wrong for the next."""
         mine = self._connection
-        connection = FtpConnection(mine.access, mine.avoids, mine.line)
+        connection = FtpConnection(mine.access, mine.avoids, mine.turn)
         try:
             connection.open(unheard)
         except AccountFailure as refused:

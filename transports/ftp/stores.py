@@ -85,7 +85,7 @@ class FtpStores(FtpFiles):
         data = self._begin_store(put.path)
         behind = self._behind()
         try:
-            with put.open() as blocks:
+            with put.open() as blocks, self._connection.turn.taken():
                 sent = self._stream(data, blocks)
         except BaseException:
             self._connection.abandon(data)

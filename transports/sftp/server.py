@@ -190,7 +190,7 @@ class SftpServer(SftpFiles):
         """
         if not files:
             return
-        with self._connection.turn_to_send():
+        with self._connection.turn.taken():
             for number, file in enumerate(files):
                 self._send(file, self._patience(files[:number]))
         flow, seconds = files[0].writes.flow, self._patience(files)

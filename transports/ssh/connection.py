@@ -3,9 +3,8 @@
 A raw Transport, so that the host key is compared before any credential is sent.
 """
 
-import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from paramiko import Channel
 from paramiko.sftp import SFTPError
@@ -31,6 +30,7 @@ from transports.errors import (
 )
 from transports.network.egress import Connection
 from transports.network.round_trip import RoundTrip
+from transports.network.sending_turn import SendingTurn
 from transports.network.watchdog import Watch
 from transports.ssh.authentication import log_in
 from transports.ssh.transport import SshTransport, Wire
@@ -47,12 +47,6 @@ def translate(error: Exception, password: SecretStr | None = None) -> TransferEr
     if isinstance(error, AuthenticationException):
         return LoginRefused(words or "Authentication failed")
     return ProtocolFailed(words or "The server broke the protocol")
-
-
-NEARBY_SECONDS = 0.005
-"""A round trip below which nothing is gained where several sessions send at once."""
-TURN_SECONDS = 0.5
-"""Longest wait for another session's turn: a long recording must not hold up a short one."""
 
 
 class SshConnection:
@@ -75,10 +69,10 @@ class SshConnection:
         weak = self.settings.weak_algorithms
         self.transport = SshTransport(self.wire, self.limits.login, without, weak=weak)
         self.line = RoundTrip(lambda: self.wire.heard_at)
+        self.turn = SendingTurn(self.line)
         self.folders: set[str] = {"", ".", "~"}
         """Folders that are known to be there."""
         self._lock = threading.Lock()
-        self._sending = threading.Lock()
         self._sessions: dict[object, Watch] = {}
         self._failure: TransferError | None = None
         self._closed = False
@@ -142,21 +136,6 @@ class SshConnection:
             return self.transport.open_session()
         finally:
             self.line.answer(asked)
-
-    @contextlib.contextmanager
-    def turn_to_send(self) -> Iterator[None]:
-        """One session sends its files at a time, where the server is near.
-
-        One alone fills such a line. Several threads that encrypt beside each other are slower by
-        what they take from each other: Python runs one of them at a time. Far away they fill the
-        line together, and no one waits.
-        """
-        is_ours = self.line.seconds < NEARBY_SECONDS and self._sending.acquire(timeout=TURN_SECONDS)
-        try:
-            yield
-        finally:
-            if is_ours:
-                self._sending.release()
 
     def allow_answer(self, size: int) -> None:
         """The answer to one request may have so many bytes, far more than the request."""
