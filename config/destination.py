@@ -29,6 +29,8 @@ def merged(stored: FtpSettings | None, changes: Mapping[str, Any]) -> FtpSetting
     if values.get("protocol") != Protocol.SFTP:
         values.update(logon_type=LogonType.NORMAL, host_keys=(), weak_algorithms=False)
     settings = FtpSettings(**values)
+    if not settings.logon_type.needs_key:
+        settings = settings.model_copy(update={"key_certificate": None})
     return settings if stored is None else _with_pins(stored, settings, changes.get("host_keys"))
 
 

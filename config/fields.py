@@ -140,7 +140,7 @@ def _entered(field: FieldSpec, text: str | None) -> Any:
         return text is not None
     if field.kind is Input.LIST:
         return tuple(part for part in re.split(r"[,;\s]+", text or "") if part)
-    if field.kind in {Input.PASSWORD, Input.LINES}:
+    if field.kind is Input.PASSWORD:
         return text or None
     return (text or "").strip() or None
 

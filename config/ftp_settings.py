@@ -22,6 +22,7 @@ from config.capabilities import Capabilities
 from config.errors import AccountError
 from config.hosts import Host
 from config.integers import Whole
+from config.public_keys import MAX_CERTIFICATE, certificate_line
 from config.text import EmailAddress, Text, one_line
 
 MAX_PASSWORD = 1024
@@ -138,6 +139,7 @@ def _private_key(value: SecretStr) -> SecretStr:
 
 
 Password = Annotated[SecretStr, AfterValidator(_password)]
+KeyCertificate = Annotated[str, AfterValidator(certificate_line)]
 PrivateKeyText = Annotated[SecretStr, AfterValidator(_private_key)]
 HostKey = Annotated[str, AfterValidator(_host_key)]
 HostKeys = Annotated[tuple[HostKey, ...], AfterValidator(_each_once)]
@@ -231,6 +233,14 @@ class _Delivery(BaseModel):
             raise ValueError("host_key is not one of host_keys: give one of the two")
         return values
 
+    key_certificate: KeyCertificate | None = Field(
+        default=None,
+        max_length=MAX_CERTIFICATE,
+        title="Key Certificate",
+        description="Where the server trusts an authority that signs keys (OpenSSH): the line of "
+        "id-cert.pub, made for the account's key.",
+        json_schema_extra=_entered(Input.LINES, shown_when=_WITH_KEY),
+    )
     path: Text = Field(
         default=".",
         max_length=1024,

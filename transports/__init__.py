@@ -37,6 +37,7 @@ What can go wrong (`errors`, `ssh.errors`), by the kind that decides who has to 
           KeyWanted               no password will do
           KeyWantedToo            a key besides the password
           KeyNotAccepted          not this key
+            CertificateNotAccepted  nor with its certificate
           KeyNotTaken             no key will do
           PasswordWantedToo       a password besides the key
           InteractiveOffered      maybe the logon type

@@ -3,6 +3,7 @@
 Each test is noted in the audit: its target, who asked for it, how it ended.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from config.destination import check_password_stays, merged, target
 from config.directory import StoredLogin
 from config.errors import AccountError, ConfigError, FieldRefused, PasswordAsked
 from config.ftp_settings import FtpSettings, FtpSettingsInput, check_password
+from config.key_certificates import check_certificate
 from config.private_keys import read_private_key
 from config.secrets import Vault
 from config.settings import Settings
@@ -124,9 +126,11 @@ def _credentials(
     """What the settings' logon needs: what was given, or what is stored."""
     logon = settings.logon_type
     platform = core.settings.platform_name
+    key = _key(vault, stored, given, platform) if logon.needs_key else None
+    if key is not None and settings.key_certificate is not None:
+        check_certificate(settings.key_certificate, key.public, time.time())
     return Credentials(
-        _password(vault, stored, settings, given) if logon.needs_password else SecretStr(""),
-        _key(vault, stored, given, platform) if logon.needs_key else None,
+        _password(vault, stored, settings, given) if logon.needs_password else SecretStr(""), key
     )
 
 

@@ -83,13 +83,15 @@ def test_stored_passwords_are_rotated_to_the_first_key_and_unreadable_ones_named
     rotated = courier.ok("secrets", "rotate", SECRET_KEYS=f"{new},{courier.key}")
     assert rotated.out == "2 stored secrets rotated, 0 unreadable.\n"
     again = courier.inside("secrets", "rotate", SECRET_KEYS=new)
-    assert (again.code, again.out) == (0, "0 passwords rotated, 0 unreadable.\n")
+    assert (again.code, again.out) == (0, "0 stored secrets rotated, 0 unreadable.\n")
 
     stage.core.directory.forget_settings("other")
     stage.account(pyftpd_server.customer, "third")  # by the old key
     lost = courier.inside("secrets", "rotate", SECRET_KEYS=courier.key)
-    assert lost.out == "0 passwords rotated, 1 unreadable.\n"
-    assert lost.sentence.startswith("No key in COURIER_SECRET_KEYS can read the password of acme:")
+    assert lost.out == "0 stored secrets rotated, 1 unreadable.\n"
+    assert lost.sentence.startswith(
+        "No key in COURIER_SECRET_KEYS can read what is stored for acme:"
+    )
     assert "is not set" in courier.refuses("secrets", "rotate", SECRET_KEYS=None)
     entries = [entry for entry in Audit(stage.core.database).list() if entry.account_id is None]
     assert {entry.action for entry in entries} == {"secrets.rotated"}

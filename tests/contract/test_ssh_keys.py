@@ -1,5 +1,6 @@
 """Logons by key at real servers: alone, and with a password besides."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import SecretStr
 
 from config.accounts import LogonType
+from config.public_keys import certificate_line
 from config.ssh_keys import KeyPair, KeyType, generated, pair_of
 from deploy.local.customers import AsyncSshServer
 from tests.contract.accounts import LIMITS, open_session, settings_of
 from tests.servers import Sshd
+from tests.servers.host_keys import make_host_key
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import LoginRefused
 from transports.ssh.errors import (
+    CertificateNotAccepted,
     KeyNotAccepted,
     KeyNotTaken,
     KeyWanted,
@@ -165,3 +169,40 @@ def test_a_kind_of_key_that_the_server_does_not_take_is_named(tmp_path: Path) ->
     ):
         open_session(server.customer, key=ED25519, **BY_KEY)
     assert "it takes only keys of: ecdsa-sha2-nistp256" in refused.value.words
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+
+def signed(folder: Path, key: KeyPair, *options: str) -> tuple[str, str]:
+    """The certificate of the key, and the line by which a server trusts its authority."""
+    authority, public = folder / "authority", folder / "id.pub"
+    make_host_key(authority)
+    public.write_text(key.public.line)
+    given = ["-q", "-s", str(authority), "-I", "acme", "-n", "customer", *options]
+    subprocess.run(["ssh-keygen", *given, str(public)], check=True, timeout=30)
+    certificate = (folder / "id-cert.pub").read_text()
+    return certificate_line(certificate), f"TrustedUserCAKeys {authority}.pub"
+
+
+@pytest.mark.parametrize("name", ["ed25519", "ecdsa-p256", "rsa"])
+def test_a_certificate_opens_a_server_that_trusts_its_authority(tmp_path: Path, name: str) -> None:
+    certificate, trust = signed(tmp_path, KEYS[name])
+    other = generated(KeyType.ED25519, COMMENT)
+    logon = {**BY_KEY, "key_certificate": certificate}
+    with server_of(tmp_path, other, extra=[trust]) as server:
+        open_session(server.customer, key=KEYS[name], **logon).close()
+        with pytest.raises(KeyNotAccepted):
+            open_session(server.customer, key=KEYS[name], **BY_KEY)
+
+
+def test_a_certificate_for_another_user_is_not_accepted(tmp_path: Path) -> None:
+    certificate, trust = signed(tmp_path, ED25519, "-n", "somebody")
+    other = generated(KeyType.ED25519, COMMENT)
+    logon = {**BY_KEY, "key_certificate": certificate}
+    with (
+        server_of(tmp_path, other, extra=[trust]) as server,
+        pytest.raises(CertificateNotAccepted) as refused,
+    ):
+        open_session(server.customer, key=ED25519, **logon)
+    assert "among its principals" in refused.value.advice

@@ -18,6 +18,7 @@ from config.public_keys import PublicKey
 from transports.access import Access
 from transports.errors import InteractiveOffered, LoginRefused
 from transports.ssh.errors import (
+    CertificateNotAccepted,
     KeyNotAccepted,
     KeyNotTaken,
     KeyWanted,
@@ -64,7 +65,8 @@ class _Authentication:
             raise self._wants_more(logon, more)
         if not logon.needs_key:
             return self._username
-        return f"{self._username}, with the key {self._fingerprint}"
+        besides = " and its certificate" if self._access.settings.key_certificate else ""
+        return f"{self._username}, with the key {self._fingerprint}{besides}"
 
     def _more(self, logon: LogonType) -> list[str]:
         """Log in; the methods that are wanted besides."""
@@ -109,7 +111,8 @@ class _Authentication:
         if key is None:
             raise LoginRefused("The account has no key")
         try:
-            return self._transport.show_key(self._username, signing_key(key))
+            signing = signing_key(key, self._access.settings.key_certificate)
+            return self._transport.show_key(self._username, signing)
         except NoSignature as error:
             raise RsaBySha1(
                 "The key is of RSA, and the server takes signatures only by: "
@@ -154,6 +157,8 @@ class _Authentication:
         if not self._transport.takes_key_of(public.algorithm):
             taken = ", ".join(self._transport.key_algorithms())
             words += f"; it takes only keys of: {spoken(taken)}"
+        if self._access.settings.key_certificate:
+            return CertificateNotAccepted(f"{words}, shown with its certificate")
         failure = KeyNotAccepted(words)
         if len(public.line) <= _LONGEST_LINE:
             failure.advice = f"{failure.advice.removesuffix('.')}: {public.line}"

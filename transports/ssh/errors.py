@@ -21,6 +21,13 @@ class KeyNotAccepted(LoginRefused):
     )
 
 
+class CertificateNotAccepted(KeyNotAccepted):
+    advice = (
+        "The server does not accept this certificate: check that the server trusts the authority "
+        "that signed it, that the username is among its principals, and that it has not ended."
+    )
+
+
 class KeyNotTaken(LoginRefused):
     advice = (
         "The server takes no key from this user: choose the logon type Normal, or Interactive "

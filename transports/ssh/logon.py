@@ -2,6 +2,7 @@
 
 import io
 import re
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,13 @@ class NoSignature(AuthenticationException):
         self.offered = offered
 
 
-def signing_key(pair: KeyPair) -> PKey:
-    """The key as paramiko signs with it."""
+def signing_key(pair: KeyPair, certificate: str | None) -> PKey:
+    """The key as paramiko signs with it; shown with the certificate where there is one."""
     kind = _KEYS.get(pair.public.algorithm, ECDSAKey)
-    return kind.from_private_key(io.StringIO(pair.private.get_secret_value()))
+    key = kind.from_private_key(io.StringIO(pair.private.get_secret_value()))
+    if certificate is not None:  # as a message: a text could be taken for the name of a file
+        key.load_certificate(Message(b64decode(certificate.split()[1])))
+    return key
 
 
 class Logon(AuthHandler):

@@ -71,6 +71,8 @@ def _settings_lines(settings: FtpSettings | None) -> Iterator[tuple[str, Cell]]:
     yield "server", _server(settings)
     if settings.protocol is Protocol.SFTP:
         yield "logon type", settings.logon_type.value
+        if settings.key_certificate:
+            yield "key certificate", settings.key_certificate
         yield "host keys", ", ".join(settings.host_keys) or None
         if settings.weak_algorithms:
             yield "weak algorithms", "ALLOWED: what is sent is protected less than it could be"

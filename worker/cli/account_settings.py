@@ -12,11 +12,12 @@ from config.audit import Action
 from config.errors import FieldRefused, PasswordAsked
 from config.fields import declared
 from config.ftp_settings import AlertFrequency, ExistingFile
+from config.public_keys import MAX_CERTIFICATE
 from transports.errors import HostKeyChanged, TransferError
 from transports.settings_report import Step, TestReport
 from worker.cli import context, output
 from worker.cli.errors import with_advice
-from worker.cli.options import AccountId, key_file, line_of_stdin
+from worker.cli.options import AccountId, key_file, line_of_stdin, text_file
 from worker.cli.output import AsJson
 from worker.cli.record import actor, record
 from worker.cli.refusal import Refused
@@ -25,6 +26,7 @@ from worker.ftp_settings import Saved, Secrets, change, try_stored
 
 _OPTIONS = {
     "private_key": "('--private-key FILE', or 'courier accounts key generate'.)",
+    "key_certificate": "Give another one with --key-certificate, or '' for none.",
     "passphrase": "Give it with --passphrase-stdin.",
 }
 UNUSED = "FTP access is not granted to it or to an account above it: until then these are unused."
@@ -54,6 +56,15 @@ def set_settings(
         bool,
         _field("passphrase", "--passphrase-stdin", also="Read from the line after the password's."),
     ] = False,
+    key_certificate: Annotated[
+        str | None,
+        _field(
+            "key_certificate",
+            "--key-certificate",
+            metavar="FILE",
+            also="The option names a file; an empty name removes it.",
+        ),
+    ] = None,
     path: Annotated[str | None, _field("path")] = None,
     email_alerts: Annotated[str | None, _field("email_alerts", metavar="A@X,B@Y")] = None,
     host_keys: Annotated[
@@ -91,6 +102,9 @@ def set_settings(
         "host": host,
         "port": port,
         "username": username,
+        "key_certificate": text_file(Path(key_certificate), MAX_CERTIFICATE)
+        if key_certificate
+        else None,
         "path": path,
         "email_alerts": None if email_alerts is None else _addresses(email_alerts),
         "host_keys": tuple(host_keys) if host_keys else None,
@@ -106,6 +120,8 @@ def set_settings(
     }
     if uploads == 0:
         changes["uploads"] = None
+    if key_certificate == "":
+        changes["key_certificate"] = None
     steps = _Steps(as_json=as_json)
     with context.core() as core:
         before = core.directory.get(account_id)

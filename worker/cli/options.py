@@ -64,8 +64,13 @@ def line_of_stdin() -> SecretStr:
 
 def key_file(path: Path) -> SecretStr:
     """What a private key's file holds; no more of it than a key has. Raises OSError."""
+    return SecretStr(text_file(path, MAX_PRIVATE_KEY))
+
+
+def text_file(path: Path, most: int) -> str:
+    """The file's text, no more than so many bytes of it. Raises OSError."""
     with path.open("rb") as file:
-        return SecretStr(file.read(MAX_PRIVATE_KEY).decode("utf-8", "replace"))
+        return file.read(most).decode("utf-8", "replace")
 
 
 def require_account(core: Core, account_id: str | None) -> None:

@@ -39,6 +39,7 @@ from transports.errors import (
 )
 from transports.settings_report import STEPS, Step
 from transports.ssh.errors import (
+    CertificateNotAccepted,
     KeyNotAccepted,
     KeyNotTaken,
     KeyWanted,
@@ -77,6 +78,7 @@ _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (RsaBySha1, "private_key"),
     (ProtocolFailed, "port"),
     (HostKeyChanged, "host_keys"),
+    (CertificateNotAccepted, "key_certificate"),
     (KeyNotAccepted, "private_key"),
     (KeyNotTaken, "logon_type"),
     (KeyWanted, "logon_type"),

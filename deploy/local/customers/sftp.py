@@ -64,7 +64,7 @@ class AsyncSshServer(ThreadedServer):
         self.password = password or new_password()
         self.logon = tuple(logon)
         self.challenges = tuple(challenges)
-        self.authorized = tuple(line.split()[1] for line in authorized)
+        self.authorize(*authorized)
         self.logins = 0
         """Credentials that were checked so far, right or wrong."""
         self._sftp = sftp
@@ -87,6 +87,10 @@ class AsyncSshServer(ThreadedServer):
             root=self.root,
             host_key=self._key.get_fingerprint("sha256"),
         )
+
+    def authorize(self, *lines: str) -> None:
+        """Let these public keys in and no others, from the next login on."""
+        self.authorized = tuple(line.split()[1] for line in lines)
 
     def regenerate_host_key(self) -> None:
         """Take a new host key; it counts from the next `start` on."""

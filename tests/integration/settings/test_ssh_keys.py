@@ -1,6 +1,7 @@
 """Logon by key, from the settings to the delivery."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from config.accounts import FtpSettings, LogonType
+from config.destination import merged
 from config.errors import AccountError
 from config.private_keys import read_private_key
+from config.public_keys import certificate_line
 from config.secrets import Vault
 from config.ssh_keys import KeyPair, KeyType, generated
 from deploy.local.customers import CustomerServer
 from tests.integration.console import Browser, Console, commands_reach, serving
 from tests.integration.platform import MakeCourier, running
 from tests.servers import Sshd
+from tests.servers.host_keys import make_host_key
 from worker.cli import app
 from worker.ftp_settings import NOTHING_GIVEN, change
 
@@ -383,3 +387,52 @@ def test_a_key_of_each_kind_is_made_on_demand(console: Console, kind: KeyType) -
     begins = {"ed25519": "ssh-ed25519", "ecdsa-p256": "ecdsa-sha2-nistp256"}
     algorithm = made.json()["pending_key"]["algorithm"]
     assert algorithm == begins.get(kind.value, "ssh-rsa")
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+
+def certificate_of(folder: Path, line: str, *options: str) -> Path:
+    """A certificate for the public key, of an authority in the folder."""
+    public = folder / "id.pub"
+    public.write_text(line)
+    authority = folder / "authority"
+    if not authority.exists():
+        make_host_key(authority)
+    given = ["-q", "-s", str(authority), "-I", "acme", "-n", "customer", *options, str(public)]
+    subprocess.run(["ssh-keygen", *given], check=True, timeout=30)
+    return folder / "id-cert.pub"
+
+
+def test_a_certificate_is_shown_with_the_key_that_it_is_for(
+    console: Console, browser: Browser, tmp_path: Path
+) -> None:
+    line = generate(console, "api")
+    good = certificate_of(tmp_path, line).read_text()
+    trust = [f"TrustedUserCAKeys {tmp_path / 'authority.pub'}"]
+    nobody = generated(KeyType.ED25519, "nobody")
+    with Sshd(tmp_path / "sshd", authorized=[nobody.public.line], extra=trust) as server:
+        fields = form(server.customer, key_certificate=good)
+        ended = certificate_of(tmp_path, line, "-V", "20200101:20200102").read_text()
+        other = certificate_of(tmp_path, nobody.public.line).read_text()
+        for wrong, words in ((ended, "ended on 2020-01-0"), (other, "is for another key")):
+            answer = browser.send_form(FTP, **{**fields, "key_certificate": wrong})
+            shown = console.tested(browser, "acme", answer.text)
+            assert 'data-problem="key_certificate"' in shown
+            assert words in shown
+        assert console.settings("acme") is None
+        shown = console.tested(browser, "acme", browser.send_form(FTP, **fields).text)
+        assert "Saved" in shown
+        assert "and its certificate" in shown
+        assert CliRunner().invoke(app, ["accounts", "test", "acme"]).exit_code == 0
+        removed = CliRunner().invoke(app, ["accounts", "set", "acme", "--key-certificate", ""])
+        assert removed.exit_code == 1
+        assert "authorized_keys" in removed.stderr
+        again = certificate_of(tmp_path, line)
+        command = ["accounts", "set", "acme", "--key-certificate", str(again)]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    settings = console.settings("acme")
+    assert settings is not None
+    assert settings.key_certificate == certificate_line(again.read_text())
+    assert merged(settings, {"logon_type": LogonType.NORMAL}).key_certificate is None

@@ -32,6 +32,7 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
         "Password",
         "Private Key",
         "Passphrase",
+        "Key Certificate",
         "Path",
         "Email Alerts",
         "Host Keys",
@@ -82,7 +83,7 @@ def test_the_drop_downs_read_as_in_the_settings_text() -> None:
 
 
 def test_the_logon_type_and_the_host_key_appear_with_sftp_only() -> None:
-    by_key = {"private_key", "passphrase"}
+    by_key = {"private_key", "passphrase", "key_certificate"}
     for field in settings_fields():
         assert field.applies({"protocol": "sftp"}) == (field.name not in by_key)
         of_sftp = {"logon_type", "host_keys", "weak_algorithms", *by_key}
@@ -144,6 +145,11 @@ def test_openapi_carries_the_same_declaration() -> None:
         ),
         ("private_key", "", "Private Key must have 1 to 16384 characters."),
         ("private_key", "k" * 16385, "Private Key must have 1 to 16384 characters."),
+        (
+            "key_certificate",
+            "ssh-ed25519 AAAA",
+            "Key Certificate must be the line of a certificate, such as that of id-cert.pub.",
+        ),
         ("passphrase", "a\nb", "Passphrase must not hold line breaks or other control characters."),
         ("port", 0, "Port must be a whole number from 1 to 65535."),
         ("port", "ssh", "Port must be a whole number from 1 to 65535."),

@@ -103,6 +103,7 @@ class SettingsShape(Given):
     host: str
     port: int
     username: str
+    key_certificate: str | None
     path: str
     email_alerts: list[str]
     host_key: str | None
