@@ -1,13 +1,15 @@
 """The backstop: an unforeseen error ends the try it came in, and is counted and shown."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Self
 
 from pymongo.errors import PyMongoError
 
 from config.errors import ConfigError
 from consumers.amqp.connection import BrokerAway, NotRouted
 from consumers.observe import ProgramFailed, Trouble
+from consumers.sharding.revocation import Revocation
 from transports.errors import Phase, Progress, TransferError, fault_at
 from transports.sources.source import OpenSource
 
@@ -42,14 +44,25 @@ def foreseen(progress: Progress) -> Iterator[None]:
 
 
 class GuardedSource:
-    """A recording whose unforeseen errors become SourceFault, wherever it is read.
+    """A recording whose unforeseen errors become SourceFault, wherever it is opened and read.
 
-    `check` is called before each block; its error ends the reading.
+    Its reading ends once its account is revoked.
     """
 
-    def __init__(self, source: OpenSource, check: Callable[[], None]) -> None:
-        self._source = source
-        self._check = check
+    def __init__(self, opened: AbstractContextManager[OpenSource], revocation: Revocation) -> None:
+        """`opened` opens the recording when it is entered."""
+        self._opened = opened
+        self._revocation = revocation
+
+    def __enter__(self) -> Self:
+        with foreseen(Progress(Phase.OPENING)), ExitStack() as stack:
+            self._source = stack.enter_context(self._opened)
+            stack.enter_context(self._revocation.reading(self._source))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     @property
     def size(self) -> int | None:
@@ -63,12 +76,8 @@ class GuardedSource:
             blocks = iter(self._source)
         while True:
             with foreseen(Progress(Phase.READING)):
-                self._check()
+                self._revocation.check()
                 block = next(blocks, None)
             if block is None:
                 return
             yield block
-
-    def cut(self) -> None:
-        """End a wait for more of it, from any thread."""
-        self._source.cut()

@@ -4,7 +4,7 @@ The package knows servers and files. It knows neither MongoDB nor RabbitMQ: what
 down it asks of a `Journal`. Whatever a server says is taken for hostile until it was checked, every
 wait has a limit (`base.Limits`, kept by `network.watchdog`), and no exception of a library leaves.
 
-- `server.connect` opens a session (`base.Server`); `ftp` and `sftp` are the backends, `ssh` and
+- `backends.connect` opens a session (`base.Server`); `ftp` and `sftp` are the backends, `ssh` and
   `network` lie beneath them, `access` is what both are given.
 - `upload` brings a flight of files to their places, the same way over every backend: `job` is what
   it is given and tells; `sending` has the bytes and their verification, `free_names` whether a name
@@ -12,7 +12,7 @@ wait has a limit (`base.Limits`, kept by `network.watchdog`), and no exception o
   what earlier starts have left.
 - `settings_test` is the test on save, with `settings_trials` for what a server may hang over; a
   server's ways are stored as `config.accounts.Capabilities`, and later sessions go by them.
-- `trial` sends a test file by the means of an upload; `sources` opens recordings.
+- `sample_upload` sends a test file by the means of an upload; `sources` opens recordings.
 
 What can go wrong (`errors`, `ssh.errors`), by the kind that decides who has to mend it:
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
-from config.accounts import Algorithms, HashAlgorithm, Look
+from config.accounts import Algorithms, FtpSettings, HashAlgorithm, Look
 from config.accounts import Protocol as FileProtocol
 
 BLOCK = 255 * 1024
@@ -146,6 +146,12 @@ class Move:
         except BaseException as error:  # noqa: BLE001 - it is the outcome
             self.error = error
         return self.error is None
+
+
+def most_at_once(settings: FtpSettings) -> int:
+    """Uploads: the upper limit of the protocol, of the settings, and of the test on save."""
+    most = MOST_AT_ONCE[settings.protocol]
+    return min(most, settings.uploads or most, settings.capabilities.at_once or most)
 
 
 class Closable(Protocol):

@@ -1,23 +1,10 @@
-"""Several files one after the other, at a server that takes them so."""
+"""Renames one after the other, at a server that takes them so; whether a session is over."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from transports.base import Move, Put, Server
+from transports.base import Move
 from transports.errors import Kind, TransferError
-
-
-def put_each(server: Server, puts: Sequence[Put]) -> None:
-    """Write the files. Raises TransferError where the session is over."""
-    for put in puts:
-        put.begun = True
-        try:
-            with put.open() as blocks:
-                put.outcome = server.put(blocks, put.path, put.look_at, new=put.new)
-        except BaseException as error:
-            if is_lost(server, error):
-                raise
-            put.outcome = error
 
 
 def rename_each(server: "Renaming", moves: Sequence[Move]) -> None:

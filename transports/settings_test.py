@@ -15,6 +15,7 @@ from config.accounts import (
     Look,
 )
 from config.ssh_keys import KeyPair
+from transports.backends import connect
 from transports.base import (
     MOST_AT_ONCE,
     SAMPLE,
@@ -34,7 +35,6 @@ from transports.errors import (
 )
 from transports.free_names import find_look, is_no_folder, still_stands
 from transports.sending import size_of
-from transports.server import connect
 from transports.settings_report import Findings, OnStep, TestReport
 from transports.settings_trials import Trials
 

@@ -31,34 +31,11 @@ from transports.batches import is_lost
 from transports.errors import AccountFailure, NameRefused, PathRefused, Phase, TransferError
 from transports.free_names import Names, find_look
 from transports.in_place import put_in_place
-from transports.job import (
-    UNKNOWN_SIZE,
-    Intent,
-    Intents,
-    Job,
-    Journal,
-    Transfer,
-    Uploaded,
-    Verified,
-    intend_each,
-)
+from transports.job import Intent, Intents, Transfer, Uploaded, Verified
 from transports.names import join
 from transports.placing import Part, overwrite, remove_part, rename, tell_name
 from transports.sending import Sending, verify
 from transports.takeover import finish, finished_before, remove_leftovers
-
-__all__ = [
-    "UNKNOWN_SIZE",
-    "Intent",
-    "Intents",
-    "Job",
-    "Journal",
-    "Transfer",
-    "Uploaded",
-    "Verified",
-    "intend_each",
-    "upload",
-]
 
 
 def upload(server: Server, transfers: Sequence[Transfer], intend: Intents) -> None:

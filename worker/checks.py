@@ -18,9 +18,9 @@ from consumers.ledger import Result
 from consumers.observe import Observation
 from consumers.sharding.presence import workers
 from consumers.upkeep.canary import problem_of
-from worker import losses, mongodb
+from worker import losing_policies, mongodb
 from worker.core import Core, make_messaging
-from worker.exposure import exposures
+from worker.risky_settings import risky_settings
 
 SECONDS = 5.0
 
@@ -50,7 +50,7 @@ def run_checks(core: Core) -> Iterator[Checked]:
         except Failed as failure:
             yield Checked(name, ok=False, detail=str(failure), advice=advice)
     yield from _policies(core)
-    for each in exposures(core.settings):
+    for each in risky_settings(core.settings):
         yield Checked(each.name, ok=True, detail=each.detail, advice=each.advice, warning=True)
 
 
@@ -76,11 +76,13 @@ def _policies(core: Core) -> Iterator[Checked]:
     """Warns of policies at RabbitMQ that would lose messages."""
     try:
         with pymongo.timeout(SECONDS):
-            found = losses.losing(core)
+            found = losing_policies.losing(core)
     except (BrokerAway, PyMongoError):
         return  # which their own checks complain of
     for words in found:
-        yield Checked("policies", ok=True, detail=words, advice=losses.ADVICE, warning=True)
+        yield Checked(
+            "policies", ok=True, detail=words, advice=losing_policies.ADVICE, warning=True
+        )
 
 
 def _account_ids(core: Core) -> list[str]:

@@ -25,7 +25,7 @@ from config.ssh_keys import KeyPair, comment_of
 from transports.base import Limits
 from transports.settings_report import Step, TestReport
 from transports.settings_test import test_settings
-from worker import noted
+from worker import audit_facts
 from worker.core import Core, egress, make_addresses
 
 OnStep = Callable[[Step], None]
@@ -96,9 +96,9 @@ def change(
     )
     core.ledger.accounts.settings_saved(account_id)
     make_addresses(core).ask(account_id, tested.email_alerts)
-    before = noted.settings_before(stored.account)
+    before = audit_facts.settings_before(stored.account)
     key = logon.key.public if logon.key else stored.account.key
-    after = noted.settings_saved(tested, given.password, key)
+    after = audit_facts.settings_saved(tested, given.password, key)
     Audit(core.database).record(actor, Action.SETTINGS_SAVED, account_id, before, after)
     return Saved(report, tested, pinned=tested.host_keys != settings.host_keys)
 

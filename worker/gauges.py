@@ -22,12 +22,12 @@ from consumers.amqp.connection import BrokerAway, BrokerRefuses
 from consumers.amqp.depths import Depths, read_depths
 from consumers.ledger import ACCOUNT_STATES, CanaryStatus, Load, Result, Totals
 from consumers.sharding.presence import workers
-from worker import losses
+from worker import losing_policies
 from worker import metric_names as names
 from worker.core import Core, make_outbox
-from worker.exposure import exposures
 from worker.logs import LogObserver
 from worker.metric_names import Named
+from worker.risky_settings import risky_settings
 
 CACHE_SECONDS = 5.0
 """Numbers of this age are read anew by the next scrape."""
@@ -130,14 +130,14 @@ class PlatformGauges(Collector):
             with pymongo.timeout(READ_SECONDS):
                 return Figures(
                     core.ledger.totals(),
-                    core.ledger.load(AGES, LATE_SECONDS),
+                    core.ledger.loads.read(AGES, LATE_SECONDS),
                     waiting(),
                     Counter(each.state for each in workers(core.database)),
-                    len(losses.known(core.database)),
+                    len(losing_policies.known(core.database)),
                     core.ledger.canary.status(canary) if canary is not None else None,
                 )
 
-        warnings = Counter(each.name for each in exposures(core.settings))
+        warnings = Counter(each.name for each in risky_settings(core.settings))
         return cls(figures, lambda: read_depths(core.settings.rabbitmq), warnings)
 
     def describe(self) -> list[Metric]:

@@ -29,13 +29,13 @@ from consumers.upkeep.canary import Canary
 from consumers.upkeep.periodic import Periodic
 from consumers.upkeep.reconciler import route_unrouted
 from consumers.upkeep.removal import discard_ownerless
+from transports.backends import load_backends
 from transports.base import Limits
-from transports.server import load_backends
 from worker.core import Core, egress, make_messaging, make_outbox
 from worker.gauges import PlatformGauges
 from worker.health import Checks, HealthServer
 from worker.logs import LogObserver
-from worker.losses import LossWatch
+from worker.losing_policies import PolicyWatch
 from worker.metrics import Metrics
 from worker.observers import Observers, not_of_files
 from worker.readiness import Condition, Readiness
@@ -102,7 +102,7 @@ class Service:
             batches,
         )
         self._rights = Rights(settings.rabbitmq)
-        self._losses = LossWatch(core, self._observe)
+        self._policies = PolicyWatch(core, self._observe)
         self._readiness = Readiness(
             core.database,
             core.directory,
@@ -117,7 +117,7 @@ class Service:
             Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
             Periodic("retention", RETENTION_SECONDS, self._forget_old, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
-            Periodic("policies", RIGHTS_SECONDS, self._losses.look, self._observe),
+            Periodic("policies", RIGHTS_SECONDS, self._policies.look, self._observe),
             Periodic("rights", RIGHTS_SECONDS, self._rights.look, self._observe),
             Periodic("load", LOAD_SECONDS, self._tell_load, self._observe),
             Periodic("leases", lease_round, self._keep_leases, self._observe),

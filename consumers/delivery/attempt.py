@@ -1,113 +1,57 @@
-"""One try of one file of a flight: its way to the server, what a failure of it is, and its end.
+"""One try of one file of a flight: its way to the server, and what it asks of the ledger meanwhile.
 
-It decides nothing itself: the policy does, and the outcome recorder writes it down.
+What follows where it fails is told in `failed_attempt`.
 """
 
-import contextlib
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pymongo.errors import PyMongoError
 
-from config.accounts import Account, FtpSettings
-from config.errors import ConfigError
-from consumers.delivery.connection_pool import ConnectionPool
-from consumers.delivery.deps import Deps
-from consumers.delivery.flights import Ended
-from consumers.delivery.journal import LedgerJournal
-from consumers.delivery.outcome import Arrived, OutcomeRecorder
-from consumers.delivery.policy import State, judged
-from consumers.delivery.pooled_connection import PooledConnection
-from consumers.faults import OURS, GuardedSource, foreseen
-from consumers.ledger import Claim, Claimant, LastError, RunState
+from config.accounts import Account, ExistingFile, FtpSettings
+from consumers.delivery.connection_pool import PooledConnection
+from consumers.delivery.context import Context
+from consumers.delivery.outcome import Arrived
+from consumers.delivery.policy import State
+from consumers.faults import GuardedSource
+from consumers.ledger import Claim, RunState
 from consumers.observe import ProgramFailed, TryEnded
-from consumers.sharding.revocation import Revocation
 from transports.errors import (
-    Interrupted,
-    Kind,
     NameInUse,
-    Phase,
+    NotPermitted,
     ProgramFault,
     Progress,
-    QuotaExceeded,
-    SingledOut,
     TransferError,
-    fault_at,
 )
-from transports.sources.source import Source, open_source
-from transports.trial import try_upload
-from transports.upload import Transfer, Uploaded
-
-OURS_DELAY = 1.0
-SUSPECTED = 2
-"""A file that has failed so often where others had to wait for it is told from its server by a test
-upload: if that works, the failure is the file's."""
-IN_USE_DELAY = 2.0
-"""Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
+from transports.job import Intent, Job, Transfer, Uploaded
+from transports.names import identified, join, portable
 
 
-@dataclass
-class Failures:
-    """The failures of one account session, written down one at a time."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    """Held while one is written down, over all that this asks of MongoDB, and while the session
-    reads its account's state and claims: nothing is claimed on a state that a failure changes."""
-    count: int = 0
-
-
-@dataclass(frozen=True)
-class Context:
-    """What all flights of one account session share."""
-
-    account_id: str
-    epoch: int
-    deps: Deps
-    pool: ConnectionPool
-    stopping: threading.Event
-    failures: Failures
-    revocation: Revocation
-    session: str
-    """Its id, which the claims name: the owner's token."""
-
-    def claimant(self, *, exclusive: bool = False) -> Claimant:
-        """For whom files are claimed at this moment."""
-        until = self.deps.ownership.until(self.account_id, self.epoch)
-        return Claimant(self.deps.worker, self.session, self.epoch, until, exclusive)
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether uploads are cut at this moment: what they fail of is nobody's failure."""
-        return self.stopping.is_set() or bool(self.revocation)
-
-    @property
-    def outcomes(self) -> OutcomeRecorder:
-        """Writes down what becomes of the tries."""
-        return OutcomeRecorder(self.account_id, self.epoch, self.deps)
-
-
-@dataclass
+@dataclass(eq=False)
 class Attempt:
-    """The claim is this session's, `run_at_claim` the account's running state when it was made."""
+    """The claim is this session's, `run_at_claim` the account's running state when it was made.
+
+    It is the journal of its upload (`transports.job`).
+    """
 
     context: Context
     account: Account
     settings: FtpSettings
     run_at_claim: RunState
     claim: Claim
+    open_source: Callable[[], GuardedSource]
     connection: PooledConnection
     """The flight's session at the server."""
     error: BaseException | None = None
     """What it failed of before the server was asked for anything."""
+    progress: Progress = field(default_factory=Progress)
     _started_at: float = field(default_factory=time.monotonic)
+    _copy: int = 1
 
     def __post_init__(self) -> None:
-        self._progress = Progress()
-        self.journal = self._journal(self._progress)
-        self.transfer = Transfer(self._source, self.journal.job(), self.journal)
+        self.transfer = Transfer(self.open_source, self._job(), self)
 
     @property
     def outcome(self) -> Uploaded | BaseException | None:
@@ -124,232 +68,115 @@ class Attempt:
         """Whether the flight's session can be used on."""
         return self.error is None and self.transfer.spares_session
 
+    @property
+    def overwrites(self) -> bool:
+        """Whether its file takes the place of one of its name."""
+        return self.settings.existing_file is ExistingFile.OVERWRITE
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether a suspended account is tried with it."""
+        return self.run_at_claim.state is State.PROBING
+
     def check_name(self) -> None:
         """Find out whether a recording on its way has the place of this one: it goes first."""
+        paths = self.context.deps.ledger.remote_paths
         try:
-            self.journal.check_name()
-        except (NameInUse, PyMongoError) as error:
+            if paths.is_on_its_way(self._wanting, self.settings.path):
+                self.error = NameInUse("Another recording of this name is on its way")
+        except PyMongoError as error:
             self.error = error
 
-    # --- the way ------------------------------------------------------------------------------
+    def _job(self) -> Job:
+        can = self.settings.capabilities
+        return Job(
+            folder=self.settings.path,
+            part=self.claim.part,
+            leftovers=self.claim.leftovers,
+            intent=self.claim.intent,
+            expected_size=self.claim.size,
+            expected_sha256=self.claim.sha256,
+            rename=can.rename and can.temporary,
+            overwrite=self.overwrites,
+            hash=can.hash,
+            look=can.look,
+            rename_refuses=can.rename_refuses,
+            exclusive=can.exclusive,
+            removes=can.removes,
+            progress=self.progress,
+        )
 
-    @contextlib.contextmanager
-    def _source(self) -> Iterator[Source]:
-        """The recording; its reading ends once the account is revoked."""
-        deps, revocation = self.context.deps, self.context.revocation
-        with contextlib.ExitStack() as stack:
-            with foreseen(Progress(Phase.OPENING)):
-                opened = open_source(
-                    self.claim.file_url,
-                    dirs=deps.source_dirs,
-                    max_bytes=deps.max_source_bytes,
-                    egress=deps.egress,
-                    limits=deps.limits,
-                )
-                source = GuardedSource(stack.enter_context(opened), revocation.check)
-            with revocation.reading(source):
-                yield source
+    @property
+    def _wanting(self) -> Claim:
+        """The claim, with the name that the recording is to have at this server."""
+        if not self.settings.replace_characters:
+            return self.claim
+        return replace(self.claim, file_name=portable(self.claim.file_name))
 
-    @contextlib.contextmanager
-    def source_opened(self) -> Iterator[None]:
-        """Its recording is open, before the server is asked for anything."""
-        with self._source() as source:
-            self.transfer.open_source = lambda: contextlib.nullcontext(source)
-            yield
+    # --- what its upload asks -----------------------------------------------------------------
 
-    def _journal(self, progress: Progress) -> LedgerJournal:
+    def candidates(self) -> Iterator[str]:
+        """Paths the file may take by the ledger, the wanted one first."""
+        folder, paths = self.settings.path, self.context.deps.ledger.remote_paths
+        if self.overwrites:
+            self._copy = 1
+            yield join(folder, self._wanting.file_name)
+            return
+        for copy, path in paths.copies(self._wanting, folder):
+            self._copy = copy
+            yield path
+
+    def own(self) -> str:
+        """The path that carries the recording's id."""
+        self._copy = 1
+        name = identified(self._wanting.file_name, self.claim.recording_id)
+        return join(self.settings.path, name)
+
+    def place(self, intent: Intent) -> tuple[Claim, Intent, str, int]:
+        """What the ledger writes down for this intent together with those of other files."""
+        return self._wanting, intent, self.settings.path, self._copy
+
+    def intend(self, intent: Intent) -> bool:
+        """Reserve the path; False where it is another recording's. Raises NotPermitted."""
+        ledger = self.context.deps.ledger
+        if ledger.remote_paths.intend(*self.place(intent), overwrite=self.overwrites):
+            return True
+        if not ledger.claims.holds(self.claim):
+            raise NotPermitted("Another session has taken the file over")
+        return False
+
+    def withdraw(self) -> bool:
+        """Take the intent back; the path stays this recording's."""
+        return self.context.deps.ledger.remote_paths.withdraw(self.claim)
+
+    def permit(self) -> None:
+        """Raises NotPermitted once the lease is over, Interrupted once the account is revoked."""
         context = self.context
-        return LedgerJournal(
-            context.deps, context.epoch, self.settings, self.claim, context.revocation, progress
-        )
-
-    # --- the end ------------------------------------------------------------------------------
-
-    def ended_well(self, *, is_written: bool) -> Ended:
-        """The file stands in its place; `is_written`: so says its row."""
-        if self.claim.from_outage:
-            self.context.deps.dead_letters.sweep(self.context.account_id)
-        return Ended(self.claim, delivered=is_written)
-
-    def failed(self) -> Ended:
-        """It did not come to its place, or was not begun. Never raises: what is ours to mend
-        stands in `error`."""
-        try:
-            return self._after(self.outcome)
-        except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
-            return self.not_written_down(error)
-
-    def not_written_down(self, error: BaseException) -> Ended:
-        """The outcome itself could not be written down.
-
-        Where the database is away the claim stands, and the account's next session frees it. Where
-        it refuses what it is told, words with half a character for one, that is the file's
-        failure then, in words of our own.
-        """
-        if isinstance(error, OURS):
-            return Ended(self.claim, error=error)
-        fault = fault_at(Phase.RECORDING)
-        fault.__cause__, fault.part_left = error, True
-        try:
-            self._observe(failure=fault)
-            return self._after_failure(fault)
-        except Exception as again:  # noqa: BLE001 - the session's thread raises it again
-            return Ended(self.claim, error=again)
-
-    def _after(self, outcome: Uploaded | BaseException | None) -> Ended:
-        if outcome is None:
-            part_left = self.transfer.part_left
-            self.context.deps.ledger.outcomes.release(self.claim, part_left=part_left)
-            return Ended(self.claim)
-        if isinstance(outcome, OURS):
-            self._give_start_back(outcome)
-            return Ended(self.claim, error=outcome)
-        failure = self._judged(self._failure_of(outcome))
-        self._observe(failure=failure)
-        return self._after_failure(failure)
-
-    def _failure_of(self, outcome: Uploaded | BaseException) -> TransferError:
-        """Whatever nobody foresaw is a failure of the phase that it came in."""
-        if isinstance(outcome, TransferError):
-            failure = outcome
-        else:
-            failure = fault_at(self._progress.phase)
-            failure.__cause__ = outcome if isinstance(outcome, BaseException) else None
-        if isinstance(failure, ProgramFault):
-            failure.part_left = self._progress.part_left
-        return failure
-
-    def _judged(self, error: TransferError) -> TransferError:
-        """What the failure is: nobody's where uploads are cut, the file's where it alone fails."""
-        failure = error
-        if self.context.is_cut:
-            failure = Interrupted(error.words)
-        elif self._is_suspect(error) and self.claim.suspected + 1 >= SUSPECTED:
-            failure = SingledOut(error.words) if self._takes_a_test_file(error) else error
-        failure.part_left = error.part_left
-        return failure
-
-    def _is_suspect(self, failure: TransferError) -> bool:
-        """Whether others have to wait for a file that it may be alone to blame.
-
-        As the probe; and as one that would be an outage's dead letter, which returns by itself.
-        """
-        waited_for = self.run_at_claim.state is State.PROBING or self.claim.from_outage
-        dies = self.claim.tries + 1 >= self.context.deps.rules.max_tries
-        by_account = judged(failure.kind, running=1 + self.connection.others) is Kind.ACCOUNT
-        is_fault = isinstance(failure, ProgramFault)
-        return (
-            self.connection.has_logged_in and by_account and (waited_for or dies) and not is_fault
-        )
-
-    def _takes_a_test_file(self, failure: TransferError) -> bool:
-        """Whether the server takes a test file by the very means of this upload.
-
-        A small text, or where it has no room for this recording as much as the last one that it
-        took: a full disk has room for a line.
-        """
-        needs_room = isinstance(failure, QuotaExceeded)
-        size = (
-            self.context.deps.ledger.queries.last_size(self.claim.account_id) if needs_room else 0
-        )
-        connection = PooledConnection(self.context.pool)
-        journal = self._journal(Progress())
-        try:
-            with foreseen(Progress(Phase.WRITING)):
-                try_upload(connection.open(self.settings), journal.job(), journal, size)
-        except TransferError as refusal:
-            connection.discard()
-            if isinstance(refusal, ProgramFault):
-                self._report(refusal)
-            return False
-        except BaseException:
-            connection.discard()
-            raise
-        connection.keep()
-        return True
-
-    def _give_start_back(self, error: BaseException) -> None:
-        """What is ours to mend ended the try: nothing is counted, nothing is left claimed."""
-        never_began = isinstance(error, ConfigError)
-        with contextlib.suppress(PyMongoError):  # the next session frees the claim then
-            self.context.deps.ledger.outcomes.release(self.claim, part_left=not never_began)
-
-    def _after_failure(self, failure: TransferError) -> Ended:
-        if isinstance(failure, NameInUse):
-            return self._after_clash(failure)
-        if failure.kind is Kind.OURS:
-            self.context.deps.ledger.outcomes.release(self.claim)
-            return Ended(self.claim, backoff=OURS_DELAY)
-        is_kept = self._record_failure(failure)
-        inconclusive = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut) or not is_kept
-        return Ended(self.claim, inconclusive=inconclusive)
-
-    def _record_failure(self, failure: TransferError) -> bool:
-        """False where its dead letter could not be kept."""
-        others = self.connection.others
-        if failure.kind is Kind.BUSY:
-            self.context.pool.observe_limit(others)
-        is_counted = self.context.pool.is_counted(failure, self.connection.loss_count)
-        with self.context.failures.lock:
-            self.context.failures.count += 1
-            return self.context.outcomes.failed(
-                self.account,
-                self.run_at_claim,
-                self.claim,
-                failure,
-                running=1 + others + int(is_counted),  # whoever told it first was there as well
-                already_counted=is_counted,
-                suspected=self._is_suspect(failure),
-            )
-
-    def _after_clash(self, failure: NameInUse) -> Ended:
-        """The other one is to be tried first, by a probe too; nothing is counted."""
-        if self.claim.from_outage:
-            self.context.deps.ledger.outcomes.release(self.claim)
-            probes = self.run_at_claim.state is State.PROBING
-            return Ended(self.claim, inconclusive=True, backoff=None if probes else OURS_DELAY)
-        self.context.deps.ledger.outcomes.waits(
-            self.claim,
-            delay=IN_USE_DELAY,
-            counted=False,
-            by_account=False,
-            error=LastError.of(failure),
-            part_left=failure.part_left,
-        )
-        return Ended(self.claim, inconclusive=True)
+        context.revocation.check()
+        context.deps.ownership.permit(context.account_id, context.epoch)
 
     # --- what others hear of it ---------------------------------------------------------------
 
-    @property
-    def _purpose(self) -> Literal["probe", "casualty"] | None:
-        if self.run_at_claim.state is State.PROBING:
-            return "probe"
-        return "casualty" if self.claim.from_outage else None
+    def arrived(self, uploaded: Uploaded) -> Arrived:
+        """The file stands in its place: tell of it."""
+        return Arrived(self.claim, uploaded, self.tell(uploaded=uploaded))
 
-    def _report(self, fault: ProgramFault) -> None:
+    def report(self, fault: ProgramFault) -> None:
         """Put its traceback into the log, once: uploads at once may share it."""
         if fault.reported or fault.__cause__ is None:
             return
         fault.reported = True
+        account_id, claim = self.context.account_id, self.claim
         self.context.deps.observe(
-            ProgramFailed(
-                fault.phase,
-                fault.__cause__,
-                self.context.account_id,
-                self.claim.recording_id,
-                self.claim.trace,
-            )
+            ProgramFailed(fault.phase, fault.__cause__, account_id, claim.recording_id, claim.trace)
         )
 
-    def arrived(self, uploaded: Uploaded) -> Arrived:
-        """The file stands in its place: tell of it."""
-        return Arrived(self.claim, uploaded, self._observe(uploaded=uploaded))
-
-    def _observe(
+    def tell(
         self, *, uploaded: Uploaded | None = None, failure: TransferError | None = None
     ) -> TryEnded:
+        """The observers hear that it ended."""
         if isinstance(failure, ProgramFault):
-            self._report(failure)
+            self.report(failure)
         ended = TryEnded(
             account_id=self.context.account_id,
             recording_id=self.claim.recording_id,
@@ -370,3 +197,9 @@ class Attempt:
         )
         self.context.deps.observe(ended)
         return ended
+
+    @property
+    def _purpose(self) -> Literal["probe", "casualty"] | None:
+        if self.is_probe:
+            return "probe"
+        return "casualty" if self.claim.from_outage else None

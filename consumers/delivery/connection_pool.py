@@ -1,11 +1,14 @@
-"""The login of an account session: kept from file to file, and shared by its uploads at once."""
+"""The login of an account session: kept from file to file, and shared by its uploads at once.
+
+A flight has a `PooledConnection`: its session at the server, which the pool keeps between flights.
+"""
 
 import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary, WeakSet
+from typing import NamedTuple
+from weakref import WeakSet
 
 from config.accounts import FtpSettings
 from config.credentials import Credentials
@@ -13,9 +16,9 @@ from config.errors import PasswordAsked
 from consumers.delivery.deps import Deps
 from consumers.faults import foreseen
 from consumers.observe import LoggedIn, ProgramFailed
-from transports import server as servers
-from transports.base import MOST_AT_ONCE, Server
-from transports.errors import Interrupted, LoginRefused, Phase, Progress, TransferError
+from transports import backends
+from transports.base import Server, most_at_once
+from transports.errors import Interrupted, LoginRefused, Phase, Progress, ServerBusy, TransferError
 
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
@@ -23,7 +26,6 @@ server that ends idle sessions has not failed."""
 AT_ONCE_NEARBY = 3
 """Flights at once that pay where a round trip costs next to nothing: one of them is sent while the
 others are claimed and written down."""
-MOST_FLIGHTS = max(MOST_AT_ONCE.values())
 WAIT_STEP = 0.5
 ROUND_TRIP_FOR_ONE_MORE = 0.005
 """Seconds of round trip for which one more flight at once pays."""
@@ -34,12 +36,15 @@ FIRST_PACE = 0.5
 """Seconds a file is taken to need before one has told."""
 
 
-@dataclass
-class _Idle:
-    """A session that no upload uses at this moment."""
+class Capacity(NamedTuple):
+    """How much may be uploaded at once."""
 
-    server: Server
-    since: float
+    flights: int
+    files: int
+    """Of one flight."""
+
+
+ONE = Capacity(1, 1)
 
 
 class ConnectionPool:
@@ -55,9 +60,11 @@ class ConnectionPool:
         self._account_id = account_id
         self._lock = threading.Condition()
         self._settings: FtpSettings | None = None
-        self._idle: list[_Idle] = []
-        self._in_use: list[Server] = []
-        self._losses_before: WeakKeyDictionary[Server, int] = WeakKeyDictionary()
+        self._most = 1
+        self._idle: dict[Server, float] = {}
+        """Sessions that no upload uses, each with the local monotonic time since when."""
+        self._in_use: dict[Server, int] = {}
+        """Each with the losses that there were when it was taken into use."""
         self._doubted: WeakSet[Server] = WeakSet()
         self._counted: WeakSet[object] = WeakSet()
         self.loss_count = 0
@@ -77,39 +84,34 @@ class ConnectionPool:
         """How often somebody has logged in, or was refused."""
         self._refusal: TransferError | None = None
 
-    def at_once(self, settings: FtpSettings) -> int:
-        """How many flights there may be: one until the login stands, then as many as pay."""
-        with self._lock:
-            return self._at_once(settings)
+    def capacity(self, settings: FtpSettings) -> Capacity:
+        """How many flights at once pay, and how many files may share one.
 
-    def files_per_flight(self, settings: FtpSettings) -> int:
-        """How many files may share a flight: one until the login stands, it is tried with that.
-
-        Where somebody has set how many are uploaded at once, so many are it in all flights.
+        One each until the login stands: it is tried with that. So many as somebody has set to be
+        uploaded at once are it in all flights.
         """
         with self._lock:
             if not self._standing(settings):
-                return 1
-            most = int(FLIGHT_SECONDS / self._pace)
-            if settings.uploads is not None:
-                most = min(most, settings.uploads // self._at_once(settings))
-        return max(1, most)
+                return ONE
+            flights, files = self._at_once(settings), int(FLIGHT_SECONDS / self._pace)
+        if settings.uploads is not None:
+            files = min(files, settings.uploads // flights)
+        return Capacity(flights, max(1, files))
 
     def note_pace(self, files: int, seconds: float) -> None:
         """A flight of so many files took the server so long."""
         self._pace = max(seconds, 0.001) / files
 
     def _at_once(self, settings: FtpSettings) -> int:
-        """How many sessions there may be: one until the login stands, then as many as pay.
-
-        No more than the settings say, than the server took in the test on save, and than it has
-        taken in this session.
+        """How many sessions there may be: one until the login stands, then as many as pay; no more
+        than the settings and the test on save say, and than the server has taken in this session.
         """
         standing = self._standing(settings)
         if not standing:
             return 1
-        useful = _useful_concurrency(min(server.round_trip for server in standing))
-        return min(most_at_once(settings), useful, self._observed_limit or useful)
+        round_trip = min(server.round_trip for server in standing)
+        useful = AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)
+        return min(self._most, useful, self._observed_limit or useful)
 
     def open_now(self) -> int:
         """Sessions at the server, in use or kept."""
@@ -121,21 +123,6 @@ class ConnectionPool:
         with self._lock:
             self._observed_limit = max(1, taken)
 
-    def clean(self, act: Callable[[Server], bool]) -> bool:
-        """What `act` does over a session that was kept. False without one. Raises TransferError."""
-        with self._lock:
-            idle = self._idle.pop() if self._idle else None
-            if idle is None:
-                return False
-            self._in_use.append(idle.server)
-        try:
-            is_done = act(idle.server)
-        except BaseException:
-            self.discard(idle.server)
-            raise
-        self.keep(idle.server)
-        return is_done
-
     def interrupt(self) -> None:
         """Cut what runs over it, and whatever would still begin, from another thread."""
         with self._lock:
@@ -143,7 +130,7 @@ class ConnectionPool:
             sessions = self._sessions()
         self.dismiss()
         for server in sessions:
-            self._cut(server)
+            self._end(server.cut)
 
     def dismiss(self) -> None:
         """Nothing is to begin any more: uploads that wait for a session give up."""
@@ -154,9 +141,9 @@ class ConnectionPool:
     def close(self) -> None:
         """End the sessions that are kept; harmless where there is none."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for each in idle:
-            self._close(each.server)
+            idle, self._idle = self._idle, {}
+        for server in idle:
+            self._end(server.close)
 
     # --- what a pooled connection asks ------------------------------------------------------------
 
@@ -166,26 +153,30 @@ class ConnectionPool:
         After None the caller opens that session, and calls `opened` once it is in use or has
         failed. Raises Interrupted where nothing may begin any more.
         """
-        while (idle := self._wait_for_session(settings)) is not None:
-            if idle.server.connected and self._answers(idle):
-                return idle.server
-            self.discard(idle.server)
+        while (idle := self._wait_for_idle(settings)) is not None:
+            server, since = idle
+            if server.connected and self._answers(server, since):
+                return server
+            self.discard(server)
         return None
 
-    def _wait_for_session(self, settings: FtpSettings) -> _Idle | None:
+    def _wait_for_idle(self, settings: FtpSettings) -> tuple[Server, float] | None:
         with self._lock:
             dismissed = self._dismissed
             while True:
                 if self._idle and settings == self._settings:
-                    idle = self._idle.pop()
-                    self._takes(idle.server)
-                    return idle
+                    return self._take_idle()
                 if len(self._in_use) + self._opening < self._at_once(settings):
                     self._opening += 1
                     return None
                 self._lock.wait(WAIT_STEP)
                 if self._dismissed != dismissed:
                     raise Interrupted("The account is not worked any more at this moment")
+
+    def take_idle(self) -> Server | None:
+        """A session that was kept, be it still standing or not."""
+        with self._lock:
+            return self._take_idle()[0] if self._idle else None
 
     def opened(self) -> None:
         """The session that was to be opened is in use, or there is none."""
@@ -214,17 +205,12 @@ class ConnectionPool:
 
     def _log_in(self, settings: FtpSettings) -> Server:
         self.close()
-        credentials = self._credentials(settings)
+        credentials, deps = self._credentials(settings), self._deps
+        password, key = credentials.password, credentials.key
         self._refusal = None
         try:
             with foreseen(Progress(Phase.CONNECTING)):
-                server = servers.connect(
-                    settings,
-                    credentials.password,
-                    self._deps.limits,
-                    self._deps.egress,
-                    key=credentials.key,
-                )
+                server = backends.connect(settings, password, deps.limits, deps.egress, key=key)
         except TransferError as error:
             self._refusal = error
             error.common = error.common or error
@@ -235,7 +221,7 @@ class ConnectionPool:
             self.login_count += 1
         self._deps.observe(LoggedIn(self._account_id, "accepted"))
         with self._lock:
-            self._settings = settings
+            self._settings, self._most = settings, most_at_once(settings)
         self._wakeup.set()
         return self.use(server)
 
@@ -252,37 +238,36 @@ class ConnectionPool:
             if not self._interrupted:
                 self._takes(server)
                 return server
-        self._close(server)
+        self._end(server.close)
         raise Interrupted("The worker is stopping")
 
     def losses_before(self, server: Server) -> int:
         """How many losses there were when this session was taken into use."""
         with self._lock:
-            return self._losses_before[server]
+            return self._in_use[server]
 
     def doubt_others(self) -> None:
         """One session has failed, and may have broken the others: each is asked whether it still
         stands before the next upload uses it."""
         with self._lock:
             self._doubted.update(self._in_use)
-            for idle in self._idle:
-                idle.since = -math.inf
+            self._idle = dict.fromkeys(self._idle, -math.inf)
 
     def keep(self, server: Server) -> None:
         """An upload has delivered its file over this session: keep it for the next upload."""
         with self._lock:
-            self._in_use.remove(server)
+            del self._in_use[server]
             since = -math.inf if server in self._doubted else time.monotonic()
             self._doubted.discard(server)
-            self._idle.append(_Idle(server, since))
+            self._idle[server] = since
             self._lock.notify()
 
     def discard(self, server: Server) -> None:
         """An upload has failed over this session: close it, and never use it again."""
-        self._close(server)
+        self._end(server.close)
         self.doubt_others()
         with self._lock:
-            self._in_use.remove(server)
+            del self._in_use[server]
             self._lock.notify_all()
 
     def is_counted(self, failure: TransferError, loss_count: int) -> bool:
@@ -300,26 +285,20 @@ class ConnectionPool:
             self.loss_count += not is_counted
             return is_counted
 
-    def _answers(self, idle: _Idle) -> bool:
-        if time.monotonic() - idle.since < STALE_SECONDS:
+    def _answers(self, server: Server, since: float) -> bool:
+        if time.monotonic() - since < STALE_SECONDS:
             return True
         try:
-            return idle.server.answers()
+            return server.answers()
         except Exception as error:  # noqa: BLE001 - it is of no use then, and another one is opened
             self._report(error)
             return False
 
-    def _close(self, server: Server) -> None:
-        """End a session, whatever that meets: nothing else depends on how it ends."""
+    def _end(self, act: Callable[[], None]) -> None:
+        """Close a session or cut it, whatever that meets: the others are to be ended as well."""
         try:
-            server.close()
-        except Exception as error:  # noqa: BLE001 - what is left to do must be done all the same
-            self._report(error)
-
-    def _cut(self, server: Server) -> None:
-        try:
-            server.cut()
-        except Exception as error:  # noqa: BLE001 - the others are to be cut as well
+            act()
+        except Exception as error:  # noqa: BLE001 - nothing else depends on how it ends
             self._report(error)
 
     def _report(self, error: Exception) -> None:
@@ -330,21 +309,90 @@ class ConnectionPool:
             return []
         return [server for server in self._sessions() if server.connected]
 
+    def _take_idle(self) -> tuple[Server, float]:
+        server, since = self._idle.popitem()
+        self._takes(server)
+        return server, since
+
     def _takes(self, server: Server) -> None:
         """One more upload has it. With the lock held: a loss is told before or after this."""
-        self._in_use.append(server)
-        self._losses_before[server] = self.loss_count
+        self._in_use[server] = self.loss_count
 
     def _sessions(self) -> list[Server]:
-        return [*self._in_use, *(idle.server for idle in self._idle)]
+        return [*self._in_use, *self._idle]
 
 
-def most_at_once(settings: FtpSettings) -> int:
-    """The upper limit: of the protocol, of the settings, and of the test on save."""
-    most = MOST_AT_ONCE[settings.protocol]
-    return min(most, settings.uploads or most, settings.capabilities.at_once or most)
+class PooledConnection:
+    """One flight's session at the server: kept afterwards, discarded after an error."""
 
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self._login_count = pool.login_count
+        self.loss_count = pool.loss_count
+        """By `ConnectionPool.loss_count`: which of them was there before this upload."""
+        self._server: Server | None = None
+        self.others = 0
+        """Sessions of other uploads, when this one failed."""
 
-def _useful_concurrency(round_trip: float) -> int:
-    """How many uploads at once make it faster, by the seconds of a round trip."""
-    return AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)
+    def open(self, settings: FtpSettings) -> Server:
+        """The session. Raises TransferError, and ConfigError for an unreadable password."""
+        self._server = self._pool.wait_for_session(settings)
+        if self._server is None:
+            try:
+                with foreseen(Progress(Phase.CONNECTING)):
+                    self._server = self._open_more(settings)
+            finally:
+                self._pool.opened()
+        self.loss_count = self._pool.losses_before(self._server)
+        return self._server
+
+    def open_idle(self) -> Server | None:
+        """One that is kept; None without one."""
+        self._server = self._pool.take_idle()
+        return self._server
+
+    @property
+    def has_logged_in(self) -> bool:
+        """Whether it had a session at the server, also if that has failed since."""
+        return self._server is not None
+
+    def keep(self) -> None:
+        """All went well; harmless where no session was opened."""
+        if self._server is not None:
+            self._pool.keep(self._server)
+
+    def discard(self) -> None:
+        """Something has failed; harmless where no session was opened."""
+        self.others = max(self.others, self._pool.open_now() - self.has_logged_in)
+        if self._server is not None:
+            self._pool.discard(self._server)
+
+    def _open_more(self, settings: FtpSettings) -> Server:
+        """Open one. It ends: each round without a session means that somebody else has logged in,
+        or that the connection beside which it was tried is gone, and then this flight logs in."""
+        while True:
+            origin = self._pool.standing(settings)
+            if origin is None:
+                server = self._pool.connect(settings, self._login_count)
+                self._login_count = self._pool.login_count
+            else:
+                server = self._beside(origin)
+            if server is not None:
+                return server
+
+    def _beside(self, origin: Server) -> Server | None:
+        """A session beside `origin`; None where its connection has ended with its last upload.
+
+        Raises TransferError where the connection was lost.
+        """
+        try:
+            return self._pool.use(origin.another())
+        except ServerBusy:
+            self.others = 1  # at the least: the one beside which it was asked for
+            raise
+        except Interrupted:
+            raise
+        except TransferError as error:
+            if origin.connected or error.common is not None:
+                raise
+            return None

@@ -13,19 +13,23 @@ failure, and one that may kill its worker are flights of one.
 """
 
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from config.accounts import Account, FtpSettings
-from consumers.delivery.attempt import Attempt, Context
+from consumers.delivery import failed_attempt
+from consumers.delivery.attempt import Attempt
+from consumers.delivery.connection_pool import PooledConnection
+from consumers.delivery.context import Context
 from consumers.delivery.flights import Ended
 from consumers.delivery.outcome import Arrived
-from consumers.delivery.pooled_connection import PooledConnection
-from consumers.faults import OURS, foreseen
+from consumers.faults import OURS, GuardedSource
 from consumers.ledger import Claim, RunState
-from transports.errors import Phase, Progress
-from transports.upload import Intent, Transfer, upload
+from transports.job import Intent, Transfer
+from transports.sources.source import open_source
+from transports.upload import upload
 
 MOST_FILES = 16
 """Of one flight. With more the messages behind it wait longer, and a file costs no less."""
@@ -57,6 +61,7 @@ class Flight:
                 self.settings,
                 self.run_at_claim,
                 claim,
+                partial(self._source, claim),
                 self._connection,
             )
             for claim in self.claims
@@ -81,10 +86,11 @@ class Flight:
         failed of that: with it the login was tried.
         """
         for attempt in self._attempts:
-            attempt.check_name()
+            if attempt.overwrites:
+                attempt.check_name()
         going = [attempt for attempt in self._attempts if attempt.outcome is None]
         # A recording that cannot be read costs no login. Of several each is opened in its turn.
-        opened = going[0].source_opened() if len(going) == 1 else nullcontext()
+        opened = self._opened(going[0]) if len(going) == 1 else nullcontext()
         try:
             with opened:
                 self._upload(going)
@@ -96,11 +102,28 @@ class Flight:
         else:
             self._connection.discard()
 
+    @contextmanager
+    def _opened(self, attempt: Attempt) -> Iterator[None]:
+        with self._source(attempt.claim) as source:
+            attempt.transfer.open_source = lambda: nullcontext(source)
+            yield
+
+    def _source(self, claim: Claim) -> GuardedSource:
+        """The recording; its reading ends once the account is revoked."""
+        deps = self.context.deps
+        opened = open_source(
+            claim.file_url,
+            dirs=deps.source_dirs,
+            max_bytes=deps.max_source_bytes,
+            egress=deps.egress,
+            limits=deps.limits,
+        )
+        return GuardedSource(opened, self.context.revocation)
+
     def _upload(self, going: Sequence[Attempt]) -> None:
         if not going:
             return
-        with foreseen(Progress(Phase.CONNECTING)):
-            server = self._connection.open(self.settings)
+        server = self._connection.open(self.settings)
         began = time.monotonic()
         upload(server, [attempt.transfer for attempt in going], self._intend)
         self.context.pool.note_pace(len(going), time.monotonic() - began)
@@ -108,11 +131,11 @@ class Flight:
     def _intend(self, wanted: Sequence[tuple[Transfer, Intent]]) -> Sequence[bool]:
         """Write down what the renames will do, all at once.
 
-        False: the name is another recording's, or the file another session's. The journal of the
-        file tells which.
+        False: the name is another recording's, or the file another session's. Its attempt finds out
+        which.
         """
-        journals = {id(attempt.transfer): attempt.journal for attempt in self._attempts}
-        places = [journals[id(transfer)].place(intent) for transfer, intent in wanted]
+        attempts = {attempt.transfer: attempt for attempt in self._attempts}
+        places = [attempts[transfer].place(intent) for transfer, intent in wanted]
         return self.context.deps.ledger.remote_paths.intend_flight(places)
 
     # --- the end ------------------------------------------------------------------------------
@@ -143,16 +166,18 @@ class Flight:
         """In the order of the files: a delivered one ends the count of those that failed before."""
         claim = attempt.claim
         if attempt.uploaded is None:
-            return attempt.failed()
+            return failed_attempt.end(attempt)
         written = delivered[claim.recording_id]
         if isinstance(written, BaseException):
-            return attempt.not_written_down(written)
+            return failed_attempt.end_not_written_down(attempt, written)
         try:
             if written:
                 self._recover(claim)
-            return attempt.ended_well(is_written=written)
+            if claim.from_outage:
+                self.context.deps.dead_letters.sweep(self.context.account_id)
         except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
-            return attempt.not_written_down(error)
+            return failed_attempt.end_not_written_down(attempt, error)
+        return Ended(claim, delivered=written)
 
     def _recover(self, claim: Claim) -> None:
         """Its account delivers: unless it had nothing to recover from, and nothing failed since.

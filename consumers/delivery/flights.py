@@ -44,8 +44,6 @@ class Flights:
         self._wakeup = wakeup
         self._running: dict[str, Claims] = {}
         """By the id of its first file."""
-        self._exclusive: Claims = ()
-        """The one that runs as the only one of the process."""
         self._lock = threading.Lock()
         self._active = 0
         self._more_slots = 0
@@ -59,6 +57,7 @@ class Flights:
     def __contains__(self, recording_id: str) -> bool:
         return any(claim.recording_id == recording_id for claim in self._files())
 
+    @property
     def file_names(self) -> Collection[str]:
         """The wanted names of the files that are uploaded."""
         return {claim.file_name for claim in self._files()}
@@ -87,9 +86,13 @@ class Flights:
             return self._slots.begin_exclusive(self)
         if not self._running:
             return self._slots.begin()
-        return len(self._running) < most and self._take_slot() and self._slots.begin()
+        if len(self._running) >= most or not self._slots.begin_with_one_more():
+            return False
+        with self._lock:
+            self._more_slots += 1
+        return True
 
-    def begin(self, claims: Claims, work: Callable[[], list[Ended]], *, exclusive: bool) -> None:
+    def begin(self, claims: Claims, work: Callable[[], list[Ended]]) -> None:
         """Do the work in a thread. Only where there is room, and as that was asked for.
 
         Raises RuntimeError where the system has no thread left: then it has not begun.
@@ -102,7 +105,6 @@ class Flights:
             del self._running[claims[0].recording_id]
             self._change(-1)
             raise
-        self._exclusive = claims if exclusive else ()
         self._entered = False
 
     def ended(self) -> list[list[Ended]]:
@@ -111,8 +113,6 @@ class Flights:
         while not self._ended.empty():
             claims, ended = self._ended.get()
             del self._running[claims[0].recording_id]
-            if claims is self._exclusive:
-                self._exclusive = ()
             found.append(ended)
         return found
 
@@ -132,15 +132,15 @@ class Flights:
     @property
     def exclusive(self) -> Claims:
         """The files of the flight that runs as the only one of the process."""
-        return self._exclusive
+        return [*self._files()] if self.exclusive_for is not None else []
 
-    def is_exclusive_for(self, seconds: float) -> bool:
-        """Whether the other flights of the process wait for this one so long already."""
-        return self._slots.is_exclusive_for(self, seconds)
+    @property
+    def exclusive_for(self) -> float | None:
+        """For so many seconds the other flights of the process wait for this one already."""
+        return self._slots.exclusive_for(self)
 
     def share(self) -> None:
         """Others of the process may begin beside the one that is alone."""
-        self._exclusive = ()
         self._slots.share(self)
 
     # --- in the flight's thread ---------------------------------------------------------------
@@ -156,14 +156,6 @@ class Flights:
         self._ended.put((claims, ended))
         self._change(-1)
         self._wakeup.set()
-
-    def _take_slot(self) -> bool:
-        """One is left to an account that becomes due."""
-        if not self._slots.take(spare=1):
-            return False
-        with self._lock:
-            self._more_slots += 1
-        return True
 
     def _change(self, more: int) -> None:
         """So many more run: give back the slots that are used no longer."""

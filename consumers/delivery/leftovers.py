@@ -5,9 +5,8 @@ from functools import partial
 
 from config.accounts import ExistingFile, FtpSettings
 from config.errors import ConfigError
-from consumers.delivery.connection_pool import ConnectionPool
+from consumers.delivery.connection_pool import ConnectionPool, PooledConnection
 from consumers.delivery.deps import Deps
-from consumers.delivery.pooled_connection import PooledConnection
 from consumers.faults import foreseen
 from consumers.observe import ProgramFailed
 from transports.base import Server
@@ -27,18 +26,26 @@ def remove_leftovers(
     errors.
     """
     todo = [*_removals(deps, account_id), *_clearings(deps, account_id, settings)]
+    if not todo:
+        return
+    connection = PooledConnection(pool)
     try:
         with foreseen(Progress(Phase.LOOKING)):
-            if todo and settings is not None:
-                _log_in(pool, settings)
-            for recording_id, act in todo:
-                if pool.clean(act):
+            server = connection.open(settings) if settings else connection.open_idle()
+            if server is None:
+                return
+            for recording_id, clean in todo:
+                if clean(server):
                     deps.ledger.outcomes.cleaned(recording_id)
-    except TransferError as failure:
+    except BaseException as failure:
+        connection.discard()
+        # With an unreadable password the next upload tells it.
+        if not isinstance(failure, (TransferError, ConfigError)):
+            raise
         if isinstance(failure, ProgramFault) and failure.__cause__ is not None:
             deps.observe(ProgramFailed(failure.phase, failure.__cause__, account_id))
-    except ConfigError:  # an unreadable password: the next upload tells it
-        return
+    else:
+        connection.keep()
 
 
 def _removals(deps: Deps, account_id: str) -> Iterator[Cleaning]:
@@ -63,10 +70,3 @@ def _clearings(deps: Deps, account_id: str, settings: FtpSettings | None) -> Ite
             recording_id,
             partial(clear, intent=intent, paths=paths, withdraw=withdraw, overwrites=overwrites),
         )
-
-
-def _log_in(pool: ConnectionPool, settings: FtpSettings) -> None:
-    """Where no session is kept, as with a quiet account whose only file was cut."""
-    connection = PooledConnection(pool)
-    connection.open(settings)
-    connection.keep()

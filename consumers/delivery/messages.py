@@ -2,28 +2,168 @@
 
 A message is acknowledged once its row says how the file ended, and never before. It stays held
 while its file is uploaded, and while the file waits for its next try.
+
+They come over a channel of the session's own: pika's thread fills its inbox, the session's thread
+empties it.
 """
 
+import contextlib
+import queue
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import ChannelClosedByBroker
+
+from config.accounts import FtpSettings
 from consumers.amqp import topology
-from consumers.amqp.connection import BrokerAway
-from consumers.delivery.consumer import Ack, Consumer, Delivery
+from consumers.amqp.connection import Broker, BrokerAway, close_in_order
 from consumers.delivery.deps import Deps
+from consumers.delivery.flight import MOST_FILES
 from consumers.delivery.flights import Ended, Flights
 from consumers.intake.reasons import Reason
 from consumers.ledger import RowSummary, Status
+from transports.base import most_at_once
 
+CLOSE_LIMIT = 5
+"""Seconds for the channel to close in order."""
+EXTRA_PREFETCH = 16
+"""Messages that are held beside those of all flights that may run, so that the next one finds its
+files waiting."""
 HOLD_LIMIT = 600.0
 """A message is not held longer than this: RabbitMQ closes a channel that is held for 30 minutes
 (`consumer_timeout`), with everything on it."""
 UPLOADING_AGAIN = 1.0
 """Seconds after which a row is looked at again that says that its file is being uploaded, though
 not by this session."""
+NOT_FOUND = 404
+
+
+class NoQueue(Exception):
+    """The account has no queue: nothing was ever routed to it, or somebody deleted the queue."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message as it came; `since` is the local monotonic time of that."""
+
+    tag: int
+    recording_id: str
+    generation: int
+    body: bytes
+    since: float
+
+
+@dataclass(frozen=True)
+class Ack:
+    """`multiple`: of every message up to this one."""
+
+    tag: int
+    multiple: bool = False
+
+
+class Consumer:
+    """One channel, one consumer. Closing it returns to the queue, in order, what is not settled.
+
+    At most `prefetch` messages are unsettled at once; `wakeup` is set when one arrives. Opening
+    raises NoQueue, BrokerAway.
+    """
+
+    def __init__(
+        self, broker: Broker, account_id: str, prefetch: int, wakeup: threading.Event
+    ) -> None:
+        self.prefetch = prefetch
+        self._broker = broker
+        self._wakeup = wakeup
+        self._queue_name = topology.account_queue_name(account_id)
+        self._inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._cancelled = False
+        self._channel = broker.call(self._open, undo=self._abandon)
+
+    def _abandon(self, channel: BlockingChannel) -> None:
+        """Nobody waits for this consumer any more: it must not stay the queue's only one."""
+        self._broker.post(lambda _: close_in_order(channel))
+
+    def _open(self, connection: BlockingConnection) -> BlockingChannel:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=self.prefetch)
+        channel.add_on_cancel_callback(self._on_cancel)
+        try:
+            channel.basic_consume(self._queue_name, self._on_message)
+        except ChannelClosedByBroker as error:
+            if error.reply_code == NOT_FOUND:
+                raise NoQueue(self._queue_name) from None
+            raise
+        return channel
+
+    def _on_message(self, _: BlockingChannel, method: Any, properties: Any, body: bytes) -> None:
+        generation = (properties.headers or {}).get(topology.GENERATION_HEADER)
+        self._inbox.put(
+            Delivery(
+                method.delivery_tag,
+                properties.message_id or "",
+                generation if isinstance(generation, int) else 0,
+                body,
+                time.monotonic(),
+            )
+        )
+        self._wakeup.set()
+
+    def _on_cancel(self, _: Any) -> None:
+        self._cancelled = True
+        self._wakeup.set()
+
+    @property
+    def alive(self) -> bool:
+        """False once the channel or its consumer is gone: acknowledgements reach nobody then."""
+        return bool(self._channel.is_open) and not self._cancelled
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is alive and nothing has come since `arrived` was called."""
+        return self.alive and self._inbox.empty()
+
+    def arrived(self) -> list[Delivery]:
+        """What has come since the last call, in the queue's order."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._inbox.get_nowait())
+        return found
+
+    def ack(self, acks: Sequence[Ack]) -> None:
+        """Acknowledge; where the channel is gone the messages come back and their rows tell."""
+        channel = self._channel
+
+        def send(_: BlockingConnection) -> None:
+            for ack in acks:
+                if channel.is_open:
+                    channel.basic_ack(ack.tag, ack.multiple)
+
+        self._broker.post(send)
+
+    def is_drained(self) -> bool:
+        """Whether the queue holds nothing more for this session. Raises BrokerAway."""
+        name, channel = self._queue_name, self._channel
+
+        def ready(connection: BlockingConnection) -> int:
+            count: int = channel.queue_declare(name, passive=True).method.message_count
+            connection.process_data_events(0)  # what came before the answer is in the inbox then
+            return count
+
+        if not self.alive:
+            raise BrokerAway("the consumer was cancelled")
+        return self._broker.call(ready) == 0 and self._inbox.empty()
+
+    def close(self) -> None:
+        """Give back what is not settled, in order. Never raises."""
+        closed = self._broker.post(lambda _: close_in_order(self._channel))
+        with contextlib.suppress(Exception):  # the broker returns the messages itself then
+            closed.result(CLOSE_LIMIT)
 
 
 @dataclass(eq=False)
@@ -62,33 +202,20 @@ class Messages:
         self._consumer: Consumer | None = None
         self._held: dict[int, HeldMessage] = {}
         """By tag, in the order of the queue."""
+        self.arrived_at = 0.0
+        """Local monotonic time at which the last ones came, or the channel was opened."""
 
-    def receive(self, prefetch: int) -> bool:
-        """Hold what has come.
-
-        Whether something has, or the queue is only looked at from now on. Raises BrokerAway,
-        NoQueue.
-        """
-        if self._consumer is not None and not self._consumer.alive:
-            raise BrokerAway("the channel was closed")
-        if self._is_held_too_long():
-            self.give_back()
-        is_new = self._consumer is None
-        consumer = self._consumer or Consumer(
-            self._deps.broker, self._account_id, prefetch, self._wakeup
-        )
-        self._consumer = consumer
-        arrived = consumer.arrived()
-        self._held |= {delivery.tag: HeldMessage(delivery) for delivery in arrived}
-        return is_new or bool(arrived)
-
-    def ready(self, most: int) -> list[HeldMessage]:
-        """Those to be tried now, in their turn: fewest tries first, then the queue's order.
+    def ready(self, settings: FtpSettings, most: int) -> list[HeldMessage]:
+        """Hold what has come. Those to be tried now: fewest tries first, then the queue's order.
 
         A file waits for another of its name that is being uploaded or stands before it here: the
         later one of the two is to be the later one at the customer as well. Rows are looked at
-        together, once fewer than `most` untried ones are left of those looked at before.
+        together, once fewer than `most` untried ones are left of those looked at before. Raises
+        BrokerAway, NoQueue.
         """
+        self._receive(settings)
+        if (lone := self._lone_message()) is not None:
+            return [lone]
         ready = self._ready()
         unseen = [held for held in self._held.values() if not held.is_seen]
         if not unseen or sum(not held.tries for held in ready) >= most:
@@ -101,17 +228,6 @@ class Messages:
         """Whether no message waits here or has come, over a channel that stands."""
         is_idle = self._consumer is not None and self._consumer.is_idle
         return is_idle and all(held.in_work for held in self._held.values())
-
-    def lone_message(self) -> HeldMessage | None:
-        """The only message there is, where its row was not looked at and nothing is uploaded.
-
-        No other file can go before it then, nor have its name: its claim tells all that a look
-        would.
-        """
-        if len(self._held) != 1 or len(self._flights):
-            return None
-        (held,) = self._held.values()
-        return None if held.is_seen else held
 
     def next_ready_at(self) -> float | None:
         """Local monotonic time at which the next one is ready that could be begun then."""
@@ -159,6 +275,31 @@ class Messages:
             self._consumer.close()
             self._consumer = None
 
+    def _receive(self, settings: FtpSettings) -> None:
+        if self._consumer is not None and not self._consumer.alive:
+            raise BrokerAway("the channel was closed")
+        if self._is_held_too_long():
+            self.give_back()
+        if self._consumer is None:
+            prefetch = most_at_once(settings) * MOST_FILES + EXTRA_PREFETCH
+            broker, account_id = self._deps.broker, self._account_id
+            self._consumer = Consumer(broker, account_id, prefetch, self._wakeup)
+            self.arrived_at = time.monotonic()
+        if arrived := self._consumer.arrived():
+            self._held |= {delivery.tag: HeldMessage(delivery) for delivery in arrived}
+            self.arrived_at = time.monotonic()
+
+    def _lone_message(self) -> HeldMessage | None:
+        """The only message there is, where its row was not looked at and nothing is uploaded.
+
+        No other file can go before it then, nor have its name: its claim tells all that a look
+        would.
+        """
+        if len(self._held) != 1 or len(self._flights):
+            return None
+        (held,) = self._held.values()
+        return None if held.is_seen else held
+
     def _ready(self) -> list[HeldMessage]:
         now = time.monotonic()
         ready = [held for held in self._waiting() if held.ready_at <= now]
@@ -167,7 +308,7 @@ class Messages:
         return [held for held in ready if first_of_name[held.file_name] is held]
 
     def _waiting(self) -> Iterator[HeldMessage]:
-        in_use = self._flights.file_names()
+        in_use = self._flights.file_names
         waiting = (held for held in self._held.values() if held.is_seen and not held.in_work)
         return (held for held in waiting if held.file_name not in in_use)
 

@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from config.accounts import Account
@@ -26,15 +25,53 @@ from consumers.delivery.policy import (
     decide,
     judged,
 )
-from consumers.ledger import Claim, LastError, RecoveryAlert, RunState, SuspensionAlert
+from consumers.ledger import (
+    Claim,
+    FailedTry,
+    LastError,
+    RecoveryAlert,
+    RunState,
+    SuspensionAlert,
+)
 from consumers.observe import AccountChanged, FileEnded, Trouble, TryEnded
 from consumers.trace import TraceContext
 from transports.errors import Kind, ProgramFault, SingledOut, TransferError
-from transports.upload import Uploaded
+from transports.job import Uploaded
 
 RACE_SECONDS = (0.005, 0.5)
 """The first and the longest pause before a decision is made anew, because somebody has changed the
 account in between."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A try that has failed, and what was known of it then."""
+
+    account: Account
+    run_at_claim: RunState
+    claim: Claim
+    failure: TransferError
+    running: int
+    """Uploads that were at the server, with this one."""
+    already_counted: bool
+    """Its connection was lost by another one too, whose failure counts for both."""
+    suspected: bool
+    """It may be the file that the server does not take, whatever it says."""
+
+    @property
+    def kind(self) -> Kind:
+        """What the failure counts as."""
+        return judged(self.failure.kind, running=self.running)
+
+    @property
+    def error(self) -> LastError:
+        """As it is shown."""
+        return LastError.of(self.failure, self.kind)
+
+    def told(self, *, counted: bool) -> FailedTry:
+        """What its row keeps of it."""
+        by_account = self.kind is Kind.ACCOUNT
+        return FailedTry(self.error, self.failure.part_left, counted, by_account, self.suspected)
 
 
 class Arrived(NamedTuple):
@@ -67,7 +104,7 @@ class OutcomeRecorder:
             if recording_id in seconds:
                 self._tell_delivered(run_at_claim, each, seconds[recording_id])
             else:
-                self.deps.observe(Trouble("ledger", f"{recording_id} is another session's now"))
+                self._tell_lost(recording_id, "its delivery")
         return seconds
 
     def _tell_delivered(self, run_at_claim: RunState, arrived: Arrived, seconds: float) -> None:
@@ -90,48 +127,24 @@ class OutcomeRecorder:
             )
         )
 
-    def failed(
-        self,
-        account: Account,
-        run_at_claim: RunState,
-        claim: Claim,
-        failure: TransferError,
-        *,
-        running: int,
-        already_counted: bool,
-        suspected: bool,
-    ) -> bool:
+    def failed(self, failed: Failed) -> bool:
         """The try failed: by the policy's decision on the account's state now and at the claim.
 
         False where its dead letter could not be kept: the file waits for that, and one that its
-        account is not to blame for tells nothing of it. `running` uploads were at the server;
-        `already_counted`: so is its lost connection; `suspected`: it may be the file that the
-        server does not take, whatever it says.
+        account is not to blame for tells nothing of it.
         """
-        kind = judged(failure.kind, running=running)
-        error = LastError.of(failure, kind)
-        decide_on = partial(
-            self._decide,
-            run_at_claim,
-            claim,
-            failure,
-            running=running,
-            already_counted=already_counted,
-        )
         decision: Decision | None = None
         is_kept = True
-        for run in self._until_it_holds():
-            again = decide_on(run)
+        for run in self._until_it_holds(f"a failure of {failed.claim.recording_id}"):
+            again = self._decide(failed, run)
             if decision is None:
-                is_kept = self._record_file(
-                    claim, again.file, failure, error, run.outage_id, suspected=suspected
-                )
-                if not is_kept and kind is not Kind.ACCOUNT:
+                is_kept = self._record_file(failed, again.file, run.outage_id)
+                if not is_kept and failed.kind is not Kind.ACCOUNT:
                     break
             elif decision.file.counted and not again.file.counted:
-                self._take_back(claim, decision.file)
+                self._take_back(failed.claim, decision.file)
             decision = again
-            if self._record_account(account, run, decision, error, claim.trace):
+            if self._record_account(failed, run, decision):
                 break
         return is_kept
 
@@ -156,7 +169,7 @@ class OutcomeRecorder:
 
     def recover(self, account: Account, trace: TraceContext | None) -> None:
         """A file was delivered: what its account had to recover from is over."""
-        for run in self._until_it_holds():
+        for run in self._until_it_holds("its recovery"):
             if not run.recovers:
                 return
             alert = self._recovery_alert(account, run)
@@ -164,109 +177,76 @@ class OutcomeRecorder:
                 self.changed(State.ACTIVE, 0, trace=trace)
                 return
 
-    def _until_it_holds(self) -> Iterator[RunState]:
+    def _until_it_holds(self, change: str) -> Iterator[RunState]:
         """The account's running state, read anew after each pause: what others have overtaken is
         decided again, however often.
 
-        It ends once the account is another epoch's, or gone: then there is nothing to change.
+        It ends once the account is another epoch's, or gone: then the change is told to be lost.
         """
         pause, longest = RACE_SECONDS
         while run := self.deps.ledger.accounts.read_own(self.account_id, self.epoch):
             yield run
             time.sleep(pause * random.random())  # noqa: S311 - it spreads, it guards nothing
             pause = min(2 * pause, longest)
-        self.deps.observe(Trouble("ledger", f"{self.account_id} is another session's now"))
+        self._tell_lost(self.account_id, change)
 
     def _take_back(self, claim: Claim, outcome: Retry | DeadLetter) -> None:
         """The account was changed before its part was written: the try is none after all."""
         if isinstance(outcome, Retry):
-            self.deps.ledger.outcomes.uncount(claim)
+            if not self.deps.ledger.outcomes.uncount(claim):
+                self._tell_lost(claim.recording_id, "the taking back of its try")
         elif not claim.from_outage:
             self.deps.dead_letters.replay(claim.recording_id)
             self.deps.dead_letters.sweep(self.account_id)
 
-    def _decide(
-        self,
-        run_at_claim: RunState,
-        claim: Claim,
-        failure: TransferError,
-        run: RunState,
-        *,
-        running: int,
-        already_counted: bool,
-    ) -> Decision:
+    def _decide(self, failed: Failed, run: RunState) -> Decision:
+        claim, failure = failed.claim, failed.failure
         return decide(
             failure.kind,
             FileView(claim.tries, claim.account_tries, claim.from_outage),
-            AccountView(run.state, run.failures, changed=run.change != run_at_claim.change),
+            AccountView(run.state, run.failures, changed=run.change != failed.run_at_claim.change),
             self.deps.rules,
-            running=running,
-            already_counted=already_counted,
+            running=failed.running,
+            already_counted=failed.already_counted,
             fault=isinstance(failure, ProgramFault),
             singled_out=isinstance(failure, SingledOut),
             jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
         )
 
-    def _record_file(
-        self,
-        claim: Claim,
-        outcome: Retry | DeadLetter,
-        failure: TransferError,
-        error: LastError,
-        outage_id: int,
-        *,
-        suspected: bool,
-    ) -> bool:
+    def _record_file(self, failed: Failed, outcome: Retry | DeadLetter, outage_id: int) -> bool:
         """False where it should be a dead letter and cannot: it waits, and nothing is counted."""
-        by_account = error.kind == Kind.ACCOUNT
-        bury = self.deps.dead_letters.try_to_bury
-        is_kept = (
-            isinstance(outcome, Retry)
-            or claim.from_outage
-            or bury(claim.routing, claim.tries + 1, error.kind)
-        )
+        claim, ledger = failed.claim, self.deps.ledger
+        is_kept = isinstance(outcome, Retry) or claim.from_outage or self._bury(failed)
         if not is_kept:
             outcome = Retry(UNBURIED_SECONDS, counted=False)
+        told = failed.told(counted=outcome.counted)
         if isinstance(outcome, Retry):
-            self.deps.ledger.outcomes.waits(
-                claim,
-                delay=outcome.delay,
-                counted=outcome.counted,
-                by_account=by_account,
-                error=error,
-                part_left=failure.part_left,
-                suspected=suspected,
-            )
-            return is_kept
-        self.deps.ledger.outcomes.dead_lettered(
-            claim,
-            counted=outcome.counted,
-            by_account=by_account,
-            outage_id=outage_id if outcome.from_outage else None,
-            error=error,
-            part_left=failure.part_left,
-            suspected=suspected,
-        )
-        if not claim.from_outage:
-            self.deps.observe(
-                FileEnded(
-                    "dead_lettered",
-                    self.account_id,
-                    claim.recording_id,
-                    reason=error.kind,
-                    trace=claim.trace,
-                )
-            )
-        return True
+            is_written = ledger.outcomes.waits(claim, told, outcome.delay)
+        else:
+            outage = outage_id if outcome.from_outage else None
+            is_written = ledger.outcomes.dead_lettered(claim, told, outage)
+        if not is_written:
+            self._tell_lost(claim.recording_id, "its failed try")
+        elif isinstance(outcome, DeadLetter) and not claim.from_outage:
+            self._tell_dead(claim, told.error.kind)
+        return is_kept
 
-    def _record_account(
-        self,
-        account: Account,
-        run: RunState,
-        decision: Decision,
-        error: LastError,
-        trace: TraceContext | None,
-    ) -> bool:
+    def _bury(self, failed: Failed) -> bool:
+        claim = failed.claim
+        return self.deps.dead_letters.try_to_bury(claim.routing, claim.tries + 1, failed.kind.value)
+
+    def _tell_dead(self, claim: Claim, reason: str) -> None:
+        recording_id, trace = claim.recording_id, claim.trace
+        self.deps.observe(
+            FileEnded("dead_lettered", self.account_id, recording_id, reason=reason, trace=trace)
+        )
+
+    def _tell_lost(self, whose: str, change: str) -> None:
+        """A race was lost to another session. What is not written down by that is told."""
+        words = f"{whose} is another session's now: {change} is not written down"
+        self.deps.observe(Trouble("ledger", words))
+
+    def _record_account(self, failed: Failed, run: RunState, decision: Decision) -> bool:
         """False where the account's state has changed since `run` was read."""
         match decision.account:
             case Nothing():
@@ -278,11 +258,25 @@ class OutcomeRecorder:
                     self.epoch,
                     run,
                     failures=failures,
-                    error=error,
+                    error=failed.error,
                     outage_retry_in=self.deps.rules.suspend_seconds if from_outage else None,
                 )
             case Suspend() as suspend:
-                return self._suspend(account, run, suspend, error, trace)
+                return self._suspend(failed, run, suspend)
+
+    def _suspend(self, failed: Failed, run: RunState, suspend: Suspend) -> bool:
+        waiting = self.deps.ledger.queries.waiting(self.account_id)
+        done = self.deps.ledger.accounts.suspend(
+            self.account_id,
+            self.epoch,
+            run,
+            failures=suspend.failures,
+            seconds=suspend.seconds,
+            alert=SuspensionAlert(failed.account, failed.error, waiting.files, waiting.oldest),
+        )
+        if done:
+            self.changed(State.SUSPENDED, suspend.failures, failed.error, failed.claim.trace)
+        return done
 
     def _recovery_alert(self, account: Account, run: RunState) -> RecoveryAlert | None:
         """What the people are told who have asked to hear of the end of an outage."""
@@ -298,24 +292,3 @@ class OutcomeRecorder:
             returning=ledger.claims.count_outage_dead_letters(self.account_id, run.outage_id),
             said_by=run.server_error.said_by if run.server_error else "",
         )
-
-    def _suspend(
-        self,
-        account: Account,
-        run: RunState,
-        suspend: Suspend,
-        error: LastError,
-        trace: TraceContext | None,
-    ) -> bool:
-        waiting = self.deps.ledger.queries.waiting(self.account_id)
-        done = self.deps.ledger.accounts.suspend(
-            self.account_id,
-            self.epoch,
-            run,
-            failures=suspend.failures,
-            seconds=suspend.seconds,
-            alert=SuspensionAlert(account, error, waiting.files, waiting.oldest),
-        )
-        if done:
-            self.changed(State.SUSPENDED, suspend.failures, error, trace)
-        return done

@@ -24,13 +24,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    """The numbers an operator may set; times in seconds."""
+    """The numbers an operator may set (`config.settings` has the defaults); times in seconds."""
 
-    max_tries: int = 5
-    suspend_after: int = 10
-    suspend_seconds: float = 900
-    retry_delays: Sequence[float] = (0, 5, 20, 60)
-    replay_after_outage: bool = True
+    max_tries: int
+    suspend_after: int
+    suspend_seconds: float
+    retry_delays: Sequence[float]
+    replay_after_outage: bool
 
 
 @dataclass(frozen=True)

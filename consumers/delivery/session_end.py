@@ -6,9 +6,10 @@ from pymongo.errors import PyMongoError
 
 from config.errors import ConfigError
 from consumers.amqp.connection import BrokerAway, BrokerRefuses, NotRouted
-from consumers.delivery.attempt import OURS_DELAY, Context
+from consumers.delivery.context import Context
 from consumers.delivery.dead_letters import UNBURIED_SECONDS
-from consumers.delivery.steps import Rest
+from consumers.delivery.dispatch import Rest
+from consumers.delivery.failed_attempt import OURS_DELAY
 from consumers.observe import ProgramFailed, Trouble
 
 CONFIG_DELAY = 30.0

@@ -18,8 +18,8 @@ CLEARING_SECONDS = 20.0
 EXCLUSIVE_SECONDS = 300.0
 """Hardly a recording takes longer. One that does is not worth that all others wait for it."""
 SILENCE_SECONDS = 3.0
-"""Whoever wants to be alone asks each `steps.POLL` seconds; once nobody does, nobody waits for it.
-It has to be some times as long."""
+"""Whoever wants to be alone asks each `dispatch.POLL` seconds; once nobody does, nobody waits for
+it. It has to be some times as long."""
 
 
 class Slots:
@@ -49,10 +49,10 @@ class Slots:
         with self._lock:
             return self._total - self._free
 
-    def take(self, *, spare: int = 0) -> bool:
-        """Take one; False where no more than `spare` are free."""
+    def take(self) -> bool:
+        """Take one; False where none is free."""
         with self._lock:
-            if self._free <= spare:
+            if not self._free:
                 return False
             self._free -= 1
             return True
@@ -67,6 +67,15 @@ class Slots:
         with self._lock:
             if self._are_held_back():
                 return False
+            self._running += 1
+            return True
+
+    def begin_with_one_more(self) -> bool:
+        """The same on a slot that it takes. One is left to an account that becomes due."""
+        with self._lock:
+            if self._free <= 1 or self._are_held_back():
+                return False
+            self._free -= 1
             self._running += 1
             return True
 
@@ -88,10 +97,10 @@ class Slots:
             self._running, self._exclusive, self._exclusive_since = 1, who, now
             return True
 
-    def is_exclusive_for(self, who: object, seconds: float) -> bool:
-        """Whether this one has been alone for so long already."""
+    def exclusive_for(self, who: object) -> float | None:
+        """For how many seconds this one has been alone; None where it is not."""
         with self._lock:
-            return self._exclusive is who and time.monotonic() - self._exclusive_since >= seconds
+            return time.monotonic() - self._exclusive_since if self._exclusive is who else None
 
     def share(self, who: object) -> None:
         """The others may begin beside this one, if it is alone."""

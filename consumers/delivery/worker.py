@@ -2,7 +2,7 @@
 login where that pays.
 
 The account worker decides nothing itself. The ledger says what may be claimed, the policy what
-follows from a try; the worker starts it (`dispatch`), and acknowledges once its end is written
+follows from a try; the worker has it begun (`dispatch`), and acknowledges once its end is written
 down.
 One life of it is a *session*: it begins when the account is due, and ends when nothing is left.
 """
@@ -19,19 +19,20 @@ from pymongo.errors import PyMongoError
 
 from config.accounts import Account
 from config.errors import ConfigError
-from consumers.delivery.attempt import Context, Failures
 from consumers.delivery.connection_pool import ConnectionPool
-from consumers.delivery.consumer import NoQueue
+from consumers.delivery.context import Context, Failures
 from consumers.delivery.dead_letters import UNBURIED_SECONDS
 from consumers.delivery.deps import Deps
-from consumers.delivery.dispatch import Dispatch
+from consumers.delivery.dispatch import NOTHING_TO_DO, POLL, Dispatch, Next, Pause, Rest
+from consumers.delivery.flights import Flights
 from consumers.delivery.leftovers import remove_leftovers
+from consumers.delivery.messages import Messages, NoQueue
 from consumers.delivery.policy import State
 from consumers.delivery.session_end import SessionEnd
-from consumers.delivery.steps import NOTHING_TO_DO, POLL, Next, Pause, Rest, after_beginning
-from consumers.ledger import FencedAccount, RunState
+from consumers.ledger import Claimant, FencedAccount, RunState
 from consumers.sharding.revocation import Revocation
 from consumers.upkeep.reconciler import route_stranded
+from transports.base import MOST_AT_ONCE
 
 LINGER = 3.0
 """Seconds a session waits for more before it ends: the login is kept for what comes next."""
@@ -60,7 +61,7 @@ class AccountWorker:
 
     account_id: str
     deps: Deps
-    others_waiting: Callable[[], bool]
+    others_waiting: threading.Event
     has_backlog: Callable[[], bool]
     stopping: threading.Event
     _started_at: float = field(default_factory=time.monotonic)
@@ -74,6 +75,8 @@ class AccountWorker:
     _replayed_outage: int | None = None
     _epoch: int = 0
     _context: Context = field(init=False)
+    _flights: Flights = field(init=False)
+    _messages: Messages = field(init=False)
     _dispatch: Dispatch = field(init=False)
     _end: SessionEnd = field(init=False)
 
@@ -94,7 +97,10 @@ class AccountWorker:
             self._revocation,
             session=uuid.uuid4().hex,
         )
-        self._dispatch = Dispatch(self._context, self.others_waiting, self._wakeup)
+        most = max(MOST_AT_ONCE.values())
+        self._flights = Flights(most, self.deps.slots, self._wakeup)
+        self._messages = Messages(self.deps, self.account_id, self._flights, self._wakeup)
+        self._dispatch = Dispatch(self._context, self._messages, self._flights, self.others_waiting)
         self._end = SessionEnd(self._context)
         try:
             if fenced := self.deps.ledger.accounts.fence(self.account_id, epoch):
@@ -121,7 +127,8 @@ class AccountWorker:
         if fenced.is_settled:
             self._replayed_outage = fenced.run.outage_id
         else:
-            self.deps.ledger.claims.free(self.account_id, self._context.claimant())
+            mine = Claimant(self.deps.worker, self._context.session, self._epoch)
+            self.deps.ledger.claims.free(self.account_id, mine)
             buried = self.deps.dead_letters.bury_crash_loops(self.account_id, self._epoch)
             self._end.is_unburied = not buried
         try:
@@ -157,7 +164,7 @@ class AccountWorker:
         seconds = self._looked_at + POLL - time.monotonic()
         if self._seen is None or seconds <= 0:
             return None
-        is_room = len(self._dispatch.flights) < self._dispatch.most(*self._seen)
+        is_room = len(self._flights) < self._dispatch.capacity(*self._seen).flights
         return None if is_room else Pause(seconds)
 
     def _wait_for_work(self) -> Pause | None:
@@ -166,9 +173,9 @@ class AccountWorker:
 
         Nothing is begun on what was read before: once a message comes, it is read anew.
         """
-        if self._seen is None or not (self._seen[1].is_well and self._dispatch.messages.is_idle):
+        if self._seen is None or not (self._seen[1].is_well and self._messages.is_idle):
             return None
-        flies = len(self._dispatch.flights) > 0
+        flies = len(self._flights) > 0
         until = self._looked_at + POLL if flies else self._busy_at + self._idle_for()
         seconds = until - time.monotonic()
         return Pause(min(POLL, seconds)) if seconds > 0 else None
@@ -214,12 +221,12 @@ class AccountWorker:
         ours = self.deps.ownership.epoch(self.account_id) == self._epoch
         if self.stopping.is_set() or not ours:
             return True
-        if self._dispatch.flights.exclusive:
+        if self._flights.exclusive:
             return False
         seconds = time.monotonic() - self._started_at
         if self._end.is_unburied and seconds > UNBURIED_SECONDS:
             return True
-        return seconds > TURN_SECONDS and self.others_waiting()
+        return seconds > TURN_SECONDS and self.others_waiting.is_set()
 
     def _is_permitted(self, account: Account) -> bool:
         on = account.settings is not None and account.enabled
@@ -242,8 +249,8 @@ class AccountWorker:
         if run.state is State.ACTIVE:
             return self._deliver_next(account, run)
         self._pool.dismiss()
-        self._dispatch.messages.give_back()
-        if len(self._dispatch.flights):  # the probe, or what was begun before the suspension
+        self._messages.give_back()
+        if len(self._flights):  # the probe, or what was begun before the suspension
             return Pause(POLL)
         if run.state is State.SUSPENDED:
             return self._begin_probe(run)
@@ -257,43 +264,39 @@ class AccountWorker:
             return Rest(until=run.suspended_until)
         if not ledger.claims.has_candidate(self.account_id, run.outage_id):
             return NOTHING_TO_DO
-        self._dispatch.begin_probing()
+        self._dispatch.passed.clear()
         if ledger.accounts.begin_probe(self.account_id, self._epoch, run):
             self._context.outcomes.changed(State.PROBING, run.failures)
         return None
 
     def _probe(self, account: Account, run: RunState) -> Next:
         result = self._dispatch.probe(account, run)
-        return after_beginning(result, otherwise=lambda: self._end_probe(run))
+        return self._end_probe(run) if result is NOTHING_TO_DO else result
 
     def _end_probe(self, run: RunState) -> Rest:
         self.deps.ledger.accounts.end_probe(self.account_id, self._epoch, run)
         remove_leftovers(self.deps, self._pool, self.account_id)
         retry = (
-            self.deps.ledger.claims.next_retry(self.account_id)
-            if self._dispatch.has_passed
-            else None
+            self.deps.ledger.claims.next_retry(self.account_id) if self._dispatch.passed else None
         )
         return Rest(until=retry)
 
     # --- active -------------------------------------------------------------------------------
 
     def _deliver_next(self, account: Account, run: RunState) -> Next:
-        if self._dispatch.hold(account):
-            self._busy_at = time.monotonic()
         result = self._dispatch.next_flight(account, run)
-        return after_beginning(result, otherwise=lambda: self._idle(account, run))
+        self._busy_at = max(self._busy_at, self._messages.arrived_at)
+        return self._idle(account, run) if result is NOTHING_TO_DO else result
 
     def _idle(self, account: Account, run: RunState) -> Next:
         """Nothing is ready: wait for more, try an outage dead letter, or end."""
         now = time.monotonic()
-        next_ready_at = self._dispatch.messages.next_ready_at()
+        next_ready_at = self._messages.next_ready_at()
         soon = Pause(min(POLL, max(0.01, (next_ready_at or now + POLL) - now)))
-        if len(self._dispatch.flights):
+        if len(self._flights):
             return soon
         if self._outage_retry_is_due(run):
-            result = self._dispatch.outage_dead_letter(account, run)
-            return after_beginning(result, otherwise=lambda: NOTHING_TO_DO)
+            return self._dispatch.outage_dead_letter(account, run)
         idle_for = self._idle_for()
         if now - self._busy_at < idle_for or (
             next_ready_at is not None and next_ready_at - now < idle_for
@@ -302,12 +305,12 @@ class AccountWorker:
         if next_ready_at is not None:
             retry = self.deps.ledger.claims.next_retry(self.account_id)
             return Rest(until=retry) if retry else Rest(wait=next_ready_at - time.monotonic())
-        if not self._dispatch.messages.are_drained():
+        if not self._messages.are_drained():
             return Pause(POLL)
         return self._at_end(account, run)
 
     def _idle_for(self) -> float:
-        return SETTLE if self.others_waiting() and not self.has_backlog() else LINGER
+        return SETTLE if self.others_waiting.is_set() and not self.has_backlog() else LINGER
 
     def _at_end(self, account: Account, run: RunState) -> Rest | None:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
@@ -328,14 +331,17 @@ class AccountWorker:
         """An account with too few files to be suspended is tried with those it has lost."""
         if run.outage_retry_due is None or run.seconds_until(run.outage_retry_due) > 0:
             return False
-        messages = self._dispatch.messages
-        return messages.next_ready_at() is None and messages.are_drained()
+        return self._messages.next_ready_at() is None and self._messages.are_drained()
 
     # --- the flights -----------------------------------------------------------------------------
 
     def _collect(self) -> Rest | None:
-        """Acknowledge what has ended. Raises what is ours to mend."""
-        all_ended = self._dispatch.collect()
+        """Acknowledge what has ended and is written down. Raises what is ours to mend."""
+        all_ended = []
+        for flight in self._flights.ended():
+            self._messages.acknowledge([ended for ended in flight if ended.error is None])
+            self._dispatch.passed += [ended.recording_id for ended in flight if ended.inconclusive]
+            all_ended += flight
         if all_ended:
             self._busy_at = time.monotonic()
         errors = [ended.error for ended in all_ended if ended.error is not None]
@@ -353,14 +359,14 @@ class AccountWorker:
         self._pool.dismiss()
         with contextlib.suppress(PyMongoError):  # the others wait until it has ended then
             self._dispatch.share()
-        while not self._dispatch.flights.are_over:
+        while not self._flights.are_over:
             self._wakeup.wait(POLL)
             self._wakeup.clear()
             self._cut_what_is_revoked()
-        for flight in self._dispatch.flights.close():
+        for flight in self._flights.close():
             for error in [ended.error for ended in flight if ended.error is not None]:
                 self._end.report(error)
-            self._dispatch.messages.acknowledge([ended for ended in flight if ended.delivered])
+            self._messages.acknowledge([ended for ended in flight if ended.delivered])
 
     def _cut_what_is_revoked(self) -> None:
         """An account that is removed, switched off or no longer permitted is not worked at all.
@@ -381,5 +387,5 @@ class AccountWorker:
     # --- the end --------------------------------------------------------------------------------
 
     def _close(self) -> None:
-        self._dispatch.messages.give_back()
+        self._messages.give_back()
         self._pool.close()

@@ -1,7 +1,5 @@
 """The only module that knows `deliveries` documents and the accounts' running state."""
 
-from collections.abc import Sequence
-
 from pymongo.database import Database
 
 from consumers.delivery.policy import State
@@ -20,6 +18,7 @@ from consumers.ledger.records import (
     Counts,
     CrashLoop,
     Document,
+    FailedTry,
     LastError,
     Routing,
     RowSummary,
@@ -49,6 +48,7 @@ __all__ = [
     "Counts",
     "CrashLoop",
     "Document",
+    "FailedTry",
     "FencedAccount",
     "LastError",
     "Ledger",
@@ -93,8 +93,8 @@ class Ledger:
         self.queries = Queries(rows, commit)
         self.accounts = AccountStates(database)
         self.canary = CanaryRuns(database)
+        self.loads = Loads(database)
         self._rows = rows
-        self._loads = Loads(database)
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
@@ -103,7 +103,7 @@ class Ledger:
 
     def totals(self) -> Totals:
         """What there is, by one look at the accounts and a few counts."""
-        states = self._loads.states()
+        states = self.loads.states()
         waiting = self.queries.waiting()
         return Totals(
             accounts={state: states[state] for state in ACCOUNT_STATES},
@@ -112,10 +112,3 @@ class Ledger:
             oldest_queued_seconds=waiting.oldest_seconds,
             broken_queues=len(self.accounts.broken_queues()),
         )
-
-    def load(self, ages: Sequence[float], late: float) -> Load:
-        """What there is to do; `ages` in seconds, rising; after `late` seconds a file is overdue.
-
-        What can wait for nobody but us counts as overdue alone.
-        """
-        return self._loads.read(ages, late)

@@ -72,7 +72,10 @@ class Loads:
         return counted
 
     def read(self, ages: Sequence[float], late: float) -> Load:
-        """`ages` in seconds, rising; a file that waits longer than `late` seconds is overdue."""
+        """What there is to do; `ages` in seconds, rising; after `late` seconds a file is overdue.
+
+        What can wait for nobody but us counts as overdue alone.
+        """
         pending = self._pending()
         due = [each for each in pending if each.is_due]
         probes = sum(each.state in PROBES for each in due)

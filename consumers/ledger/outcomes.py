@@ -13,6 +13,7 @@ from consumers.ledger.records import (
     GONE,
     Claim,
     Document,
+    FailedTry,
     LastError,
     Status,
     failure_now,
@@ -20,7 +21,7 @@ from consumers.ledger.records import (
 )
 from consumers.ledger.rows import BY_ID, Part, claim_filter, claims_filter
 from consumers.ledger.writer import Written
-from transports.upload import Intent, Uploaded
+from transports.job import Intent, Uploaded
 
 MAX_LEFTOVERS = 100
 _RESERVATION = ["intent", "remote_path", "wanted", "copy", "replaces"]
@@ -55,29 +56,19 @@ class Outcomes(Part):
         }
         return [claim for claim in claims if starts.get(claim.recording_id) == claim.start]
 
-    def waits(
-        self,
-        claim: Claim,
-        *,
-        delay: float,
-        counted: bool,
-        by_account: bool,
-        error: LastError,
-        part_left: bool,
-        suspected: bool = False,
-    ) -> bool:
+    def waits(self, claim: Claim, failed: FailedTry, delay: float) -> bool:
         """The try failed; the file may be tried again after `delay` seconds.
 
-        It has come to an end: starts that were lost before are forgotten.
+        It has come to an end: starts that were lost before are forgotten. False where the claim is
+        lost: nothing is counted.
         """
         values = {
             "status": Status.QUEUED.value,
             "not_before": later(delay),
             "lost": "$$REMOVE",
-            **_tried(claim, counted=counted, by_account=by_account),
-            **_suspected(claim, suspected=suspected),
+            **_counted(claim, failed),
         }
-        return self._settle(claim, values, error, part_left=part_left)
+        return self._settle(claim, values, failed.error, part_left=failed.part_left)
 
     def uncount(self, claim: Claim) -> bool:
         """The try that has just failed is none after all: its account was changed meanwhile.
@@ -93,28 +84,20 @@ class Outcomes(Part):
         before = {"tries": claim.tries, "account_tries": claim.account_tries, "not_before": None}
         return bool(self._rows.update_one(counted, {"$set": before}).modified_count)
 
-    def dead_lettered(
-        self,
-        claim: Claim,
-        *,
-        counted: bool,
-        by_account: bool,
-        outage_id: int | None,
-        error: LastError,
-        part_left: bool,
-        suspected: bool = False,
-    ) -> bool:
-        """The file has used up its tries; `outage_id`: the outage whose end brings it back."""
+    def dead_lettered(self, claim: Claim, failed: FailedTry, outage_id: int | None) -> bool:
+        """The file has used up its tries; `outage_id`: the outage whose end brings it back.
+
+        False where the claim is lost.
+        """
         values: Document = {
             "status": Status.DEAD_LETTERED.value,
             "dead_at": "$$NOW",
-            "reason": error.kind,
+            "reason": failed.error.kind,
             "casualty": "$$REMOVE" if outage_id is None else outage_id,
             "lost": "$$REMOVE",
-            **_tried(claim, counted=counted, by_account=by_account),
-            **_suspected(claim, suspected=suspected),
+            **_counted(claim, failed),
         }
-        return self._settle(claim, values, error, part_left=part_left)
+        return self._settle(claim, values, failed.error, part_left=failed.part_left)
 
     def release(self, claim: Claim, *, part_left: bool = True) -> bool:
         """Give the start back: nothing is counted, the file is as it was."""
@@ -252,12 +235,9 @@ def _deliver(claim: Claim, told: Document) -> list[Document]:
     ]
 
 
-def _tried(claim: Claim, *, counted: bool, by_account: bool) -> Document:
-    return {
-        "tries": claim.tries + counted,
-        "account_tries": claim.account_tries + (counted and by_account),
+def _counted(claim: Claim, failed: FailedTry) -> Document:
+    tries = {
+        "tries": claim.tries + failed.counted,
+        "account_tries": claim.account_tries + (failed.counted and failed.by_account),
     }
-
-
-def _suspected(claim: Claim, *, suspected: bool) -> Document:
-    return {"suspected": claim.suspected + 1} if suspected else {}
+    return {**tries, "suspected": claim.suspected + 1} if failed.suspected else tries

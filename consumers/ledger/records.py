@@ -11,8 +11,8 @@ from config.accounts import Account
 from consumers.delivery.policy import AccountView, State, recovers
 from consumers.trace import TraceContext
 from transports.errors import Kind, TransferError
+from transports.job import Intent
 from transports.names import join, part_name
-from transports.upload import Intent
 
 Document = dict[str, Any]
 
@@ -57,6 +57,19 @@ class LastError:
         return cls(
             document["kind"], document["words"], document["advice"], document.get("said_by", "")
         )
+
+
+@dataclass(frozen=True)
+class FailedTry:
+    """What a row keeps of a try that has failed."""
+
+    error: LastError
+    part_left: bool
+    """Its temporary file may stand at the customer."""
+    counted: bool = False
+    by_account: bool = False
+    suspected: bool = False
+    """It failed where others had to wait for it (`Claim.suspected`)."""
 
 
 def failure_now(error: LastError) -> Document:

@@ -9,8 +9,8 @@ from pymongo.errors import DuplicateKeyError
 from consumers.ledger.records import WAITING, Claim, Document
 from consumers.ledger.rows import BY_ID, Part, claim_filter, holds, is_held
 from consumers.ledger.writer import DUPLICATE_KEY
+from transports.job import Intent
 from transports.names import join, numbered
-from transports.upload import Intent
 
 MAX_COPIES = 100_000
 _WANTED = 1

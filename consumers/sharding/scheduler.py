@@ -26,7 +26,7 @@ class Scheduler:
         self._has_backlog = has_backlog
         self._running: dict[str, AccountWorker] = {}
         self._lock = threading.Lock()
-        self._others_waiting = False
+        self._others_waiting = threading.Event()
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="session")
@@ -81,7 +81,10 @@ class Scheduler:
         free = self._deps.slots.free
         buckets = self._deps.ownership.owned()
         due = self._deps.ledger.accounts.due(free + 1, buckets, running)
-        self._others_waiting = len(due) > free
+        if len(due) > free:
+            self._others_waiting.set()
+        else:
+            self._others_waiting.clear()
         for account_id in due:
             if not self._deps.slots.take():
                 return
@@ -90,7 +93,7 @@ class Scheduler:
     def _open(self, account_id: str) -> None:
         """Count the session as running before it asks for the account: its bucket stays then."""
         session = AccountWorker(
-            account_id, self._deps, lambda: self._others_waiting, self._has_backlog, self._stopping
+            account_id, self._deps, self._others_waiting, self._has_backlog, self._stopping
         )
         with self._lock:
             self._running[account_id] = session

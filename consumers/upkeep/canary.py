@@ -25,7 +25,7 @@ from consumers.ledger import Document, Ledger, Result, Run, Status
 from consumers.ledger.canary import KEPT_MINUTES
 from consumers.observe import CanaryEnded, Observer
 from consumers.sharding.leases import Ownership
-from transports import server as servers
+from transports import backends
 from transports.base import Egress, Limits, Server
 from transports.errors import NameRefused, PathRefused, TransferError
 from transports.sources.generated import content_of, url_of
@@ -130,7 +130,7 @@ class Canary:
         if login.settings is None:
             raise AccountError(f"The account {self._account_id!r} has no FTP settings any more.")
         credentials = self._directory.credentials_of(login)
-        return servers.connect(
+        return backends.connect(
             login.settings, credentials.password, self._limits, self._egress, key=credentials.key
         )
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
 from consumers.intake.events import RecordingReady
-from consumers.ledger import Arrival, Claimant, LastError, SuspensionAlert
+from consumers.ledger import Arrival, Claimant, FailedTry, LastError, SuspensionAlert
 from deploy.local.customers import CustomerServer
 from tests.acceptance.program import Program
 from tests.integration.ledger.rows import claim_one
@@ -57,9 +57,8 @@ class Stage:
         assert claim is not None
         self.messaging.dead_letters.bury(claim.routing, 5, reason)
         error = LastError(reason, ERROR.words, ERROR.advice)
-        ledger.outcomes.dead_lettered(
-            claim, counted=True, by_account=True, outage_id=None, error=error, part_left=False
-        )
+        failed = FailedTry(error, part_left=False, counted=True, by_account=True)
+        ledger.outcomes.dead_lettered(claim, failed, None)
 
     def suspended(self, account_id: str = "acme") -> None:
         """An account after its tenth failure."""

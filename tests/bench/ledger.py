@@ -27,7 +27,7 @@ from deploy.local import mongodb
 from deploy.local.processes import Child
 from tests.bench.machine import load_average
 from tests.bench.usage import cpu_seconds
-from transports.upload import Intent, Uploaded, Verified
+from transports.job import Intent, Uploaded, Verified
 from worker.mongodb import OURS
 
 FOLDER = "/in"

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
 from deploy.local.customers import CustomerServer
+from transports.backends import connect
 from transports.base import Egress, Limits, Server
+from transports.job import Intent, Job, Journal, Transfer, Uploaded, intend_each
 from transports.names import identified, join
-from transports.server import connect
 from transports.sources.source import Source, open_source
-from transports.upload import Intent, Job, Journal, Transfer, Uploaded, intend_each
 from transports.upload import upload as upload_all
 
 RECORDING_ID = "7"

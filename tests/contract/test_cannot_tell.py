@@ -33,9 +33,8 @@ from tests.contract.accounts import (
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import NameRefused
-from transports.job import Intent, Job
+from transports.job import Intent, Job, Uploaded
 from transports.settings_report import TestReport
-from transports.upload import Uploaded
 
 OWN = b"the customer's own"
 SIZE = 480_044

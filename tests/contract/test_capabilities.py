@@ -27,11 +27,10 @@ from tests.contract.conftest import leaving_nothing
 from tests.contract.ftp_handlers import Hashing, Lying, ModernHashing, NeverOver, Silent
 from tests.contract.ssh_server import ParamikoServer
 from tests.servers import Sshd, Vsftpd
-from transports import server as servers
-from transports import settings_test
+from transports import backends, settings_test
 from transports.base import BLOCK, USUAL_REQUEST, Egress
 from transports.errors import VerificationFailed
-from transports.upload import Verified
+from transports.job import Verified
 
 FTP = Capabilities(at_once=4, pipelines=True, look=Look.SIZE)
 OPENSSH = Capabilities(
@@ -239,7 +238,7 @@ def test_every_session_of_a_test_wants_the_key_that_the_first_has_seen(
 
     def connected(settings: Any, *arguments: Any, **more: Any) -> Any:
         seen.append(settings.host_key)
-        return servers.connect(settings, *arguments, **more)
+        return backends.connect(settings, *arguments, **more)
 
     monkeypatch.setattr("transports.settings_test.connect", connected)
     found(asyncssh_server.customer)

@@ -25,8 +25,8 @@ from tests.contract.test_cannot_tell import job_by
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import PathRefused, VerificationFailed
+from transports.job import Verified
 from transports.settings_report import TestReport
-from transports.upload import Verified
 
 SIZE = 480_044
 

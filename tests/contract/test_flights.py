@@ -37,7 +37,7 @@ from transports.errors import (
     QuotaExceeded,
     ServerBusy,
 )
-from transports.upload import Verified
+from transports.job import Verified
 
 PIPELINES = Capabilities(pipelines=True)
 QUEUES = Capabilities(pipelines=True, queues=True)

@@ -25,7 +25,7 @@ from transports.errors import (
     ServerBusy,
     TransferError,
 )
-from transports.upload import Verified
+from transports.job import Verified
 
 
 def refusal(*answers: bytes, greeting: bytes = b"220 ready\r\n") -> TransferError:

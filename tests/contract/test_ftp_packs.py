@@ -20,8 +20,9 @@ from tests.contract.scripted import ScriptedServer
 from transports import settings_test
 from transports.base import Egress, Limits
 from transports.ftp.control import MOST_AHEAD
+from transports.job import Transfer, Uploaded, intend_each
 from transports.network import egress
-from transports.upload import Transfer, Uploaded, intend_each, upload
+from transports.upload import upload
 
 PACKS = {
     "queues": Capabilities(pipelines=True, queues=True, look=Look.MLST),

@@ -14,8 +14,8 @@ from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session,
 from transports.base import Limits
 from transports.errors import ConnectionLost
 from transports.ftp.server import FtpServer
+from transports.job import Verified
 from transports.network.egress import Connection
-from transports.upload import Verified
 
 
 class Scanning(FTPHandler):  # type: ignore[misc]

@@ -22,7 +22,7 @@ from tests.contract.proxy import Proxy
 from tests.servers import Vsftpd
 from transports.base import Server
 from transports.errors import NameInUse, NameRefused, NotPermitted, TransferError
-from transports.upload import UNKNOWN_SIZE, Intent, Uploaded
+from transports.job import UNKNOWN_SIZE, Intent, Uploaded
 
 OLD = b"of an earlier recording"
 NAME = "call.wav"

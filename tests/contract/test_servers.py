@@ -17,11 +17,11 @@ from tests.contract.proxy import Proxy
 from tests.contract.servers import QUESTIONS, TABLE, Answer, note
 from tests.servers.catalogue import SERVERS, Entry
 from transports import settings_test
+from transports.backends import connect
 from transports.base import Egress, Limits, Server, Unsupported
 from transports.errors import NameRefused, SourceMismatch, TransferError
 from transports.job import Job, Transfer, Uploaded, intend_each
 from transports.names import join, numbered
-from transports.server import connect
 from transports.settings_report import TestReport
 from transports.upload import upload as upload_all
 

@@ -32,7 +32,7 @@ from transports.errors import (
     ServerBusy,
     TransferError,
 )
-from transports.upload import Verified
+from transports.job import Verified
 
 INTERACTIVE: dict[str, Any] = {"logon_type": LogonType.INTERACTIVE}
 BY_PASSWORD = [each for each in LogonType if not each.needs_key]

@@ -17,7 +17,7 @@ from deploy.local.customers import AsyncSshServer
 from tests.contract.accounts import Ledger, files_in, job, open_session, opened, upload
 from transports.base import Limits
 from transports.errors import ConnectionLost, Stalled, TransferError
-from transports.upload import Verified
+from transports.job import Verified
 
 LATE = 4.0
 """Seconds after which a slow server answers."""

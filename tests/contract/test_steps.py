@@ -7,8 +7,8 @@ from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
 from tests.contract.accounts import LIMITS, settings_of
 from tests.contract.conftest import leaving_nothing
+from transports.backends import connect
 from transports.base import Egress
-from transports.server import connect
 
 STEPS = {
     Protocol.FTP: ("resolved", "connected", "logged in"),

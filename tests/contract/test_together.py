@@ -30,8 +30,9 @@ from transports.errors import (
     SourceUnreadable,
     TransferError,
 )
+from transports.job import Intent, Transfer, Uploaded, Verified, intend_each
 from transports.sources.source import Source
-from transports.upload import Intent, Transfer, Uploaded, Verified, intend_each, upload
+from transports.upload import upload
 
 PLAIN = Capabilities()
 PIPELINES = Capabilities(pipelines=True)

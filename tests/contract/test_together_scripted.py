@@ -21,7 +21,8 @@ from asyncssh.constants import (
 from tests.contract.accounts import Ledger, job, open_session
 from tests.servers.raw_sftp import RawSftpServer, packet, status
 from transports.errors import ProtocolFailed, TransferError
-from transports.upload import Transfer, Uploaded, Verified, intend_each, upload
+from transports.job import Transfer, Uploaded, Verified, intend_each
+from transports.upload import upload
 
 COUNT = 16
 CONTENT = b"of a recording" * 100

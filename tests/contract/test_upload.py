@@ -16,7 +16,7 @@ from transports.errors import (
     SourceMismatch,
     TransferError,
 )
-from transports.upload import Intent, Uploaded, Verified
+from transports.job import Intent, Uploaded, Verified
 
 
 def sha256(path: Path) -> str:

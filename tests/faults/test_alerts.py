@@ -359,7 +359,12 @@ def test_an_alert_on_a_policy_that_loses_messages_fires_and_ends(
     watch: Watch, services: Services
 ) -> None:
     vhost = unquote(urlsplit(watch.ground.platform.core.settings.amqp_url.get_secret_value()).path)
-    watch.start(constants={"worker.losses:AFTER_SECONDS": 0.0, "worker.losses:AGAIN_SECONDS": 2})
+    watch.start(
+        constants={
+            "worker.losing_policies:AFTER_SECONDS": 0.0,
+            "worker.losing_policies:AGAIN_SECONDS": 2,
+        }
+    )
     where = ("-p", vhost.removeprefix("/"))
     watch.strike()
     limit = '{"max-length": 1}'

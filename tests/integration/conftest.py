@@ -35,7 +35,7 @@ def make_courier(
 def places(monkeypatch: pytest.MonkeyPatch) -> Places:
     """Fake servers, which all connections go to."""
     found = Places()
-    monkeypatch.setattr("transports.server.connect", found.connect)
+    monkeypatch.setattr("transports.backends.connect", found.connect)
     return found
 
 

@@ -17,7 +17,7 @@ class Places:
         self._places: dict[str, Place] = {}
 
     def connect(self, settings: FtpSettings, _password: SecretStr, *_: Any, **__: Any) -> Server:
-        """A session, as `transports.server.connect` opens it."""
+        """A session, as `transports.backends.connect` opens it."""
         return self._places[settings.host].connect()
 
     def account(self, courier: Platform, name: str, place: Place, **changes: Any) -> None:

@@ -26,8 +26,8 @@ from pymongo.errors import AutoReconnect
 from config.accounts import FtpSettings, Protocol
 from config.directory import Directory
 from config.secrets import Vault
-from consumers.delivery.consumer import Ack, Delivery
 from consumers.delivery.deps import Deps
+from consumers.delivery.messages import Ack, Delivery
 from consumers.delivery.policy import Rules
 from consumers.delivery.slots import Slots
 from consumers.delivery.worker import AccountWorker
@@ -249,7 +249,7 @@ class Queue:
 
 
 class FakeConsumer:
-    """Stands in for `consumers.delivery.consumer.Consumer`: the queue is in memory."""
+    """Stands in for `consumers.delivery.messages.Consumer`: the queue is in memory."""
 
     def __init__(
         self, world: Any, _account_id: str, prefetch: int, _stirred: threading.Event
@@ -366,8 +366,9 @@ class World:
         where this one dies or loses it."""
         self.fate = Fate(strikes or {})
         self.epoch += 1
+        nobody_waits, goes_on = threading.Event(), threading.Event()
         session = AccountWorker(
-            self.account_id, self._means(), lambda: False, lambda: False, threading.Event()
+            self.account_id, self._means(), nobody_waits, lambda: False, goes_on
         )
         try:
             session.run(self.epoch)
@@ -377,7 +378,7 @@ class World:
             self.fate = Fate()  # what comes now is done by others than the dead worker
 
     def connect(self, *_: object, **__: object) -> Server:
-        """A login, as `transports.server.connect` opens it."""
+        """A login, as `transports.backends.connect` opens it."""
         self.fate.check()
         connection = Connection()
         server = StruckServer(self.place, self.fate, connection)
@@ -400,7 +401,7 @@ class World:
             dead_letters=buried,
             ownership=_Ownership(self, fate, self.epoch),
             slots=_taken(Slots(9)),
-            rules=Rules(max_tries=40, suspend_after=4, suspend_seconds=0, retry_delays=(0.0,)),
+            rules=Rules(40, 4, 0, retry_delays=(0.0,), replay_after_outage=True),
             limits=Limits(),
             egress=Egress(),
             source_dirs=(),

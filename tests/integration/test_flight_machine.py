@@ -103,7 +103,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session ends as soon as there is nothing to do, and its queue is in memory."""
     monkeypatch.setattr("consumers.delivery.worker.LINGER", 0.0)
     monkeypatch.setattr("consumers.delivery.worker.POLL", 0.02)
-    monkeypatch.setattr("consumers.delivery.steps.POLL", 0.02)
+    monkeypatch.setattr("consumers.delivery.dispatch.POLL", 0.02)
     monkeypatch.setattr("consumers.delivery.messages.Consumer", FakeConsumer)
     monkeypatch.setattr("consumers.delivery.outcome.RACE_SECONDS", (0.001, 0.01))
 
@@ -118,7 +118,7 @@ def test_flights_hold_their_promises_under_any_course_of_events(
         def __init__(self) -> None:
             super().__init__()
             self.world = World(database, tmp_path)
-            monkeypatch.setattr("transports.server.connect", self.world.connect)
+            monkeypatch.setattr("transports.backends.connect", self.world.connect)
 
     run_state_machine_as_test(
         Machine,

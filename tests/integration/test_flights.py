@@ -17,7 +17,7 @@ from pymongo.monitoring import (
 from config.accounts import Account, FtpSettings, Protocol
 from consumers.amqp import topology
 from consumers.delivery.connection_pool import ConnectionPool
-from consumers.delivery.dispatch import Dispatch, StartResult
+from consumers.delivery.dispatch import NOTHING_TO_DO, Dispatch, Next
 from consumers.delivery.flight import MOST_FILES
 from consumers.ledger import Claim, RunState
 from consumers.ledger.accounts import AccountStates
@@ -75,8 +75,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     is_open.set()
     next_flight = Dispatch.next_flight
 
-    def gated(dispatch: Dispatch, account: Account, run: RunState) -> StartResult:
-        return next_flight(dispatch, account, run) if is_open.is_set() else StartResult.NOTHING
+    def gated(dispatch: Dispatch, account: Account, run: RunState) -> Next:
+        return next_flight(dispatch, account, run) if is_open.is_set() else NOTHING_TO_DO
 
     monkeypatch.setattr(Dispatch, "next_flight", gated)
     return is_open

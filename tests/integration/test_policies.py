@@ -19,7 +19,7 @@ from deploy.local.services import Services
 from tests.integration.platform import MakeCourier, until
 from tests.servers.broker_users import LimitedUser
 from tests.servers.own_broker import own_broker
-from worker import losses
+from worker import losing_policies
 from worker.checks import run_checks
 from worker.core import Core
 
@@ -241,13 +241,13 @@ def test_check_asks_the_management_api_where_it_is_given(
 def test_one_worker_of_all_looks_after_its_start_and_keeps_what_it_finds(
     make_courier: MakeCourier, administrator: Policies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(losing_policies, "AFTER_SECONDS", 0.0)
     administrator.set(policy(r"^deliveries\.", max_length=10))
     core, seen = make_courier().core, list[Observation]()
-    assert losses.known(core.database) == []
+    assert losing_policies.known(core.database) == []
     for _ in range(2):
-        losses.LossWatch(core, seen.append).look()
-    (found,) = losses.known(core.database)
+        losing_policies.PolicyWatch(core, seen.append).look()
+    (found,) = losing_policies.known(core.database)
     assert found.startswith("a queue of an account (deliveries.<account>) keeps 10 of 500 messages")
     assert [each.words for each in seen if isinstance(each, Trouble)] == [
         f"messages would be lost: {found}"

@@ -65,7 +65,7 @@ def reading(monkeypatch: pytest.MonkeyPatch, source: Endless) -> Iterator[None]:
     def opened(_url: str, **_: Any) -> Iterator[OpenSource]:
         yield source
 
-    monkeypatch.setattr("consumers.delivery.attempt.open_source", opened)
+    monkeypatch.setattr("consumers.delivery.flight.open_source", opened)
     yield
 
 

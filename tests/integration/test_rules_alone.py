@@ -5,8 +5,8 @@ import time
 import pytest
 
 from config.accounts import Protocol
+from consumers.delivery.dispatch import POLL
 from consumers.delivery.policy import State
-from consumers.delivery.steps import POLL
 from consumers.ledger import Document
 from deploy.local.customers import AsyncSshServer
 from tests.integration.platform import MakeCourier, Platform, running, until

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from config.accounts import Capabilities, FtpSettings, Protocol
+from consumers.delivery.connection_pool import PooledConnection
+from consumers.delivery.dispatch import POLL
 from consumers.delivery.policy import State
-from consumers.delivery.pooled_connection import PooledConnection
-from consumers.delivery.steps import POLL
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.contract.proxy import Proxy
 from tests.integration.platform import MakeCourier, Platform, running, until

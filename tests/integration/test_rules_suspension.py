@@ -8,7 +8,7 @@ import pytest
 from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Protocol
-from consumers.delivery.consumer import Consumer
+from consumers.delivery.messages import Consumer
 from consumers.delivery.policy import State
 from deploy.local.customers import AsyncSshServer, PyFtpServer, SmtpSink
 from tests.integration.platform import MakeCourier, Platform, running, until

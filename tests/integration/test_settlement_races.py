@@ -9,7 +9,10 @@ import pytest
 
 from config.accounts import Protocol
 from consumers.delivery.policy import State
+from consumers.ledger import Claim
 from consumers.ledger.accounts import AccountStates
+from consumers.ledger.outcomes import Outcomes
+from consumers.observe import FileEnded, Trouble
 from deploy.local.customers import AsyncSshServer
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, running, until
@@ -95,6 +98,28 @@ def test_a_recovery_happens_however_often_others_are_first(
     assert calls["recovered"] == RACES + 1
 
 
+def test_a_try_whose_row_is_another_sessions_by_then_is_told_and_no_dead_letter(
+    make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courier = make_courier(max_tries=1)
+    told: list[object] = []
+    monkeypatch.setattr("worker.service.LogObserver", lambda: told.append)
+    dead_lettered = Outcomes.dead_lettered
+
+    def overtaken(outcomes: Outcomes, claim: Claim, *arguments: Any) -> bool:
+        taken_over = {"$set": {"claim.session": "another"}}
+        courier.core.database["deliveries"].update_one({"_id": claim.recording_id}, taken_over)
+        return dead_lettered(outcomes, claim, *arguments)
+
+    monkeypatch.setattr(Outcomes, "dead_lettered", overtaken)
+    places.account(courier, "acme", refuse(NameRefused, 1))
+    with running(courier):
+        (recording_id,) = courier.publish_many("acme", ["a.wav"])
+        words = f"{recording_id} is another session's now: its failed try is not written down"
+        until(lambda: Trouble("ledger", words) in told, "the words")
+    assert not [one for one in told if isinstance(one, FileEnded)]
+
+
 @pytest.mark.parametrize("max_tries", [5, 1])
 def test_settings_saved_before_the_account_is_written_take_the_try_back_too(
     make_courier: MakeCourier,
@@ -150,6 +175,8 @@ def test_an_account_that_is_anothers_or_gone_is_waited_for_by_nobody(
     make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     courier = make_courier(retry_delays=(600.0,))
+    told: list[object] = []
+    monkeypatch.setattr("worker.service.LogObserver", lambda: told.append)
     accounts = courier.core.database["accounts"]
     calls = race(
         monkeypatch,
@@ -158,10 +185,15 @@ def test_an_account_that_is_anothers_or_gone_is_waited_for_by_nobody(
     )
     places.account(courier, "acme", refuse(NameRefused, 1))
     with running(courier):
-        courier.publish_many("acme", ["a.wav"])
+        (recording_id,) = courier.publish_many("acme", ["a.wav"])
         until(lambda: calls["count_failure"], "the failure")
+        until(lambda: [one for one in told if isinstance(one, Trouble)], "the words")
     assert calls["count_failure"] == 1
     assert courier.run_state("acme").failures == 0
+    (lost,) = [one for one in told if isinstance(one, Trouble)]
+    assert lost.words == (
+        f"acme is another session's now: a failure of {recording_id} is not written down"
+    )
 
 
 def test_an_account_that_is_stored_anew_meanwhile_is_nobodys_to_change(

@@ -15,7 +15,7 @@ from config.accounts import (
     ExistingFile,
     HashAlgorithm,
 )
-from consumers.delivery.dispatch import Dispatch, StartResult
+from consumers.delivery.dispatch import Dispatch, Next
 from consumers.delivery.flights import Claims, Ended, Flights
 from consumers.ledger import RunState
 from consumers.observe import ProgramFailed
@@ -111,7 +111,7 @@ def poisoned_source(
         with open_source(url, **rest) as source:
             yield source
 
-    monkeypatch.setattr("consumers.delivery.attempt.open_source", opened)
+    monkeypatch.setattr("consumers.delivery.flight.open_source", opened)
     yield
 
 
@@ -234,7 +234,7 @@ def test_a_session_that_dies_of_it_rests_longer_each_time_and_the_account_shows_
     is_broken = True
     next_flight = Dispatch.next_flight
 
-    def broken(dispatch: Dispatch, account: Account, run: RunState) -> StartResult:
+    def broken(dispatch: Dispatch, account: Account, run: RunState) -> Next:
         if is_broken:
             error = MADE[name]()
             raise error
@@ -284,13 +284,11 @@ def test_an_upload_for_which_no_thread_is_left_leaves_nothing_claimed(
     monkeypatch.setattr("consumers.ledger.accounts.FAULT_SECONDS", 0.1)
     begin, calls = Flights.begin, Counter[str]()
 
-    def refused(
-        flights: Flights, claims: Claims, work: Callable[[], list[Ended]], *, exclusive: bool
-    ) -> None:
+    def refused(flights: Flights, claims: Claims, work: Callable[[], list[Ended]]) -> None:
         calls["begin"] += 1
         if calls["begin"] <= 3:
             monkeypatch.setattr(flights._pool, "submit", no_thread)
-        begin(flights, claims, work, exclusive=exclusive)
+        begin(flights, claims, work)
 
     def no_thread(*_: object) -> None:
         raise RuntimeError("can't start new thread")

@@ -7,7 +7,7 @@ import typer
 
 from config.audit import Action
 from consumers.upkeep.removal import check_removable, remove_account
-from worker import noted, show
+from worker import audit_facts, show
 from worker.cli import account_key, account_page, context, output
 from worker.cli.account_settings import disable, enable, set_settings, try_settings
 from worker.cli.apps import command_group
@@ -38,7 +38,7 @@ def create(
     """Add an account."""
     with context.core() as core:
         account = core.directory.create(account_id, name=name, parent=parent, ftp_access=ftp_access)
-        record(core, Action.ACCOUNT_CREATED, account_id, {}, noted.account_created(account))
+        record(core, Action.ACCOUNT_CREATED, account_id, {}, audit_facts.account_created(account))
     output.say(f"The account {account_id} was created.")
 
 
@@ -141,7 +141,7 @@ def remove(
         if not discard_files:
             _refuse_to_lose(facts)
         lost = remove_account(core.directory, core.ledger, messaging.broker, account_id)
-        before = noted.account_removed(facts.account)
+        before = audit_facts.account_removed(facts.account)
         record(core, Action.ACCOUNT_REMOVED, account_id, before, {"discarded_files": lost.files})
     also = f"; {_files(lost.files)} of it discarded" if lost.files else ""
     output.say(f"The account {account_id} was removed{also}.")

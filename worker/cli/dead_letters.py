@@ -11,7 +11,7 @@ import typer
 from config.audit import Action
 from consumers.delivery.dead_letters import DeadLetters
 from consumers.ledger import Document, Ledger, Selection, Status
-from worker import noted
+from worker import audit_facts
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.deliveries import print_rows
@@ -150,7 +150,7 @@ def _noting(
         for account_id in sorted({row["account_id"] for row in rows}):
             ids = [row["_id"] for row in done if row["account_id"] == account_id]
             if ids:
-                record(core, action, account_id, {}, noted.recordings(ids))
+                record(core, action, account_id, {}, audit_facts.recordings(ids))
             dead_letters.sweep(account_id)
 
 

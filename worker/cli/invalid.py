@@ -17,7 +17,7 @@ from consumers.intake.invalid_queue import (
     invalid_messages,
     replay_invalid,
 )
-from worker import noted, show
+from worker import audit_facts, show
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.options import Yes
@@ -95,7 +95,7 @@ def _noting(core: Core, action: Action, what: str) -> Iterator[Callable[[Invalid
             yield done
     finally:
         if dealt_with:
-            record(core, action, None, {}, noted.invalid_events(dealt_with))
+            record(core, action, None, {}, audit_facts.invalid_events(dealt_with))
 
 
 def _rabbitmq() -> Endpoint:

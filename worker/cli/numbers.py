@@ -7,7 +7,7 @@ import typer
 from config.accounts import DeliveryMethod
 from config.audit import Action
 from config.numbers import Number
-from worker import noted, show
+from worker import audit_facts, show
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.output import AsJson
@@ -34,7 +34,7 @@ def set_number(
         spelled = core.directory.spelling(number)
         before, after = core.directory.number(spelled), Number(spelled, account, method)
         core.directory.set_number(after)
-        for each in noted.number_set(before, after):
+        for each in audit_facts.number_set(before, after):
             record(core, *each, target=spelled)
     output.say(f"Recordings of {spelled} go to {account} by {method.value}.")
 
@@ -53,8 +53,8 @@ def set_default(
             core,
             Action.DEFAULT_METHOD_SET,
             account,
-            noted.default_method(before),
-            noted.default_method(method),
+            audit_facts.default_method(before),
+            audit_facts.default_method(method),
         )
     output.say(f"Recordings of {account} without a known number go by {method.value}.")
 
@@ -81,6 +81,6 @@ def remove(number: NumberArgument) -> None:
         known = core.directory.number(number)
         core.directory.remove_number(number)
         if known is not None:
-            before = noted.number_removed(known)
+            before = audit_facts.number_removed(known)
             record(core, Action.NUMBER_REMOVED, known.account_id, before, {}, target=known.number)
     output.say(f"The number {number} was removed.")

@@ -18,7 +18,7 @@ from worker.cli.addresses import named_addresses
 from worker.cli.apps import single_command
 from worker.cli.refusal import Refused
 from worker.core import Core, open_core
-from worker.exposure import exposures
+from worker.risky_settings import risky_settings
 from worker.service import Service
 from worker.signals import StopSignals, stop_signals
 from worker.supervisor import SUPERVISED, served_console, supervised_workers
@@ -67,7 +67,7 @@ def _refuse_short_leases(settings: Settings) -> None:
 
 def _warn(settings: Settings) -> None:
     """Say once what is open to more than may be meant; `courier check` tells the same."""
-    for each in exposures(settings):
+    for each in risky_settings(settings):
         _log().warning("exposed", what=each.name, detail=each.detail, advice=each.advice)
 
 

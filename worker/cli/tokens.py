@@ -6,7 +6,7 @@ import typer
 
 from config.audit import Action
 from config.tokens import MAX_DAYS, Tokens
-from worker import noted
+from worker import audit_facts
 from worker.cli import context, output
 from worker.cli.apps import command_group
 from worker.cli.options import OfAccount, require_account
@@ -44,7 +44,7 @@ def create(
             name, account, read_only=read_only, days=days, creator=actor()
         )
         token = _tokens(core).get(token_id)
-        made = noted.token_created(token)
+        made = audit_facts.token_created(token)
         record(core, Action.TOKEN_CREATED, account, {}, made, target=token_id)
     if as_json:
         output.print_json({**token_shape(token), "token": secret.get_secret_value()})

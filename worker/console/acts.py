@@ -15,7 +15,7 @@ from config.ssh_keys import KeyType
 from config.users import User, generate_password
 from consumers.ledger import Selection, Status
 from consumers.upkeep.removal import GivenUp, check_removable, remove_account
-from worker import noted
+from worker import audit_facts
 from worker.account_keys import discard_key, generate_key, import_key
 from worker.console.errors import Conflict
 from worker.console.services import Services
@@ -42,7 +42,7 @@ class Acts:
         account = self.services.directory.create(
             account_id, name=name, parent=parent, ftp_access=ftp_access
         )
-        self._note(Action.ACCOUNT_CREATED, account_id, {}, noted.account_created(account))
+        self._note(Action.ACCOUNT_CREATED, account_id, {}, audit_facts.account_created(account))
 
     def rename(self, account_id: str, name: str) -> None:
         """Change the name people read. Raises AccountError."""
@@ -64,8 +64,8 @@ class Acts:
         self._note(
             Action.DEFAULT_METHOD_SET,
             account_id,
-            noted.default_method(before),
-            noted.default_method(method),
+            audit_facts.default_method(before),
+            audit_facts.default_method(method),
         )
 
     def set_ftp_access(self, account_id: str, *, granted: bool) -> None:
@@ -87,7 +87,7 @@ class Acts:
         lost = remove_account(
             services.directory, services.ledger, services.messaging.broker, account_id
         )
-        before = noted.account_removed(facts.account)
+        before = audit_facts.account_removed(facts.account)
         after = {"discarded_files": lost.files}
         self._note(Action.ACCOUNT_REMOVED, account_id, before, after)
         return lost
@@ -109,7 +109,7 @@ class Acts:
         """Remove the stored settings and the password. Raises AccountError where there are none."""
         account = self.services.directory.get(account_id)
         self.services.directory.forget_settings(account_id, self.principal.login)
-        before, after = noted.settings_before(account), {"enabled": False}
+        before, after = audit_facts.settings_before(account), {"enabled": False}
         self._note(Action.SETTINGS_REMOVED, account_id, before, after)
 
     def generate_key(self, account_id: str, kind: KeyType) -> None:
@@ -164,7 +164,7 @@ class Acts:
             directory.set_number(number)
         else:
             directory.set_number_method(number)
-        for each in noted.number_set(before, number):
+        for each in audit_facts.number_set(before, number):
             self._note(*each, target=number.number)
         return number
 
@@ -174,7 +174,7 @@ class Acts:
         if known is None or known.account_id != account_id:
             raise Conflict("That is not a number of this account.")
         self.services.directory.remove_number(known.number)
-        before = noted.number_removed(known)
+        before = audit_facts.number_removed(known)
         self._note(Action.NUMBER_REMOVED, account_id, before, {}, target=known.number)
 
     # --- dead letters -------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class Acts:
         token_id, secret = tokens.create(
             name, account_id, read_only=read_only, days=days, creator=self.principal.login
         )
-        made = noted.token_created(tokens.get(token_id))
+        made = audit_facts.token_created(tokens.get(token_id))
         self._note(Action.TOKEN_CREATED, account_id, {}, made, target=token_id)
         return token_id, secret
 
@@ -280,7 +280,7 @@ class Acts:
         done = [each for each in found[:MAX_DEAD_LETTERS] if act(each)]
         if done:
             self.services.messaging.dead_letters.sweep(account_id)
-            self._note(action, account_id, {}, noted.recordings(done))
+            self._note(action, account_id, {}, audit_facts.recordings(done))
         return len(done)
 
     def _note(

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from consumers.intake.events import decode
-from consumers.ledger import Arrival, Claim, Claimant, LastError, Ledger, Opened
-from transports.upload import Intent, Uploaded, Verified
+from consumers.ledger import Arrival, Claim, Claimant, FailedTry, LastError, Ledger, Opened
+from transports.job import Intent, Uploaded, Verified
 
 FOLDER = "/in"
 ME = Claimant("worker-1", "session-1", 1)
 OTHER = Claimant("worker-2", "session-2", 1)
 LATER = Claimant("worker-3", "session-3", 2)
 AWAY = LastError("account", "Connection refused", "Check the server.")
-FAILED = {"counted": True, "by_account": True, "error": AWAY, "part_left": False}
+FAILED = FailedTry(AWAY, part_left=False, counted=True, by_account=True)
 """A try that the customer's server ended, with nothing left there."""
 HASH = "a" * 64
 
@@ -78,11 +78,11 @@ def crashed(ledger: Ledger, times: int, recording_id: str = "one") -> None:
 
 
 def waits(ledger: Ledger, claim: Claim, delay: float = 0, **changes: Any) -> bool:
-    return ledger.outcomes.waits(claim, delay=delay, **{**FAILED, **changes})
+    return ledger.outcomes.waits(claim, replace(FAILED, **changes), delay)
 
 
 def dies(ledger: Ledger, claim: Claim, outage_id: int | None = None, **changes: Any) -> bool:
-    return ledger.outcomes.dead_lettered(claim, outage_id=outage_id, **{**FAILED, **changes})
+    return ledger.outcomes.dead_lettered(claim, replace(FAILED, **changes), outage_id)
 
 
 def uploaded(path: str = "/in/a.wav") -> Uploaded:

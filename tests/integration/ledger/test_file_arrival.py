@@ -20,7 +20,7 @@ from tests.integration.ledger.rows import (
     uploaded,
     waits,
 )
-from transports.upload import Intent
+from transports.job import Intent
 
 HOSTILE = ["$set", "$$ROOT", "$account_id", "a.b.$c", ".", "..a", "ünï ☎ 😀", "{'$gt': 1}", " $ "]
 

@@ -40,7 +40,7 @@ def ledger(database: Database[Document]) -> Ledger:
 
 
 def load(ledger: Ledger) -> Load:
-    return ledger.load(AGES, LATE)
+    return ledger.loads.read(AGES, LATE)
 
 
 def arrive(states: AccountStates, ledger: Ledger, *names: str, account_id: str = ACME) -> None:
@@ -253,7 +253,7 @@ def test_ten_thousand_accounts_are_read_in_few_commands_and_by_indexes(
     listened: tuple[Ledger, Reads], database: Database[Document]
 ) -> None:
     ledger, reads = listened
-    totals, found = ledger.totals(), ledger.load(AGES, LATE)
+    totals, found = ledger.totals(), ledger.loads.read(AGES, LATE)
     assert totals.accounts == {
         "active": MANY,
         "suspended": 0,

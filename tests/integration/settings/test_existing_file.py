@@ -1,6 +1,7 @@
 """What becomes of a file that stands at the customer under a recording's name."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from consumers.intake.events import decode
 from consumers.ledger import Arrival, Claim, Claimant
 from deploy.local.customers import AsyncSshServer
 from deploy.local.processes import Child
-from tests.integration.ledger.rows import claim_one, deliver_one
+from tests.integration.ledger.rows import FAILED, claim_one, deliver_one
 from tests.integration.platform import Platform, running, until
-from tests.integration.settings.suspending import ERROR, suspend
+from tests.integration.settings.suspending import suspend
 from tests.servers import Sshd, Vsftpd
-from transports.upload import Intent, Uploaded, Verified
+from transports.job import Intent, Uploaded, Verified
 
 OVERWRITE: dict[str, Any] = {"existing_file": ExistingFile.OVERWRITE}
 ME = Claimant("worker", "session", 1)
@@ -95,15 +96,13 @@ def hold_the_path(courier: Platform, recording_id: str, delay: float) -> None:
     claim = claimed(courier, recording_id)
     ledger = courier.core.ledger
     assert ledger.remote_paths.intend(claim, intent(claim), ".", 1, overwrite=True)
-    ledger.outcomes.waits(
-        claim, delay=delay, counted=True, by_account=True, error=ERROR, part_left=True
-    )
+    ledger.outcomes.waits(claim, replace(FAILED, part_left=True), delay)
 
 
 def test_a_recording_waits_uncounted_for_another_of_its_name_and_then_takes_its_place(
     courier: Platform, customer: AsyncSshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.delivery.attempt.IN_USE_DELAY", 0.2)
+    monkeypatch.setattr("consumers.delivery.failed_attempt.IN_USE_DELAY", 0.2)
     courier.account("acme", customer.customer, Protocol.SFTP, **OVERWRITE)
     with running(courier):
         publish_two(courier, "first", "second")
@@ -265,7 +264,7 @@ def test_a_path_goes_back_to_its_recording_where_it_was_not_overwritten_after_al
     deliver(courier, opened(courier, "old"))
     new = claimed(courier, opened(courier, "new"))
     ledger.remote_paths.intend(new, intent(new), ".", 1, overwrite=True)
-    ledger.outcomes.waits(new, delay=0, counted=True, by_account=True, error=ERROR, part_left=False)
+    ledger.outcomes.waits(new, FAILED, 0)
     assert courier.row("old")["remote_path"] == "call.wav"
     assert "replaced" not in courier.row("old")
     assert "remote_path" not in courier.row("new")
@@ -279,9 +278,7 @@ def test_a_dead_letter_whose_path_is_taken_over_is_not_taken_for_delivered_when_
     ledger = courier.core.ledger
     dead = claimed(courier, opened(courier, "dead"))
     ledger.remote_paths.intend(dead, intent(dead), ".", 1, overwrite=True)
-    ledger.outcomes.dead_lettered(
-        dead, counted=True, by_account=True, outage_id=None, error=ERROR, part_left=True
-    )
+    ledger.outcomes.dead_lettered(dead, replace(FAILED, part_left=True), None)
     deliver(courier, opened(courier, "new"))
     routing = ledger.dead_letters.revive("dead")
     assert routing is not None
@@ -294,13 +291,9 @@ def test_an_intent_that_a_start_has_found_outlives_its_failure_before_the_login(
     ledger = courier.core.ledger
     first = claimed(courier, opened(courier, "one"))
     ledger.remote_paths.intend(first, intent(first), ".", 1)
-    ledger.outcomes.waits(
-        first, delay=0, counted=True, by_account=True, error=ERROR, part_left=True
-    )
+    ledger.outcomes.waits(first, replace(FAILED, part_left=True), 0)
     second = claimed(courier, "one")
-    ledger.outcomes.waits(
-        second, delay=0, counted=True, by_account=True, error=ERROR, part_left=False
-    )
+    ledger.outcomes.waits(second, FAILED, 0)
     assert claimed(courier, "one").intent == intent(first)
 
 

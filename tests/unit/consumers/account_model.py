@@ -23,6 +23,14 @@ from consumers.delivery.policy import (
 from transports.errors import Kind
 
 UPLOADS_AT_ONCE = 3
+RULES = Rules(
+    max_tries=5,
+    suspend_after=10,
+    suspend_seconds=900,
+    retry_delays=(0, 5, 20, 60),
+    replay_after_outage=True,
+)
+"""The numbers of the settings text."""
 
 
 class Where(StrEnum):

@@ -1,11 +1,18 @@
-"""What is told of an error in a part of the program that goes on all the same."""
+"""What is told of an error in a part of the program that goes on all the same, and what a recording
+raises."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from pymongo.errors import AutoReconnect
 
 from consumers.amqp.connection import BrokerAway, NotRouted
-from consumers.faults import observed
+from consumers.faults import GuardedSource, observed
 from consumers.observe import ProgramFailed, Trouble
+from consumers.sharding.revocation import Revocation
+from transports.errors import Interrupted, SourceFault, SourceMissing
+from transports.sources.source import OpenSource
 
 
 @pytest.mark.parametrize(
@@ -26,3 +33,59 @@ def test_what_passes_by_itself_is_trouble_of_the_service_that_it_came_from(
 def test_anything_else_is_a_fault_of_the_program() -> None:
     error = KeyError("epoch")
     assert observed(error, "leases") == ProgramFailed("leases", error)
+
+
+class Recording:
+    """Of two blocks; `steps` tells what was done with it."""
+
+    size = 2
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from (b"a", b"b")
+
+    def cut(self) -> None:
+        self.steps.append("cut")
+
+    @contextmanager
+    def opened(self, error: Exception | None = None) -> Iterator[OpenSource]:
+        if error is not None:
+            raise error
+        try:
+            yield self
+        finally:
+            self.steps.append("closed")
+
+
+def test_a_recording_is_read_cut_while_it_is_open_and_closed() -> None:
+    recording, revocation = Recording(), Revocation()
+    with GuardedSource(recording.opened(), revocation) as source:
+        assert (source.size, [*source]) == (2, [b"a", b"b"])
+        revocation.cut()
+    revocation.cut()
+    assert recording.steps == ["cut", "closed"]
+
+
+def test_its_reading_ends_once_its_account_is_revoked() -> None:
+    recording, revocation = Recording(), Revocation()
+    with GuardedSource(recording.opened(), revocation) as source:
+        blocks = iter(source)
+        assert next(blocks) == b"a"
+        revocation.revoke()
+        with pytest.raises(Interrupted):
+            next(blocks)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"), [(SourceMissing("No"), SourceMissing), (KeyError("url"), SourceFault)]
+)
+def test_what_nobody_foresaw_at_its_opening_is_the_sources_fault(
+    raised: Exception, told: type[Exception]
+) -> None:
+    recording, revocation = Recording(), Revocation()
+    with pytest.raises(told), GuardedSource(recording.opened(raised), revocation):
+        pass
+    revocation.cut()
+    assert recording.steps == []

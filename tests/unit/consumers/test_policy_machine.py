@@ -12,6 +12,7 @@ from hypothesis.stateful import (
 
 from consumers.delivery.policy import Rules, State
 from tests.unit.consumers.account_model import (
+    RULES,
     UPLOADS_AT_ONCE,
     AccountModel,
     Claim,
@@ -38,7 +39,7 @@ class AccountMachine(RuleBasedStateMachine):
 
     model: AccountModel
 
-    @initialize(rules=st.one_of(st.just(Rules()), SMALL_RULES), files=st.integers(0, 12))
+    @initialize(rules=st.one_of(st.just(RULES), SMALL_RULES), files=st.integers(0, 12))
     def begin(self, rules: Rules, files: int) -> None:
         self.model = AccountModel(rules)
         for _ in range(files):
@@ -306,7 +307,7 @@ class AccountMachine(RuleBasedStateMachine):
 class OutageMachine(RuleBasedStateMachine):
     """A server that is away for a weekend, with files that go on arriving."""
 
-    @initialize(rules=st.one_of(st.just(Rules()), SMALL_RULES), files=st.integers(1, 30))
+    @initialize(rules=st.one_of(st.just(RULES), SMALL_RULES), files=st.integers(1, 30))
     def the_server_goes_away(self, rules: Rules, files: int) -> None:
         self.model = AccountModel(rules)
         for _ in range(files):

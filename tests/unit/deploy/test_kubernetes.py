@@ -28,8 +28,8 @@ from tests.manifests import (
     settings,
 )
 from transports.network.addresses import PRIVATE
-from worker.exposure import exposures
 from worker.metric_names import named
+from worker.risky_settings import risky_settings
 from worker.supervisor import STOP_SECONDS
 
 VERSION = "1.37"
@@ -141,7 +141,7 @@ def test_the_program_takes_the_settings_and_warns_of_no_network_and_no_folder(
     taken = load_settings(given, mounted / "no.env")
     assert taken.secret_keys
     assert taken.source_dirs == (Path("/recordings"),)
-    assert {each.name for each in exposures(taken)} <= {"sources", "user"}  # of this machine
+    assert {each.name for each in risky_settings(taken)} <= {"sources", "user"}  # of this machine
     assert taken.metrics_bind == "0.0.0.0:9108"
     assert taken.trusted_proxies
 

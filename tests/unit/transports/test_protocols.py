@@ -7,9 +7,9 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
 from config.ftp_settings import DEFAULT_PORTS
+from transports.backends import connect
 from transports.base import MOST_AT_ONCE, Egress, Limits
 from transports.errors import ConnectFailed
-from transports.server import connect
 
 
 def test_every_protocol_has_a_port_and_a_limit_of_uploads() -> None:

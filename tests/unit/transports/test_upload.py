@@ -21,8 +21,9 @@ from transports.errors import (
     TransferError,
     VerificationFailed,
 )
+from transports.job import Intent, Transfer, Uploaded, intend_each
 from transports.sources.source import Source
-from transports.upload import Intent, Transfer, Uploaded, intend_each, upload
+from transports.upload import upload
 
 COUNT = 5
 BAD = 2

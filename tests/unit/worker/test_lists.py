@@ -8,10 +8,11 @@ from pydantic import TypeAdapter
 
 from config.accounts import ACCOUNT_ID
 from config.settings import Settings
-from consumers.delivery.policy import Rules, State
+from consumers.delivery.policy import State
 from consumers.intake.events import RecordingReady
 from consumers.ledger import ACCOUNT_STATES, Status
 from consumers.observe import AccountChanged
+from tests.unit.consumers.account_model import RULES
 from worker.cli.output import STYLES
 from worker.console.api.models import AccountId
 from worker.console.reading import URGENT
@@ -25,8 +26,8 @@ def test_every_state_of_an_account_is_observed_counted_shown_and_coloured() -> N
     assert {*STYLES} == {*ACCOUNT_STATES, *Status}
 
 
-def test_the_policys_default_numbers_are_those_of_the_settings() -> None:
-    assert rules_of(Settings()) == Rules()
+def test_the_policys_default_numbers_are_those_of_the_settings_text() -> None:
+    assert rules_of(Settings()) == RULES
 
 
 def test_an_account_id_is_the_same_in_events_the_api_and_the_page() -> None:

@@ -10,8 +10,7 @@ from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
 from config.credentials import Credentials
-from consumers.delivery.connection_pool import ConnectionPool
-from consumers.delivery.pooled_connection import PooledConnection
+from consumers.delivery.connection_pool import ConnectionPool, PooledConnection
 from tests.servers.fake import FakeServer, Place
 from transports.errors import ConnectionLost, LoginRefused, PathRefused, TransferError
 
@@ -90,7 +89,7 @@ class OwnConnection(FakeServer):
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> ConnectionPool:
     """Whose sessions are of that kind."""
-    monkeypatch.setattr("transports.server.connect", lambda *_, **__: OwnConnection(Place()))
+    monkeypatch.setattr("transports.backends.connect", lambda *_, **__: OwnConnection(Place()))
     directory = SimpleNamespace(credentials_for=lambda *_: Credentials(SecretStr("secret")))
     deps: Any = SimpleNamespace(
         directory=directory, limits=None, egress=None, observe=lambda _seen: None

@@ -26,7 +26,7 @@ class Held:
         with self.flights.room(most) as is_room:
             if is_room:
                 self.go_on[name] = threading.Event()
-                self.flights.begin([claim(name)], lambda: self._end(name), exclusive=False)
+                self.flights.begin([claim(name)], lambda: self._end(name))
         return is_room
 
     def end(self, name: str) -> None:
@@ -113,7 +113,7 @@ def test_one_that_begins_after_all_have_ended_uses_the_slot_of_the_session(
     assert held.begin("c")
     assert slots.free == 5
     assert "c" in held.flights
-    assert held.flights.file_names() == {"a.wav", "b.wav", "c.wav"}
+    assert held.flights.file_names == {"a.wav", "b.wav", "c.wav"}
 
 
 def test_a_flight_that_raises_anything_at_all_has_ended(slots: Slots) -> None:
@@ -124,7 +124,7 @@ def test_a_flight_that_raises_anything_at_all_has_ended(slots: Slots) -> None:
 
     with flights.room(8) as is_room:
         assert is_room
-        flights.begin([claim("a"), claim("b")], dies, exclusive=False)
+        flights.begin([claim("a"), claim("b")], dies)
     ((first, second),) = flights.close()
     assert isinstance(first.error, SystemExit)
     assert isinstance(second.error, SystemExit)
@@ -143,7 +143,7 @@ def test_one_that_could_not_be_begun_does_not_run(
     with monkeypatch.context() as patched:
         patched.setattr(flights._pool, "submit", no_thread)
         with pytest.raises(RuntimeError), flights.room(8):
-            flights.begin([claim("a")], lambda: [Ended(claim("a"))], exclusive=False)
+            flights.begin([claim("a")], lambda: [Ended(claim("a"))])
     assert flights.close() == []
     assert not len(flights)
     assert slots.begin_exclusive(flights)

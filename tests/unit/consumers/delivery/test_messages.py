@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.delivery.consumer import Ack, Delivery
 from consumers.delivery.dispatch import _half_of_lost
 from consumers.delivery.flights import Ended, Flights
-from consumers.delivery.messages import HeldMessage, Messages
+from consumers.delivery.messages import Ack, Delivery, HeldMessage, Messages
 from consumers.delivery.slots import Slots
 
 

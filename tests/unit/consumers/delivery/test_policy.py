@@ -1,6 +1,7 @@
 """The rules of docs/rules.md, one by one, as far as `policy` decides them."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -23,9 +24,9 @@ from consumers.delivery.policy import (
     recovers,
     retry_delay,
 )
+from tests.unit.consumers.account_model import RULES
 from transports.errors import Kind
 
-RULES = Rules()
 COUNTED = (Kind.ACCOUNT, Kind.FILE, Kind.SOURCE)
 OF_THE_ACCOUNT = (Kind.ACCOUNT, Kind.FILE)
 NEVER_OF_THE_ACCOUNT = (Kind.SOURCE, Kind.BUSY, Kind.OURS)
@@ -52,16 +53,6 @@ def decided(
         rules,
         running=running,
         jitter=0.0,
-    )
-
-
-def test_the_default_numbers_are_those_of_the_settings_text() -> None:
-    assert Rules() == Rules(
-        max_tries=5,
-        suspend_after=10,
-        suspend_seconds=900,
-        retry_delays=(0, 5, 20, 60),
-        replay_after_outage=True,
     )
 
 
@@ -151,7 +142,7 @@ def test_a_file_failure_from_before_the_last_change_of_state_is_still_a_try() ->
 
 
 def test_the_last_delay_repeats() -> None:
-    rules = Rules(max_tries=100, retry_delays=(0, 1.5))
+    rules = replace(RULES, max_tries=100, retry_delays=(0, 1.5))
 
     assert [retry_delay(tries, rules, 0) for tries in (1, 2, 3, 99)] == [0, 1.5, 1.5, 1.5]
 
@@ -244,7 +235,7 @@ def test_a_file_with_any_other_counted_try_is_no_casualty(account_tries: int) ->
 
 
 def test_nothing_is_a_casualty_where_files_are_not_to_return() -> None:
-    rules = Rules(replay_after_outage=False)
+    rules = replace(RULES, replay_after_outage=False)
 
     assert decided(Kind.ACCOUNT, tries=4, rules=rules).file == DeadLetter(from_outage=False)
 
@@ -280,7 +271,9 @@ def test_a_casualty_tried_in_an_active_account_counts_towards_its_suspension() -
 def test_an_operators_numbers_replace_the_defaults(
     max_tries: int, suspend_after: int, seconds: float
 ) -> None:
-    rules = Rules(max_tries, suspend_after, seconds)
+    rules = replace(
+        RULES, max_tries=max_tries, suspend_after=suspend_after, suspend_seconds=seconds
+    )
     last = decided(Kind.FILE, tries=max_tries - 1, failures=suspend_after - 1, rules=rules)
 
     assert last == Decision(DeadLetter(from_outage=False), Suspend(suspend_after, seconds))

@@ -137,10 +137,8 @@ def test_an_upload_that_takes_long_shares_the_process(clock: Clock) -> None:
     process = Slots(3)
     process.begin_exclusive(ONE)
     clock.now += ALONE - 1
-    assert not process.is_exclusive_for(ONE, ALONE)
-    clock.now += 1
-    assert process.is_exclusive_for(ONE, ALONE)
-    assert not process.is_exclusive_for(ANOTHER, 0)
+    assert process.exclusive_for(ONE) == ALONE - 1
+    assert process.exclusive_for(ANOTHER) is None
     process.share(ANOTHER)
     assert not process.begin()
     process.share(ONE)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from transports.base import SAMPLE, Server
 from transports.errors import Progress, TransferError
+from transports.job import Intent, Job, Journal, Transfer, intend_each
 from transports.names import join
-from transports.upload import Intent, Job, Journal, Transfer, intend_each, upload
+from transports.upload import upload
 
 _BLOCK = 256 * 1024
 
@@ -17,7 +18,7 @@ MOST_BYTES = 16 * 1024 * 1024
 """Hardly a recording is larger; a test file never is."""
 
 
-def try_upload(server: Server, job: Job, journal: Journal, size: int = 0) -> None:
+def upload_sample(server: Server, job: Job, journal: Journal, size: int = 0) -> None:
     """Upload a small text as the job would its recording, and remove it again.
 
     With `size` it has so many bytes, MOST_BYTES at most: a server that has no room for a recording

@@ -12,7 +12,7 @@ from worker.core import egress
 
 
 @dataclass(frozen=True)
-class Exposure:
+class RiskySetting:
     """One such setting, and how to mend it."""
 
     name: str
@@ -20,27 +20,27 @@ class Exposure:
     advice: str
 
 
-def exposures(settings: Settings) -> Iterator[Exposure]:
-    """The exposures of a process with these settings, under the user of this process."""
+def risky_settings(settings: Settings) -> Iterator[RiskySetting]:
+    """Those of a process with these settings, under the user of this process."""
     yield from _files(settings)
     yield from _networks(settings)
 
 
-def _files(settings: Settings) -> Iterator[Exposure]:
+def _files(settings: Settings) -> Iterator[RiskySetting]:
     if not settings.source_dirs:
-        yield Exposure(
+        yield RiskySetting(
             "sources",
             "an event may name any file that this process can read",
             "set COURIER_SOURCE_DIRS to the folders of the recordings.",
         )
     if closed := [str(each) for each in settings.source_dirs if not _is_open(each)]:
-        yield Exposure(
+        yield RiskySetting(
             "sources",
             f"no recording can be read from {', '.join(closed)}: not a folder that this user opens",
             "mount the folder, let this user into it, or correct COURIER_SOURCE_DIRS.",
         )
     if os.geteuid() == 0:
-        yield Exposure(
+        yield RiskySetting(
             "user",
             "this process is root, which can read every file",
             "run it as a user of its own that can read the recordings and nothing else.",
@@ -51,17 +51,17 @@ def _is_open(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.X_OK)
 
 
-def _networks(settings: Settings) -> Iterator[Exposure]:
+def _networks(settings: Settings) -> Iterator[RiskySetting]:
     open_to = egress(settings)
     if private := reachable(PRIVATE, open_to):
-        yield Exposure(
+        yield RiskySetting(
             "networks",
             f"accounts may name servers in private networks: {', '.join(map(str, private))}",
             "add them to COURIER_EGRESS_DENY, or name what may be reached in COURIER_EGRESS_ALLOW.",
         )
     metadata = [ip_network(part) for part in CLOUD_METADATA.split(",")]
     if found := reachable(metadata, open_to):
-        yield Exposure(
+        yield RiskySetting(
             "metadata",
             f"clouds hand out credentials at addresses in {', '.join(map(str, found))}",
             "add them to COURIER_EGRESS_DENY, whose default has them.",

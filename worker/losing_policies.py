@@ -56,7 +56,7 @@ def known(database: Database[Document]) -> list[str]:
     return list(found.get("losing", []))
 
 
-class LossWatch:
+class PolicyWatch:
     """One of all workers looks once in AGAIN_SECONDS, first soon after the first worker's start."""
 
     def __init__(self, core: Core, observe: Observer) -> None:

@@ -1,0 +1,183 @@
+"""How an attempt ends that did not deliver: whose failure it is, and what is written down of it.
+
+It decides nothing itself: the policy does, and the outcome recorder writes it down.
+"""
+
+import contextlib
+
+from pymongo.errors import PyMongoError
+
+from config.errors import ConfigError
+from consumers.delivery.attempt import Attempt
+from consumers.delivery.connection_pool import PooledConnection
+from consumers.delivery.flights import Ended
+from consumers.delivery.outcome import Failed
+from consumers.delivery.policy import judged
+from consumers.faults import OURS, foreseen
+from consumers.ledger import FailedTry, LastError
+from transports.errors import (
+    Interrupted,
+    Kind,
+    NameInUse,
+    Phase,
+    ProgramFault,
+    Progress,
+    QuotaExceeded,
+    SingledOut,
+    TransferError,
+    fault_at,
+)
+from transports.job import Uploaded
+from transports.sample_upload import upload_sample
+
+OURS_DELAY = 1.0
+SUSPECTED = 2
+"""A file that has failed so often where others had to wait for it is told from its server by a test
+upload: if that works, the failure is the file's."""
+IN_USE_DELAY = 2.0
+"""Seconds a recording waits for another of its name, whose file it overwrites, to be delivered."""
+
+
+def end(attempt: Attempt) -> Ended:
+    """The file did not come to its place, or was not begun. Never raises: what is ours to mend
+    stands in `error`."""
+    try:
+        return _after(attempt, attempt.outcome)
+    except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
+        return end_not_written_down(attempt, error)
+
+
+def end_not_written_down(attempt: Attempt, error: BaseException) -> Ended:
+    """The outcome itself could not be written down.
+
+    Where the database is away the claim stands, and the account's next session frees it. Where it
+    refuses what it is told, words with half a character for one, that is the file's failure then,
+    in words of our own.
+    """
+    if isinstance(error, OURS):
+        return Ended(attempt.claim, error=error)
+    fault = fault_at(Phase.RECORDING)
+    fault.__cause__, fault.part_left = error, True
+    try:
+        attempt.tell(failure=fault)
+        return _after_failure(attempt, fault)
+    except Exception as again:  # noqa: BLE001 - the session's thread raises it again
+        return Ended(attempt.claim, error=again)
+
+
+def _after(attempt: Attempt, outcome: Uploaded | BaseException | None) -> Ended:
+    outcomes = attempt.context.deps.ledger.outcomes
+    if outcome is None:
+        outcomes.release(attempt.claim, part_left=attempt.transfer.part_left)
+        return Ended(attempt.claim)
+    if isinstance(outcome, OURS):
+        # Nothing is counted. Where this fails too, the next session frees the claim.
+        with contextlib.suppress(PyMongoError):
+            outcomes.release(attempt.claim, part_left=not isinstance(outcome, ConfigError))
+        return Ended(attempt.claim, error=outcome)
+    failure = _judged(attempt, _failure_of(attempt, outcome))
+    attempt.tell(failure=failure)
+    return _after_failure(attempt, failure)
+
+
+def _failure_of(attempt: Attempt, outcome: Uploaded | BaseException) -> TransferError:
+    """Whatever nobody foresaw is a failure of the phase that it came in."""
+    if isinstance(outcome, TransferError):
+        failure = outcome
+    else:
+        failure = fault_at(attempt.progress.phase)
+        failure.__cause__ = outcome if isinstance(outcome, BaseException) else None
+    if isinstance(failure, ProgramFault):
+        failure.part_left = attempt.progress.part_left
+    return failure
+
+
+def _judged(attempt: Attempt, error: TransferError) -> TransferError:
+    """What the failure is: nobody's where uploads are cut, the file's where it alone fails."""
+    failure = error
+    if attempt.context.is_cut:
+        failure = Interrupted(error.words)
+    elif _is_suspect(attempt, error) and attempt.claim.suspected + 1 >= SUSPECTED:
+        failure = SingledOut(error.words) if _takes_a_test_file(attempt, error) else error
+    failure.part_left = error.part_left
+    return failure
+
+
+def _is_suspect(attempt: Attempt, failure: TransferError) -> bool:
+    """Whether others have to wait for a file that it may be alone to blame.
+
+    As the probe; and as one that would be an outage's dead letter, which returns by itself.
+    """
+    claim, connection = attempt.claim, attempt.connection
+    waited_for = attempt.is_probe or claim.from_outage
+    dies = claim.tries + 1 >= attempt.context.deps.rules.max_tries
+    by_account = judged(failure.kind, running=1 + connection.others) is Kind.ACCOUNT
+    is_fault = isinstance(failure, ProgramFault)
+    return connection.has_logged_in and by_account and (waited_for or dies) and not is_fault
+
+
+def _takes_a_test_file(attempt: Attempt, failure: TransferError) -> bool:
+    """Whether the server takes a test file by the very means of this upload.
+
+    A small text, or where it has no room for this recording as much as the last one that it took: a
+    full disk has room for a line.
+    """
+    queries, account_id = attempt.context.deps.ledger.queries, attempt.context.account_id
+    size = queries.last_size(account_id) if isinstance(failure, QuotaExceeded) else 0
+    connection = PooledConnection(attempt.context.pool)
+    try:
+        with foreseen(Progress(Phase.WRITING)):
+            server = connection.open(attempt.settings)
+            upload_sample(server, attempt.transfer.job, attempt, size)
+    except TransferError as refusal:
+        connection.discard()
+        if isinstance(refusal, ProgramFault):
+            attempt.report(refusal)
+        return False
+    except BaseException:
+        connection.discard()
+        raise
+    connection.keep()
+    return True
+
+
+def _after_failure(attempt: Attempt, failure: TransferError) -> Ended:
+    claim = attempt.claim
+    if isinstance(failure, NameInUse):
+        return _after_clash(attempt, failure)
+    if failure.kind is Kind.OURS:
+        attempt.context.deps.ledger.outcomes.release(claim)
+        return Ended(claim, backoff=OURS_DELAY)
+    is_kept = _record(attempt, failure)
+    inconclusive = failure.kind is Kind.SOURCE or isinstance(failure, SingledOut) or not is_kept
+    return Ended(claim, inconclusive=inconclusive)
+
+
+def _record(attempt: Attempt, failure: TransferError) -> bool:
+    """False where its dead letter could not be kept."""
+    context, others = attempt.context, attempt.connection.others
+    if failure.kind is Kind.BUSY:
+        context.pool.observe_limit(others)
+    is_counted = context.pool.is_counted(failure, attempt.connection.loss_count)
+    failed = Failed(
+        attempt.account,
+        attempt.run_at_claim,
+        attempt.claim,
+        failure,
+        running=1 + others + int(is_counted),  # whoever told it first was there as well
+        already_counted=is_counted,
+        suspected=_is_suspect(attempt, failure),
+    )
+    with context.failures.lock:
+        context.failures.count += 1
+        return context.outcomes.failed(failed)
+
+
+def _after_clash(attempt: Attempt, failure: NameInUse) -> Ended:
+    """The other one is to be tried first, by a probe too; nothing is counted."""
+    claim, outcomes = attempt.claim, attempt.context.deps.ledger.outcomes
+    if claim.from_outage:
+        outcomes.release(claim)
+        return Ended(claim, inconclusive=True, backoff=None if attempt.is_probe else OURS_DELAY)
+    outcomes.waits(claim, FailedTry(LastError.of(failure), failure.part_left), IN_USE_DELAY)
+    return Ended(claim, inconclusive=True)
