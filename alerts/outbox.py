@@ -13,10 +13,10 @@
 
 No account id begins with a colon. An e-mail is `waiting`, then `sent`, or `failed` where its
 recipients were refused for too long. An `unaddressed` e-mail has no recipients; of a `left-out` one
-no recipient wants it or may get one more. One about changed settings waits, for days, until its
-recipients may get one more, the oldest first. `due` is the time of the next try. All times are the
-database's (`$$NOW`). Where a process dies after it handed an e-mail over, and before it wrote that
-down, the e-mail is sent again under the same Message-ID.
+no recipient wants it or may get one more. One about changed settings is `held` instead, for days,
+until its recipients may get one more, the oldest first. `due` is the time of the next try. All
+times are the database's (`$$NOW`). Where a process dies after it handed an e-mail over, and before
+it wrote that down, the e-mail is sent again under the same Message-ID.
 """
 
 import secrets
@@ -110,8 +110,8 @@ class Outbox:
         return self._relay.send_due()
 
     def waiting(self) -> int:
-        """How many e-mails are not sent yet and not given up."""
-        return self._alerts.count_documents({"state": "waiting"})
+        """How many e-mails are not sent yet and not given up; not those that the limits hold."""
+        return self._alerts.count_documents({"state": "waiting", "held": {"$exists": False}})
 
     def _ask_for_confirmations(self) -> None:
         for recipient in self._delivery.questions():

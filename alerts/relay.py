@@ -119,7 +119,7 @@ class Relay:
         )
         if admitted.waiting and not admitted.recipients:
             rooms = [self._room_at(account_id, each, behind[each]) for each in admitted.waiting]
-            self._update(document, {"due": {"$max": [{"$min": rooms}, later(1)]}})
+            self._update(document, {"due": {"$max": [{"$min": rooms}, later(1)]}, "held": True})
             return False
         for address in admitted.waiting:
             self._split_off(document, address)
@@ -129,6 +129,7 @@ class Relay:
             document,
             {
                 "admitted": True,
+                "held": "$$REMOVE",
                 "remaining": {"$literal": admitted.recipients},
                 "left_out": {"$literal": admitted.left_out},
                 **({} if admitted.recipients else over),
@@ -158,7 +159,7 @@ class Relay:
     def _split_off(self, document: Document, address: str) -> None:
         """Have one recipient's copy wait by itself. Doing it again changes nothing."""
         same = {name: document[name] for name in ("kind", "facts", "to", "at")}
-        own = {"_id": f"{document['_id']}:{address}", "remaining": [address]}
+        own = {"_id": f"{document['_id']}:{address}", "remaining": [address], "held": True}
         fresh = {"state": "waiting", "due": document["at"], "tries": 0, "refusals": 0}
         with contextlib.suppress(DuplicateKeyError):
             self.alerts.insert_one({**same, **own, **fresh})

@@ -169,7 +169,10 @@ LAST_DELIVERY = _whole(
     "When the last file was delivered, in Unix time. Absent before the first one.",
 )
 BROKEN_QUEUES = _whole("courier_broken_queues", "Accounts whose queue at RabbitMQ cannot be used.")
-ALERTS_WAITING = _whole("courier_alerts_waiting", "Alert e-mails not sent yet.")
+ALERTS_WAITING = _whole(
+    "courier_alerts_waiting",
+    "Alert e-mails not sent yet, without those that wait for the hourly limits.",
+)
 WORKERS = _whole(
     "courier_workers",
     "Workers heard of within a minute, by how they are.",

@@ -233,7 +233,7 @@ def test_who_has_room_is_told_at_once_and_nobody_twice(
         desk.send_again()
     assert told(smtp_sink, "it@x.example") == told(smtp_sink, "ops@x.example") == ["diverted"]
     assert told(smtp_sink) == []
-    assert desk.outbox.waiting() == 1
+    assert desk.document(f"acme:settings:diverted:{VICTIM}")["state"] == "waiting"
 
     for _ in range(3):
         age(desk, FAIR_SECONDS)
@@ -241,7 +241,22 @@ def test_who_has_room_is_told_at_once_and_nobody_twice(
 
     assert told(smtp_sink, "it@x.example") == told(smtp_sink, "ops@x.example") == ["diverted"]
     assert told(smtp_sink) == ["diverted"]
+    assert desk.document(f"acme:settings:diverted:{VICTIM}")["state"] == "sent"
+
+
+def test_what_the_limits_hold_is_no_sign_of_a_mail_server_that_is_away(
+    open_desk: Open, smtp_sink: SmtpSink
+) -> None:
+    desk = open_desk()
+    flood(desk)
+    change_settings(desk, "diverted")
     assert desk.outbox.waiting() == 0
+    smtp_sink.stop()
+
+    age(desk, FAIR_SECONDS)
+    desk.send_again()
+
+    assert desk.outbox.waiting() == 1
 
 
 def test_nobody_gets_more_in_an_hour_for_it(open_desk: Open, smtp_sink: SmtpSink) -> None:
