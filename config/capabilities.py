@@ -92,6 +92,8 @@ class Capabilities(BaseModel):
     """A path in a command is refused; a bare name is taken in the folder that was entered (FTP)."""
     algorithms: Algorithms | None = None
     """The algorithms of the tested connection (SFTP); only to be shown."""
+    tls: str | None = None
+    """The version and the cipher of the tested connection (FTPS); only to be shown."""
 
     @field_validator("look", "hash", mode="before")
     @classmethod

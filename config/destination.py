@@ -18,16 +18,23 @@ MAX_KNOWN_HOSTS = 50
 def merged(stored: FtpSettings | None, changes: Mapping[str, Any]) -> FtpSettings:
     """The stored settings with the changes; raises pydantic's ValidationError.
 
-    A port that was only the old protocol's default follows the protocol. FTP has neither logon
-    type nor host keys. Host keys that are left empty are the pinned ones; with another host or
-    port those that were pinned there before, or the one that the test then sees.
+    A port that was only the old protocol's default follows the protocol. Only SFTP has a logon
+    type, and plain FTP has no host keys. Host keys that are left out are the pinned ones; with
+    another host or port those that were pinned there before. With SFTP empty ones are left out:
+    the test pins the one that it then sees. With FTPS there are none then, and the certificate is
+    verified.
     """
     values = {} if stored is None else stored.model_dump(exclude={"capabilities"})
     values.update(changes)
     if stored is not None and "port" not in changes:
         values["port"] = _kept_port(stored, values["protocol"])
-    if values.get("protocol") != Protocol.SFTP:
-        values.update(logon_type=LogonType.NORMAL, host_keys=(), weak_algorithms=False)
+    protocol = values.get("protocol")
+    if protocol != Protocol.SFTP:
+        values.update(logon_type=LogonType.NORMAL, weak_algorithms=False)
+    if protocol not in {Protocol.FTPS, Protocol.FTPS_IMPLICIT}:
+        values.update(ca_certificates=None)
+    if protocol == Protocol.FTP:
+        values.update(host_keys=())
     settings = FtpSettings(**values)
     if not settings.logon_type.needs_key:
         settings = settings.model_copy(update={"key_certificate": None})
@@ -76,13 +83,23 @@ def _kept_port(stored: FtpSettings, protocol: Protocol) -> int:
 def _with_pins(
     stored: FtpSettings, settings: FtpSettings, given: tuple[str, ...] | None
 ) -> FtpSettings:
-    known = {(each.host.casefold(), each.port): each for each in stored.known_hosts}
+    known = {_place(each): each for each in stored.known_hosts}
     if stored.host_keys:
-        pinned = KnownHost(host=stored.host, port=stored.port, host_keys=stored.host_keys)
-        known[pinned.host.casefold(), pinned.port] = pinned
+        known[_place(stored)] = KnownHost(
+            host=stored.host,
+            port=stored.port,
+            host_keys=stored.host_keys,
+            protocol=stored.protocol,
+        )
     keys: tuple[str, ...] = ()
-    if settings.protocol is Protocol.SFTP:
-        before = known.pop((settings.host.casefold(), settings.port), None)
-        keys = settings.host_keys if given else before.host_keys if before else ()
+    if settings.protocol is not Protocol.FTP:
+        before = known.pop(_place(settings), None)
+        is_given = given is not None if settings.protocol.uses_tls else bool(given)
+        keys = settings.host_keys if is_given else before.host_keys if before else ()
     hosts = tuple(known.values())[-MAX_KNOWN_HOSTS:]
     return settings.model_copy(update={"host_keys": keys, "known_hosts": hosts})
+
+
+def _place(each: FtpSettings | KnownHost) -> tuple[str, int, Protocol]:
+    """Where keys were pinned: what SSH shows at a port is none of TLS."""
+    return each.host.casefold(), each.port, each.protocol

@@ -4,7 +4,6 @@ The model, the commands, the API and the page are fed by these declarations; `co
 reads them. Labels and choices are fixed: customers' instructions use these words.
 """
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -14,12 +13,16 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.config import JsonDict
 
 from config.capabilities import Capabilities
+from config.certificates import MAX_PEM, check_certificates
 from config.errors import AccountError
+from config.fingerprints import as_of_certificate, as_of_host_key, check_fingerprint
 from config.hosts import Host
 from config.integers import Whole
 from config.public_keys import MAX_CERTIFICATE, certificate_line
@@ -31,7 +34,6 @@ MAX_EMAIL_ALERTS = 50
 MAX_HOST_KEYS = 8
 MAX_PRIVATE_KEY = 16 * 1024
 """Characters: an RSA key of 8,192 bits has 6,500."""
-_HOST_KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 class Protocol(StrEnum):
@@ -39,6 +41,15 @@ class Protocol(StrEnum):
 
     FTP = "ftp"
     SFTP = "sftp"
+    FTPS = "ftps"
+    """FTP that TLS is begun in by a command (RFC 4217)."""
+    FTPS_IMPLICIT = "ftps-implicit"
+    """FTP over TLS from the first byte, as on port 990."""
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether it is FTP over TLS."""
+        return self in {Protocol.FTPS, Protocol.FTPS_IMPLICIT}
 
 
 class LogonType(StrEnum):
@@ -86,7 +97,12 @@ class Input(StrEnum):
     CHECKBOX = "checkbox"
 
 
-DEFAULT_PORTS = {Protocol.FTP: 21, Protocol.SFTP: 22}
+DEFAULT_PORTS = {
+    Protocol.FTP: 21,
+    Protocol.SFTP: 22,
+    Protocol.FTPS: 21,
+    Protocol.FTPS_IMPLICIT: 990,
+}
 
 
 def _entered(
@@ -111,18 +127,10 @@ def _entered(
 
 
 _WITH_SFTP = {"protocol": Protocol.SFTP.value}
+_WITH_TLS = {"protocol": f"{Protocol.FTPS}|{Protocol.FTPS_IMPLICIT}"}
+_WITH_ENCRYPTION = {"protocol": f"{Protocol.SFTP}|{Protocol.FTPS}|{Protocol.FTPS_IMPLICIT}"}
 _WITH_PASSWORD = {"logon_type": "|".join(each for each in LogonType if each.needs_password)}
 _WITH_KEY = {"logon_type": "|".join(each for each in LogonType if each.needs_key)}
-
-
-def _host_key(value: str) -> str:
-    if not _HOST_KEY.fullmatch(value):
-        raise ValueError("must be a fingerprint like SHA256: and 43 characters")
-    return value
-
-
-def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(values))
 
 
 def _password(value: SecretStr) -> SecretStr:
@@ -141,8 +149,8 @@ def _private_key(value: SecretStr) -> SecretStr:
 Password = Annotated[SecretStr, AfterValidator(_password)]
 KeyCertificate = Annotated[str, AfterValidator(certificate_line)]
 PrivateKeyText = Annotated[SecretStr, AfterValidator(_private_key)]
-HostKey = Annotated[str, AfterValidator(_host_key)]
-HostKeys = Annotated[tuple[HostKey, ...], AfterValidator(_each_once)]
+HostKey = Annotated[str, AfterValidator(check_fingerprint)]
+Certificates = Annotated[str, AfterValidator(check_certificates)]
 
 
 class _Server(BaseModel):
@@ -152,8 +160,17 @@ class _Server(BaseModel):
 
     protocol: Protocol = Field(
         title="Protocol",
-        description="How files travel: FTP, or SFTP over an encrypted SSH connection.",
-        json_schema_extra=_entered(Input.SELECT, options={"ftp": "FTP", "sftp": "SFTP"}),
+        description="How files travel: FTP; SFTP over an encrypted SSH connection; or FTPS, which "
+        "is FTP encrypted by TLS, begun by a command (explicit) or from the first byte (implicit).",
+        json_schema_extra=_entered(
+            Input.SELECT,
+            options={
+                "ftp": "FTP",
+                "sftp": "SFTP",
+                "ftps": "FTPS (explicit)",
+                "ftps-implicit": "FTPS (implicit)",
+            },
+        ),
     )
     logon_type: LogonType = Field(
         default=LogonType.NORMAL,
@@ -182,7 +199,8 @@ class _Server(BaseModel):
         ge=1,
         le=65535,
         title="Port",
-        description="Left empty: 21 for FTP, 22 for SFTP.",
+        description="Left empty: 21 for FTP and FTPS (explicit), 22 for SFTP, 990 for FTPS "
+        "(implicit).",
         json_schema_extra=_entered(Input.NUMBER, default_by_protocol=True),
     )
     username: Text = Field(
@@ -233,6 +251,15 @@ class _Delivery(BaseModel):
             raise ValueError("host_key is not one of host_keys: give one of the two")
         return values
 
+    @field_validator("host_keys")
+    @classmethod
+    def _as_compared(cls, keys: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Each once, written as the protocol's are."""
+        protocol = info.data.get("protocol")
+        is_tls = isinstance(protocol, Protocol) and protocol.uses_tls
+        spelled = as_of_certificate if is_tls else as_of_host_key
+        return tuple(dict.fromkeys(spelled(key) for key in keys))
+
     key_certificate: KeyCertificate | None = Field(
         default=None,
         max_length=MAX_CERTIFICATE,
@@ -256,13 +283,22 @@ class _Delivery(BaseModel):
         description="Who is told when files cannot be delivered; several addresses by comma.",
         json_schema_extra=_entered(Input.LIST),
     )
-    host_keys: HostKeys = Field(
+    host_keys: tuple[HostKey, ...] = Field(
         default=(),
         max_length=MAX_HOST_KEYS,
         title="Host Keys",
-        description="The fingerprints of which the server must show one; several by comma. Left "
-        "empty, the one it shows at the first save is kept.",
-        json_schema_extra=_entered(Input.LIST, shown_when=_WITH_SFTP),
+        description="The fingerprints of which the server must show one; several by comma. SFTP: "
+        "left empty, the one it shows at the first save is kept. FTPS: SHA-256 of its certificate; "
+        "left empty, it is checked who issued the certificate, and for which name.",
+        json_schema_extra=_entered(Input.LIST, shown_when=_WITH_ENCRYPTION),
+    )
+    ca_certificates: Certificates | None = Field(
+        default=None,
+        max_length=MAX_PEM,
+        title="CA Certificates",
+        description="PEM: the authority that issued the server's certificate, or that certificate "
+        "itself. Left empty, the authorities that the platform's system trusts.",
+        json_schema_extra=_entered(Input.LINES, shown_when=_WITH_TLS),
     )
     weak_algorithms: bool = Field(
         default=False,
@@ -319,6 +355,7 @@ class KnownHost(BaseModel):
     host: str
     port: Whole
     host_keys: tuple[str, ...]
+    protocol: Protocol = Protocol.SFTP
 
 
 class FtpSettings(_Delivery, _Server):

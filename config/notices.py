@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from config import certificates
 from config.fields import declared
 from config.ftp_settings import FtpSettings
 
-TOLD = ("protocol", "host", "port", "username", "path", "host_keys", "email_alerts")
+TOLD = (
+    "protocol",
+    "host",
+    "port",
+    "username",
+    "path",
+    "host_keys",
+    "ca_certificates",
+    "email_alerts",
+)
 """The fields whose change is told. Of the addresses only removed ones are told."""
 
 
@@ -57,10 +67,12 @@ def _differs(name: str, stored: FtpSettings, settings: FtpSettings) -> bool:
 
 
 def _values(settings: FtpSettings, names: list[str]) -> dict[str, str]:
-    return {declared(name).title: _in_words(getattr(settings, name)) for name in names}
+    return {declared(name).title: _in_words(name, getattr(settings, name)) for name in names}
 
 
-def _in_words(value: Any) -> str:
+def _in_words(name: str, value: Any) -> str:
+    if name == "ca_certificates" and value is not None:
+        return certificates.told(value)
     if isinstance(value, tuple):
         return ", ".join(value) or "none"
     return "none" if value is None else str(value)

@@ -22,9 +22,19 @@ What can go wrong (`errors`, `ssh.errors`), by the kind that decides who has to 
         EgressDenied              the address is not one we may connect to
         ConnectFailed             no TCP connection
         TlsFailed                 no TLS session
+          TlsTooOld               no version of it that is safe
+          ClientCertificateRefused  the server wants a certificate of ours
+          ProtectionRefused       it would take files in clear
+          CertificateRefused      what it shows is not valid
+            CertificateExpired
+            CertificateNotYetValid
+            CertificateOfAnother  for another name
+            CertificateUntrusted  by no authority that is trusted
         ProtocolFailed            it does not speak the protocol, or no algorithm in common
           FtpAnswers              an FTP server, where SFTP was asked for
           SshAnswers              an SSH server, where FTP was asked for
+          NoTlsAnswers            an FTP server without TLS, where FTPS was asked for
+          PlainAnswers            a greeting in clear, where FTPS (implicit) was asked for
           StrangerAnswers         some other service
           StartupText             the login prints text where SFTP begins
           NoCommonAlgorithm       of one kind of algorithm
@@ -32,7 +42,9 @@ What can go wrong (`errors`, `ssh.errors`), by the kind that decides who has to 
             TooOld                only by SHA-1
             RsaBySha1             a key of RSA, at a server that knows only SHA-1
         EncryptionAsked           it speaks FTP over TLS only
+          ImplicitTlsAsked        from the first byte on
         HostKeyChanged            not the key that was pinned
+          CertificateChanged      the same with FTPS
         LoginRefused              the credentials, or the logon type
           KeyWanted               no password will do
           KeyWantedToo            a key besides the password

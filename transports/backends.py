@@ -28,8 +28,9 @@ def connect(
     `password` and `key` are `config.credentials.Credentials`.
 
     A host key that the settings pin is compared before any credential is sent; where they pin
-    none, every key is taken (only the test on save does that) and told in `host_key`.
-    Raises ResolveFailed, EgressDenied, ConnectFailed, ProtocolFailed, HostKeyChanged,
+    none, every key is taken (only the test on save does that) and told in `host_key`. A certificate
+    is verified where none is pinned.
+    Raises ResolveFailed, EgressDenied, ConnectFailed, ProtocolFailed, TlsFailed, HostKeyChanged,
     LoginRefused, ServerBusy, Stalled, ConnectionLost.
     """
     addresses = outside.resolve(settings.host, settings.port, limits, egress)
@@ -41,7 +42,7 @@ def connect(
             from transports.sftp.server import SftpServer  # noqa: PLC0415 - as `load_backends` says
 
             return SftpServer.open(access, on_step)
-        case Protocol.FTP:
+        case Protocol.FTP | Protocol.FTPS | Protocol.FTPS_IMPLICIT:
             from transports.ftp.server import FtpServer  # noqa: PLC0415 - as `load_backends` says
 
             return FtpServer.open(access, on_step)

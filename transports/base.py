@@ -20,7 +20,12 @@ Of longer ones ProFTPD's mod_sftp loses track where pieces of two channels mingl
 is a matter of moments, so no trial can show that a server takes them.
 """
 
-MOST_AT_ONCE = {FileProtocol.FTP: 4, FileProtocol.SFTP: 8}
+MOST_AT_ONCE = {
+    FileProtocol.FTP: 4,
+    FileProtocol.SFTP: 8,
+    FileProtocol.FTPS: 4,
+    FileProtocol.FTPS_IMPLICIT: 4,
+}
 """Uploads that the program runs at once: connections, and channels on one connection."""
 
 SAMPLE = b"This file was written to test the FTP settings, and may be deleted.\r\n"
@@ -81,6 +86,8 @@ class ServerFeatures:
     request_size: int | None = None
     """Bytes of the largest write request that it takes; None where it does not say."""
     algorithms: Algorithms | None = None
+    tls: str | None = None
+    """The version and the cipher of TLS."""
     avoids: tuple[str, ...] = ()
     """Commands that it has been found not to bear (FTP)."""
     enters: bool = False
@@ -200,7 +207,7 @@ class Server(Protocol):
 
     @property
     def host_key(self) -> str | None:
-        """The fingerprint of the server's key (`SHA256:...`), None where the protocol has none."""
+        """The fingerprint of the server's SSH key (`SHA256:...`), None where there is none."""
 
     @property
     def connected(self) -> bool:

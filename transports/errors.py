@@ -94,6 +94,54 @@ class TlsFailed(AccountFailure):
     advice = "Check the server's certificate and TLS settings."
 
 
+class TlsTooOld(TlsFailed):
+    advice = "Have the server speak TLS 1.2 or 1.3: no older version is safe. No password was sent."
+
+
+class ClientCertificateRefused(TlsFailed):
+    advice = (
+        "The server wants a certificate of the platform's, which has none: have it ask for the "
+        "password alone."
+    )
+
+
+class ProtectionRefused(TlsFailed):
+    advice = "Have the server encrypt data connections too (PROT P): no file is sent in clear."
+
+
+class CertificateRefused(TlsFailed):
+    """`shown`: the fingerprint of the certificate; empty where it was not seen."""
+
+    advice = "Have the server show a certificate that is valid. No password was sent."
+
+    def __init__(self, words: str, shown: str = "") -> None:
+        super().__init__(words)
+        self.shown = shown
+
+
+class CertificateExpired(CertificateRefused):
+    advice = "Have the server's certificate renewed. No password was sent."
+
+
+class CertificateNotYetValid(CertificateRefused):
+    advice = "Have the server show a certificate that is valid already. No password was sent."
+
+
+class CertificateOfAnother(CertificateRefused):
+    advice = (
+        "Give the host by a name that its certificate has, or have the server show a certificate "
+        "for this name. No password was sent."
+    )
+
+
+class CertificateUntrusted(CertificateRefused):
+    advice = (
+        "If the company has an authority of its own, put its certificate into CA Certificates. If "
+        "the server has made its certificate itself, compare the fingerprint with the one that its "
+        "administrator tells, and put it into Host Keys. No password was sent."
+    )
+
+
 class ProtocolFailed(AccountFailure):
     advice = "Check protocol and port: the server and the platform have no common language."
 
@@ -104,6 +152,20 @@ class FtpAnswers(ProtocolFailed):
 
 class SshAnswers(ProtocolFailed):
     advice = "An SFTP server answers here: choose SFTP, or another port."
+
+
+class NoTlsAnswers(ProtocolFailed):
+    advice = (
+        "FTPS is not spoken here: choose FTP, or have TLS switched on at the server. No password "
+        "was sent."
+    )
+
+
+class PlainAnswers(ProtocolFailed):
+    advice = (
+        "An FTP server without TLS from the first byte answers here: choose FTPS (explicit), or "
+        "the port of FTPS (implicit), which mostly is 990."
+    )
 
 
 class StrangerAnswers(ProtocolFailed):
@@ -118,10 +180,11 @@ class StartupText(ProtocolFailed):
 
 
 class EncryptionAsked(AccountFailure):
-    advice = (
-        "The server asks for encryption: FTPS is not spoken yet. Choose SFTP where the server has "
-        "it, or let this user in without TLS."
-    )
+    advice = "The server asks for encryption: choose FTPS (explicit), or SFTP where it has that."
+
+
+class ImplicitTlsAsked(EncryptionAsked):
+    advice = "The server speaks TLS from the first byte: choose FTPS (implicit), or another port."
 
 
 class NoCommonAlgorithm(ProtocolFailed):
@@ -138,6 +201,7 @@ class WeakAlgorithm(NoCommonAlgorithm):
 class HostKeyChanged(AccountFailure):
     """`shown`: the fingerprint of the key that the server has; `pinned`: those stored."""
 
+    what = "key"
     advice = (
         "If the server has a new key on purpose, save its fingerprint in the account's host keys, "
         "with each stored one that stays right; if not, somebody may be standing in its place. "
@@ -146,9 +210,19 @@ class HostKeyChanged(AccountFailure):
 
     def __init__(self, *, pinned: tuple[str, ...], shown: str) -> None:
         stored = "those stored are" if len(pinned) > 1 else "the one stored is"
-        super().__init__(f"The server's key is {shown}; {stored} {', '.join(pinned)}")
+        words = f"The server's {self.what} is {shown}; {stored} {', '.join(pinned)}"
+        super().__init__(words)
         self.pinned = pinned
         self.shown = shown
+
+
+class CertificateChanged(HostKeyChanged):
+    what = "certificate"
+    advice = (
+        "If the server has a new certificate on purpose, save its fingerprint in the account's "
+        "host keys, with each stored one that stays right; if not, somebody may be standing in its "
+        "place. No password was sent."
+    )
 
 
 class LoginRefused(AccountFailure):

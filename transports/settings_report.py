@@ -1,6 +1,6 @@
 """What the test on save tells: its steps, and what it has found out of a server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,27 @@ STEPS = (
     "resolved",
     "connected",
     "host key",
+    "encrypted",
+    "certificate",
     "logged in",
+    "protected",
     "path",
     "wrote",
     "size",
     "renamed",
     "removed",
 )
-"""The steps in their order; FTP has no host key. One more, `names`, comes before the last where the
-server does not tell whether a name is taken."""
+"""The steps in their order; not every protocol has each. One more, `names`, comes before the last
+where the server does not tell whether a name is taken."""
+_OF_TLS = {"encrypted", "certificate", "protected"}
+
+
+def steps_of(protocol: Protocol) -> list[str]:
+    """The steps of a test with this protocol."""
+    left_out = set() if protocol is Protocol.SFTP else {"host key"}
+    if not protocol.uses_tls:
+        left_out |= _OF_TLS
+    return [name for name in STEPS if name not in left_out]
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class TestReport:
 
     steps: tuple[Step, ...]
     host_key: str | None
-    """The fingerprint of the key that the server showed, None for FTP."""
+    """The fingerprint of the key that the server showed, None without SSH."""
     capabilities: Capabilities
     failure: TransferError | None
 
@@ -98,12 +110,7 @@ class Findings:
 
     def _next(self) -> str:
         done = {step.name for step in self._steps}
-        return next(name for name in self._names() if name not in done)
-
-    def _names(self) -> Iterator[str]:
-        for name in STEPS:
-            if name != "host key" or self.settings.protocol is Protocol.SFTP:
-                yield name
+        return next(name for name in steps_of(self.settings.protocol) if name not in done)
 
     def _take(self, step: Step) -> None:
         self._steps.append(step)

@@ -134,6 +134,7 @@ class _Test(Findings):
     def _look_closer(self, server: Server) -> None:
         self._features = features = server.features
         self.note(request_size=features.request_size, algorithms=features.algorithms)
+        self.note(tls=features.tls)
         self.note(avoids=features.avoids, enters=features.enters)
         at_once = _count_at_once(server, MOST_AT_ONCE[self.settings.protocol], self._limits.login)
         self.note(at_once=at_once)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from config import certificates
 from config.accounts import Account, DeliveryMethod, FtpSettings
 from config.audit import Action
 from config.numbers import Number
@@ -94,4 +95,6 @@ def _number(number: Number | None) -> Facts:
 
 def _given(settings: FtpSettings) -> Facts:
     """The settings that a person entered, without what the test on save found."""
-    return settings.model_dump(mode="json", exclude={"capabilities", "known_hosts"})
+    facts = settings.model_dump(mode="json", exclude={"capabilities", "known_hosts"})
+    pem = settings.ca_certificates
+    return {**facts, "ca_certificates": None if pem is None else certificates.told(pem)}

@@ -74,6 +74,8 @@ def _limits(can: Capabilities) -> Iterator[ServerFact]:
         agreed = can.algorithms
         names = (agreed.kex, agreed.cipher, agreed.mac, agreed.host_key)
         yield ServerFact("Encryption", ", ".join(names))
+    if can.tls is not None:
+        yield ServerFact("Encryption", can.tls)
 
 
 def _inside(sentence: str) -> str:

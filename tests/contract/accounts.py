@@ -29,10 +29,11 @@ def settings_of(customer: CustomerServer, **changes: Any) -> FtpSettings:
     """The settings that the customer would give."""
     protocol = Protocol.FTP if customer.host_key is None else Protocol.SFTP
     values: dict[str, Any] = {
-        "protocol": protocol,
+        "protocol": protocol if customer.tls is None else Protocol(customer.tls),
         "host": customer.host,
         "port": customer.port,
         "username": customer.username,
+        "ca_certificates": customer.authority,
     }
     return FtpSettings(**(values | changes))
 

@@ -38,7 +38,7 @@ from tests.contract.ftp_handlers import (
 from tests.contract.scripted import ScriptedServer
 from transports import settings_test
 from transports.base import CannotTell, Egress, Limits, Server, TargetExists, Unsupported
-from transports.errors import ConnectFailed, EncryptionAsked, TransferError
+from transports.errors import ConnectFailed, EncryptionAsked, ImplicitTlsAsked, TransferError
 
 ANSWER = st.one_of(
     st.binary(max_size=40),
@@ -403,7 +403,7 @@ def test_a_server_that_asks_for_encryption_is_told_as_such(
 ) -> None:
     with ScriptedServer([greeting], *answers) as server, pytest.raises(EncryptionAsked) as asked:
         open_session(server.customer)
-    assert "The server asks for encryption: FTPS is not spoken yet" in asked.value.advice
+    assert "The server asks for encryption: choose FTPS (explicit)" in asked.value.advice
 
 
 def test_a_port_of_implicit_tls_is_told_as_such() -> None:
@@ -413,9 +413,10 @@ def test_a_port_of_implicit_tls_is_told_as_such() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_shake_hands, args=(listener, context), daemon=True).start()
         customer = CustomerServer("127.0.0.1", listener.getsockname()[1], "a", "b", Path())
-        with pytest.raises(EncryptionAsked) as asked:
+        with pytest.raises(ImplicitTlsAsked) as asked:
             open_session(customer)
     assert asked.value.words == "The server waits for a TLS handshake"
+    assert "choose FTPS (implicit)" in asked.value.advice
 
 
 def _shake_hands(listener: socket.socket, context: ssl.SSLContext) -> None:

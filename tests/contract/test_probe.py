@@ -12,7 +12,7 @@ from tests.servers import Sshd, Vsftpd
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import HostKeyChanged, LoginRefused, PathRefused
-from transports.settings_report import STEPS, Step, TestReport
+from transports.settings_report import Step, TestReport, steps_of
 
 
 def probed(
@@ -40,8 +40,9 @@ def plain(report: TestReport) -> Capabilities:
 
 def test_every_step_is_told_in_its_order_and_nothing_is_left(customer: CustomerServer) -> None:
     heard: list[Step] = []
+    settings = settings_of(customer, path="calls/today")
     report = settings_test.test_settings(
-        settings_of(customer, path="calls/today"),
+        settings,
         SecretStr(customer.password),
         LIMITS,
         Egress(),
@@ -49,8 +50,7 @@ def test_every_step_is_told_in_its_order_and_nothing_is_left(customer: CustomerS
     )
     assert report.ok
     assert tuple(heard) == report.steps
-    without = {"host key"} if customer.host_key is None else set()
-    assert names(report) == [name for name in STEPS if name not in without]
+    assert names(report) == steps_of(settings.protocol)
     assert report.host_key == customer.host_key
     assert plain(report) == Capabilities()
     assert files_in(customer.root) == {}

@@ -96,6 +96,12 @@ _OF_OPENSSH = {
 _CONFINED = ["ChrootDirectory /home", "ForceCommand internal-sftp -d /customer"]
 """Sessions see a root that is not theirs to write to, and begin in the one folder that is."""
 
+_OVER_TLS_OF_VSFTPD: dict[str, Callable[[Path], AbstractContextManager[Running]]] = {
+    "require_ssl_reuse, TLS 1.3": partial(Vsftpd, tls="ftps"),
+    "require_ssl_reuse, TLS 1.2": partial(Vsftpd, tls="ftps", newest="TLSv1.2"),
+    "implicit_ssl, require_ssl_reuse": partial(Vsftpd, tls="ftps-implicit"),
+}
+
 SERVERS = (
     Entry(*_VSFTPD, AS_SHIPPED, _version_of_vsftpd, Vsftpd),
     Entry(
@@ -146,6 +152,24 @@ SERVERS = (
         partial(_in_folder, PyFtpServer),
     ),
     Entry("FTP", "Twisted", AS_SHIPPED, partial(of_debian, "python3-twisted"), TwistedFtp),
+    *(
+        Entry("FTPS", "vsftpd", setting, _version_of_vsftpd, start)
+        for setting, start in _OVER_TLS_OF_VSFTPD.items()
+    ),
+    Entry(
+        "FTPS",
+        "ProFTPD mod_tls",
+        "TLSRequired on",
+        _version_of_proftpd,
+        partial(Proftpd, tls="ftps"),
+    ),
+    Entry(
+        "FTPS",
+        "pure-ftpd",
+        "--tls=2",
+        partial(of_unpacked, "pure-ftpd"),
+        partial(PureFtpd, tls="ftps"),
+    ),
     Entry(*_OPENSSH, AS_SHIPPED, _version_of_openssh, Sshd),
     Entry(
         *_OPENSSH,

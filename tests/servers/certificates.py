@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from config.tls import Trust
 
@@ -29,14 +34,16 @@ class Authority:
         self.file = folder / "ca.pem"
         self._ca.cert_pem.write_to_path(self.file)
 
-    def issue(self, name: str, *, expired: bool = False) -> Pair:
-        """A certificate for this host name or address."""
+    def issue(self, name: str, *, expired: bool = False, early: bool = False) -> Pair:
+        """A certificate for this host name or address; an early one is not valid yet."""
         times: dict[str, Any] = {}
+        now = datetime.now(UTC)
         if expired:
-            now = datetime.now(UTC)
             times = {"not_before": now - timedelta(days=9), "not_after": now - timedelta(days=1)}
+        if early:
+            times = {"not_before": now + timedelta(days=1), "not_after": now + timedelta(days=9)}
         issued = self._ca.issue_cert(name, **times)
-        stem = f"{name}-expired" if expired else name
+        stem = f"{name}{'-expired' if expired else ''}{'-early' if early else ''}"
         pair = Pair(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
         issued.private_key_pem.write_to_path(pair.key)
         pair.cert.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
@@ -54,3 +61,28 @@ class Authority:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.file)
         return context
+
+
+def fingerprint(pair: Pair) -> str:
+    """The fingerprint of the first certificate, as OpenSSL shows it."""
+    first = x509.load_pem_x509_certificates(pair.cert.read_bytes())[0]
+    return first.fingerprint(SHA256()).hex(":").upper()
+
+
+def self_signed(folder: Path, name: str) -> Pair:
+    """A certificate that a server has made itself, as installers do: for no name of the host's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .sign(key, SHA256())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
+    pair.cert.write_bytes(made.public_bytes(Encoding.PEM))
+    pair.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return pair

@@ -10,12 +10,14 @@ import os
 import secrets
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from deploy.local.customers import CustomerServer
 from deploy.local.install import program
 from deploy.local.packages import unpacked
 from deploy.local.processes import Child, ServiceError, free_port
+from tests.servers.certificates import Authority, Pair
 from tests.servers.child import ChildServer
 
 LOOPBACK = "127.0.0.1"
@@ -54,8 +56,12 @@ session required pam_permit.so
 class NamespacedServer(ChildServer):
     """Its user is one of the test's own making."""
 
-    def __init__(self, folder: Path, package: str, server: str, home: str) -> None:
-        """`home`: the name that the server gives to the customer's folder."""
+    def __init__(
+        self, folder: Path, package: str, server: str, home: str, tls: str | None = None
+    ) -> None:
+        """`home`: the name that the server gives to the customer's folder. `tls`: `ftps` or
+        `ftps-implicit`, where it speaks that.
+        """
         self.folder = folder
         self.username = "customer"
         self.password = secrets.token_urlsafe(12)
@@ -64,6 +70,8 @@ class NamespacedServer(ChildServer):
         self.log = folder / f"{server}.log"
         self.program = _program(server, package)
         self._home = home
+        self._tls = tls
+        self.authority = Authority(folder / "authority") if tls else None
         self.root.mkdir(parents=True)
         os.chown(self.root, _UID, _UID)
         self._write_users()
@@ -94,7 +102,16 @@ class NamespacedServer(ChildServer):
             root=self.root,
             host_key=self.host_key,
             home=self._home,
+            tls=self._tls,
+            authority=self.authority.file.read_text() if self.authority else None,
         )
+
+    @cached_property
+    def pair(self) -> Pair:
+        """The certificate that it shows, where it speaks TLS."""
+        if self.authority is None:
+            raise ServiceError(f"{type(self).__name__} speaks no TLS here.")
+        return self.authority.issue(LOOPBACK)
 
     def _new_child(self) -> Child:
         return Child(type(self).__name__, self._namespaced(), self.log)

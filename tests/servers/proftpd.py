@@ -56,10 +56,11 @@ class Proftpd(NamespacedServer):
         modules: Sequence[str] = (),
         extra: Sequence[str] = (),
         home: str = "/",
+        tls: str | None = None,
     ) -> None:
-        super().__init__(folder, PACKAGE, "proftpd", home=home)
-        self._modules = tuple(modules)
-        self._extra = tuple(extra)
+        super().__init__(folder, PACKAGE, "proftpd", home=home, tls=tls)
+        self._modules = (*modules, *(["mod_tls.c"] if tls else []))
+        self._extra = (*self._tls_lines(), *extra)
         self._passive = free_port()
 
     @property
@@ -80,6 +81,21 @@ class Proftpd(NamespacedServer):
             )
         )
         return [str(self.program), "--nodaemon", "--config", str(settings)]
+
+    def _tls_lines(self) -> list[str]:
+        """mod_tls with its defaults, which have data connections resume the session."""
+        if self.authority is None:
+            return []
+        pair = self.pair
+        lines = [
+            "TLSEngine on",
+            "TLSRequired on",
+            f"TLSECCertificateFile {pair.cert}",
+            f"TLSECCertificateKeyFile {pair.key}",
+            f"TLSLog {self.folder}/tls.log",
+        ]
+        is_implicit = self.customer.tls == "ftps-implicit"
+        return [*lines, "TLSOptions UseImplicitSSL"] if is_implicit else lines
 
 
 class ModSftp(Proftpd):

@@ -12,12 +12,13 @@ _PASSIVE_PORTS = 100
 class PureFtpd(NamespacedServer):
     """`folder`: an empty folder for its files; uploads land in `folder/home`.
 
-    `extra`: options, for example `--autorename`. Its port survives `stop` and `start`.
+    `extra`: options, for example `--autorename`. Its port survives `stop` and `start`. `tls`:
+    `ftps`, the only kind that it knows.
     """
 
-    def __init__(self, folder: Path, *, extra: Sequence[str] = ()) -> None:
-        super().__init__(folder, "pure-ftpd", "pure-ftpd", home="/")
-        self._extra = tuple(extra)
+    def __init__(self, folder: Path, *, extra: Sequence[str] = (), tls: str | None = None) -> None:
+        super().__init__(folder, "pure-ftpd", "pure-ftpd", home="/", tls=tls)
+        self._extra = (*self._tls_options(), *extra)
         self._passive = free_port()
 
     @property
@@ -33,3 +34,11 @@ class PureFtpd(NamespacedServer):
             "--dontresolve",
             *self._extra,
         ]
+
+    def _tls_options(self) -> list[str]:
+        if self.authority is None:
+            return []
+        both = self.folder / "pure-ftpd.pem"
+        both.write_bytes(self.pair.key.read_bytes() + self.pair.cert.read_bytes())
+        both.chmod(0o600)
+        return ["--tls=2", f"--certfile={both}"]

@@ -31,18 +31,47 @@ xferlog_file={folder}/transfers.log
 seccomp_sandbox=NO
 {extra}
 """
+_TLS = """\
+ssl_enable=YES
+rsa_cert_file={cert}
+rsa_private_key_file={key}
+ssl_ciphers=HIGH
+require_ssl_reuse=YES
+force_local_logins_ssl=YES
+force_local_data_ssl=YES
+strict_ssl_read_eof=YES
+"""
+_NO_NEWER_TLS = """\
+openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = limits
+[limits]
+MaxProtocol = {newest}
+"""
 
 
 class Vsftpd(NamespacedServer):
     """`folder`: an empty folder for its files; uploads land in `folder/home`.
 
     `extra`: lines of vsftpd.conf, for example `cmds_denied=SIZE,RNFR`; they come last and so
-    win. Its port survives `stop` and `start`.
+    win. Its port survives `stop` and `start`. `tls`: `ftps` or `ftps-implicit`, with the session
+    resumed on data connections and with TLS's end of each file. `newest`: the newest TLS that it
+    speaks, for example `TLSv1.2`.
     """
 
-    def __init__(self, folder: Path, *, extra: Sequence[str] = ()) -> None:
-        super().__init__(folder, "vsftpd", "vsftpd", home="/")
-        self._extra = tuple(extra)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        extra: Sequence[str] = (),
+        tls: str | None = None,
+        newest: str | None = None,
+    ) -> None:
+        super().__init__(folder, "vsftpd", "vsftpd", home="/", tls=tls)
+        self._extra = (*self._tls_lines(), *extra)
+        self._newest = newest
         self._passive = free_port()
 
     @property
@@ -58,4 +87,17 @@ class Vsftpd(NamespacedServer):
                 extra="\n".join(self._extra),
             )
         )
-        return [str(self.program), str(settings)]
+        return [*self._environment(), str(self.program), str(settings)]
+
+    def _tls_lines(self) -> list[str]:
+        if self.authority is None:
+            return []
+        lines = _TLS.format(cert=self.pair.cert, key=self.pair.key).splitlines()
+        return [*lines, "implicit_ssl=YES"] if self.customer.tls == "ftps-implicit" else lines
+
+    def _environment(self) -> list[str]:
+        if self._newest is None:
+            return []
+        settings = self.folder / "openssl.cnf"
+        settings.write_text(_NO_NEWER_TLS.format(newest=self._newest))
+        return ["env", f"OPENSSL_CONF={settings}"]

@@ -1,98 +1,69 @@
-"""A logged-in connection to an FTP server: its time limits, its errors, and how it is made anew."""
+"""A logged-in connection to an FTP server: what is said over it, and how it is made anew."""
 
 import contextlib
-import select
-import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
-from transports.access import Access, session_over, translated
-from transports.base import (
-    Limits,
-    OnStep,
-    closed_on_failure,
-    unheard,
-)
+from transports.access import Access
+from transports.base import OnStep, closed_on_failure, unheard
 from transports.errors import (
+    CertificateRefused,
     ConnectionLost,
-    EncryptionAsked,
+    HostKeyChanged,
     ProtocolFailed,
     Stalled,
     StrangerAnswers,
+    TlsFailed,
     TransferError,
 )
-from transports.ftp.control import Command, Control
+from transports.ftp.contact import Contact
+from transports.ftp.control import Command
 from transports.ftp.data import DataConnections
-from transports.ftp.errors import (
-    SESSION_IS_OVER,
-    Judge,
-    Refused,
-    greeting_refused,
-    login_refused,
-    translate,
-)
-from transports.ftp.replies import code_of, is_other_service_by
-from transports.network.egress import Address, dial
+from transports.ftp.errors import Judge, login_refused, protection_refused
+from transports.ftp.replies import is_other_service_by
+from transports.ftp.trust import Trust
+from transports.ftp.wire import Wire, wait_for
 from transports.network.sending_turn import SendingTurn
-from transports.network.watchdog import Watch
 from transports.words import MAX_BANNER, spoken
 
 _CONVENIENCE_SECONDS = 10.0
 """How long a server may think about what is only a convenience."""
-_TLS_SECONDS = 5.0
 _ABOUT_FILES = {"SIZE", "MLST"}
 """Questions by whose answers a file counts as whole, or its name as taken."""
 
 
-class FtpConnection:
+class FtpConnection(Contact):
     """Control and data connections of one session; for one thread at a time.
 
-    `avoids`: the commands that are not sent, and `turn`: both shared by the sessions of one login.
+    `avoids`: the commands that are not sent, and `turn`, and `trust`, by which TLS is spoken: all
+    shared by the sessions of one login.
     """
-
-    control: Control
 
     def __init__(
         self,
         access: Access,
         avoids: set[str],
         turn: SendingTurn,
+        trust: Trust | None,
     ) -> None:
-        self.access = access
-        self.settings, self.password, self.limits = access.settings, access.password, access.limits
+        super().__init__(access, turn.line, trust)
         self.avoids = avoids
-        self.turn, self.line = turn, turn.line
+        self.turn = turn
         capabilities = self.settings.capabilities
         self.pipelines = capabilities.pipelines
         """Whether commands are sent together."""
         self.logins = 0
-        self.closed = True
-        self.ended = False
-        """Whether no other connection may be made for what was lost."""
         self.data = DataConnections(self)
         self.is_tested = capabilities.at_once is not None
         """Whether these settings were tested, and the server's ways are known."""
         self._lost_over = set[str]()
         """Questions about files over which the connection was lost once."""
-        self._watch: Watch
 
     def open(self, step: OnStep) -> None:
         """Connect and log in."""
-        connection = self.access.dial()
-        with closed_on_failure(connection.socket):
-            step("connected", connection.address.host)
-        # The next one goes to the same server, whatever else has its name.
-        again = partial(dial, [connection.address], self.limits)
-        self.access = self.access._replace(dial=again)
-        self._watch = Watch()
-        self._watch.guard(connection.socket)
-        self.control = Control(connection, self.line)
-        self.closed = False
+        self.dial(step)
         with closed_on_failure(self):
-            self._check_wanted()
-            self._begin(connection.address)
-            step("logged in", self.settings.username)
+            self._begin(step)
         self.logins += 1
 
     def reopen(self) -> None:
@@ -100,14 +71,6 @@ class FtpConnection:
         if not self.closed:
             self._drop()
         self.open(unheard)
-
-    @contextlib.contextmanager
-    def talk(self, seconds: float, judge: Judge | None = None) -> Iterator[None]:
-        """The edge: no error of its own or of the operating system leaves it untranslated."""
-        if self.closed:
-            raise session_over()
-        with translated(partial(self._told, judge)), self._watch.within(seconds):
-            yield
 
     def reply_to(self, verb: str, path: str = "") -> str:
         """The reply, be it a refusal. Raises ConnectionLost, Stalled, ProtocolFailed."""
@@ -167,59 +130,105 @@ class FtpConnection:
         named: Callable[[], str],
         judge: Judge | None,
         behind: Callable[[], Sequence[Command]] = tuple,
-    ) -> socket.socket:
+    ) -> Wire:
         """A data connection, and a transfer asked for over it, with the commands of `behind`.
 
         `named`: how the file is named where the session stands. It is asked before, as it may have
         to enter a folder, and again after, as the session may have been made anew for EPSV.
         """
         named()
-        data = self.data.open()
-        self._watch.guard(data)
+        data = Wire(self.data.open())
         try:
-            # Only with a time limit does a write return with what it took; the watchdog's is first.
-            data.settimeout(2 * self.limits.stall)
+            if self.trust is not None:
+                with self.talk(self.limits.reply):
+                    data.secure(self.trust, like=self.control.wire)
+            self._watch.guard(data.socket)
             name = named()
             with self.talk(self.limits.reply, judge):
                 self.control.ask_transfer(verb, name, *behind())
+            if self.trust is not None:
+                self._secure_data(data, self.trust, judge, may_be_over=verb != "STOR")
         except BaseException:
             self.close_data(data)
             raise
         return data
 
-    def send(self, data: socket.socket, block: bytes) -> None:
+    def _secure_data(
+        self, data: Wire, trust: Trust, judge: Judge | None, *, may_be_over: bool
+    ) -> None:
+        """The TLS handshake of a data connection, which resumes the session of the control's."""
+        try:
+            with self.talk(self.limits.reply, judge):
+                try:
+                    is_done = self.control.shake_hands(data, may_be_over=may_be_over)
+                except ssl.SSLCertVerificationError:
+                    raise
+                except OSError:
+                    self.hear_why(data)
+                    raise
+                if is_done and data.tls is not None:
+                    trust.check(data.tls)
+                if not (is_done or may_be_over):
+                    raise EOFError
+        except (CertificateRefused, HostKeyChanged) as failure:
+            raise TlsFailed(f"On a data connection: {failure.words}") from failure
+
+    def send(self, data: Wire, block: bytes) -> None:
         """Send the block, unless the server refuses the transfer first. Within `talk`."""
         left = memoryview(block)
         while left:
-            self.control.wait_for_data(data, select.POLLOUT)
-            left = left[data.send(left) :]
-            self._watch.moved()
+            self.control.hear_if_begun(may_be_over=False)
+            if sent := data.try_send(left):
+                left = left[sent:]
+                self._watch.moved()
+            else:
+                self.control.wait_for_data(data)
 
-    def hear_why(self, data: socket.socket) -> None:
+    def end_data(self, data: Wire) -> None:
+        """Tell the server that this was all.
+
+        Over TLS the connection stays open until the server has confirmed the file: what it has sent
+        and nobody read (session tickets) would have the system reset a connection that is closed,
+        and the server lose what it has not read yet. What fails in here is no failure: the server's
+        confirmation tells whether it has the file.
+        """
+        if data.tls is None:
+            self.close_data(data)
+            return
+        with contextlib.suppress(TransferError), self.talk(self.limits.stall):
+            try:
+                while not data.try_end():
+                    wait_for(data)
+            except OSError:
+                if self._watch.expired:
+                    raise
+
+    def hear_why(self, data: Wire) -> None:
         """A server that ends the transfer says why on the control connection (552, 426)."""
         if not self._watch.expired:
             self.close_data(data)
             self.control.end_transfer()
 
-    def receive(self, data: socket.socket, size: int) -> bytes:
+    def receive(self, data: Wire, size: int) -> bytes:
         """What comes next, up to so many bytes; nothing at the end. Within `talk`."""
-        self.control.wait_for_data(data, select.POLLIN)
-        piece = data.recv(size)
+        while (piece := data.try_receive(size)) is None:
+            self.control.hear_if_begun(may_be_over=True)
+            self.control.wait_for_data(data)
         if self._watch.expired:  # a cut looks like the end
             raise EOFError
         self._watch.moved()
         return piece
 
-    def abandon(self, data: socket.socket) -> None:
+    def abandon(self, data: Wire) -> None:
         """End a transfer without ABOR, which hangs on many servers; its reply is not ours."""
         self.close_data(data)
         with contextlib.suppress(TransferError), self.talk(self.limits.reply):
             if self.control.awaits_reply or self.control.awaits_begin:
                 self.control.end_transfer()
 
-    def close_data(self, data: socket.socket) -> None:
+    def close_data(self, data: Wire) -> None:
         """Close a data connection; may be repeated."""
-        self._watch.release(data)
+        self._watch.release(data.socket)
         data.close()
 
     def cut(self) -> None:
@@ -240,43 +249,36 @@ class FtpConnection:
             self.control.command("QUIT")
         self._drop()
 
-    def _check_wanted(self) -> None:
-        """Raises ConnectionLost where it was cut or closed while it was made anew."""
-        if self.ended:
-            raise session_over()
-
-    def _begin(self, address: Address) -> None:
+    def _begin(self, step: OnStep) -> None:
         """Greet and log in. Raises StrangerAnswers where another service greets so, and takes no
         login: what it answers to an FTP command a customer should not read in full.
         """
         try:
-            self._greet(address)
-            self._log_in()
+            self.begin(step)
+            self._log_in(step)
         except TransferError as failure:
             greeting = self.control.greeting
             if is_other_service_by(greeting, failure.words):
                 raise StrangerAnswers(spoken(greeting, self.password, MAX_BANNER)) from failure
             raise
 
-    def _greet(self, address: Address) -> None:
-        try:
-            with self.talk(self.limits.login, greeting_refused):
-                self.control.greet()
-        except Stalled as silent:
-            if not _waits_for_tls(address, self.limits):
-                raise
-            raise EncryptionAsked("The server waits for a TLS handshake") from silent
-
-    def _log_in(self) -> None:
+    def _log_in(self, step: OnStep) -> None:
         username, password = self.settings.username, self.password.get_secret_value()
-        if self.pipelines:
-            with self.talk(self.limits.login, login_refused):
-                reply = self.control.log_in_at_once(username, password, self.data.verb)
-            self.data.dial_ahead(reply)
-            return
+        passive = ""
         with self.talk(self.limits.login, login_refused):
-            self.control.log_in(username, password)
-        self._prepare()
+            if self.pipelines:
+                passive = self.control.log_in_at_once(username, password, self.data.verb)
+            else:
+                self.control.log_in(username, password)
+        step("logged in", username)
+        if self.trust is not None:
+            with self.talk(self.limits.reply, protection_refused):
+                self.control.protect()
+            step("protected", "Files go over TLS too (PROT P)")
+        if self.pipelines:
+            self.data.dial_ahead(passive)
+        else:
+            self._prepare()
 
     def _prepare(self) -> None:
         """Binary transfers, and UTF-8 names where the server knows them (RFC 2640).
@@ -289,33 +291,6 @@ class FtpConnection:
         if self.control.knows("UTF8"):
             self.convenience("OPTS UTF8 ON")
 
-    def _told(self, judge: Judge | None, error: Exception) -> TransferError:
-        if not isinstance(error, Refused) or code_of(error.reply) == SESSION_IS_OVER:
-            self._drop()
-        if self._watch.expired:
-            return Stalled(self._watch.words)
-        return translate(error, self.password, judge)
-
     def _drop(self) -> None:
-        self.closed = True
         self.data.drop()
-        self._watch.close()
-        with contextlib.suppress(OSError):
-            self.control.close()
-
-
-def _waits_for_tls(address: Address, limits: Limits) -> bool:
-    """Whether the server that did not greet answers a TLS handshake."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # nothing is sent; whose certificate it is does not matter
-    seconds = min(limits.login, _TLS_SECONDS)
-    try:
-        with dial([address], limits).socket as plain:
-            plain.settimeout(seconds)
-            with context.wrap_socket(plain):
-                return True
-    except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")
-    except (OSError, TransferError):
-        return False
+        super()._drop()

@@ -1,9 +1,6 @@
 """The control connection of FTP: commands and replies (RFC 959 section 4.2), each bounded."""
 
-import contextlib
 import math
-import select
-import socket
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -12,6 +9,7 @@ from types import MappingProxyType
 from transports.errors import NameRefused
 from transports.ftp.errors import NEEDS_ACCOUNT, SESSION_IS_OVER, Garbled, Stranger, refusal
 from transports.ftp.replies import code_of, is_done, is_refusal, is_sendable, told_features
+from transports.ftp.wire import Wire, wait_for
 from transports.network.egress import Connection
 from transports.network.round_trip import RoundTrip
 from transports.words import own
@@ -25,6 +23,7 @@ _MAX_ANNOUNCEMENTS = 10
 """Replies that say that another one is to come."""
 _FRESH = 5.0
 """Seconds for which what was found out is true, though the server was asked nothing since."""
+_MORE_IN_CLEAR = "The server said more in clear behind its answer to AUTH"
 _TRANSFER_IS_OVER = "226"
 _REPEAT_SECONDS = 2.0
 """How long the reply to the command behind a transfer may take, where 226 was said before it."""
@@ -39,6 +38,7 @@ the test on save has tried that the server's own buffer takes (`FtpServer.delive
 
 Command = tuple[str, str]
 """A verb, and a path or nothing."""
+_PROTECT: tuple[Command, ...] = (("PBSZ", "0"), ("PROT", "P"))
 UNSENDABLE = "A name with a line break cannot be sent over FTP"
 
 
@@ -68,8 +68,7 @@ class Control:
         """As it came: whoever shows it has to mask the password."""
         self._round_trip = line
         self._is_logged_in = False
-        self._socket = connection.socket
-        self._socket.settimeout(None)  # the watchdog cuts it
+        self.wire = Wire(connection.socket)
         self._received = b""
         self._unsent = deque[bytes]()
         """Commands that were asked for and have to wait for replies to earlier ones."""
@@ -78,12 +77,14 @@ class Control:
         self._room = _MAX_REPLY
         self._asked_at = -math.inf
         self._is_behind_transfer = False
+        self._protection = ""
+        """The reply to PROT."""
         self._standing: dict[str, float] = {}
         self._features: Mapping[str, str] = MappingProxyType({})
 
     def close(self) -> None:
         """Close the connection."""
-        self._socket.close()
+        self.wire.close()
 
     def greet(self) -> None:
         """Wait for the server's greeting; 120 announces a delay."""
@@ -98,6 +99,42 @@ class Control:
         if not is_done(reply):
             raise refusal(reply)
 
+    def ask_for_tls(self) -> None:
+        """Have the server begin TLS (RFC 4217 section 4). What follows is not in clear.
+
+        Whatever was said behind the server's answer is nobody's: taken for an answer later, it
+        would let somebody in between speak for the server (CVE-2011-0411).
+        """
+        reply = self.reply_to("AUTH", "TLS")
+        if is_refusal(reply) or self._received:
+            raise refusal(reply) if is_refusal(reply) else Garbled(own(_MORE_IN_CLEAR))
+
+    def shake_hands(self, data: Wire, *, may_be_over: bool = False) -> bool:
+        """The TLS handshake of a data connection, unless a refusal comes first, which is raised.
+
+        False where the transfer is over without it: some say of nothing that it was sent.
+        """
+        while not data.try_handshake():
+            self.hear_if_begun(may_be_over=may_be_over)
+            if self.awaits_reply and self._has_spoken():
+                self.end_transfer()
+            if not (self.awaits_begin or self.awaits_reply):
+                data.is_over = True
+                return False
+            wait_for(data, self.wire)
+        return True
+
+    def protect(self) -> None:
+        """Have data connections be encrypted. Raises Refused, Garbled.
+
+        That PBSZ is not known is no harm: TLS has no buffer whose size it could tell.
+        """
+        if not self._protection:
+            self.ask(*_PROTECT)
+            _, self._protection = self.answers(len(_PROTECT))
+        if not is_done(self._protection):
+            raise refusal(self._protection)
+
     def log_in(self, username: str, password: str) -> None:
         """Raises Refused where the server wants more, or others."""
         reply = self.reply_to("USER", username)
@@ -109,10 +146,13 @@ class Control:
 
     def log_in_at_once(self, username: str, password: str, passive: str) -> str:
         """USER to FEAT in one flight; the reply to the passive command behind them."""
-        self.ask(
-            ("USER", username), ("PASS", password), ("TYPE I", ""), ("FEAT", ""), (passive, "")
-        )
-        user, logon, _binary, features, data = self.answers(5)
+        protect = _PROTECT if self.wire.tls is not None else ()
+        logon_pair = (("USER", username), ("PASS", password))
+        self.ask(*logon_pair, *protect, ("TYPE I", ""), ("FEAT", ""), (passive, ""))
+        user, logon = self.answers(2)
+        if protect:
+            _, self._protection = self.answers(len(protect))
+        _binary, features, data = self.answers(3)
         logon = user if user[0] in "245" else logon
         if not is_done(logon):
             raise refusal(logon)
@@ -177,7 +217,7 @@ class Control:
             pack.append(self._unsent.popleft())
             self._ahead.append(len(pack[-1]))
         if pack:
-            self._socket.sendall(b"".join(pack))
+            self.wire.send(b"".join(pack))
 
     def _answer(self) -> str:
         reply = self._reply()
@@ -242,28 +282,28 @@ class Control:
 
     def speaks_within(self, seconds: float) -> bool:
         """Whether a reply comes so soon."""
+        deadline = time.monotonic() + seconds
+        while not self._has_spoken():
+            if not wait_for(self.wire, until=deadline):
+                return False
+        return True
+
+    def hear_if_begun(self, *, may_be_over: bool) -> None:
+        """Hear the reply that begins a transfer, if it has come. A refusal is raised."""
+        while self.awaits_begin and self._has_spoken():
+            self.hear_begin(may_be_over=may_be_over)
+
+    def wait_for_data(self, data: Wire) -> None:
+        """Wait until the data connection may go on or, before a transfer began, a reply comes."""
+        wait_for(data, *([self.wire] if self.awaits_begin else []))
+
+    def _has_spoken(self) -> bool:
+        """Whether something was said that was not heard yet, be it that all is over."""
         if self._received:
             return True
-        waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
-        return bool(waiting.poll(seconds * 1000))
-
-    def wait_for_data(self, data: socket.socket, event: int) -> None:
-        """Wait for the event, of select.poll, on the data connection.
-
-        A refusal that comes first is raised.
-        """
-        while self.awaits_begin:
-            if not self._received and not self._speaks_first(data, event):
-                return
-            self.hear_begin(may_be_over=event == select.POLLIN)
-
-    def _speaks_first(self, data: socket.socket, event: int) -> bool:
-        """Whether a reply comes before the event."""
-        waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
-        waiting.register(data, event)
-        return self._socket.fileno() in {ready for ready, _ in waiting.poll()}
+        piece = self.wire.try_receive(_PIECE)
+        self._received += piece or b""
+        return piece is not None
 
     def _asking(self) -> None:
         """The next reply is to what is asked now, unless one to a transfer comes first."""
@@ -276,8 +316,7 @@ class Control:
 
     def _hear_uncalled(self) -> None:
         """What was said without a question: that the session is over, or nothing of use."""
-        with contextlib.suppress(BlockingIOError):
-            self._received += self._socket.recv(_PIECE, socket.MSG_DONTWAIT)
+        self._received += self.wire.try_receive(_PIECE) or b""
         said = self._received.decode("utf-8", "surrogateescape").splitlines()
         self._received = b""
         for line in said:
@@ -315,7 +354,7 @@ class Control:
         while b"\n" not in self._received:
             if len(self._received) > _MAX_LINE:
                 raise Garbled(own("The server's reply does not end"))
-            piece = self._socket.recv(_PIECE)
+            piece = self.wire.receive(_PIECE)
             if not piece:
                 raise EOFError
             self._received += piece

@@ -1,5 +1,6 @@
 """What a refusal of an FTP server means: who has to mend it, by its code and by what was asked."""
 
+import ssl
 from collections.abc import Callable
 
 from pydantic import SecretStr
@@ -11,13 +12,16 @@ from transports.errors import (
     EncryptionAsked,
     LoginRefused,
     NameRefused,
+    NoTlsAnswers,
     PathRefused,
+    ProtectionRefused,
     ProtocolFailed,
     QuotaExceeded,
     ServerBusy,
     TransferError,
 )
 from transports.ftp.replies import UNKNOWN_COMMAND, asks_for_encryption, code_of, is_refusal
+from transports.ftp.trust import failure_of
 from transports.words import lost, own, spoken, stranger
 
 SESSION_IS_OVER = "421"
@@ -73,6 +77,8 @@ def translate(
 ) -> TransferError:
     """What an error means, be it the operating system's, in the server's words."""
     match error:
+        case ssl.SSLError():
+            return failure_of(error)
         case OSError() | EOFError():
             return lost(error)
         case Refused(reply=reply):
@@ -97,6 +103,16 @@ def greeting_refused(reply: str) -> type[TransferError] | None:
     if asks_for_encryption(reply):
         return EncryptionAsked
     return ServerBusy if code_of(reply) == SESSION_IS_OVER else None
+
+
+def tls_refused(reply: str) -> type[TransferError] | None:
+    """A refusal to begin TLS (RFC 4217 section 4)."""
+    return ServerBusy if code_of(reply) == SESSION_IS_OVER else NoTlsAnswers
+
+
+def protection_refused(reply: str) -> type[TransferError] | None:
+    """A refusal to encrypt data connections (RFC 4217 section 9)."""
+    return None if code_of(reply) == SESSION_IS_OVER else ProtectionRefused
 
 
 def login_refused(reply: str) -> type[TransferError] | None:

@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-import socket
 from functools import partial
 
 from config.accounts import HashAlgorithm, Look
@@ -25,6 +24,7 @@ from transports.ftp.replies import (
     told_size,
 )
 from transports.ftp.session import FtpSession
+from transports.ftp.wire import Wire
 from transports.names import may_be
 
 _PACKS = ({"pipelines": True, "queues": True}, {"pipelines": True})
@@ -61,6 +61,7 @@ class FtpFiles(FtpSession):
             hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)),
             avoids=tuple(sorted(self._connection.avoids)),
             enters=self._folders.enters,
+            tls=self._connection.encryption,
             packs=_PACKS,
         )
 
@@ -121,6 +122,7 @@ class FtpFiles(FtpSession):
             ):
                 content += piece
             if len(content) < most:  # else the server may still be sending
+                connection.end_data(data)  # some wait for our end of TLS before they say a word
                 with connection.talk(connection.limits.reply, read_refused):
                     connection.control.end_transfer()
         finally:
@@ -182,8 +184,11 @@ class FtpFiles(FtpSession):
         try:
             if self._finds(data, wanted, of_folder=of_folder):
                 return True
+            connection.end_data(data)
             with connection.talk(connection.limits.reply, _listing_refused):
                 connection.control.end_transfer()
+            if data.is_cut:
+                raise CannotTell("The server's listing was cut off")
         except _NotThere as refused:
             if of_folder:
                 raise CannotTell(refused.words) from refused
@@ -194,7 +199,7 @@ class FtpFiles(FtpSession):
             connection.abandon(data)
         return False
 
-    def _finds(self, data: socket.socket, wanted: str, *, of_folder: bool) -> bool:
+    def _finds(self, data: Wire, wanted: str, *, of_folder: bool) -> bool:
         """Whether the listing has the name, as it comes.
 
         Raises CannotTell where it does not end, and where nothing is listed of a folder: a file
@@ -212,7 +217,7 @@ class FtpFiles(FtpSession):
             raise CannotTell("The server lists nothing of the folder")
         return may_be(_last_part(rest), wanted)
 
-    def _next_of(self, data: socket.socket, most: int, judge: Judge) -> bytes:
+    def _next_of(self, data: Wire, most: int, judge: Judge) -> bytes:
         with self._connection.talk(self._connection.limits.stall, judge):
             try:
                 return self._connection.receive(data, min(most, _PIECE))

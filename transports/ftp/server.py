@@ -103,11 +103,12 @@ class FtpServer(FtpRenames):
                 if control.speaks_within(_EARLY):
                     raise EOFError  # what belongs to what is anybody's guess now
             sent += self._stream(data, blocks)
+            connection.end_data(data)
+            with connection.talk(connection.limits.stall, store_refused):
+                control.end_transfer()
+                size, _ = control.answers(2)
         finally:
             connection.close_data(data)
-        with connection.talk(connection.limits.stall, store_refused):
-            control.end_transfer()
-            size, _ = control.answers(2)
         return told_size(size) == sent
 
     def _takes_long_packs(self, commands: Sequence[Command]) -> bool:

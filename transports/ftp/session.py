@@ -9,6 +9,7 @@ from transports.base import OnStep, unheard
 from transports.errors import AccountFailure, ServerBusy, TransferError
 from transports.ftp.connection import FtpConnection
 from transports.ftp.folders import Folders
+from transports.ftp.trust import Trust
 from transports.network.round_trip import RoundTrip
 from transports.network.sending_turn import SendingTurn
 
@@ -17,7 +18,7 @@ class FtpSession:
     """What every session over FTP can do before it touches a file."""
 
     host_key: str | None = None
-    """There is none."""
+    """There is none: a certificate is not pinned unless a person has approved it."""
 
     def __init__(self, connection: FtpConnection, known_folders: set[str], *, enters: bool) -> None:
         """`known_folders`: shared by the sessions of one login. `enters`: as in Capabilities."""
@@ -36,7 +37,10 @@ class FtpSession:
     def open(cls, access: Access, step: OnStep) -> Self:
         """A session with the server, logged in."""
         capabilities = access.settings.capabilities
-        connection = FtpConnection(access, set(capabilities.avoids), SendingTurn(RoundTrip()))
+        settings = access.settings
+        trust = Trust(settings) if settings.protocol.uses_tls else None
+        turn = SendingTurn(RoundTrip())
+        connection = FtpConnection(access, set(capabilities.avoids), turn, trust)
         connection.open(step)
         return cls(connection, {"", "."}, enters=capabilities.enters)
 
@@ -54,7 +58,7 @@ class FtpSession:
         """A session with a login of its own. Raises ServerBusy for whatever refuses it: what was
         taken from this session cannot be wrong for the next."""
         mine = self._connection
-        connection = FtpConnection(mine.access, mine.avoids, mine.turn)
+        connection = FtpConnection(mine.access, mine.avoids, mine.turn, mine.trust)
         try:
             connection.open(unheard)
         except AccountFailure as refused:

@@ -7,7 +7,6 @@ they are sent once a file was confirmed; else each command waits for the reply t
 """
 
 import contextlib
-import socket
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from transports.ftp.control import Command
 from transports.ftp.errors import store_refused
 from transports.ftp.files import FtpFiles, is_there
 from transports.ftp.replies import is_sendable, told_size
+from transports.ftp.wire import Wire
 
 _BEGIN_SECONDS = 5.0
 """How long the reply that begins a transfer is waited for where commands are not sent together."""
@@ -91,12 +91,14 @@ class FtpStores(FtpFiles):
             self._connection.abandon(data)
             self._hear_anyhow(behind, told)
             raise
-        self._connection.close_data(data)
+        self._connection.end_data(data)
         try:
             self._confirm(sent, told, behind, after)
         except (ConnectionLost, Stalled) as error:
             if not (self._is_connected_again() and self._is_whole(put.path, sent)):
                 raise error from None
+        finally:
+            self._connection.close_data(data)
 
     def _confirm(self, sent: int, told: Replies, behind: list[Command], after: _After) -> None:
         """Wait for the end of a transfer, and for the replies to what was asked behind it."""
@@ -198,7 +200,7 @@ class FtpStores(FtpFiles):
             return is_there(told.get(look, ""))
         return None
 
-    def _begin_store(self, path: str) -> socket.socket:
+    def _begin_store(self, path: str) -> Wire:
         """A data connection for the file. Where its path is refused, its bare name is tried."""
         try:
             return self._begin_store_at(path)
@@ -212,7 +214,7 @@ class FtpStores(FtpFiles):
                 self._folders.leave()
                 raise refused from None
 
-    def _begin_store_at(self, path: str) -> socket.socket:
+    def _begin_store_at(self, path: str) -> Wire:
         connection = self._connection
         named = partial(self._folders.at, path)
         data = connection.accept_data("STOR", named, store_refused, self._behind)
@@ -230,7 +232,7 @@ class FtpStores(FtpFiles):
             raise
         return data
 
-    def _stream(self, data: socket.socket, blocks: Iterable[bytes]) -> int:
+    def _stream(self, data: Wire, blocks: Iterable[bytes]) -> int:
         connection, sent = self._connection, 0
         for block in blocks:
             with connection.talk(connection.limits.stall, store_refused):

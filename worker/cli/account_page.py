@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from config.accounts import Account, FtpSettings, Protocol
+from config.certificates import told
 from config.fields import declared
 from consumers.ledger import LastError, Selection, Status
 from worker import show
@@ -73,9 +74,12 @@ def _settings_lines(settings: FtpSettings | None) -> Iterator[tuple[str, Cell]]:
         yield "logon type", settings.logon_type.value
         if settings.key_certificate:
             yield "key certificate", settings.key_certificate
+    if settings.protocol is not Protocol.FTP:
         yield "host keys", ", ".join(settings.host_keys) or None
-        if settings.weak_algorithms:
-            yield "weak algorithms", "ALLOWED: what is sent is protected less than it could be"
+    if settings.ca_certificates is not None:
+        yield "CA certificates", told(settings.ca_certificates)
+    if settings.protocol is Protocol.SFTP and settings.weak_algorithms:
+        yield "weak algorithms", "ALLOWED: what is sent is protected less than it could be"
     yield "path", settings.path
     yield "uploads at once", settings.uploads or "as many as make it faster"
     yield "existing file", _label("existing_file", settings.existing_file)

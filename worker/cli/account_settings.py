@@ -9,11 +9,12 @@ from pydantic import SecretStr
 
 from config.accounts import Account, LogonType, Protocol
 from config.audit import Action
+from config.certificates import MAX_PEM
 from config.errors import FieldRefused, PasswordAsked
 from config.fields import declared
 from config.ftp_settings import AlertFrequency, ExistingFile
 from config.public_keys import MAX_CERTIFICATE
-from transports.errors import HostKeyChanged, TransferError
+from transports.errors import CertificateUntrusted, HostKeyChanged, TransferError
 from transports.settings_report import Step, TestReport
 from worker.cli import context, output
 from worker.cli.errors import with_advice
@@ -74,7 +75,18 @@ def set_settings(
             "--host-key",
             "--host-keys",
             metavar="SHA256:...",
-            also="The option may be given several times; those given replace those stored.",
+            also="The option may be given several times; those given replace those stored, an "
+            "empty one removes them (FTPS).",
+        ),
+    ] = None,
+    ca_certificates: Annotated[
+        str | None,
+        _field(
+            "ca_certificates",
+            "--ca-file",
+            "--ca-certificates",
+            metavar="FILE",
+            also="The option names a file; an empty name removes them.",
         ),
     ] = None,
     weak_algorithms: Annotated[
@@ -107,7 +119,8 @@ def set_settings(
         else None,
         "path": path,
         "email_alerts": None if email_alerts is None else _addresses(email_alerts),
-        "host_keys": tuple(host_keys) if host_keys else None,
+        "host_keys": None if host_keys is None else tuple(filter(None, host_keys)),
+        "ca_certificates": _content(ca_certificates) if ca_certificates else None,
         "weak_algorithms": weak_algorithms,
         "uploads": uploads,
         "existing_file": existing_file,
@@ -122,6 +135,8 @@ def set_settings(
         changes["uploads"] = None
     if key_certificate == "":
         changes["key_certificate"] = None
+    if ca_certificates == "":
+        changes["ca_certificates"] = None
     steps = _Steps(as_json=as_json)
     with context.core() as core:
         before = core.directory.get(account_id)
@@ -196,6 +211,13 @@ def _changed(
 
 
 def _told(failure: TransferError) -> str:
+    if isinstance(failure, CertificateUntrusted) and failure.shown:
+        return (
+            f"{failure.words}: if the company has an authority of its own, give its certificate "
+            "with --ca-file; if the server has made its certificate itself, compare its "
+            "fingerprint with the one that its administrator tells, and give it with --host-key "
+            f"{failure.shown} . No password was sent."
+        )
     if isinstance(failure, HostKeyChanged):
         return (
             f"{failure.words}: if the server was replaced on purpose, give the new one with "
@@ -235,6 +257,16 @@ def _password(
     if sys.stdin.isatty():
         return SecretStr(typer.prompt("Password", hide_input=True, err=True))
     raise Refused(f"{account.account_id} has no password stored: give it with --password-stdin.")
+
+
+def _content(name: str) -> str:
+    """The text of a file of certificates."""
+    try:
+        with Path(name).open(encoding="ascii", errors="replace") as file:
+            return file.read(MAX_PEM + 1)
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) else "that is no name of a file"
+        raise Refused(f"{name!r} cannot be read: {words}.") from None
 
 
 def _addresses(value: str) -> tuple[str, ...]:

@@ -22,19 +22,25 @@ from config.ftp_settings import MAX_HOST_KEYS
 from config.permissions import Principal
 from transports.errors import (
     AccountFailure,
+    CertificateChanged,
+    CertificateRefused,
+    CertificateUntrusted,
     ConnectFailed,
     EgressDenied,
     EncryptionAsked,
     FtpAnswers,
     HostKeyChanged,
     LoginRefused,
+    NoTlsAnswers,
     PathRefused,
+    PlainAnswers,
     ProtocolFailed,
     QuotaExceeded,
     ResolveFailed,
     SshAnswers,
     StartupText,
     StrangerAnswers,
+    TlsFailed,
     TransferError,
 )
 from transports.settings_report import STEPS, Step
@@ -73,6 +79,8 @@ _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (FtpAnswers, "protocol"),
     (SshAnswers, "protocol"),
     (EncryptionAsked, "protocol"),
+    (NoTlsAnswers, "protocol"),
+    (PlainAnswers, "protocol"),
     (StrangerAnswers, "host"),
     (StartupText, "username"),
     (RsaBySha1, "private_key"),
@@ -84,6 +92,9 @@ _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (KeyWanted, "logon_type"),
     (KeyWantedToo, "logon_type"),
     (PasswordWantedToo, "logon_type"),
+    (CertificateUntrusted, "host_keys"),
+    (CertificateRefused, "host"),
+    (TlsFailed, "protocol"),
     (LoginRefused, "password"),
     (PathRefused, "path"),
     (QuotaExceeded, "path"),
@@ -143,9 +154,16 @@ class Run:
 
     @property
     def shown_key(self) -> str | None:
-        """The fingerprint that the server showed instead of a pinned one."""
+        """The fingerprint that the server showed instead of one that is trusted."""
         failure = self.failure
-        return failure.shown if isinstance(failure, HostKeyChanged) else None
+        if isinstance(failure, HostKeyChanged | CertificateUntrusted):
+            return failure.shown or None
+        return None
+
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether that is the fingerprint of a certificate."""
+        return isinstance(self.failure, CertificateChanged | CertificateUntrusted)
 
     @property
     def pinned_keys(self) -> tuple[str, ...]:
@@ -209,7 +227,7 @@ class Validations:
         return run if run is not None and run.account_id == account_id else None
 
     def approve(self, principal: Principal, run: Run, *, keep: bool) -> Run:
-        """Repeat a test that was refused for its host key, with the key that the server showed.
+        """Repeat a test that was refused for its host key or certificate, with the one shown.
 
         With `keep` the pinned keys stay accepted too; without it they are forgotten. Raises
         TooManyTests, and ConfigError where there is nothing to approve.

@@ -21,6 +21,10 @@ class CustomerServer:
     """The SHA-256 fingerprint as OpenSSH writes it, `SHA256:...`; None without SSH."""
     home: str = "/"
     """The name that the server itself gives to `root`; a logon begins there."""
+    tls: str | None = None
+    """`ftps` or `ftps-implicit`; None without TLS."""
+    authority: str | None = None
+    """Who issued its certificate, in PEM; None without TLS."""
 
 
 def new_password() -> str:

@@ -196,7 +196,7 @@ def test_one_host_key_as_it_was_stored_is_the_first_of_several() -> None:
 
 
 def test_unknown_protocols_and_logon_types_are_refused() -> None:
-    assert refused(protocol="ftps")
+    assert refused(protocol="ftpes")
     assert refused(logon_type="keys")
 
 

@@ -14,6 +14,9 @@ from config.ftp_settings import FtpSettingsInput, Input
 
 SECRETS = {"password", "private_key", "passphrase"}
 LEAST = {"protocol": "ftp", "host": "ftp.customer.example", "username": "acme"}
+OF_SFTP = {"logon_type", "host_keys", "weak_algorithms"}
+OF_TLS = {"host_keys", "ca_certificates"}
+OF_KEYS = {"private_key", "passphrase", "key_certificate"}
 
 
 def wrong(**changes: Any) -> dict[str, str]:
@@ -36,6 +39,7 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
         "Path",
         "Email Alerts",
         "Host Keys",
+        "CA Certificates",
         "Weak Algorithms",
         "Uploads at Once",
         "Existing File",
@@ -77,17 +81,25 @@ def test_a_drop_down_has_a_label_for_every_value(name: str, values: Any) -> None
 
 def test_the_drop_downs_read_as_in_the_settings_text() -> None:
     labels = {field.name: [option.label for option in field.options] for field in settings_fields()}
-    assert labels["protocol"] == ["FTP", "SFTP"]
+    assert labels["protocol"] == ["FTP", "SFTP", "FTPS (explicit)", "FTPS (implicit)"]
     assert labels["logon_type"][:2] == ["Normal", "Interactive"]
     assert labels["logon_type"][2:] == ["Key", "Key and password"]
 
 
 def test_the_logon_type_and_the_host_key_appear_with_sftp_only() -> None:
-    by_key = {"private_key", "passphrase", "key_certificate"}
+    by_key = OF_KEYS
     for field in settings_fields():
-        assert field.applies({"protocol": "sftp"}) == (field.name not in by_key)
-        of_sftp = {"logon_type", "host_keys", "weak_algorithms", *by_key}
-        assert field.applies({"protocol": Protocol.FTP}) == (field.name not in of_sftp)
+        not_of_sftp = {"ca_certificates", *by_key}
+        assert field.applies({"protocol": "sftp"}) == (field.name not in not_of_sftp)
+        of_others = OF_SFTP | OF_TLS | by_key
+        assert field.applies({"protocol": Protocol.FTP}) == (field.name not in of_others)
+
+
+@pytest.mark.parametrize("protocol", [Protocol.FTPS, Protocol.FTPS_IMPLICIT])
+def test_what_belongs_to_certificates_appears_with_ftps_only(protocol: Protocol) -> None:
+    for field in settings_fields():
+        is_shown = field.name in OF_TLS or field.name not in OF_SFTP | OF_KEYS
+        assert field.applies({"protocol": protocol}) == is_shown
 
 
 @pytest.mark.parametrize(
@@ -116,7 +128,12 @@ def test_limits_and_defaults_are_those_of_the_model() -> None:
     assert (fields["uploads"].minimum, fields["uploads"].maximum) == (1, 8)
     assert fields["username"].max_length == 256
     assert fields["port"].default is None
-    assert fields["port"].default_by_protocol == {"ftp": 21, "sftp": 22}
+    assert fields["port"].default_by_protocol == {
+        "ftp": 21,
+        "sftp": 22,
+        "ftps": 21,
+        "ftps-implicit": 990,
+    }
     assert fields["path"].default == "."
     assert fields["existing_file"].default == "number"
     assert fields["alert_frequency"].default == "every"
@@ -136,8 +153,8 @@ def test_openapi_carries_the_same_declaration() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("protocol", "ftps", "Protocol must be ftp or sftp."),
-        ("protocol", None, "Protocol must be ftp or sftp."),
+        ("protocol", "ftpes", "Protocol must be ftp, sftp, ftps or ftps-implicit."),
+        ("protocol", None, "Protocol must be ftp, sftp, ftps or ftps-implicit."),
         (
             "logon_type",
             "keys",
@@ -187,7 +204,25 @@ def test_openapi_carries_the_same_declaration() -> None:
         (
             "host_keys",
             ["x"],
-            "Host Keys, entry 1, must be a fingerprint like SHA256: and 43 characters.",
+            (
+                "Host Keys, entry 1, must be a fingerprint like SHA256: and 43 characters, or 64 "
+                "hexadecimal digits."
+            ),
+        ),
+        (
+            "ca_certificates",
+            "a certificate",
+            "CA Certificates must be certificates in PEM (-----BEGIN CERTIFICATE-----).",
+        ),
+        (
+            "ca_certificates",
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----",
+            "CA Certificates must hold no private key: give the certificates alone.",
+        ),
+        (
+            "ca_certificates",
+            "-" * 24_577,
+            "CA Certificates must have at most 24576 characters.",
         ),
         ("recovery_email", "maybe", "Recovery Email must be true or false."),
         ("recovery_email", [], "Recovery Email must be true or false."),

@@ -150,7 +150,10 @@ def test_a_refused_name_is_told_with_what_servers_commonly_forbid_in_it() -> Non
 
 def test_every_error_of_the_package_has_a_kind_and_advice() -> None:
     for of in _all_below(TransferError):
-        failure = of("x") if of is not HostKeyChanged else of(pinned=("x",), shown="y")
+        if issubclass(of, HostKeyChanged):
+            failure: TransferError = of(pinned=("x",), shown="y")
+        else:
+            failure = of("x")
         assert failure.kind in Kind
         assert failure.advice.endswith(".")
         assert failure.part_left is False

@@ -119,6 +119,43 @@ def test_ftp_has_neither_logon_type_nor_host_key() -> None:
     assert (settings.logon_type, settings.host_key) == (LogonType.NORMAL, None)
 
 
+PIN, OTHER_PIN = ":".join(["AB"] * 32), ":".join(["CD"] * 32)
+
+
+def over_tls(**changes: Any) -> FtpSettings:
+    values = {"protocol": Protocol.FTPS, "host": "ftp.example", "username": "u", **changes}
+    return FtpSettings.model_validate(values)
+
+
+def test_a_pinned_certificate_stays_until_others_are_given_or_none() -> None:
+    pinned = over_tls(host_keys=(PIN,))
+    assert merged(pinned, {"path": "in"}).host_keys == (PIN,)
+    assert merged(pinned, {"host_keys": (OTHER_PIN,)}).host_keys == (OTHER_PIN,)
+    assert merged(pinned, {"host_keys": ()}).host_keys == ()
+    assert merged(pinned, {"host_keys": ()}).known_hosts == ()
+
+
+def test_a_pin_belongs_to_its_protocol_too() -> None:
+    pinned = over_tls(host_keys=(PIN,), port=2022)
+    as_sftp = merged(pinned, {"protocol": Protocol.SFTP})
+    assert as_sftp.host_keys == ()
+    assert merged(as_sftp, {"protocol": Protocol.FTPS}).host_keys == (PIN,)
+
+
+def test_certificates_of_authorities_belong_to_ftps() -> None:
+    pem = "-----BEGIN CERTIFICATE-----"
+    with_authority = over_tls().model_copy(update={"ca_certificates": pem})
+    assert merged(with_authority, {"protocol": Protocol.SFTP}).ca_certificates is None
+    assert merged(with_authority, {"ca_certificates": None}).ca_certificates is None
+
+
+def test_fingerprints_are_stored_as_the_protocol_shows_them() -> None:
+    digest = "SHA256:q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s"
+    for spelled in (PIN, PIN.lower(), PIN.replace(":", ""), digest):
+        assert over_tls(host_keys=(spelled,)).host_keys == (PIN,)
+        assert stored(host_key=spelled).host_keys == (digest,)
+
+
 def test_addresses_are_cleared_by_an_empty_list() -> None:
     assert merged(stored(), {"email_alerts": ()}).email_alerts == ()
 

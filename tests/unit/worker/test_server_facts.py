@@ -24,6 +24,7 @@ TOLD: dict[str, Any] = {
     "avoids": ("EPSV",),
     "enters": True,
     "algorithms": Algorithms(kex="a-kex", cipher="a-cipher", mac="a-mac", host_key="a-key"),
+    "tls": "TLS 1.3, a-cipher",
 }
 """Of each field another value than that of most servers."""
 NOT_TOLD = {"replace", "request_size", "pipelines", "queues"}

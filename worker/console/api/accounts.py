@@ -130,7 +130,9 @@ def save_settings(
     the password only with the same protocol, host, port and username. A `private_key` becomes the
     account's once the test has logged in with it. A changed host key is
     refused with 409 and both fingerprints; give the new one as `host_key` to approve it instead of
-    those stored, or in `host_keys` with those that stay. It may take up to five minutes; one test
+    those stored, or in `host_keys` with those that stay. A certificate of FTPS that nobody known
+    has issued is refused with 409 and its fingerprint, which is approved the same way; empty
+    `host_keys` have it verified again. It may take up to five minutes; one test
     an account runs at once (429).
     """
     services = services_of(request)

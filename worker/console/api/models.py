@@ -109,6 +109,7 @@ class SettingsShape(Given):
     host_key: str | None
     """The first of `host_keys`."""
     host_keys: list[str]
+    ca_certificates: str | None
     weak_algorithms: bool
     uploads: int | None
     existing_file: ExistingFile

@@ -103,10 +103,12 @@ def approve(
 def changes_of(entered: FtpSettingsInput, stored: FtpSettings | None) -> dict[str, Any]:
     """The changes of a whole form, without the secrets.
 
-    A pinned host key does not count as entered: with another server it is not kept.
+    A pinned host key does not count as entered: with another server it is not kept. Of SFTP none
+    entered means the same; of FTPS it means that the certificate is to be verified.
     """
     changes = entered.model_dump(exclude=set(Secrets._fields))
-    if not entered.host_keys or (stored is not None and entered.host_keys == stored.host_keys):
+    is_left_out = not entered.host_keys and not entered.protocol.uses_tls
+    if is_left_out or (stored is not None and entered.host_keys == stored.host_keys):
         del changes["host_keys"]
     return changes
 

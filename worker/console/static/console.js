@@ -26,8 +26,9 @@ function showFields() {
     for (const input of field.querySelectorAll("input, select, textarea")) input.disabled = !applies;
   }
   for (const input of document.querySelectorAll("[data-default-ftp]")) {
+    const all = [...input.attributes].filter((each) => each.name.startsWith("data-default-"));
+    const defaults = all.map((each) => each.value);
     const now = input.getAttribute(`data-default-${byId("protocol").value}`);
-    const defaults = [input.dataset.defaultFtp, input.dataset.defaultSftp];
     input.placeholder = now;
     if (defaults.includes(input.value)) input.value = now;
   }
