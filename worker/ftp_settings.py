@@ -125,6 +125,9 @@ def _credentials(
 ) -> Credentials:
     """What the settings' logon needs: what was given, or what is stored."""
     logon = settings.logon_type
+    if given.private_key is not None and not logon.needs_key:
+        words = "Private Key is not used with this logon type: choose Key, or Key and password."
+        raise FieldRefused("private_key", words)
     platform = core.settings.platform_name
     key = _key(vault, stored, given, platform) if logon.needs_key else None
     if key is not None and settings.key_certificate is not None:

@@ -140,6 +140,8 @@ def test_weak_algorithms_are_the_service_providers_to_allow(
     stored = console.settings("acme")
     assert stored is not None
     assert (stored.weak_algorithms, stored.path) == (True, "calls")
+    noted = [entry.after.get("weak_algorithms") for entry in console.services.audit.list(["acme"])]
+    assert list(filter(None, noted)) == [True]
 
 
 def test_settings_that_were_read_may_be_changed_and_given_back(

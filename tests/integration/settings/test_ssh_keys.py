@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from config.accounts import FtpSettings, LogonType
+from config.credentials import Credentials
 from config.destination import merged
 from config.errors import AccountError
 from config.private_keys import read_private_key
@@ -30,6 +31,7 @@ from tests.integration.platform import MakeCourier, running
 from tests.servers import Sshd
 from tests.servers.host_keys import make_host_key
 from worker.cli import app
+from worker.console.limits import KEYS
 from worker.ftp_settings import NOTHING_GIVEN, change
 
 FTP = "/accounts/acme/ftp"
@@ -195,6 +197,16 @@ def test_a_key_that_cannot_be_used_is_told_beside_its_field_and_nothing_is_saved
     assert console.settings("acme") is None
     assert "key" not in stored(console)
     assert "user customer" not in server.log.read_text()  # nobody tried to log in
+
+
+def test_a_key_that_the_logon_type_does_not_use_is_not_silently_dropped(
+    console: Console, server: Sshd, own: KeyPair
+) -> None:
+    given = {"private_key": own.private.get_secret_value(), "password": "a password"}
+    entered = body(server.customer, logon_type="normal", **given)
+    told = console.program("acme").put(API, json=entered)
+    assert (told.status_code, told.json()["error"]["field"]) == (422, "private_key")
+    assert "choose Key" in told.json()["error"]["message"]
 
 
 def test_a_key_that_the_server_refuses_is_not_saved(
@@ -387,6 +399,25 @@ def test_a_key_of_each_kind_is_made_on_demand(console: Console, kind: KeyType) -
     begins = {"ed25519": "ssh-ed25519", "ecdsa-p256": "ecdsa-sha2-nistp256"}
     algorithm = made.json()["pending_key"]["algorithm"]
     assert algorithm == begins.get(kind.value, "ssh-rsa")
+
+
+def test_a_tenant_cannot_have_keys_made_without_end(console: Console) -> None:
+    api, provider = console.program("acme"), console.program(None)
+    statuses = [api.post("/accounts/acme/key", json={}).status_code for _ in range(KEYS.burst + 1)]
+    assert statuses == [201] * KEYS.burst + [429]
+    assert provider.post("/accounts/acme/key", json={}).status_code == 201
+
+
+def test_an_account_of_the_previous_version_is_read_as_before(console: Console) -> None:
+    core = console.platform.core
+    settings = {"protocol": "sftp", "host": "h.example", "port": 22, "username": "u", "path": "."}
+    vault = Vault(core.settings.secret_keys)
+    before = {"settings": settings, "password": vault.encrypt(SecretStr("a password"))}
+    core.database["accounts"].update_one({"_id": "acme"}, {"$set": before})
+    login = core.directory.login("acme")
+    assert (login.account.key, login.account.pending_key) == (None, None)
+    assert core.directory.credentials_of(login) == Credentials(SecretStr("a password"))
+    assert console.program("acme").get("/accounts/acme").json()["key"] is None
 
 
 # --- certificates ---------------------------------------------------------------------------------
