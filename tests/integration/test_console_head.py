@@ -56,4 +56,6 @@ def test_head_of_what_cannot_be_got_is_refused_and_does_nothing(console: Console
     assert (answer.status_code, answer.content) == (405, b"")
     assert answer.headers["allow"] == "POST"
     assert program.post("/accounts/acme").headers["allow"] == "DELETE, GET, HEAD, PATCH"
+    assert console.nobody().post("/static/console/console.css").headers["allow"] == "GET, HEAD"
+    assert console.nobody().delete("/sign-in").headers["allow"] == "GET, HEAD, POST"
     assert not console.platform.run_state("acme").paused

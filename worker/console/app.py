@@ -77,5 +77,5 @@ def _allowed(request: Request) -> list[str]:
     """The methods that the address takes (RFC 9110 section 15.5.6)."""
     routes = iter_route_contexts(request.app.routes)
     here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    methods = {method for route in here for method in route.methods or ()}
+    methods = {method for route in here for method in route.methods or ()} or {"GET"}  # of files
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
