@@ -14,7 +14,8 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from config.ftp_settings import FtpSettingsInput, Input
+from config.entered import Input
+from config.ftp_settings import FtpSettingsInput
 
 
 @dataclass(frozen=True)

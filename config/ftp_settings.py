@@ -17,10 +17,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.config import JsonDict
 
 from config.capabilities import Capabilities
 from config.certificates import MAX_PEM, check_certificates
+from config.entered import Input, entered
 from config.errors import AccountError
 from config.fingerprints import as_of_certificate, as_of_host_key, check_fingerprint
 from config.hosts import Host
@@ -85,45 +85,12 @@ class AlertFrequency(StrEnum):
     OUTAGE = "outage"
 
 
-class Input(StrEnum):
-    """How a field is entered on a page."""
-
-    TEXT = "text"
-    SELECT = "select"
-    PASSWORD = "password"  # noqa: S105 - the kind of an input
-    NUMBER = "number"
-    LIST = "list"
-    LINES = "lines"
-    CHECKBOX = "checkbox"
-
-
 DEFAULT_PORTS = {
     Protocol.FTP: 21,
     Protocol.SFTP: 22,
     Protocol.FTPS: 21,
     Protocol.FTPS_IMPLICIT: 990,
 }
-
-
-def _entered(
-    kind: Input,
-    *,
-    options: dict[str, str] | None = None,
-    shown_when: dict[str, str] | None = None,
-    sensitive: bool = False,
-    default_by_protocol: bool = False,
-    by_provider: bool = False,
-) -> JsonDict:
-    """What a form must know besides the field's type; JSON, so that OpenAPI carries it too."""
-    ports: JsonDict = {protocol.value: port for protocol, port in DEFAULT_PORTS.items()}
-    return {
-        "x-input": kind.value,
-        "x-options": dict(options or {}),
-        "x-shown-when": dict(shown_when or {}),
-        "x-sensitive": sensitive,
-        "x-by-provider": by_provider,
-        "x-default-by-protocol": ports if default_by_protocol else {},
-    }
 
 
 _WITH_SFTP = {"protocol": Protocol.SFTP.value}
@@ -162,7 +129,7 @@ class _Server(BaseModel):
         title="Protocol",
         description="How files travel: FTP; SFTP over an encrypted SSH connection; or FTPS, which "
         "is FTP encrypted by TLS, begun by a command (explicit) or from the first byte (implicit).",
-        json_schema_extra=_entered(
+        json_schema_extra=entered(
             Input.SELECT,
             options={
                 "ftp": "FTP",
@@ -178,7 +145,7 @@ class _Server(BaseModel):
         description="Normal sends the password; Interactive answers the server's question for it; "
         "Key shows the account's key instead of a password, Key and password is for servers that "
         "want both.",
-        json_schema_extra=_entered(
+        json_schema_extra=entered(
             Input.SELECT,
             options={
                 "normal": "Normal",
@@ -192,7 +159,7 @@ class _Server(BaseModel):
     host: Host = Field(
         title="Host",
         description="The server's name or IP address, without protocol, port or path.",
-        json_schema_extra=_entered(Input.TEXT),
+        json_schema_extra=entered(Input.TEXT),
     )
     port: Whole = Field(
         default=DEFAULT_PORTS[Protocol.FTP],
@@ -201,14 +168,16 @@ class _Server(BaseModel):
         title="Port",
         description="Left empty: 21 for FTP and FTPS (explicit), 22 for SFTP, 990 for FTPS "
         "(implicit).",
-        json_schema_extra=_entered(Input.NUMBER, default_by_protocol=True),
+        json_schema_extra=entered(
+            Input.NUMBER, ports={each.value: port for each, port in DEFAULT_PORTS.items()}
+        ),
     )
     username: Text = Field(
         min_length=1,
         max_length=256,
         title="Username",
         description="Who logs in to the server.",
-        json_schema_extra=_entered(Input.TEXT),
+        json_schema_extra=entered(Input.TEXT),
     )
 
     @model_validator(mode="before")
@@ -266,7 +235,7 @@ class _Delivery(BaseModel):
         title="Key Certificate",
         description="Where the server trusts an authority that signs keys (OpenSSH): the line of "
         "id-cert.pub, made for the account's key.",
-        json_schema_extra=_entered(Input.LINES, shown_when=_WITH_KEY),
+        json_schema_extra=entered(Input.LINES, shown_when=_WITH_KEY),
     )
     path: Text = Field(
         default=".",
@@ -274,14 +243,14 @@ class _Delivery(BaseModel):
         title="Path",
         description="The folder for the files; made where it is missing. A dot is the folder that "
         "the login leads to.",
-        json_schema_extra=_entered(Input.TEXT),
+        json_schema_extra=entered(Input.TEXT),
     )
     email_alerts: tuple[EmailAddress, ...] = Field(
         default=(),
         max_length=MAX_EMAIL_ALERTS,
         title="Email Alerts",
         description="Who is told when files cannot be delivered; several addresses by comma.",
-        json_schema_extra=_entered(Input.LIST),
+        json_schema_extra=entered(Input.LIST),
     )
     host_keys: tuple[HostKey, ...] = Field(
         default=(),
@@ -290,7 +259,7 @@ class _Delivery(BaseModel):
         description="The fingerprints of which the server must show one; several by comma. SFTP: "
         "left empty, the one it shows at the first save is kept. FTPS: SHA-256 of its certificate; "
         "left empty, it is checked who issued the certificate, and for which name.",
-        json_schema_extra=_entered(Input.LIST, shown_when=_WITH_ENCRYPTION),
+        json_schema_extra=entered(Input.LIST, shown_when=_WITH_ENCRYPTION),
     )
     ca_certificates: Certificates | None = Field(
         default=None,
@@ -298,14 +267,14 @@ class _Delivery(BaseModel):
         title="CA Certificates",
         description="PEM: the authority that issued the server's certificate, or that certificate "
         "itself. Left empty, the authorities that the platform's system trusts.",
-        json_schema_extra=_entered(Input.LINES, shown_when=_WITH_TLS),
+        json_schema_extra=entered(Input.LINES, shown_when=_WITH_TLS),
     )
     weak_algorithms: bool = Field(
         default=False,
         title="Weak Algorithms",
         description="Take CBC ciphers, 3DES, MACs of MD5 or 96 bits, and RSA host keys below 2048 "
         "bits too, where the server has nothing better.",
-        json_schema_extra=_entered(Input.CHECKBOX, shown_when=_WITH_SFTP, by_provider=True),
+        json_schema_extra=entered(Input.CHECKBOX, shown_when=_WITH_SFTP, by_provider=True),
     )
     uploads: Whole | None = Field(
         default=None,
@@ -313,13 +282,13 @@ class _Delivery(BaseModel):
         le=MAX_UPLOADS,
         title="Uploads at Once",
         description=f"1 to {MAX_UPLOADS}. Left empty: as many as make it faster.",
-        json_schema_extra=_entered(Input.NUMBER),
+        json_schema_extra=entered(Input.NUMBER),
     )
     existing_file: ExistingFile = Field(
         default=ExistingFile.NUMBER,
         title="Existing File",
         description="What to do where the server has another file of the same name.",
-        json_schema_extra=_entered(
+        json_schema_extra=entered(
             Input.SELECT,
             options={"number": "Keep it, and add a number: name (2)", "overwrite": "Overwrite it"},
         ),
@@ -328,13 +297,13 @@ class _Delivery(BaseModel):
         default=False,
         title="Replace Characters",
         description='What Windows forbids in names (\\ / : * ? " < > |) becomes "_".',
-        json_schema_extra=_entered(Input.CHECKBOX),
+        json_schema_extra=entered(Input.CHECKBOX),
     )
     alert_frequency: AlertFrequency = Field(
         default=AlertFrequency.EVERY,
         title="Alert Frequency",
         description="An outage suspends the account again and again until the server is back.",
-        json_schema_extra=_entered(
+        json_schema_extra=entered(
             Input.SELECT,
             options={"every": "Every suspension", "outage": "Once an outage, and then daily"},
         ),
@@ -343,7 +312,7 @@ class _Delivery(BaseModel):
         default=False,
         title="Recovery Email",
         description="Tell the addresses of Email Alerts also when the server is back.",
-        json_schema_extra=_entered(Input.CHECKBOX),
+        json_schema_extra=entered(Input.CHECKBOX),
     )
 
 
@@ -381,20 +350,20 @@ class _Secrets(BaseModel):
         title="Password",
         description="Stored encrypted and never shown. Left empty, the stored one is kept; give it "
         "again with another protocol, host, port or username.",
-        json_schema_extra=_entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_PASSWORD),
+        json_schema_extra=entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_PASSWORD),
     )
     private_key: PrivateKeyText | None = Field(
         default=None,
         title="Private Key",
         description="A key of your own, in OpenSSH's format or PEM: Ed25519, ECDSA, or RSA from "
         "2048 bits. Stored encrypted and never shown. Left empty, the account's key is used.",
-        json_schema_extra=_entered(Input.LINES, sensitive=True, shown_when=_WITH_KEY),
+        json_schema_extra=entered(Input.LINES, sensitive=True, shown_when=_WITH_KEY),
     )
     passphrase: Password | None = Field(
         default=None,
         title="Passphrase",
         description="Where the private key has one. It opens the key once and is not stored.",
-        json_schema_extra=_entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_KEY),
+        json_schema_extra=entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_KEY),
     )
 
 

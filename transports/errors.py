@@ -229,21 +229,6 @@ class LoginRefused(AccountFailure):
     advice = "Check username, password and logon type, and that the user is not locked."
 
 
-class InteractiveOffered(LoginRefused):
-    advice = (
-        "Check username and password, and that the user is not locked. If they are right, choose "
-        "the logon type Interactive: the server offers that as well."
-    )
-
-
-class SecondFactorWanted(LoginRefused):
-    advice = "The platform has a password and nothing else: have the server ask for that alone."
-
-
-class AgreementWanted(LoginRefused):
-    advice = "Only a person can agree: have the server let this user in without being asked."
-
-
 class PathRefused(AccountFailure):
     advice = "Check that the path exists and that the user may write there."
 

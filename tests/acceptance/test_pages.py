@@ -56,7 +56,7 @@ def test_a_customer_enters_settings_is_refused_corrects_them_and_sees_its_record
         result = page.locator("#result")
         expect(result.get_by_text("Nothing was saved.")).to_be_visible()
         expect(result.locator("q")).to_contain_text("Authentication failed")
-        expect(result).to_contain_text("The server said:")
+        expect(result).to_contain_text("What the platform saw:")  # the words are a library's
         expect(page.locator("#password-error")).to_contain_text("Check username, password")
         expect(page.get_by_label("Password")).to_be_focused()
         assert site.courier.core.directory.get("acme").settings is None

@@ -16,13 +16,15 @@ from deploy.local.customers import AsyncSshServer, Challenge
 from tests.contract.accounts import open_session
 from tests.servers import Sshd
 from transports.errors import (
-    AgreementWanted,
-    InteractiveOffered,
     LoginRefused,
     ProtocolFailed,
+)
+from transports.ssh.errors import (
+    AgreementWanted,
+    InteractiveOffered,
+    KeyWanted,
     SecondFactorWanted,
 )
-from transports.ssh.errors import KeyWanted
 from transports.ssh.logon import Answers
 
 INTERACTIVE: dict[str, Any] = {"logon_type": LogonType.INTERACTIVE}

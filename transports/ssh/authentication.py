@@ -16,9 +16,10 @@ from paramiko.ssh_exception import (
 from config.accounts import LogonType
 from config.public_keys import PublicKey
 from transports.access import Access
-from transports.errors import InteractiveOffered, LoginRefused
+from transports.errors import LoginRefused
 from transports.ssh.errors import (
     CertificateNotAccepted,
+    InteractiveOffered,
     KeyNotAccepted,
     KeyNotTaken,
     KeyWanted,

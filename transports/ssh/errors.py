@@ -6,6 +6,21 @@ Their place in the tree of errors stands in the docstring of `transports`.
 from transports.errors import LoginRefused, NoCommonAlgorithm
 
 
+class InteractiveOffered(LoginRefused):
+    advice = (
+        "Check username and password, and that the user is not locked. If they are right, choose "
+        "the logon type Interactive: the server offers that as well."
+    )
+
+
+class SecondFactorWanted(LoginRefused):
+    advice = "The platform has a password and nothing else: have the server ask for that alone."
+
+
+class AgreementWanted(LoginRefused):
+    advice = "Only a person can agree: have the server let this user in without being asked."
+
+
 class KeyWanted(LoginRefused):
     advice = "The server takes no password from this user, only a key: choose the logon type Key."
 

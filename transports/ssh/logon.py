@@ -14,8 +14,9 @@ from paramiko.ssh_exception import AuthenticationException
 from pydantic import SecretStr
 
 from config.ssh_keys import KeyPair
-from transports.errors import AgreementWanted, LoginRefused, SecondFactorWanted
+from transports.errors import LoginRefused
 from transports.sftp.answers import Malformed, Packet
+from transports.ssh.errors import AgreementWanted, SecondFactorWanted
 from transports.words import decoded, own, spoken
 
 _ROUNDS = 5

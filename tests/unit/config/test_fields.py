@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from config.accounts import AlertFrequency, ExistingFile, FtpSettings, LogonType, Protocol
+from config.entered import Input
 from config.fields import explain, explain_problems, read_form, settings_field, settings_fields
-from config.ftp_settings import FtpSettingsInput, Input
+from config.ftp_settings import FtpSettingsInput
 
 SECRETS = {"password", "private_key", "passphrase"}
 LEAST = {"protocol": "ftp", "host": "ftp.customer.example", "username": "acme"}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from config.entered import Input
 from config.fields import settings_fields
-from config.ftp_settings import Input
 from worker.cli import GROUPS, app, load
 
 
