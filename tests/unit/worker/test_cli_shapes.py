@@ -142,6 +142,21 @@ def test_a_pin_belongs_to_its_protocol_too() -> None:
     assert merged(as_sftp, {"protocol": Protocol.FTPS}).host_keys == (PIN,)
 
 
+def test_what_was_pinned_before_there_was_ftps_is_sftps() -> None:
+    """As the version before has stored it, without protocols of former servers."""
+    former = {"host": "old.example", "port": 22, "host_keys": [KEY]}
+    document = {
+        "protocol": "sftp",
+        "host": "sftp.example",
+        "username": "u",
+        "known_hosts": [former],
+        "capabilities": {"at_once": 8},
+    }
+    before = FtpSettings.model_validate(document)
+    assert (before.ca_certificates, before.capabilities.tls) == (None, None)
+    assert merged(before, {"host": "old.example"}).host_keys == (KEY,)
+
+
 def test_certificates_of_authorities_belong_to_ftps() -> None:
     pem = "-----BEGIN CERTIFICATE-----"
     with_authority = over_tls().model_copy(update={"ca_certificates": pem})
