@@ -15,7 +15,6 @@ from consumers.ledger.rows import (
     OLDEST_FIRST,
     Part,
     claim_filter,
-    is_held,
     outage_dead_letters,
 )
 
@@ -131,10 +130,6 @@ class Claims(Part):
             [{"$set": {"status": "$claim.was", "claim": None, "lost": _lost_starts(claimant)}}],
         )
         return result.modified_count
-
-    def holds(self, claim: Claim) -> bool:
-        """Whether the claim still holds: another session has not taken it over."""
-        return is_held(self._rows, claim)
 
     def shares_process(self, claim: Claim) -> None:
         """The start is not alone any more: others begin beside it."""

@@ -7,7 +7,7 @@ from pymongo import DESCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import WAITING, Claim, Document
-from consumers.ledger.rows import BY_ID, Part, claim_filter, holds, is_held
+from consumers.ledger.rows import BY_ID, Part, claim_filter, holds
 from consumers.ledger.writer import DUPLICATE_KEY
 from transports.job import Intent
 from transports.names import join, numbered
@@ -47,7 +47,7 @@ class RemotePaths(Part):
         """
         if self.intend_flight([(claim, intent, folder, copy)]) == [True]:
             return True
-        if not overwrite or not is_held(self._rows, claim):
+        if not overwrite or not self.holds(claim):
             return False
         replaced = self._take_over(claim, intent.final)
         reservation = _reservation(claim, intent, folder, copy)

@@ -33,10 +33,9 @@ class Part:
         self._rows = rows
         self._commit = commit
 
-
-def is_held(rows: Collection[Document], claim: Claim) -> bool:
-    """Whether the claim still holds: another session has not taken it over."""
-    return rows.find_one(claim_filter(claim), {"_id": 1}) is not None
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim still holds: another session has not taken it over."""
+        return self._rows.find_one(claim_filter(claim), {"_id": 1}) is not None
 
 
 def count(rows: Collection[Document], query: Document) -> int:
