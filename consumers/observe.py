@@ -93,6 +93,20 @@ class AccountChanged:
     trace: TraceContext | None = None
 
 
+Change = Literal["delivery", "failed_try", "taken_back_try", "failure", "recovery"]
+"""What a try changes: the first three the file's row, the others its account."""
+
+
+@dataclass(frozen=True)
+class RaceLost:
+    """The file or its account is another session's by now: what a try changes is not written."""
+
+    change: Change
+    account_id: str
+    recording_id: str
+    trace: TraceContext | None = None
+
+
 @dataclass(frozen=True)
 class FilesDiscarded:
     """Files were given up because their account was removed while their events were taken."""
@@ -156,6 +170,7 @@ Observation = (
     | FileEnded
     | LoggedIn
     | AccountChanged
+    | RaceLost
     | FilesDiscarded
     | CanaryEnded
     | Trouble

@@ -30,6 +30,7 @@ from consumers.observe import (
     LoggedIn,
     Observation,
     ProgramFailed,
+    RaceLost,
     Trouble,
     TryEnded,
 )
@@ -46,6 +47,7 @@ _EVENT_NAMES: dict[type[Observation | AlertTried], str] = {
     FileEnded: "file_ended",
     LoggedIn: "logged_in",
     AccountChanged: "account_changed",
+    RaceLost: "race_lost",
     FilesDiscarded: "files_discarded",
     CanaryEnded: "canary_ended",
     Trouble: "trouble",
@@ -169,6 +171,7 @@ def _level(observation: Observation | AlertTried) -> int | None:
             return logging.ERROR
         case (
             Trouble()
+            | RaceLost()
             | FilesDiscarded()
             | EventTaken(outcome="invalid")
             | TryEnded()

@@ -115,6 +115,13 @@ PROGRAM_FAULTS = _counter(
     "Each has its traceback in the log as `program_failed`.",
     phase="the phase of a try, or the part of the program",
 )
+LOST_RACES = _counter(
+    "courier_lost_races_total",
+    "What was not written down of a try because its file, or its account, was another session's "
+    "by then: of the file its delivery, its failed try, or that this is taken back; of the account "
+    "the failure or the recovery. Each is in the log as `race_lost`.",
+    change="`delivery`, `failed_try`, `taken_back_try`, `failure`, `recovery`",
+)
 WORKER_RESTARTS = _counter(
     "courier_worker_restarts_total",
     "Workers that ended unasked and were replaced by the supervisor of `courier run`.",

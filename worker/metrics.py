@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import assert_never
+from typing import assert_never, get_args
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -32,12 +32,14 @@ from consumers.ledger import CRASH_LOOP, Result
 from consumers.observe import (
     AccountChanged,
     CanaryEnded,
+    Change,
     EventTaken,
     FileEnded,
     FilesDiscarded,
     LoggedIn,
     Observation,
     ProgramFailed,
+    RaceLost,
     Trouble,
     TryEnded,
 )
@@ -83,6 +85,7 @@ class Metrics:
         self._suspensions = _counter(names.SUSPENSIONS, own)
         self._alerts = _counter(names.ALERTS, own)
         self._faults = _counter(names.PROGRAM_FAULTS, own)
+        self._lost_races = _counter(names.LOST_RACES, own)
         self._canary_runs = _counter(names.CANARY_RUNS, own)
         self._slots = _live_gauge(names.SLOTS, own)
         self._sessions = _live_gauge(names.SESSIONS, own)
@@ -120,24 +123,36 @@ class Metrics:
     def observe(self, observation: Observation | AlertTried) -> None:
         """Count the observation. Callable from any thread."""
         match observation:
-            case EventTaken(outcome=outcome):
-                self._events.labels(outcome).inc()
             case TryEnded():
                 self._count_try(observation)
             case FileEnded():
                 self._count_file(observation)
-            case LoggedIn(result=result):
-                self._logins.labels(result).inc()
             case AccountChanged(state="suspended", cause=cause):
                 self._suspensions.labels(cause or "").inc()
-            case AlertTried(outcome=outcome):
-                self._alerts.labels(outcome).inc()
-            case CanaryEnded(result=result):
-                self._canary_runs.labels(result).inc()
-            case ProgramFailed(where=where):
-                self._faults.labels(where).inc()
             case AccountChanged() | FilesDiscarded() | Trouble():
                 pass  # the log's alone
+            case _:
+                counter, label = self._counter_of(observation)
+                counter.labels(label).inc()
+
+    def _counter_of(
+        self,
+        observation: EventTaken | LoggedIn | RaceLost | CanaryEnded | ProgramFailed | AlertTried,
+    ) -> tuple[Counter, str]:
+        """What counts the observation, by which value of its only label."""
+        match observation:
+            case EventTaken(outcome=outcome):
+                return self._events, outcome
+            case LoggedIn(result=result):
+                return self._logins, result
+            case RaceLost(change=change):
+                return self._lost_races, change
+            case AlertTried(outcome=outcome):
+                return self._alerts, outcome
+            case CanaryEnded(result=result):
+                return self._canary_runs, result
+            case ProgramFailed(where=where):
+                return self._faults, where
             case _:
                 assert_never(observation)
 
@@ -177,6 +192,7 @@ class Metrics:
         _create(self._alerts, "sent", "failed")
         _create(self._suspensions, Kind.ACCOUNT, Kind.FILE)
         _create(self._faults, *Phase)
+        _create(self._lost_races, *get_args(Change))
         _create(self._bytes, *Protocol)
         _create(self._slots, "used", "free")
         _create(self._canary_runs, *Result)

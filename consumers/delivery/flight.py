@@ -186,5 +186,5 @@ class Flight:
         """
         failures = self.context.failures.count
         if self._recovers or failures != self._failures_seen:
-            self.context.outcomes.recover(self.account, claim.trace)
+            self.context.outcomes.recover(self.account, claim)
             self._recovers, self._failures_seen = False, failures

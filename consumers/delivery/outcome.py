@@ -33,7 +33,7 @@ from consumers.ledger import (
     RunState,
     SuspensionAlert,
 )
-from consumers.observe import AccountChanged, FileEnded, Trouble, TryEnded
+from consumers.observe import AccountChanged, Change, FileEnded, RaceLost, TryEnded
 from consumers.trace import TraceContext
 from transports.errors import Kind, ProgramFault, SingledOut, TransferError
 from transports.job import Uploaded
@@ -104,7 +104,7 @@ class OutcomeRecorder:
             if recording_id in seconds:
                 self._tell_delivered(run_at_claim, each, seconds[recording_id])
             else:
-                self._tell_lost(recording_id, "its delivery")
+                self._tell_lost("delivery", each.claim)
         return seconds
 
     def _tell_delivered(self, run_at_claim: RunState, arrived: Arrived, seconds: float) -> None:
@@ -135,7 +135,7 @@ class OutcomeRecorder:
         """
         decision: Decision | None = None
         is_kept = True
-        for run in self._until_it_holds(f"a failure of {failed.claim.recording_id}"):
+        for run in self._until_it_holds("failure", failed.claim):
             again = self._decide(failed, run)
             if decision is None:
                 is_kept = self._record_file(failed, again.file, run.outage_id)
@@ -167,17 +167,17 @@ class OutcomeRecorder:
             )
         )
 
-    def recover(self, account: Account, trace: TraceContext | None) -> None:
+    def recover(self, account: Account, claim: Claim) -> None:
         """A file was delivered: what its account had to recover from is over."""
-        for run in self._until_it_holds("its recovery"):
+        for run in self._until_it_holds("recovery", claim):
             if not run.recovers:
                 return
             alert = self._recovery_alert(account, run)
             if self.deps.ledger.accounts.recovered(self.account_id, self.epoch, run, alert):
-                self.changed(State.ACTIVE, 0, trace=trace)
+                self.changed(State.ACTIVE, 0, trace=claim.trace)
                 return
 
-    def _until_it_holds(self, change: str) -> Iterator[RunState]:
+    def _until_it_holds(self, change: Change, claim: Claim) -> Iterator[RunState]:
         """The account's running state, read anew after each pause: what others have overtaken is
         decided again, however often.
 
@@ -188,13 +188,13 @@ class OutcomeRecorder:
             yield run
             time.sleep(pause * random.random())  # noqa: S311 - it spreads, it guards nothing
             pause = min(2 * pause, longest)
-        self._tell_lost(self.account_id, change)
+        self._tell_lost(change, claim)
 
     def _take_back(self, claim: Claim, outcome: Retry | DeadLetter) -> None:
         """The account was changed before its part was written: the try is none after all."""
         if isinstance(outcome, Retry):
             if not self.deps.ledger.outcomes.uncount(claim):
-                self._tell_lost(claim.recording_id, "the taking back of its try")
+                self._tell_lost("taken_back_try", claim)
         elif not claim.from_outage:
             self.deps.dead_letters.replay(claim.recording_id)
             self.deps.dead_letters.sweep(self.account_id)
@@ -226,7 +226,7 @@ class OutcomeRecorder:
             outage = outage_id if outcome.from_outage else None
             is_written = ledger.outcomes.dead_lettered(claim, told, outage)
         if not is_written:
-            self._tell_lost(claim.recording_id, "its failed try")
+            self._tell_lost("failed_try", claim)
         elif isinstance(outcome, DeadLetter) and not claim.from_outage:
             self._tell_dead(claim, told.error.kind)
         return is_kept
@@ -241,10 +241,9 @@ class OutcomeRecorder:
             FileEnded("dead_lettered", self.account_id, recording_id, reason=reason, trace=trace)
         )
 
-    def _tell_lost(self, whose: str, change: str) -> None:
+    def _tell_lost(self, change: Change, claim: Claim) -> None:
         """A race was lost to another session. What is not written down by that is told."""
-        words = f"{whose} is another session's now: {change} is not written down"
-        self.deps.observe(Trouble("ledger", words))
+        self.deps.observe(RaceLost(change, self.account_id, claim.recording_id, claim.trace))
 
     def _record_account(self, failed: Failed, run: RunState, decision: Decision) -> bool:
         """False where the account's state has changed since `run` was read."""

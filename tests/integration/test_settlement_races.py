@@ -12,13 +12,15 @@ from consumers.delivery.policy import State
 from consumers.ledger import Claim
 from consumers.ledger.accounts import AccountStates
 from consumers.ledger.outcomes import Outcomes
-from consumers.observe import FileEnded, Trouble
+from consumers.observe import FileEnded, RaceLost
 from deploy.local.customers import AsyncSshServer
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, running, until
+from tests.integration.test_metric_numbers import counted
 from tests.servers.fake import Place
 from tests.servers.misbehaving import Mood
 from transports.errors import NameRefused, PathRefused
+from worker.service import Service
 
 RACES = 12
 """More than any fixed number of attempts that was ever there."""
@@ -52,6 +54,24 @@ def refuse(error: type[NameRefused | PathRefused], times: int) -> Place:
             raise error("550 No")
 
     return Place(fails)
+
+
+def observed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the log is told."""
+    told: list[object] = []
+    monkeypatch.setattr("worker.service.LogObserver", lambda: told.append)
+    return told
+
+
+def lost(told: list[object]) -> list[tuple[str, str]]:
+    """The changes that lost their race, each with its recording."""
+    return [(one.change, one.recording_id) for one in told if isinstance(one, RaceLost)]
+
+
+def lost_by_change(service: Service) -> dict[str, float]:
+    """As the metrics count them."""
+    counts = counted(service, "courier_lost_races_total")
+    return {change: count for change, count in counts.items() if count}
 
 
 @pytest.mark.parametrize("suspend_after", [10, 1])
@@ -102,8 +122,7 @@ def test_a_try_whose_row_is_another_sessions_by_then_is_told_and_no_dead_letter(
     make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     courier = make_courier(max_tries=1)
-    told: list[object] = []
-    monkeypatch.setattr("worker.service.LogObserver", lambda: told.append)
+    told = observed(monkeypatch)
     dead_lettered = Outcomes.dead_lettered
 
     def overtaken(outcomes: Outcomes, claim: Claim, *arguments: Any) -> bool:
@@ -113,10 +132,10 @@ def test_a_try_whose_row_is_another_sessions_by_then_is_told_and_no_dead_letter(
 
     monkeypatch.setattr(Outcomes, "dead_lettered", overtaken)
     places.account(courier, "acme", refuse(NameRefused, 1))
-    with running(courier):
+    with running(courier) as service:
         (recording_id,) = courier.publish_many("acme", ["a.wav"])
-        words = f"{recording_id} is another session's now: its failed try is not written down"
-        until(lambda: Trouble("ledger", words) in told, "the words")
+        until(lambda: lost(told) == [("failed_try", recording_id)], "what was lost")
+        until(lambda: lost_by_change(service) == {"failed_try": 1}, "its count")
     assert not [one for one in told if isinstance(one, FileEnded)]
 
 
@@ -175,8 +194,7 @@ def test_an_account_that_is_anothers_or_gone_is_waited_for_by_nobody(
     make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     courier = make_courier(retry_delays=(600.0,))
-    told: list[object] = []
-    monkeypatch.setattr("worker.service.LogObserver", lambda: told.append)
+    told = observed(monkeypatch)
     accounts = courier.core.database["accounts"]
     calls = race(
         monkeypatch,
@@ -184,16 +202,32 @@ def test_an_account_that_is_anothers_or_gone_is_waited_for_by_nobody(
         lambda: accounts.update_one({"_id": "acme"}, {"$inc": {"run.epoch": 100}}),
     )
     places.account(courier, "acme", refuse(NameRefused, 1))
-    with running(courier):
+    with running(courier) as service:
         (recording_id,) = courier.publish_many("acme", ["a.wav"])
         until(lambda: calls["count_failure"], "the failure")
-        until(lambda: [one for one in told if isinstance(one, Trouble)], "the words")
+        until(lambda: lost(told) == [("failure", recording_id)], "what was lost")
+        until(lambda: lost_by_change(service) == {"failure": 1}, "its count")
     assert calls["count_failure"] == 1
     assert courier.run_state("acme").failures == 0
-    (lost,) = [one for one in told if isinstance(one, Trouble)]
-    assert lost.words == (
-        f"acme is another session's now: a failure of {recording_id} is not written down"
+
+
+def test_a_recovery_of_an_account_that_is_anothers_by_then_is_told_and_counted(
+    make_courier: MakeCourier, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courier = make_courier(retry_delays=(0.0,))
+    told = observed(monkeypatch)
+    accounts = courier.core.database["accounts"]
+    race(
+        monkeypatch,
+        "recovered",
+        lambda: accounts.update_one({"_id": "acme"}, {"$inc": {"run.epoch": 100}}),
     )
+    places.account(courier, "acme", refuse(NameRefused, 1))
+    with running(courier) as service:
+        (recording_id,) = courier.publish_many("acme", ["a.wav"])
+        until(lambda: lost(told) == [("recovery", recording_id)], "what was lost")
+        until(lambda: lost_by_change(service) == {"recovery": 1}, "its count")
+        courier.wait_status(recording_id, "delivered")
 
 
 def test_an_account_that_is_stored_anew_meanwhile_is_nobodys_to_change(

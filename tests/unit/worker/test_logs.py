@@ -26,6 +26,7 @@ from consumers.observe import (
     LoggedIn,
     Observation,
     ProgramFailed,
+    RaceLost,
     Trouble,
     TryEnded,
 )
@@ -47,6 +48,7 @@ ONE_OF_EACH = (
     FAILED,
     FileEnded("delivered", "acme", "r1", 3.5),
     AccountChanged("acme", "active", 0),
+    RaceLost("failed_try", "acme", "r1"),
     FilesDiscarded("acme", 3),
     CanaryEnded("canary", "canary-canary-1", Result.OK, 3.5),
     Trouble("mongodb", "away"),
@@ -130,6 +132,11 @@ def events(stream: io.StringIO) -> list[dict[str, Any]]:
             AccountChanged("acme", "active", 0),
             "info",
             {"event": "account_changed", "state": "active", "failures": 0},
+        ),
+        (
+            RaceLost("failed_try", "acme", "r1"),
+            "warning",
+            {"event": "race_lost", "change": "failed_try", "recording_id": "r1"},
         ),
         (
             FilesDiscarded("acme", 3),

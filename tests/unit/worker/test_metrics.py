@@ -25,6 +25,7 @@ from consumers.observe import (
     FileEnded,
     LoggedIn,
     Observation,
+    RaceLost,
     Trouble,
     TryEnded,
 )
@@ -85,6 +86,8 @@ def test_known_series_begin_at_zero() -> None:
         assert value(text, "courier_files_total", outcome=outcome) == 0
     for outcome in ("sent", "failed"):
         assert value(text, "courier_alerts_total", outcome=outcome) == 0
+    for change in ("delivery", "failed_try", "taken_back_try", "failure", "recovery"):
+        assert value(text, "courier_lost_races_total", change=change) == 0
     for cause in ("account", "file"):
         assert value(text, "courier_suspensions_total", cause=cause) == 0
     for protocol in ("ftp", "sftp"):
@@ -144,6 +147,7 @@ OBSERVED: list[tuple[Observation | AlertTried, str, dict[str, str], float]] = [
         1,
     ),
     (AlertTried("failed", "a:1", "no"), "courier_alerts_total", {"outcome": "failed"}, 1),
+    (RaceLost("recovery", "a", "r"), "courier_lost_races_total", {"change": "recovery"}, 1),
     (LoggedIn("a", "refused"), "courier_logins_total", {"result": "refused"}, 1),
     (
         FileEnded("dead_lettered", "a", "r", reason="crash-loop"),
