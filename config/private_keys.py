@@ -28,7 +28,7 @@ MOST_ROUNDS = 128
 MOST_ITERATIONS = 1_000_000
 """Of PBKDF2, for PKCS #8."""
 
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----")
 _PUBLIC = re.compile(
     r"\s*(ssh-|ecdsa-sha2-|sk-)[a-z0-9@.-]+ AAAA|-----BEGIN [A-Z ]*PUBLIC KEY-----"
@@ -65,7 +65,10 @@ def read_private_key(text: SecretStr, passphrase: SecretStr | None, comment: str
 
 
 def _block(text: str) -> tuple[bytes, str]:
-    """The key itself, without what stands around it, and the name of its format."""
+    """The key itself, without what stands around it, and the name of its format.
+
+    All of it stands between the first line and the last: what is checked is what is read.
+    """
     found = _BLOCK.search(text)
     if found is None:
         _refuse(_why_no_key(text))
@@ -73,7 +76,8 @@ def _block(text: str) -> tuple[bytes, str]:
         _refuse_dsa()
     if not found[0].isascii():
         _refuse(_NOT_WHOLE)
-    lines = [line.strip() for line in found[0].splitlines()]
+    body = [line.strip() for line in found[2].strip().splitlines()]
+    lines = [f"-----BEGIN {found[1]}-----", *body, f"-----END {found[1]}-----"]
     return "\n".join(lines).encode() + b"\n", found[1]
 
 
@@ -106,7 +110,7 @@ def _openssh(pem: bytes, passphrase: bytes | None) -> object:
         )
     given = _needed(passphrase) if envelope.is_encrypted else None
     try:
-        return load_ssh_private_key(pem, given)
+        return load_ssh_private_key(pem, given, unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm:
         _refuse(f"is of a kind or encrypted in a way that is not read: {_KINDS}")
     except InvalidTag:
@@ -123,7 +127,7 @@ def _pem(pem: bytes, label: str, passphrase: bytes | None) -> object:
         _check_iterations(pem)
     given = _needed(passphrase) if is_encrypted else None
     try:
-        return load_pem_private_key(pem, given)
+        return load_pem_private_key(pem, given, unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm:
         _refuse(f"is of a kind or encrypted in a way that is not read: {_KINDS}")
     except _ODD:
@@ -146,7 +150,15 @@ def _checked(key: object) -> SshPrivateKey:
         _refuse(f"has {key.key_size} bits: RSA keys need {LEAST_RSA_BITS} or more")
     if key.key_size > MOST_RSA_BITS:
         _refuse(f"has {key.key_size} bits: RSA keys may have {MOST_RSA_BITS}")
-    return key
+    return _examined(key)
+
+
+def _examined(key: rsa.RSAPrivateKey) -> rsa.RSAPrivateKey:
+    """The key, whose numbers fit. Only now: of a key that is too long it would take minutes."""
+    try:
+        return key.private_numbers().private_key()
+    except _ODD:
+        _refuse(_NOT_WHOLE)
 
 
 def _envelope(data: bytes) -> _Envelope:

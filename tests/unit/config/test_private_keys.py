@@ -3,6 +3,7 @@
 import base64
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,64 @@ def test_a_passphrase_is_not_hashed_for_as_long_as_a_key_asks() -> None:
         assert f"hashed {limit} times" in refused(asked, PASSPHRASE)[1]
     else:  # a number of two bytes cannot ask for too much
         assert refused(asked, PASSPHRASE)[0] == "passphrase"
+
+
+def test_what_stands_behind_the_first_line_counts_for_how_long_is_hashed_too() -> None:
+    """The library reads on behind BEGIN: what the check passes over would not be bounded."""
+    kind, whole = packed(b"ssh-ed25519"), b""
+    for salt, rounds, private in ((16, 16, 82), (18, 400, 0)):  # the first lies in the second
+        options = packed(bytes(salt)) + rounds.to_bytes(4)
+        head = packed(b"aes256-ctr", b"bcrypt", options) + (1).to_bytes(4) + packed(kind)
+        inner = packed(bytes(private)) if private else packed(whole)
+        whole = b"openssh-key-v1\0" + head + inner
+    at = whole.index(b"openssh-key-v1", 1)
+    assert at % 3 == 0
+    assert (len(whole) - at) % 16 == 0
+    hidden, told = (base64.b64encode(part).decode() for part in (whole[:at], whole[at:]))
+    text = f"-----BEGIN OPENSSH PRIVATE KEY-----{hidden}\n{told}\n-----END OPENSSH PRIVATE KEY-----"
+    assert "hashed 400 times" in refused(text, PASSPHRASE)[1]
+
+
+def test_a_key_on_one_line_is_read() -> None:
+    text = text_of(KEYS["ssh-ed25519"], OPENSSH)
+    on_one_line = text.strip().replace("\n", "").replace("KEY-----b", "KEY-----\nb")
+    assert read(on_one_line).public == read(text).public
+    assert read(text.strip().replace("\n", "")).public == read(text).public
+
+
+def test_a_key_that_is_too_long_is_not_examined_first() -> None:
+    """Whether its factors are primes would be found out for minutes."""
+    p, q, e = 2**9689 - 1, 2**9941 - 1, 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p=p,
+        q=q,
+        d=d,
+        dmp1=d % (p - 1),
+        dmq1=d % (q - 1),
+        iqmp=pow(q, -1, p),
+        public_numbers=rsa.RSAPublicNumbers(e, p * q),
+    )
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    for kind in (PKCS8, TRADITIONAL, OPENSSH):
+        began = time.process_time()
+        assert "has 19630 bits" in refused(text_of(key, kind))[1]
+        assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("kind", FORMATS.values(), ids=FORMATS)
+def test_a_key_of_rsa_whose_numbers_do_not_fit_is_refused(kind: PrivateFormat) -> None:
+    right = KEYS["ssh-rsa"].private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        p=right.p,
+        q=right.q,
+        d=right.d + 2,
+        dmp1=right.dmp1,
+        dmq1=right.dmq1,
+        iqmp=right.iqmp,
+        public_numbers=right.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    assert refused(text_of(wrong, kind))[0] == "private_key"
 
 
 @given(st.binary(max_size=400), st.sampled_from(["OPENSSH ", "RSA ", "EC ", "ENCRYPTED ", ""]))
