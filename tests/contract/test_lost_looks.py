@@ -97,6 +97,18 @@ def test_half_a_file_gets_no_final_name_where_the_settings_were_never_tested(
     assert not (root / "call.wav").exists()
 
 
+def test_a_file_is_not_written_to_its_place_where_the_rename_was_cut(
+    root: Path, recording: Path
+) -> None:
+    """A server that renames nothing says so: a cut is no such word."""
+    with PyFtpServer(root, handler=odd({"RNFR": HANG_UP})) as server:
+        session = open_session(server.customer)
+        with pytest.raises(ConnectionLost), opened(recording) as source:
+            upload(session, source, job(), Ledger())
+        session.close()
+    assert not (root / "call.wav").exists()
+
+
 def test_a_digest_over_which_the_connection_is_lost_is_not_missing(
     root: Path, recording: Path
 ) -> None:
@@ -125,7 +137,7 @@ def hanging_up_once(verb: str) -> type[FTPHandler]:
     return Once
 
 
-@pytest.mark.parametrize("verb", ["SIZE", "MLST"])
+@pytest.mark.parametrize("verb", ["SIZE", "MLST", "RNFR"])
 def test_the_test_on_save_asks_again_over_a_new_connection(root: Path, verb: str) -> None:
     with PyFtpServer(root, handler=hanging_up_once(verb)) as server:
         customer = server.customer
@@ -134,4 +146,4 @@ def test_the_test_on_save_asks_again_over_a_new_connection(root: Path, verb: str
         )
     assert report.ok, report.failure
     found = report.capabilities
-    assert (found.size, found.look, found.avoids) == (True, Look.MLST, ())
+    assert (found.size, found.look, found.rename, found.avoids) == (True, Look.MLST, True, ())

@@ -28,8 +28,9 @@ from transports.words import MAX_BANNER, spoken
 
 _CONVENIENCE_SECONDS = 10.0
 """How long a server may think about what is only a convenience."""
-_ABOUT_FILES = {"SIZE", "MLST"}
-"""Questions by whose answers a file counts as whole, or its name as taken."""
+_DECISIVE = {"SIZE", "MLST", "RNFR"}
+"""By their answers a file counts as whole, its name as taken, and it is written to a temporary name
+or at once to its own."""
 
 
 class FtpConnection(Contact):
@@ -57,7 +58,7 @@ class FtpConnection(Contact):
         self.is_tested = capabilities.at_once is not None
         """Whether these settings were tested, and the server's ways are known."""
         self._lost_over = set[str]()
-        """Questions about files over which the connection was lost once."""
+        """Decisive commands over which the connection was lost once."""
 
     def open(self, step: OnStep) -> None:
         """Connect and log in."""
@@ -81,7 +82,7 @@ class FtpConnection(Contact):
         """The reply to what can be done without.
 
         It is empty where the connection was lost over what the server may not bear: then it is made
-        anew, and the command is not sent again. A question about a file may be asked once more.
+        anew, and the command is not sent again. A decisive one may be sent once more.
         """
         name = verb.partition(" ")[0]
         if name in self.avoids:
@@ -98,15 +99,19 @@ class FtpConnection(Contact):
         self._lost_over.discard(name)
         return reply
 
+    def decisive(self, verb: str, path: str) -> str:
+        """The reply, asked for twice where it may be; empty where the server does not bear it."""
+        return self.convenience(verb, path) or self.convenience(verb, path)
+
     def forgo(self, verb: str, error: TransferError) -> None:
         """Make anew what a command has cost, which is not sent again.
 
-        In the test on save a hang-up over a question about a file tells nothing before the second
-        one in a row. Raises the error where the server must bear the command, or the session ends.
+        In the test on save a hang-up over a decisive one tells nothing before the second in a row.
+        Raises the error where the server must bear the command, or the session ends.
         """
         if self.ended or self._must_bear(verb):
             raise error
-        is_first = verb in _ABOUT_FILES and verb not in self._lost_over
+        is_first = verb in _DECISIVE and verb not in self._lost_over
         if is_first and isinstance(error, ConnectionLost):
             self._lost_over.add(verb)
         else:
@@ -116,13 +121,13 @@ class FtpConnection(Contact):
     def _must_bear(self, verb: str) -> bool:
         """Whether a connection that is lost over the command is no proof against the command.
 
-        So it is once the settings were tested. Of a question about a file it is so in every upload:
-        else half a file would pass for a whole one where the connection was cut by chance. EPSV may
-        be cut at any time, by a firewall.
+        So it is once the settings were tested. Of a decisive one it is so in every upload: else by
+        a cut of chance half a file would pass for a whole one, or stand under its final name while
+        it grows. EPSV may be cut at any time, by a firewall.
         """
         if verb == "EPSV":
             return False
-        return self.is_tested or (verb in _ABOUT_FILES and not self.access.is_settings_test)
+        return self.is_tested or (verb in _DECISIVE and not self.access.is_settings_test)
 
     def accept_data(
         self,

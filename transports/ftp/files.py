@@ -85,7 +85,7 @@ class FtpFiles(FtpSession):
         """The file's size in bytes (RFC 3659 section 4). Raises Unsupported."""
         if self._tells_size is False:
             raise Unsupported("The server does not tell sizes")
-        reply = self._asked("SIZE", path)
+        reply = self._connection.decisive("SIZE", self._folders.at(path))
         size = told_size(reply)
         if size is not None:
             self._tells_size = True
@@ -138,16 +138,11 @@ class FtpFiles(FtpSession):
     def _is_there(self, path: str, look: Look) -> bool:
         match look:
             case Look.MLST | Look.SIZE:
-                return is_there(self._asked(look.name, path))
+                return is_there(self._connection.decisive(look.name, self._folders.at(path)))
             case Look.NLST:
                 return self._is_listed(path)
             case _:
                 raise CannotTell("The server does not tell whether a name is taken")
-
-    def _asked(self, verb: str, path: str) -> str:
-        """The reply to a question about a file; empty where the server does not bear it."""
-        reply = self._connection.convenience(verb, self._folders.at(path))
-        return reply or self._connection.convenience(verb, self._folders.at(path))
 
     def _may_stand(self, path: str) -> bool:
         """Asked by another means than SIZE, of which it is not known whether it tells anything."""

@@ -119,7 +119,7 @@ class FtpRenames(FtpStores):
     def _rename_singly(self, moves: Sequence[Move]) -> None:
         for move in moves:
             begin, end = self._commands(move)
-            begun = self._connection.convenience(*begin)
+            begun = self._connection.decisive(*begin)
             is_over = is_refusal(begun) or not begun
             done = begun if is_over else self._connection.reply_to(*end)
             self._judge_rename(move, begun, done)
