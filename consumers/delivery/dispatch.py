@@ -9,7 +9,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from config.accounts import Account, FtpSettings
 from consumers.delivery.connection_pool import ONE, Capacity
@@ -60,8 +60,21 @@ class Dispatch:
         self._flights = flights
         self._others_waiting = others_waiting
         self._claims = context.deps.ledger.claims
+        self._until = datetime.fromtimestamp(0, UTC)
+        """When the ownership ends by the database's clock, as `is_owned` has last found."""
         self.passed: list[str] = []
         """Files that were tried as a probe and have told nothing of the account."""
+
+    def is_owned(self) -> bool:
+        """Whether files may be begun in the session's epoch.
+
+        What is claimed from now on names the end of the ownership as it is now: should the claim
+        reach the database later than that, it begins nothing.
+        """
+        context = self._context
+        until = context.deps.ownership.until(context.account_id, context.epoch)
+        self._until = until or self._until
+        return until is not None
 
     # --- active -------------------------------------------------------------------------------
 
@@ -207,8 +220,7 @@ class Dispatch:
     def _claimant(self, *, exclusive: bool = False) -> Claimant:
         """For whom files are claimed at this moment."""
         context = self._context
-        until = context.deps.ownership.until(context.account_id, context.epoch)
-        return Claimant(context.deps.worker, context.session, context.epoch, until, exclusive)
+        return Claimant(context.deps.worker, context.session, context.epoch, self._until, exclusive)
 
     def _begin(self, account: Account, run: RunState, claims: Sequence[Claim]) -> None:
         before = self._context.failures.count

@@ -218,8 +218,7 @@ class AccountWorker:
             return self._at_end(account, run)
 
     def _must_yield(self) -> bool:
-        ours = self.deps.ownership.epoch(self.account_id) == self._epoch
-        if self.stopping.is_set() or not ours:
+        if self.stopping.is_set() or not self._dispatch.is_owned():
             return True
         if self._flights.exclusive:
             return False

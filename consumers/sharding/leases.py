@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from pymongo import ASCENDING, UpdateOne
@@ -22,7 +22,6 @@ from consumers.ledger import BUCKETS, Document, bucket_of
 from consumers.sharding.presence import Presence
 from transports.errors import NotPermitted
 
-LONG_AGO = datetime.fromtimestamp(0, UTC)
 RENEWALS = 6
 """Renewals in the time of one lease: five may fail before it is lost."""
 LOOK_SECONDS = 1.0
@@ -52,8 +51,11 @@ class Ownership(Protocol):
     def epoch(self, account_id: str) -> int | None:
         """The epoch of this worker's ownership; None where no file may be begun."""
 
-    def until(self, account_id: str, epoch: int) -> datetime:
-        """When the ownership of that epoch ends by the database's clock, as far as is known."""
+    def until(self, account_id: str, epoch: int) -> datetime | None:
+        """When the ownership of that epoch ends by the database's clock, as far as is known.
+
+        None where no file may be begun in it.
+        """
 
     def permit(self, account_id: str, epoch: int) -> None:
         """Raises transports.errors.NotPermitted once the ownership of that epoch is over."""
@@ -135,19 +137,14 @@ class Leases:
 
     def epoch(self, account_id: str) -> int | None:
         """The epoch since which this worker has the account; None where it may not begin there."""
-        bucket = bucket_of(account_id)
-        with self._lock:
-            lease = self._held.get(bucket)
-            leaving = bucket in self._leaving
-        if lease is None or leaving or time.monotonic() >= lease.deadline:
-            return None
-        return lease.epoch
+        lease = self._to_begin(account_id)
+        return None if lease is None else lease.epoch
 
-    def until(self, account_id: str, epoch: int) -> datetime:
-        """When the lease of that epoch ends by the database's clock; long ago where it is over."""
-        with self._lock:
-            lease = self._held.get(bucket_of(account_id))
-        return lease.expires if lease is not None and lease.epoch == epoch else LONG_AGO
+    def until(self, account_id: str, epoch: int) -> datetime | None:
+        """When the lease of that epoch ends by the database's clock; None where it is over, or the
+        account is to be handed back."""
+        lease = self._to_begin(account_id)
+        return None if lease is None or lease.epoch != epoch else lease.expires
 
     def permit(self, account_id: str, epoch: int) -> None:
         """Raises NotPermitted once the lease of that epoch is over."""
@@ -160,6 +157,13 @@ class Leases:
         """The buckets in which sessions may begin."""
         with self._lock:
             return [bucket for bucket in self._held if bucket not in self._leaving]
+
+    def _to_begin(self, account_id: str) -> Lease | None:
+        """The account's lease, where files may be begun by it."""
+        bucket = bucket_of(account_id)
+        with self._lock:
+            lease = None if bucket in self._leaving else self._held.get(bucket)
+        return None if lease is None or time.monotonic() >= lease.deadline else lease
 
     # --- one round, step by step ------------------------------------------------------------------
 

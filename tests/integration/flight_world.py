@@ -441,8 +441,9 @@ class _Ownership:
     def epoch(self, _account_id: str) -> int | None:
         return None if self.fate.is_lease_lost else self.mine
 
-    def until(self, _account_id: str, _epoch: int) -> datetime:
-        return FOREVER - timedelta(days=1)
+    def until(self, _account_id: str, epoch: int) -> datetime | None:
+        is_owned = self.epoch(_account_id) == epoch
+        return FOREVER - timedelta(days=1) if is_owned else None
 
     def permit(self, _account_id: str, _epoch: int) -> None:
         self.fate.check()

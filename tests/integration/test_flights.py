@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,28 @@ def test_a_lease_lost_in_mid_flight_ends_the_renaming_and_counts_for_nothing(
     assert [courier.row(each)["tries"] for each in ids] == [0] * len(ids)
     assert courier.run_state("acme").failures == 0
     assert max(sizes) > 1
+
+
+def test_a_claim_that_comes_after_the_leases_end_by_the_databases_clock_begins_nothing(
+    courier: Platform, customer: AsyncSshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session took its lease for valid when it asked, and was frozen right after that."""
+    courier.account("acme", customer.customer, Protocol.SFTP)
+    claim, claims = Claims.claim, Counter[str]()
+
+    def counted(*arguments: Any) -> list[Claim]:
+        claims["asked"] += 1
+        return claim(*arguments)
+
+    with running(courier), monkeypatch.context() as patch:
+        patch.setattr(Claims, "claim", counted)
+        patch.setattr(Leases, "until", lambda *_: datetime.fromtimestamp(0, UTC))
+        (recording_id,) = courier.publish_many("acme", ["a.wav"])
+        until(lambda: claims["asked"] > 2 or courier.row(recording_id).get("starts"), "some claims")
+        assert courier.row(recording_id)["starts"] == 0
+        patch.undo()
+        wait_delivered(courier, [recording_id])
+    assert courier.row(recording_id)["starts"] == 1
 
 
 def test_names_that_clash_in_the_bulk_of_a_flight_cost_none_of_the_others_theirs(

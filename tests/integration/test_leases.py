@@ -64,10 +64,13 @@ def test_a_bucket_with_an_open_session_changes_hands_only_after_it(
     one.busy = {bucket_of(account)}
     epoch = one.leases.epoch(account)
     assert epoch is not None
+    assert one.leases.until(account, epoch) is not None
+    assert one.leases.until(account, epoch + 1) is None, "another epoch is not this session's"
     two.round()
     one.round()
     two.round()
     assert one.leases.epoch(account) is None, "no file is begun where another is wanted"
+    assert one.leases.until(account, epoch) is None
     one.leases.permit(account, epoch)
     assert two.leases.epoch(account) is None
     one.busy = set()
@@ -89,6 +92,7 @@ def test_a_frozen_worker_knows_by_its_own_clock_that_its_leases_are_over(
     assert epoch is not None
     time.sleep(TTL * 1.2)
     assert one.leases.epoch("acme") is None
+    assert one.leases.until("acme", epoch) is None
     with pytest.raises(NotPermitted):
         one.leases.permit("acme", epoch)
     assert two.round() == set(range(BUCKETS))
