@@ -21,7 +21,7 @@ def check_certificates(value: str) -> str:
         raise ValueError("must hold no private key: give the certificates alone")
     try:
         found = x509.load_pem_x509_certificates(value.encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise ValueError("must be certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
     return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
 

@@ -14,7 +14,14 @@ from tests.contract.accounts import LIMITS, Ledger, job, open_session, opened, s
 from tests.contract.conftest import leaving_nothing
 from tests.contract.scripted import ScriptedServer
 from tests.servers import ftps
-from tests.servers.certificates import Authority, fingerprint, self_signed
+from tests.servers.certificates import (
+    Alter,
+    Authority,
+    doubled,
+    fingerprint,
+    of_version_6,
+    self_signed,
+)
 from tests.servers.ftps import Ftps
 from transports.base import Egress
 from transports.errors import (
@@ -223,6 +230,21 @@ def test_a_certificate_that_the_server_made_itself_is_told_with_its_fingerprint_
         pinned.close()
         assert server.files == {"a.wav": CONTENT}
         assert server.resumed == [True]
+
+
+@pytest.mark.parametrize("alter", [doubled, of_version_6])
+def test_a_certificate_that_breaks_the_rules_is_refused_or_pinned_as_any_other(
+    authority: Authority, tmp_path: Path, alter: Alter
+) -> None:
+    pair = self_signed(tmp_path, "fileserver", alter)
+    with Ftps(authority, pair=pair) as server:
+        with pytest.raises(CertificateUntrusted) as failed:
+            open_session(server.customer)
+        assert failed.value.shown == fingerprint(pair)
+        pinned = open_session(server.customer, host_keys=(failed.value.shown,))
+        pinned.put([CONTENT], "a.wav")
+        pinned.close()
+        assert server.files == {"a.wav": CONTENT}
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")

@@ -1,8 +1,10 @@
 """Certificates for the servers of a test, made when it runs."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from config.tls import Trust
+
+Alter = Callable[[bytes], bytes]
+_ONE, _OTHER = x509.ObjectIdentifier("1.2.3.4.1"), x509.ObjectIdentifier("1.2.3.4.2")
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,25 @@ class Authority:
 
 def fingerprint(pair: Pair) -> str:
     """The fingerprint of the first certificate, as OpenSSL shows it."""
-    first = x509.load_pem_x509_certificates(pair.cert.read_bytes())[0]
-    return first.fingerprint(SHA256()).hex(":").upper()
+    first = pair.cert.read_text().partition("-----END")[0] + "-----END CERTIFICATE-----"
+    return sha256(ssl.PEM_cert_to_DER_cert(first)).digest().hex(":").upper()
 
 
-def self_signed(folder: Path, name: str) -> Pair:
-    """A certificate that a server has made itself, as installers do: for no name of the host's."""
+def doubled(der: bytes) -> bytes:
+    """The certificate of `self_signed` with one extension twice, which RFC 5280 forbids."""
+    return der.replace(bytes.fromhex("2a030402"), bytes.fromhex("2a030401"))
+
+
+def of_version_6(der: bytes) -> bytes:
+    """The certificate of `self_signed` with a version that X.509 has not."""
+    return der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020105"))
+
+
+def self_signed(folder: Path, name: str, alter: Alter = bytes) -> Pair:
+    """A certificate that a server has made itself, as installers do: for no name of the host's.
+
+    `alter` changes its bytes afterwards, whatever that makes of the signature.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -79,10 +97,12 @@ def self_signed(folder: Path, name: str) -> Pair:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.UnrecognizedExtension(_ONE, b"\x05\x00"), critical=False)
+        .add_extension(x509.UnrecognizedExtension(_OTHER, b"\x05\x00"), critical=False)
         .sign(key, SHA256())
     )
     folder.mkdir(parents=True, exist_ok=True)
     pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
-    pair.cert.write_bytes(made.public_bytes(Encoding.PEM))
+    pair.cert.write_text(ssl.DER_cert_to_PEM_cert(alter(made.public_bytes(Encoding.DER))))
     pair.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return pair

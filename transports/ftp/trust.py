@@ -36,6 +36,13 @@ _EXPIRED, _NOT_YET_VALID = 10, 9
 _OTHER_NAMES = {62, 63, 64}
 """What OpenSSL's X509_verify_cert says: X509_V_ERR_*."""
 _MOST_NAMES = 3
+_UNREADABLE = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises over a certificate that OpenSSL has read; not all are ValueErrors."""
 _REFUSED = "The server refused the TLS handshake: {}"
 _MEANINGS: tuple[tuple[re.Pattern[str], type[TransferError], str], ...] = (
     (
@@ -114,7 +121,7 @@ def certificate_of(tls: ssl.SSLSocket) -> Certificate:
     der = tls.getpeercert(binary_form=True) or b""
     try:
         return _read(x509.load_der_x509_certificate(der), der)
-    except (ValueError, x509.UnsupportedGeneralNameType):  # what OpenSSL reads, this may not
+    except _UNREADABLE:
         return Certificate(of_certificate(der), "an unknown authority", (), None, None)
 
 

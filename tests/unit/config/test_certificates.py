@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.certificates import check_certificates, told
-from tests.servers.certificates import Authority, fingerprint
+from tests.servers.certificates import Authority, fingerprint, of_version_6, self_signed
 
 
 def test_only_the_certificates_of_a_text_are_kept(tmp_path: Path) -> None:
@@ -31,6 +31,12 @@ def test_only_the_certificates_of_a_text_are_kept(tmp_path: Path) -> None:
 def test_what_is_no_certificate_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="must be certificates in PEM"):
         check_certificates(wrong)
+
+
+def test_a_certificate_of_no_known_version_is_refused(tmp_path: Path) -> None:
+    pair = self_signed(tmp_path, "ftp.example", of_version_6)
+    with pytest.raises(ValueError, match="must be certificates in PEM"):
+        check_certificates(pair.cert.read_text())
 
 
 def test_a_private_key_is_not_taken_for_safekeeping(tmp_path: Path) -> None:
