@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from config.account_keys import AccountKeys
 from config.accounts import FtpSettings, LogonType
 from config.credentials import Credentials
 from config.destination import merged
@@ -265,6 +266,22 @@ def test_a_change_of_keys_encrypts_private_keys_anew_too(console: Console, own: 
     assert after["private"] != before
     assert after["line"] == own.public.line
     assert Vault([new]).decrypt(after["private"]) == own.private
+    assert core.directory.unreadable(9) is not None
+    assert core.directory.rotate(Vault([old])).unreadable == ("acme",)
+
+
+def test_a_change_of_keys_encrypts_a_key_that_waits_anew_too(
+    console: Console, own: KeyPair
+) -> None:
+    core = console.platform.core
+    (old,) = core.settings.secret_keys
+    AccountKeys(core.database, Vault([old])).propose("acme", own)  # before there are settings
+    new = SecretStr(Fernet.generate_key().decode())
+    assert core.directory.rotate(Vault([new, old])).rotated == 1
+    assert core.directory.rotate(Vault([new, old])).rotated == 0
+    waiting = stored(console)["pending_key"]
+    assert waiting["line"] == own.public.line
+    assert Vault([new]).decrypt(waiting["private"]) == own.private
     assert core.directory.unreadable(9) is not None
     assert core.directory.rotate(Vault([old])).unreadable == ("acme",)
 
