@@ -83,6 +83,7 @@ def test_row_29_workers_come_and_go_under_load_and_no_account_has_two_owners(
     load(ground, accounts)
     leases = ground.platform.core.database["leases"]
     until(lambda: len(leases.distinct("owner")) == 4, "all four to own accounts")
+    load(ground, accounts)  # which all four take up
     more[0].terminate()
     more[1].kill()
     load(ground, accounts)
