@@ -9,6 +9,7 @@ from transports.base import SAMPLE, Server
 from transports.errors import Progress, TransferError
 from transports.job import Intent, Job, Journal, Transfer, intend_each
 from transports.names import join
+from transports.takeover import removed
 from transports.upload import upload
 
 _BLOCK = 256 * 1024
@@ -18,31 +19,47 @@ MOST_BYTES = 16 * 1024 * 1024
 """Hardly a recording is larger; a test file never is."""
 
 
-def upload_sample(server: Server, job: Job, journal: Journal, size: int = 0) -> None:
-    """Upload a small text as the job would its recording, and remove it again.
+class Sample:
+    """A small text that is uploaded as the job would its recording, and removed again.
 
     With `size` it has so many bytes, MOST_BYTES at most: a server that has no room for a recording
-    may well have room for a line. Of the journal it asks for the permit alone: nothing is noted.
-    Raises TransferError where the text does not arrive; one that cannot be removed has arrived all
-    the same.
+    may well have room for a line.
     """
-    text = _Text(SAMPLE * max(1, min(size, MOST_BYTES) // len(SAMPLE)))
-    name = f"courier-test-{secrets.token_hex(6)}"
-    trial = replace(
-        job,
-        part=f"{name}.part",
-        leftovers=(),
-        intent=None,
-        expected_size=text.size,
-        expected_sha256=None,
-        progress=Progress(),
-    )
-    path = join(job.folder, f"{name}.txt")
-    transfer = Transfer(lambda: nullcontext(text), trial, _Unnoted(path, journal))
-    upload(server, [transfer], intend_each)
-    uploaded = transfer.result()
-    with suppress(TransferError):
-        server.remove(uploaded.remote_path)
+
+    def __init__(self, job: Job, size: int = 0) -> None:
+        name = f"courier-test-{secrets.token_hex(6)}"
+        self._text = _Text(SAMPLE * max(1, min(size, MOST_BYTES) // len(SAMPLE)))
+        self._path = join(job.folder, f"{name}.txt")
+        self._job = replace(
+            job,
+            part=f"{name}.part",
+            leftovers=(),
+            intent=None,
+            expected_size=self._text.size,
+            expected_sha256=None,
+            progress=Progress(),
+        )
+        self.left: tuple[str, ...] = ()
+        """Paths at which it may stand still."""
+
+    def upload(self, server: Server, journal: Journal) -> None:
+        """Of the journal it asks for the permit alone: nothing is noted.
+
+        Raises TransferError where the text does not arrive; one that cannot be removed has arrived
+        all the same.
+        """
+        unnoted = _Unnoted(self._path, journal)
+        transfer = Transfer(lambda: nullcontext(self._text), self._job, unnoted)
+        upload(server, [transfer], intend_each)
+        if self._job.progress.part_left:
+            self.left = (join(self._job.folder, self._job.part), self._path)
+        self.left = (transfer.result().remote_path,)
+        with suppress(TransferError):
+            self.remove(server)
+
+    def remove(self, server: Server) -> None:
+        """Remove what may stand there. Raises where the connection was lost over it."""
+        self.left = tuple(path for path in self.left if not removed(server, path))
 
 
 class _Text:

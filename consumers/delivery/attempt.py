@@ -46,6 +46,8 @@ class Attempt:
     """The flight's session at the server."""
     error: BaseException | None = None
     """What it failed of before the server was asked for anything."""
+    left: tuple[str, ...] = ()
+    """Paths at which a test file of ours may stand."""
     progress: Progress = field(default_factory=Progress)
     _started_at: float = field(default_factory=time.monotonic)
     _copy: int = 1
@@ -189,7 +191,7 @@ class Attempt:
             kind=failure.kind if failure else None,
             words=failure.words if failure else None,
             advice=failure.advice if failure else None,
-            left=", ".join(uploaded.left) or None if uploaded else None,
+            left=", ".join(uploaded.left if uploaded else self.left) or None,
             host=self.settings.host,
             port=self.settings.port,
             purpose=self._purpose,

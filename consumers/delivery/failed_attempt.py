@@ -4,6 +4,8 @@ It decides nothing itself: the policy does, and the outcome recorder writes it d
 """
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 
 from pymongo.errors import PyMongoError
 
@@ -15,6 +17,7 @@ from consumers.delivery.outcome import Failed
 from consumers.delivery.policy import judged
 from consumers.faults import OURS, foreseen
 from consumers.ledger import FailedTry, LastError
+from transports.base import Server
 from transports.errors import (
     Interrupted,
     Kind,
@@ -28,7 +31,7 @@ from transports.errors import (
     fault_at,
 )
 from transports.job import Uploaded
-from transports.sample_upload import upload_sample
+from transports.sample_upload import Sample
 
 OURS_DELAY = 1.0
 SUSPECTED = 2
@@ -124,11 +127,20 @@ def _takes_a_test_file(attempt: Attempt, failure: TransferError) -> bool:
     """
     queries, account_id = attempt.context.deps.ledger.queries, attempt.context.account_id
     size = queries.last_size(account_id) if isinstance(failure, QuotaExceeded) else 0
+    sample = Sample(attempt.transfer.job, size)
+    is_taken = _could(attempt, Phase.WRITING, partial(sample.upload, journal=attempt))
+    if sample.left and not is_taken:  # the connection was cut while it was on its way
+        _could(attempt, Phase.LOOKING, sample.remove)
+    attempt.left = sample.left
+    return is_taken
+
+
+def _could(attempt: Attempt, phase: Phase, act: Callable[[Server], None]) -> bool:
+    """Whether it went well, over a session of its own."""
     connection = PooledConnection(attempt.context.pool)
     try:
-        with foreseen(Progress(Phase.WRITING)):
-            server = connection.open(attempt.settings)
-            upload_sample(server, attempt.transfer.job, attempt, size)
+        with foreseen(Progress(phase)):
+            act(connection.open(attempt.settings))
     except TransferError as refusal:
         connection.discard()
         if isinstance(refusal, ProgramFault):

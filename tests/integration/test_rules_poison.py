@@ -54,6 +54,19 @@ def test_the_poison_dies_alone_and_the_account_comes_back(
     assert courier.row(poison).get("casualty") is None
 
 
+def test_a_test_file_is_removed_though_the_connection_was_cut_over_it(
+    make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    courier = make_courier(retry_delays=(0.0,), suspend_after=1, suspend_seconds=0.3)
+    with poisoned(tmp_path / "c", "poison", "550 No", texts=1) as server, running(courier):
+        courier.account("acme", server, Protocol.FTP, uploads=1)
+        poison, others = publish_together(courier)
+        for recording_id in others:
+            courier.wait_status(recording_id, "delivered")
+        courier.wait_status(poison, "dead_lettered")
+        assert not [*server.root.rglob("courier-test-*")]
+
+
 def test_a_server_that_takes_nothing_costs_the_probe_no_try_whatever_the_test_finds(
     make_courier: MakeCourier, customer: AsyncSshServer, mood: Mood
 ) -> None:

@@ -21,8 +21,13 @@ FTP_WAYS: tuple[FtpWay, ...] = ("550 No", "451 Not now", "552 Quota exceeded")
 
 
 @contextmanager
-def poisoned(folder: Path, recording_id: str, way: Way) -> Iterator[CustomerServer]:
-    """A server that takes every recording but this one; SFTP, or FTP where it says a code."""
+def poisoned(
+    folder: Path, recording_id: str, way: Way, *, texts: int = 0
+) -> Iterator[CustomerServer]:
+    """A server that takes every recording but this one; SFTP, or FTP where it says a code.
+
+    Over FTP it hangs up over so many test files besides, and keeps what has come of them.
+    """
     folder.mkdir(exist_ok=True)
     temporary = part_name(recording_id, 1).rpartition("-")[0]
     if way in SFTP_WAYS:
@@ -36,7 +41,7 @@ def poisoned(folder: Path, recording_id: str, way: Way) -> Iterator[CustomerServ
         for file in opened:  # asyncssh leaves those of a cut session open
             file.close()
         return
-    with PyFtpServer(folder, handler=_ftp(temporary, way)) as ftp:
+    with PyFtpServer(folder, handler=_ftp(temporary, way, ["cut"] * texts)) as ftp:
         yield ftp.customer
 
 
@@ -87,11 +92,16 @@ def _sftp(
     return type("Poisoned", (Poisoned,), named)
 
 
-def _ftp(temporary: str, words: str) -> type[FTPHandler]:
+def _ftp(temporary: str, words: str, texts: list[str]) -> type[FTPHandler]:
     class Refusing(FTPHandler):  # type: ignore[misc]
         def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
             if temporary in file:
                 self.respond(f"{words}.")
+                return None
+            if "courier-test-" in file and texts:
+                texts.pop()
+                Path(file).touch()
+                self.close()
                 return None
             return super().ftp_STOR(file, mode)
 
