@@ -20,6 +20,7 @@ from config.errors import FieldRefused
 from config.public_keys import PublicKey
 
 _ODD = (ValueError, TypeError, NotImplementedError, OverflowError, UnsupportedAlgorithm)
+"""What the library raises over a line that is damaged, or of a kind that it does not know."""
 
 
 def check_certificate(line: str, key: PublicKey, now: float) -> None:
