@@ -1,6 +1,6 @@
 # As root on Debian 12 everything below installs what it needs; elsewhere it says what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test faults alerts servers soak upgrade bench scaling lint lock sbom images
+.PHONY: help setup setup-tests run test faults alerts servers soak neighbours upgrade bench scaling lint lock sbom images
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 BENCH := .courier/bench/tools
 SBOM := dist/courier.cdx.json
-RUNTIME = $(shell sed -n 's/^\([a-z0-9.-]*\)==.*/\1/p' requirements-runtime.txt)
+LOCK := requirements-runtime.txt
+RUNTIME = $(shell sed -n 's/^\([a-z0-9.-]*\)==.*/\1/p' requirements-clouds.txt)
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +24,7 @@ run: setup ## start the whole service with a demonstration (ONCE=1: end by itsel
 test: setup-tests ## run the whole test suite, on real servers
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-faults: setup-tests ## try every fault, also the slow ones, and write the table of the README
+faults: setup-tests ## try every fault, also the slow ones, and write docs/faults.md
 	@$(BIN)/python -m pytest tests/faults --ignore tests/faults/test_alerts.py -m "slow or not slow"; \
 		status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
 
@@ -32,11 +33,14 @@ alerts: setup-tests ## make every alert fire at a real Prometheus, and write doc
 		status=$$?; $(BIN)/python -m tests.faults.alert_report && exit $$status
 
 servers: setup-tests ## try every customer's server, and write docs/servers.md
-	@$(BIN)/python -m pytest tests/contract/test_servers.py -k "not the_table"; \
+	@$(BIN)/python -m pytest tests/contract/test_servers.py -k "not the_table" -m "slow or not slow"; \
 		status=$$?; $(BIN)/python -m tests.contract.servers && exit $$status
 
 soak: setup-tests ## random faults for MINUTES=10 (NODES=3 of RabbitMQ), then the accounting
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10) --nodes $(or $(NODES),1)
+
+neighbours: setup-tests ## 20 accounts on one real sshd, one with a wrong password, for MINUTES=60; docs/neighbours.md
+	@$(BIN)/python -m tests.faults.neighbours --minutes $(or $(MINUTES),60)
 
 upgrade: setup-tests ## old and new workers beside each other (FROM=COMMIT), and write docs/upgrade.md
 	@$(BIN)/python -m tests.faults.upgrade $(FROM)
@@ -62,9 +66,9 @@ lint: $(STAMP) ## formatter, linter, strict types, licences
 lock: ## write the requirements files anew, with hashes
 	@deploy/lock
 
-sbom: $(STAMP) ## list what the program runs with for scanners (CycloneDX): dist/courier.cdx.json
+sbom: $(STAMP) ## list what the program runs with for scanners (CycloneDX): dist/courier.cdx.json (LOCK=requirements-clouds.txt)
 	@mkdir -p $(dir $(SBOM))
-	@$(BIN)/python -W ignore -m cyclonedx_py requirements requirements-runtime.txt \
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements $(LOCK) \
 		--pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
 setup-tests: $(STAMP)

@@ -38,6 +38,7 @@ class Delivery:
         recipients: Sequence[str],
         *,
         may_wait: bool = False,
+        is_test: bool = False,
         behind: Container[str] = (),
     ) -> Admitted:
         """Leave out addresses that stopped such e-mails, have yet to agree, or get too many.
@@ -50,7 +51,9 @@ class Delivery:
             reason = (
                 LeftOut.LIMITED
                 if address in behind
-                else self.addresses.admit(Recipient(account_id, address), may_wait=may_wait)
+                else self.addresses.admit(
+                    Recipient(account_id, address), may_wait=may_wait, is_test=is_test
+                )
             )
             if reason is None:
                 admitted.recipients.append(address)

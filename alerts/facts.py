@@ -1,7 +1,7 @@
 """What all e-mails about an account have in common: the facts they are composed from. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import Field, asdict
+from dataclasses import Field, asdict, fields
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -32,8 +32,9 @@ def to_document(facts: Facts) -> dict[str, Any]:
 
 
 def from_document(kind: type[Told], document: Mapping[str, Any]) -> Told:
-    """The facts read back from MongoDB."""
-    return kind(**{**document, "recipients": tuple(document["recipients"])})
+    """The facts read back from MongoDB; those that a later version has added are left out."""
+    known = {each.name: document[each.name] for each in fields(kind) if each.name in document}
+    return kind(**{**known, "recipients": tuple(document["recipients"])})
 
 
 def mail(facts: Facts, *, sender: str, subject: str, key: str, text: str) -> EmailMessage:

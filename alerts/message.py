@@ -4,19 +4,21 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, default
+from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from config.accounts import EmailAddress
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
 
 _MAX_LINE = 998  # RFC 5322 section 2.1.1, without CR LF
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
 )
-_ADDRESS: TypeAdapter[str] = TypeAdapter(EmailAddress)
+_ADDRESS: TypeAdapter[str] = TypeAdapter(EmailAddress, config=ConfigDict(defer_build=True))
 _SPEAKERS = {
     "system": "(These are the words of the platform's operating system: your server gave none.)\n",
     "courier": "(These are the platform's own words for what it has seen.)\n",
@@ -86,6 +88,8 @@ def make(
 
 def set_text(message: EmailMessage, text: str) -> None:
     """Give the e-mail this text, in place of any other."""
+    from email.policy import SMTP, default  # noqa: PLC0415 - the ledger names mails, and sends none
+
     plain = text.isascii() and all(len(line) <= _MAX_LINE for line in text.split("\n"))
     message.policy = default
     message.set_content(text, charset="utf-8", cte="7bit" if plain else "quoted-printable")
@@ -94,12 +98,19 @@ def set_text(message: EmailMessage, text: str) -> None:
     message.policy = SMTP.clone(max_line_length=_MAX_LINE)
 
 
+def append(message: EmailMessage, text: str) -> None:
+    """Add this text below the e-mail's own."""
+    set_text(message, message.get_content() + text)
+
+
 def message_id(key: str, at: str) -> str:
     """The Message-ID that follows from the key; its domain is that of `at`, `...@domain>`."""
     return f"<{_digest(key)}@{at.rpartition('@')[2]}"
 
 
-def _address(text: str) -> Address:
+def _address(text: str) -> "Address":
+    from email.headerregistry import Address  # noqa: PLC0415 - only who sends needs it
+
     name, _, domain = text.rpartition("@")
     return Address(username=name, domain=domain)
 

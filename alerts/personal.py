@@ -22,7 +22,7 @@ def personal(mail: EmailMessage, address: str, url: str, left_out: int) -> Email
     if left_out:
         plural = "e-mails were" if left_out > 1 else "e-mail was"
         told = f"{left_out} {plural} left out before this one: there were too many in an hour.\n"
-    _append(mail, _WITH_LINK.format(left_out=told, url=url))
+    message.append(mail, _WITH_LINK.format(left_out=told, url=url))
     message_id = str(mail["Message-ID"])
     del mail["Message-ID"]
     mail["Message-ID"] = message.message_id(f"{message_id}\n{address}", message_id)
@@ -33,9 +33,5 @@ def personal(mail: EmailMessage, address: str, url: str, left_out: int) -> Email
 
 def common(mail: EmailMessage) -> EmailMessage:
     """The copy for all recipients, where there are no links."""
-    _append(mail, _WITHOUT_LINK)
+    message.append(mail, _WITHOUT_LINK)
     return mail
-
-
-def _append(mail: EmailMessage, text: str) -> None:
-    message.set_text(mail, mail.get_content() + text)

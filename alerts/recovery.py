@@ -51,6 +51,8 @@ class Recovery:
     at: datetime
     said_by: str = ""
     """Who said the words: `server`, `system` or `courier`; empty where it is not known."""
+    operators_words: str = ""
+    """What was said, for the on-call alone, where `words` are the cause in its place."""
 
 
 def compose(recovery: Recovery, *, sender: str, platform: str) -> EmailMessage:

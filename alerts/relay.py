@@ -13,13 +13,14 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from alerts import kinds
+from alerts import digest, guesses, kinds
 from alerts.delivery import Delivery
-from alerts.facts import from_document
-from alerts.kinds import CONFIRMATION, DIGEST, SETTINGS
+from alerts.guesses import GUESSES
+from alerts.kinds import CONFIRMATION, DIGEST, SETTINGS, TEST
+from alerts.loss import Losses
 from alerts.message import one_line
+from alerts.password_mail import PASSWORD, PasswordMail
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
-from alerts.suspension import Suspension, compose_digest
 from config.mail_links import Recipient
 from config.moments import later
 from config.text import MAX_WORDS
@@ -33,11 +34,17 @@ AWAY_SECONDS = 60
 DAY = 86_400
 PATIENCE_SECONDS = 5 * DAY
 """How long an e-mail waits for a mailbox that is full, or for the limits to have room for it."""
+WAITING_FOR_LINK = "waiting-for-link"
+"""The state of an e-mail whose link is made when it is sent. Workers of the version before do not
+know the kind, and would end their rounds at it: they leave this state alone."""
+WAITING = ["waiting", WAITING_FOR_LINK]
 _EVERY_MINUTE = 120
 """Tries within about two hours. After these a full mailbox is asked less often."""
 _AHEAD_SECONDS = 60
 """Pause of an e-mail for each one that its reader gets before it."""
 _SERVER = ":server"
+LATER = "later"
+"""Why a recipient is left out whose copy waits by itself."""
 _FAULT = "A fault of the program at sending it: this was reported"
 _REACHED = {"$ifNull": ["$reached", "$$NOW"]}
 
@@ -62,6 +69,7 @@ class Relay:
     observe: Callable[[AlertTried], None]
     sender: str
     platform: str
+    passwords: PasswordMail
 
     def send_due(self) -> int:
         """Send the e-mails that are due, `ROUND` at most. Returns the number that the server took.
@@ -76,9 +84,9 @@ class Relay:
             document = None if self._is_server_away() else self._claim()
             if document is None:
                 break
-            if not self._admit(document):
-                continue
             try:
+                if not self._admit(document):
+                    continue
                 refused = self._send(document)
             except ServerAway as failure:
                 self._release(document, failure)
@@ -98,7 +106,7 @@ class Relay:
 
     def _claim(self) -> Document | None:
         return self.alerts.find_one_and_update(
-            {"state": "waiting", "$expr": {"$lte": ["$due", "$$NOW"]}},
+            {"state": {"$in": WAITING}, "$expr": {"$lte": ["$due", "$$NOW"]}},
             [{"$set": {"tries": {"$add": ["$tries", 1]}, "due": later(CLAIM_SECONDS)}}],
             sort=[("due", 1)],
             return_document=ReturnDocument.AFTER,
@@ -109,13 +117,19 @@ class Relay:
 
         One about changed settings is left out for nobody who gets too many: it waits for room.
         """
+        if document["kind"] == PASSWORD:
+            return self._has_link(document)
         account_id = _account_of(document)
         if account_id is None or document.get("admitted"):
             return True
         may_wait = _may_wait(document)
         behind = self._behind(document, account_id) if may_wait else Counter[str]()
         admitted = self.delivery.admit(
-            account_id, document["remaining"], may_wait=may_wait, behind=behind
+            account_id,
+            document["remaining"],
+            may_wait=may_wait,
+            is_test=document["kind"] == TEST,
+            behind=behind,
         )
         if admitted.waiting and not admitted.recipients:
             rooms = [self._room_at(account_id, each, behind[each]) for each in admitted.waiting]
@@ -124,6 +138,8 @@ class Relay:
         for address in admitted.waiting:
             self._split_off(document, address)
         document["remaining"] = admitted.recipients
+        later_ones = [{"address": each, "why": LATER} for each in admitted.waiting]
+        document["left_out"] = [*admitted.left_out, *later_ones]
         over = {"state": "left-out", "finished": "$$NOW", "due": "$$REMOVE"}
         self._update(
             document,
@@ -131,11 +147,19 @@ class Relay:
                 "admitted": True,
                 "held": "$$REMOVE",
                 "remaining": {"$literal": admitted.recipients},
-                "left_out": {"$literal": admitted.left_out},
+                "left_out": {"$literal": document["left_out"]},
                 **({} if admitted.recipients else over),
             },
         )
         return bool(admitted.recipients)
+
+    def _has_link(self, document: Document) -> bool:
+        """Give an e-mail about a forgotten password its link; it is over where there is none."""
+        document["url"] = self.passwords.link(document, _claimed_at(document))
+        if document["url"] is None:
+            over = {"state": "left-out", "finished": "$$NOW", "due": "$$REMOVE"}
+            self._update(document, over)
+        return document["url"] is not None
 
     def _behind(self, document: Document, account_id: str) -> Counter[str]:
         """How many older ones about its settings each address waits for: it gets them in order."""
@@ -158,8 +182,9 @@ class Relay:
 
     def _split_off(self, document: Document, address: str) -> None:
         """Have one recipient's copy wait by itself. Doing it again changes nothing."""
-        same = {name: document[name] for name in ("kind", "facts", "to", "at")}
-        own = {"_id": f"{document['_id']}:{address}", "remaining": [address], "held": True}
+        same = {name: document[name] for name in ("kind", "facts", "at")}
+        only = {"to": [address], "remaining": [address]}
+        own = {"_id": f"{document['_id']}:{address}", **only, "held": True}
         fresh = {"state": "waiting", "due": document["at"], "tries": 0, "refusals": 0}
         with contextlib.suppress(DuplicateKeyError):
             self.alerts.insert_one({**same, **own, **fresh})
@@ -178,19 +203,28 @@ class Relay:
 
     def _compose(self, document: Document) -> EmailMessage:
         who = {"sender": self.sender, "platform": self.platform}
+        if document["kind"] == PASSWORD:
+            return self.passwords.compose(document, **who)
+        if document["kind"] == GUESSES:
+            console_url = self.delivery.links.console_url
+            return guesses.compose(document, console_url=console_url, **who)
         if document["kind"] != DIGEST:
             return kinds.compose(document, self.delivery.links, **who)
         members = self.alerts.find({"_id": {"$in": document["members"]}})
-        return compose_digest(
-            [from_document(Suspension, member["facts"]) for member in members],
+        lost = [Losses.of(each["losses"]) for each in document.get("losses", ())]
+        return digest.compose(
+            [*(kinds.digested(member) for member in members), *lost],
             to=document["to"],
             at=document["at"],
+            console_url=self.delivery.links.console_url,
             **who,
         )
 
     def _accepted(self, document: Document, refused: Sequence[Refusal]) -> None:
         self._server_answered()
         words = one_line("; ".join(f"{one.address}: {one.words}" for one in refused), MAX_WORDS)
+        for_good = [one for one in refused if one.permanent]
+        self._note_refused(document, for_good)
         later = [one.address for one in refused if not one.permanent]
         if later:
             self._postpone(document, later, DeliveryFailed(words), is_reached=True)
@@ -202,6 +236,13 @@ class Relay:
         self._server_answered()
         self._postpone(document, remaining, failure)
         self.observe(AlertTried("failed", document["_id"], failure.words))
+
+    def _note_refused(self, document: Document, refused: Sequence[Refusal]) -> None:
+        """Keep who did not get what others got, for the account's history."""
+        if refused:
+            told = [{"address": one.address, "words": one.words[:MAX_WORDS]} for one in refused]
+            so_far = {"$ifNull": ["$refused", []]}
+            self._update(document, {"refused": {"$concatArrays": [so_far, {"$literal": told}]}})
 
     def _finish(self, document: Document, words: str) -> None:
         self._update(
@@ -230,7 +271,7 @@ class Relay:
         self._update(
             document,
             {
-                "state": {"$cond": [is_over, "failed", "waiting"]},
+                "state": {"$cond": [is_over, "failed", "$state"]},
                 "finished": {"$cond": [is_over, "$$NOW", "$$REMOVE"]},
                 "due": {"$cond": [is_over, "$$REMOVE", later(delay)]},
                 "reached": _REACHED if is_reached else "$reached",
@@ -270,8 +311,8 @@ class Relay:
 
 
 def _account_of(document: Document) -> str | None:
-    """The account whose recipients are asked and limited; None for e-mails to the operator."""
-    if document["kind"] in {DIGEST, CONFIRMATION}:
+    """The account whose recipients are asked and limited; None for e-mails that are none's."""
+    if document["kind"] in {DIGEST, CONFIRMATION, PASSWORD, GUESSES}:
         return None
     account_id: str = document["facts"]["account_id"]
     return account_id
@@ -281,9 +322,14 @@ def _may_wait(document: Document) -> bool:
     """Whether who gets too many e-mails gets this one later: else a flood before a change of the
     settings would hide from the account's people where its recordings go now.
     """
-    claimed_at: datetime = document["due"] - timedelta(seconds=CLAIM_SECONDS)
     until: datetime = document["at"] + timedelta(seconds=PATIENCE_SECONDS)
-    return document["kind"] == SETTINGS and claimed_at < until
+    return document["kind"] == SETTINGS and _claimed_at(document) < until
+
+
+def _claimed_at(document: Document) -> datetime:
+    """The database's time when this process claimed the e-mail."""
+    due: datetime = document["due"]
+    return due - timedelta(seconds=CLAIM_SECONDS)
 
 
 def _patience(refusals: int, *, permanent: bool) -> tuple[int, int]:

@@ -1,10 +1,9 @@
-"""The suspension alert: the e-mail to the customer, and the digest for the on-call. Pure.
+"""The suspension alert: the e-mail to the customer. Pure.
 
 The subject and the beginning of the customer's text are fixed to the letter, because customers'
 mail rules rely on them. The text below them is free.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -14,10 +13,9 @@ from alerts.facts import mail
 from config.text import MAX_WORDS
 
 SUBJECT = "FTP Suspension Alert"
-DIGEST_ROWS = 500
-"""Most accounts that one digest names; it gives the number of the others."""
 
-_MAX_DIGEST_WORDS = 160
+_UNKNOWN = "(not known)"
+"""As of failures that were stored before causes were."""
 
 _CUSTOMER_TEXT = """\
 There have been {failures} failures sending files via FTP from the {platform} to {host} \
@@ -31,18 +29,12 @@ Last error message from your server: {words}
 Account: {account}
 Files waiting: {waiting}
 Next try: {until}, with the oldest file.
+Cause: {cause}
+Who can mend it: {whose}
 What to check: {advice}
-{reminder}
+{reminder}{dormant}
 Nothing is lost: the files that wait are kept, and they are sent by themselves, the oldest first, \
 as soon as your server takes one again.
-"""
-
-_DIGEST_TEXT = """\
-FTP has been suspended for {accounts} of the {platform}. The files that wait are kept; each \
-account is tried again by itself at the time given, and every suspension repeats until its server \
-takes a file.
-
-{table}
 """
 
 
@@ -69,6 +61,18 @@ class Suspension:
     """Who said the words: `server`, `system` or `courier`; empty where it is not known."""
     outage_since: datetime | None = None
     """The beginning of the outage, where the account gets one alert at once and then one a day."""
+    cause: str = ""
+    """What is wrong, in a sentence; empty where it is not known."""
+    code: str = ""
+    """The cause's code, by which docs/errors.md tells more of it."""
+    whose: str = ""
+    """Who can mend it."""
+    repeated: int = 0
+    """The number of suspensions of this outage so far, with this one; 0 where it is not known."""
+    dormant_since: datetime | None = None
+    """Since when the account is tried rarely because the outage lasts for days."""
+    operators_words: str = ""
+    """What was said, for the on-call alone, where `words` are the cause in its place."""
 
 
 def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessage:
@@ -89,37 +93,13 @@ def compose(suspension: Suspension, *, sender: str, platform: str) -> EmailMessa
         account=message.one_line(suspension.account_id),
         waiting=_waiting(suspension),
         until=message.told(suspension.until),
+        cause=_cause(suspension),
+        whose=message.one_line(suspension.whose) or _UNKNOWN,
         advice=message.one_line(suspension.advice, MAX_WORDS),
         reminder=_reminder(suspension),
+        dormant=_dormant(suspension),
     )
     return mail(suspension, sender=sender, subject=SUBJECT, key=_key(suspension), text=text)
-
-
-def compose_digest(
-    suspensions: Sequence[Suspension],
-    *,
-    sender: str,
-    to: Iterable[str],
-    platform: str,
-    at: datetime,
-) -> EmailMessage:
-    """The on-call's e-mail about several suspensions, one row an account, its latest.
-
-    Raises ValueError where the sender is no address.
-    """
-    ordered = sorted(suspensions, key=lambda suspension: message.utc(suspension.at))
-    latest = list({suspension.account_id: suspension for suspension in ordered}.values())
-    accounts = f"{len(latest)} account{'' if len(latest) == 1 else 's'}"
-    return message.make(
-        sender=sender,
-        to=to,
-        subject=f"FTP Suspension Digest: {accounts}",
-        at=at,
-        key="\n".join([at.isoformat("T", "seconds"), *map(_key, ordered)]),
-        text=_DIGEST_TEXT.format(
-            accounts=accounts, platform=message.one_line(platform), table=_table(latest)
-        ),
-    )
 
 
 def _key(suspension: Suspension) -> str:
@@ -134,6 +114,11 @@ def _waiting(suspension: Suspension) -> str:
     return f"{suspension.queued}, the oldest since {message.told(suspension.oldest)}"
 
 
+def _cause(suspension: Suspension) -> str:
+    code = message.one_line(suspension.code)
+    return f"{message.one_line(suspension.cause)} ({code})" if code else _UNKNOWN
+
+
 def _reminder(suspension: Suspension) -> str:
     if suspension.outage_since is None:
         return ""
@@ -141,26 +126,12 @@ def _reminder(suspension: Suspension) -> str:
     return f"Outage since: {began}; this e-mail is repeated once a day while it lasts.\n"
 
 
-def _table(suspensions: Sequence[Suspension]) -> str:
-    shown = suspensions[:DIGEST_ROWS]
-    rows = [("ACCOUNT", "FAILURES", "WAITING", "NEXT TRY", "LAST ERROR"), *map(_row, shown)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [_aligned(row, widths) for row in rows]
-    if len(suspensions) > len(shown):
-        lines.append(f"and {len(suspensions) - len(shown)} more")
-    return "\n".join(lines)
-
-
-def _row(suspension: Suspension) -> tuple[str, ...]:
+def _dormant(suspension: Suspension) -> str:
+    if suspension.dormant_since is None:
+        return ""
+    began = message.told(suspension.dormant_since)
     return (
-        message.one_line(suspension.account_id),
-        str(suspension.failures),
-        str(suspension.queued),
-        message.told(suspension.until),
-        message.one_line(suspension.words, _MAX_DIGEST_WORDS),
+        f"Dormant since: {began}; the outage lasts for days, so your server is now tried every "
+        f"{message.span(suspension.seconds)}. New FTP settings or 'Try now' end that at once, and "
+        "all files are kept.\n"
     )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-    return "  ".join(cells).rstrip()

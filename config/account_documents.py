@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from bson import ObjectId
 from pydantic import ValidationError
 
 from config.accounts import Account, DeliveryMethod, FtpSettings
@@ -26,6 +25,8 @@ class StoredLogin:
     """The private half of the account's key, encrypted."""
     pending_key_token: str | None
     """The private half of the key that is to take its place, encrypted."""
+    client_key_token: str | None = None
+    """The key of the client certificate, encrypted."""
 
     @property
     def settings(self) -> FtpSettings | None:
@@ -41,6 +42,7 @@ def login_of(document: Document) -> StoredLogin:
         document.get("settings_saves"),
         (document.get("key") or {}).get("private"),
         (document.get("pending_key") or {}).get("private"),
+        document.get("client_key"),
     )
 
 
@@ -77,20 +79,6 @@ def checked_account(values: Document) -> Account:
         return Account.model_validate(values)
     except ValidationError as error:
         raise AccountError(" ".join(explain(error).values())) from None
-
-
-def settings_changes(values: Document, notice: Document | None) -> Document:
-    """The expressions that replace an account's settings, and add the notice of it; None removes
-    a value."""
-    changes: Document = {
-        name: "$$REMOVE" if value is None else {"$literal": value} for name, value in values.items()
-    }
-    changes["settings_saves"] = {"$add": [{"$ifNull": ["$settings_saves", 0]}, 1]}
-    if notice is not None:
-        made = {"key": str(ObjectId()), "at": "$$NOW"}
-        more = {"$mergeObjects": [{"$literal": notice}, made]}
-        changes["notices"] = {"$concatArrays": [{"$ifNull": ["$notices", []]}, [more]]}
-    return changes
 
 
 def overtaken(account_id: str) -> AccountError:

@@ -7,19 +7,14 @@ import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from config.alert_settings import AlertFrequency
 from config.capabilities import Algorithms, Capabilities, HashAlgorithm, Look
 from config.errors import AccountError
-from config.ftp_settings import (
-    MAX_PASSWORD,
-    AlertFrequency,
-    ExistingFile,
-    FtpSettings,
-    LogonType,
-    Protocol,
-    check_password,
-)
+from config.ftp_settings import MAX_PASSWORD, ExistingFile, FtpSettings, check_password
+from config.models import FROZEN
+from config.protocols import LogonType, Protocol
 from config.public_keys import PublicKey
 from config.text import EmailAddress, Name, Text
 
@@ -64,7 +59,7 @@ class DeliveryMethod(StrEnum):
 class Account(BaseModel):
     """An account of the platform; sub accounts name their parent."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = FROZEN
 
     account_id: str
     name: Name = ""

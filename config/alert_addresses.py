@@ -5,7 +5,7 @@ One document for an account and an address: an account's alerts never use up ano
 address gets one e-mail of an account each 15 minutes whatever else happens ("fair"); more of them
 as long as neither the account nor all accounts together send it too many. What an account sends
 to addresses that it has never written to before is limited besides: it must not become a way to
-write to strangers.
+write to strangers. Test e-mails have limits of their own: they must not use up those of alerts.
 
 A limit keeps an e-mail from the address, but for one that must not be missing: that waits until the
 limits have room for it.
@@ -21,8 +21,8 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from config.alert_settings import MAX_EMAIL_ALERTS
 from config.documents import Document
-from config.ftp_settings import MAX_EMAIL_ALERTS
 from config.mail_links import Recipient
 
 FAIR_SECONDS = 14 * 60
@@ -36,6 +36,8 @@ MAX_ACCOUNT = 30
 """E-mails an hour of one account to all its addresses together, beyond the fair ones."""
 MAX_NEW = MAX_EMAIL_ALERTS
 """Addresses an hour that an account writes to for the first time: its first alert reaches all."""
+MAX_TESTS = 2 * MAX_EMAIL_ALERTS
+"""Test e-mails an hour of one account to all its addresses together."""
 ASK_AGAIN_SECONDS = 24 * HOUR
 """Least time between two requests to confirm the same address."""
 CLEAN_SECONDS = 400 * 24 * HOUR
@@ -120,7 +122,9 @@ class AlertAddresses:
         """Note that the address is asked now."""
         self._set(recipient, {"asks": "$$REMOVE", "asked_at": "$$NOW"})
 
-    def admit(self, recipient: Recipient, *, may_wait: bool = False) -> LeftOut | None:
+    def admit(
+        self, recipient: Recipient, *, may_wait: bool = False, is_test: bool = False
+    ) -> LeftOut | None:
         """Count one e-mail to the address. Returns why it is left out; None where it is sent.
 
         `may_wait`: one that is LIMITED is sent later, and is none of those that are left out.
@@ -131,7 +135,13 @@ class AlertAddresses:
         if self._must_confirm and (known is None or known.confirmed_at is None):
             self._ask(recipient)
             return LeftOut.UNCONFIRMED
+        if is_test:
+            return None if self._fits_test(recipient) else LeftOut.LIMITED
         return self.take(recipient, may_wait=may_wait)
+
+    def may_ask_for_test(self, account_id: str, most: int, seconds: float) -> bool:
+        """Count one test that somebody asks for. False where `most` were in the last `seconds`."""
+        return self._has_room(f"asked:{account_id}", most, account_id, round(seconds))
 
     def take(self, recipient: Recipient, *, may_wait: bool = False) -> LeftOut | None:
         """Count one e-mail, by the limits alone. Returns LIMITED where one of them is reached."""
@@ -160,16 +170,25 @@ class AlertAddresses:
         self._set(recipient, {"left_out": 0})
 
     def _fits(self, recipient: Recipient) -> bool:
+        account_id = recipient.account_id
         match self._verdict(recipient):
             case "fair":
                 return True
             case "new":
-                return self._has_room(f"new:{recipient.account_id}", MAX_NEW, recipient)
+                return self._has_room(f"new:{account_id}", MAX_NEW, account_id)
             case "more":
                 return self._has_room(
-                    f"more:{recipient.account_id}", MAX_ACCOUNT, recipient
+                    f"more:{account_id}", MAX_ACCOUNT, account_id
                 ) and self._has_room(_of_all(recipient), MAX_ADDRESS)
         return False
+
+    def _fits_test(self, recipient: Recipient) -> bool:
+        account_id = recipient.account_id
+        return (
+            self._has_room(f"test:{_key(recipient)}", MAX_EACH, account_id)
+            and self._has_room(f"tests:{account_id}", MAX_TESTS, account_id)
+            and self._has_room(f"tests:{_of_all(recipient)}", MAX_ADDRESS)
+        )
 
     def _verdict(self, recipient: Recipient) -> str:
         """The limit for an e-mail of the account to the address: new, fair, more, or none fits."""
@@ -190,11 +209,17 @@ class AlertAddresses:
         document = self._set(recipient, {"verdict": verdict})
         return str(document["verdict"])
 
-    def _has_room(self, key: str, most: int, recipient: Recipient | None = None) -> bool:
-        """Count one e-mail against the hourly limit of `key`. False where it is reached."""
-        room = {"$lt": [{"$size": _since(HOUR)}, most]}
-        more = {"$cond": [room, {"$concatArrays": [_since(HOUR), ["$$NOW"]]}, _since(HOUR)]}
-        of_account = {} if recipient is None else {"account_id": {"$literal": recipient.account_id}}
+    def _has_room(
+        self, key: str, most: int, account_id: str | None = None, seconds: int = HOUR
+    ) -> bool:
+        """Count one against the limit of `key` in so many seconds. False where it is reached.
+
+        `account_id`: the count is forgotten with the account.
+        """
+        lately = _since(seconds)
+        room = {"$lt": [{"$size": lately}, most]}
+        more = {"$cond": [room, {"$concatArrays": [lately, ["$$NOW"]]}, lately]}
+        of_account = {} if account_id is None else {"account_id": {"$literal": account_id}}
         document = self._update(
             key, [{"$set": {"fits": room, "sent": more, "forget_from": "$$NOW", **of_account}}]
         )

@@ -5,22 +5,33 @@ such as a failed sign-in, share one entry for a while, with a count.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
+from hashlib import sha256
 from typing import Any
 
 from bson import ObjectId
 from pydantic import BaseModel, SecretStr
 from pymongo.database import Database
 
-from config.documents import Document, of_accounts
+from config.documents import Document, in_time, of_accounts
 
 MAX_TEXT = 1000
 MAX_ADDRESSES = 5
 """Most addresses that a counted entry names."""
+MAX_ACTORS = 100
+"""Most actors whose entries are read by the index of each."""
 CHANGED = "changed"
+SECONDS = 1.5
+"""A look at the audit is ended after it."""
+_TOO_LONG = (
+    "The audit was looked through for too long, and that was ended: name an account, who did it "
+    "or a shorter time as well."
+)
+_KINDS = ("cli", "token", "mail")
+"""How actors begin that are no logins, before a colon."""
 _SECRET = re.compile(r"password|passphrase|secret|token|hash|private", re.IGNORECASE)
 
 
@@ -34,6 +45,7 @@ class Action(StrEnum):
     ACCOUNT_PAUSED = "account.paused"
     ACCOUNT_RESUMED = "account.resumed"
     ACCOUNT_TRIED_NOW = "account.tried-now"
+    ACCOUNT_TRACED = "account.traced"
     DEFAULT_METHOD_SET = "account.default-method-set"
     FTP_GRANTED = "ftp-access.granted"
     FTP_REVOKED = "ftp-access.revoked"
@@ -50,22 +62,39 @@ class Action(StrEnum):
     NUMBER_REMOVED = "number.removed"
     DEAD_LETTERS_REPLAYED = "dead-letters.replayed"
     DEAD_LETTERS_DISCARDED = "dead-letters.discarded"
+    REDELIVERED = "deliveries.redelivered"
     INVALID_REPLAYED = "invalid.replayed"
     INVALID_DISCARDED = "invalid.discarded"
+    BULK_BEGUN = "bulk.begun"
+    BULK_STOPPED = "bulk.stopped"
+    BULK_ENDED = "bulk.ended"
     USER_CREATED = "user.created"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_REMOVED = "user.removed"
+    USER_ROLE_SET = "user.role-set"
     PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
     TOKEN_CREATED = "token.created"  # noqa: S105 - the name of an action
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an action
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
+    PASSWORD_ASKED = "password.asked"  # noqa: S105 - the name of an action
+    PASSWORD_RENEWED = "password.renewed"  # noqa: S105 - the name of an action
+    FACTOR_ENABLED = "factor.enabled"
+    FACTOR_DISABLED = "factor.disabled"
+    FACTOR_RESET = "factor.reset"
+    FACTOR_FAILED = "factor.failed"
+    FACTOR_GUESSED = "factor.guessed"
+    RECOVERY_CODES_MADE = "recovery-codes.made"
+    RECOVERY_CODE_USED = "recovery-code.used"
     SIGNED_IN = "session.begun"
     SIGNED_OUT = "session.ended"
+    SESSIONS_ENDED = "sessions.ended"
     SIGN_IN_FAILED = "sign-in.failed"
     ALERTS_STOPPED = "alerts.stopped"
     ALERTS_RESUMED = "alerts.resumed"
     ALERTS_CONFIRMED = "alerts.confirmed"
+    ALERTS_SET = "alerts.set"
+    ALERTS_TESTED = "alerts.tested"
     SECRETS_ROTATED = "secrets.rotated"
 
 
@@ -84,16 +113,33 @@ class Entry:
     after: Document
 
 
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which entries; None: any. `since` is in the time that is asked for, `until` behind it."""
+
+    actor: str | None = None
+    """How the actor begins; of a command or a token also what stands behind the colon."""
+    actions: Sequence[Action] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALL = AuditFilter()
+
+
 class Audit:
     """The entries. Raises pymongo's errors where MongoDB is away."""
 
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], seconds: float = SECONDS) -> None:
+        """A look at the entries is ended after so many seconds."""
         self._entries = database["audit"]
+        self._seconds = seconds
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
         self._entries.create_index([("at", -1), ("_id", -1)])
-        self._entries.create_index([("account_id", 1), ("at", -1), ("_id", -1)])
+        for field in ("account_id", "actor", "action"):
+            self._entries.create_index([(field, 1), ("at", -1), ("_id", -1)])
         self._entries.create_index("series", sparse=True)
 
     def record(
@@ -105,13 +151,18 @@ class Audit:
         after: Mapping[str, Any] | None = None,
         *,
         target: str | None = None,
+        once: str | None = None,
     ) -> None:
         """Note a change by `actor` (a principal's login) of an account, None for the platform.
 
-        Of a changed secret only the fact is kept. Texts are cut at 1,000 characters.
+        Of a changed secret only the fact is kept. Texts are cut at 1,000 characters. What has the
+        same `once` is one entry, for acts that are repeated where a worker died in them.
         """
         differs_before, differs_after = _difference(before or {}, after or {})
-        self._insert(actor, action, account_id, differs_before, differs_after, target)
+        entry = _entry_of(actor, action, account_id, target)
+        differs = {"before": differs_before, "after": differs_after}
+        entry_id = ObjectId(sha256(once.encode()).digest()[:12]) if once else ObjectId()
+        self._write(entry_id, {**entry, **differs}, {})
 
     def count(
         self,
@@ -128,66 +179,75 @@ class Audit:
         `address` is the client's; a few of several are kept.
         """
         series = f"{action}\n{actor}\n{target}"
+        known = {"$setUnion": [{"$ifNull": ["$after.addresses", []]}, [{"$literal": address}]]}
         counted = {
-            "times": {"$add": ["$after.times", 1]},
-            "addresses": {
-                "$slice": [
-                    {"$setUnion": ["$after.addresses", [{"$literal": address}]]},
-                    MAX_ADDRESSES,
-                ]
-            },
+            "times": {"$add": [{"$ifNull": ["$after.times", 0]}, 1]},
+            "addresses": {"$slice": [known, MAX_ADDRESSES]},
         }
         began = {"$gt": ["$at", {"$subtract": ["$$NOW", round(every * 1000)]}]}
-        again = self._entries.update_one(
-            {"series": series, "$expr": began}, [{"$set": {"after": counted}}]
-        )
-        if not again.matched_count:
-            after = {"times": 1, "addresses": [address]}
-            self._insert(actor, action, account_id, {}, after, target, {"series": series})
+        # One look and one write in any case: the time must not tell what is counted already.
+        again = self._entries.find_one({"series": series, "$expr": began}, {"_id": 1})
+        entry = {**_entry_of(actor, action, account_id, target), "before": {}, "series": series}
+        self._write(again["_id"] if again else ObjectId(), entry, {"after": counted})
 
-    def _insert(
-        self,
-        actor: str,
-        action: Action,
-        account_id: str | None,
-        before: Document,
-        after: Document,
-        target: str | None,
-        more: Document | None = None,
-    ) -> None:
-        entry = {
-            "actor": actor,
-            "action": action.value,
-            "account_id": account_id,
-            "target": target,
-            "before": before,
-            "after": after,
-            **(more or {}),
-        }
+    def _write(self, entry_id: ObjectId, entry: Document, computed: Document) -> None:
         # A pipeline's update, because only there the time can be the database's.
-        self._entries.update_one(
-            {"_id": ObjectId()},
-            [{"$set": {"at": "$$NOW", **{key: {"$literal": entry[key]} for key in entry}}}],
-            upsert=True,
-        )
+        at = {"$ifNull": ["$at", "$$NOW"]}
+        literal = {name: {"$literal": value} for name, value in entry.items()}
+        change = [{"$set": {"at": at, **literal, **computed}}]
+        self._entries.update_one({"_id": entry_id}, change, upsert=True)
 
     def list(
         self,
         account_ids: Collection[str] | None = None,
         limit: int = 50,
         before: str | None = None,
+        chosen: AuditFilter = ALL,
     ) -> Iterator[Entry]:
         """Entries of the accounts named, or all, newest first; `before` is an entry's id.
 
-        An unknown id gives no entries.
+        An unknown id gives no entries. Raises SearchUnavailable where it takes too long.
         """
-        query = of_accounts(account_ids)
-        if before is not None:
-            query = {"$and": [query, self._older_than(before)]}
+        with in_time(self._seconds, _TOO_LONG):
+            parts = [of_accounts(account_ids), *self._parts(chosen)]
+            if before is not None:
+                parts.append(self._older_than(before))
+            found = self._newest({"$and": parts}, limit)
+        return map(_entry, found)
+
+    def of_field(self, account_id: str, field: str, limit: int = 50) -> Iterator[Entry]:
+        """Entries by which this field of the account's stored settings changed, newest first.
+
+        Raises SearchUnavailable where it takes too long.
+        """
+        actions = [Action.SETTINGS_SAVED.value, Action.SETTINGS_REMOVED.value]
+        changed = [{f"{side}.{field}": {"$exists": True}} for side in ("before", "after")]
+        query = {"account_id": account_id, "action": {"$in": actions}, "$or": changed}
+        with in_time(self._seconds, _TOO_LONG):
+            return map(_entry, self._newest(query, limit))
+
+    def _newest(self, query: Document, limit: int) -> Sequence[Document]:
         order = [("at", -1), ("_id", -1)]
         with self._entries.find(query).sort(order).limit(limit) as cursor:
-            for document in cursor:
-                yield _entry(document)
+            return [*cursor]
+
+    def _parts(self, chosen: AuditFilter) -> Iterator[Document]:
+        if chosen.actor is not None:
+            yield self._by(chosen.actor)
+        if chosen.actions is not None:
+            yield {"action": {"$in": [each.value for each in chosen.actions]}}
+        if chosen.since is not None:
+            yield {"at": {"$gte": chosen.since}}
+        if chosen.until is not None:
+            yield {"at": {"$lt": chosen.until}}
+
+    def _by(self, beginning: str) -> Document:
+        """Of the actors that begin so. Few of them are named, so that each has its index in order;
+        which there are is read from the index alone."""
+        names = (beginning, *(f"{kind}:{beginning}" for kind in _KINDS))
+        either = [{"actor": {"$gte": each, "$lt": f"{each}\uffff"}} for each in names]
+        found = [actor for each in either for actor in self._entries.distinct("actor", each)]
+        return {"actor": {"$in": found}} if len(found) <= MAX_ACTORS else {"$or": either}
 
     def _older_than(self, entry_id: str) -> Document:
         last = self._entries.find_one({"_id": _object_id(entry_id)}, {"at": 1})
@@ -195,6 +255,15 @@ class Audit:
             return {"_id": None}
         same_moment = {"at": last["at"], "_id": {"$lt": last["_id"]}}
         return {"$or": [{"at": {"$lt": last["at"]}}, same_moment]}
+
+
+def _entry_of(actor: str, action: Action, account_id: str | None, target: str | None) -> Document:
+    return {
+        "actor": actor,
+        "action": action.value,
+        "account_id": account_id,
+        "target": target,
+    }
 
 
 def _difference(

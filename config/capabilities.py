@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, field_validator
 
 from config.integers import Number, Whole
+from config.models import FROZEN
 
 
 class HashAlgorithm(StrEnum):
@@ -14,12 +15,13 @@ class HashAlgorithm(StrEnum):
     SHA256 = "sha256"
     SHA1 = "sha1"
     MD5 = "md5"
+    CRC32 = "crc32"
 
 
 class Algorithms(BaseModel):
     """The algorithms of an SSH connection, by their names in the IANA registry."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = FROZEN
 
     kex: str
     cipher: str
@@ -49,6 +51,9 @@ class Look(StrEnum):
     """None of the ways found a file that had just been written."""
 
 
+_MEANS = (None, *Look, *HashAlgorithm)
+
+
 class Capabilities(BaseModel):
     """What the test on save could do at the server. The upload picks the best way of it.
 
@@ -56,7 +61,7 @@ class Capabilities(BaseModel):
     cannot tell whether a name is taken, it uses no name that could be another file's.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = FROZEN
 
     size: bool = True
     rename: bool = True
@@ -76,20 +81,32 @@ class Capabilities(BaseModel):
     """Seconds from a file's last byte to the server's confirmation, as seen in the test."""
     hash: HashAlgorithm | None = None
     """The digest that the server tells of a file; None: none."""
+    resumes: bool | None = None
+    """A file that was cut can be gone on with where it ended; None: not known, so none is.
+    A server that begins anew at each write would have zeros at the front, and the right size."""
     mkdir: bool = True
     at_once: Whole | None = None
     """Uploads that the server takes at once, up to our own limit; None: not known."""
     request_size: Whole | None = None
     """Bytes of the largest write request (SFTP); None: not known."""
+    open_files: Whole | None = None
+    """Files that may be open at once over one session (SFTP); None: no limit was met."""
     pipelines: bool = False
     """Commands that are sent together are answered one after the other (FTP)."""
     queues: bool = False
-    """Commands that come during a file are answered after it (FTP)."""
+    """Commands that come during a file are answered after it, and bytes of a file that come before
+    its command wait for it (FTP)."""
+    early: bool = False
+    """The latter alone (FTP)."""
     avoids: tuple[str, ...] = ()
     """Commands that are not sent (FTP): those at which the server cut the connection, and EPSV
     where PASV has to do."""
     enters: bool = False
     """A path in a command is refused; a bare name is taken in the folder that was entered (FTP)."""
+    forbids: str = ""
+    """Signs that the server refuses in names, of those that were tried."""
+    unicode: bool = True
+    """Names with other letters than those of ASCII are taken, in the encoding that was chosen."""
     algorithms: Algorithms | None = None
     """The algorithms of the tested connection (SFTP); only to be shown."""
     tls: str | None = None
@@ -100,5 +117,4 @@ class Capabilities(BaseModel):
     def _known(cls, value: Any) -> Any:
         """During an upgrade a newer version may have stored a means that has no name here: to this
         one it is not known."""
-        known = (None, *Look, *HashAlgorithm)
-        return value if value in known else None
+        return value if value in _MEANS else None

@@ -18,15 +18,19 @@ class Credentials(NamedTuple):
     password: SecretStr
     """Empty where the logon is by key alone."""
     key: KeyPair | None = None
+    client_key: SecretStr | None = None
+    """Of the client certificate, in PKCS #8; None without one."""
 
 
 def stored_credentials(login: StoredLogin, vault: Vault) -> Credentials:
     """What the stored settings' logon needs. Raises AccountError where it is not stored,
     SecretError without key."""
-    logon = _settings(login).logon_type
+    settings = _settings(login)
+    logon = settings.logon_type
     return Credentials(
         stored_password(login, vault) if logon.needs_password else SecretStr(""),
         stored_key(login, vault) if logon.needs_key else None,
+        stored_client_key(login, vault) if settings.client_certificate else None,
     )
 
 
@@ -46,6 +50,13 @@ def stored_key(login: StoredLogin, vault: Vault) -> KeyPair:
 def stored_new_key(login: StoredLogin, vault: Vault) -> KeyPair:
     """The key that is to take its place. Raises as `stored_key` does."""
     return _pair(login, login.account.pending_key, login.pending_key_token, vault)
+
+
+def stored_client_key(login: StoredLogin, vault: Vault) -> SecretStr:
+    """The client certificate's key. Raises AccountError where none is stored, SecretError."""
+    if login.client_key_token is None:
+        raise AccountError(f"The account {login.account.account_id!r} has no client key stored.")
+    return vault.decrypt(login.client_key_token)
 
 
 def _settings(login: StoredLogin) -> FtpSettings:

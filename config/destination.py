@@ -8,7 +8,8 @@ from typing import Any
 
 from config.errors import PasswordAsked
 from config.fields import declared
-from config.ftp_settings import DEFAULT_PORTS, FtpSettings, KnownHost, LogonType, Protocol
+from config.ftp_settings import FtpSettings, KnownHost
+from config.protocols import DEFAULT_PORTS, LogonType, Protocol
 
 FIELDS = ("protocol", "host", "port", "username")
 """Fields that decide where a stored password goes."""
@@ -32,9 +33,11 @@ def merged(stored: FtpSettings | None, changes: Mapping[str, Any]) -> FtpSetting
     if protocol != Protocol.SFTP:
         values.update(logon_type=LogonType.NORMAL, weak_algorithms=False)
     if protocol not in {Protocol.FTPS, Protocol.FTPS_IMPLICIT}:
-        values.update(ca_certificates=None)
+        values.update(ca_certificates=None, client_certificate=None)
     if protocol == Protocol.FTP:
         values.update(host_keys=())
+    if protocol == Protocol.SFTP:
+        values.update(active_mode=False)
     settings = FtpSettings(**values)
     if not settings.logon_type.needs_key:
         settings = settings.model_copy(update={"key_certificate": None})
@@ -63,6 +66,8 @@ def check_logon_stays(stored: FtpSettings, settings: FtpSettings) -> None:
     has, needs = stored.logon_type, settings.logon_type
     if (needs.needs_password and not has.needs_password) or (needs.needs_key and not has.needs_key):
         raise PasswordAsked("The logon type was changed meanwhile.")
+    if settings.client_certificate not in {None, stored.client_certificate}:
+        raise PasswordAsked("The client certificate was changed meanwhile.")
 
 
 def target(settings: FtpSettings) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""Accounts' settings and numbers in MongoDB (`accounts`, `numbers`).
+"""Accounts and their settings in MongoDB (`accounts`).
 
 The running state of an account lives in the same document, under `run`; only the ledger knows
 that part.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from pydantic import SecretStr
 from pymongo.database import Database
@@ -19,9 +20,7 @@ from config.account_documents import (
     checked_account,
     key_document,
     login_of,
-    number_of,
     overtaken,
-    settings_changes,
 )
 from config.accounts import (
     Account,
@@ -34,27 +33,35 @@ from config.accounts import (
 from config.alert_addresses import AlertAddresses
 from config.credentials import Credentials, stored_credentials, stored_password
 from config.destination import check_logon_stays, check_password_stays
-from config.documents import Document, of_accounts
+from config.documents import Document
 from config.errors import AccountError, UnknownAccount
-from config.notices import SettingsNotice, notice_facts
-from config.numbers import Number, check_number, spellings
+from config.notices import SettingsNotice
+from config.numbers import Number
 from config.permissions import check_grant, check_move, descendants
 from config.reserved import ReservedIds
 from config.secrets import Vault
 from config.ssh_keys import KeyPair
+from config.stored_numbers import StoredNumbers
 from config.stored_passwords import Rotation
+from config.stored_settings import replace_settings
 from config.tokens import Tokens
 from config.users import Users
 
 __all__ = ["Directory", "Number", "Rotation", "StoredLogin", "account_of"]
 
+_SETTINGS = {"run": 0, "standstills": 0}
+"""All but what the ledger keeps of an account: it is long, and these are read at each request."""
 
-class Directory:
+
+class Directory(StoredNumbers):
     """What operators and customers set. Raises pymongo's errors where MongoDB is away."""
 
-    def __init__(self, database: Database[Document], vault: Vault) -> None:
+    def __init__(
+        self, database: Database[Document], vault: Vault, country: str | None = None
+    ) -> None:
+        """`country`: the one whose numbers may be given without a country code, such as GB."""
+        super().__init__(database, country)
         self._accounts = database["accounts"]
-        self._numbers = database["numbers"]
         self._users = Users(database, self.find)
         self._tokens = Tokens(database, self.find)
         self._reserved = ReservedIds(database)
@@ -97,13 +104,13 @@ class Directory:
 
     def find(self, account_id: str) -> Account | None:
         """The account, or None."""
-        document = self._accounts.find_one({"_id": account_id})
+        document = self._accounts.find_one({"_id": account_id}, _SETTINGS)
         return None if document is None else account_of(document)
 
     def find_all(self, account_ids: Collection[str]) -> dict[str, Account | AccountError]:
         """The existing ones of these accounts, by id; an error for one that cannot be used."""
         query = {"_id": {"$in": list(account_ids)}}
-        documents = self._accounts.find(query, {"run": 0}) if account_ids else ()
+        documents = self._accounts.find(query, _SETTINGS) if account_ids else ()
         return {document["_id"]: account_or_why(document) for document in documents}
 
     def get(self, account_id: str) -> Account:
@@ -115,13 +122,19 @@ class Directory:
 
     def list(self) -> Iterator[Account]:
         """All accounts, by id."""
-        with self._accounts.find().sort("_id") as cursor:
+        with self._accounts.find({}, _SETTINGS).sort("_id") as cursor:
             for document in cursor:
                 yield account_of(document)
 
-    def children(self, account_id: str) -> tuple[Account, ...]:
-        """The accounts directly beneath, by id."""
-        return tuple(self._children([account_id]))
+    def ids(self, beginning: str, most: int) -> tuple[str, ...]:
+        """So many ids that begin with this, in order."""
+        query = {"_id": {"$gte": beginning, "$lt": f"{beginning}\U0010ffff"}}
+        found = self._accounts.find(query, {"_id": 1}).sort("_id").limit(most)
+        return tuple(each["_id"] for each in found)
+
+    def children(self, account_id: str, limit: int = 0) -> tuple[Account, ...]:
+        """The accounts directly beneath it, by id; 0 means no limit."""
+        return tuple(self._children([account_id], limit))
 
     def descendants(self, account_id: str) -> tuple[Account, ...]:
         """Everything beneath the account, level by level."""
@@ -133,7 +146,7 @@ class Directory:
 
     def login(self, account_id: str) -> StoredLogin:
         """The settings and the secrets of one moment. Raises UnknownAccount, AccountError."""
-        document = self._accounts.find_one({"_id": account_id}, {"run": 0})
+        document = self._accounts.find_one({"_id": account_id}, _SETTINGS)
         if document is None:
             raise UnknownAccount(account_id)
         return login_of(document)
@@ -169,14 +182,16 @@ class Directory:
         password: SecretStr,
         *,
         key: KeyPair | None = None,
+        client_key: SecretStr | None = None,
         instead_of: StoredLogin | None = None,
         actor: str = "",
     ) -> None:
         """Store settings that were tested, and enable them.
 
-        A password that the logon does not need is not kept; `key`, where one is given, becomes the
-        account's, and none waits any more. With `instead_of` only as long as nobody has changed
-        those meanwhile; their Email Alerts addresses are told by whom recordings go elsewhere.
+        A password that the logon does not need is not kept, nor a client key without certificate;
+        `key`, where one is given, becomes the account's, and none waits any more. With `instead_of`
+        only as long as nobody has changed those meanwhile; their Email Alerts addresses are told by
+        whom recordings go elsewhere.
         Raises UnknownAccount, AccountError, SecretError.
         """
         stored = settings.model_dump(mode="json")
@@ -186,7 +201,31 @@ class Directory:
         if key is not None:
             values["key"] = key_document(key.public, self._vault.encrypt(key.private))
             values["pending_key"] = None
-        self._replace_settings(account_id, values, settings, instead_of, actor)
+        used = client_key if settings.client_certificate else None
+        values["client_key"] = None if used is None else self._vault.encrypt(used)
+        replace_settings(self._accounts, account_id, values, settings, instead_of, actor)
+
+    def save_alerts(
+        self, account_id: str, changes: Mapping[str, Any], actor: str = ""
+    ) -> tuple[FtpSettings, FtpSettings]:
+        """Change who hears of outages and how often, and nothing else: what was before, and after.
+
+        `changes` are checked values of AlertSettingsInput. Addresses that are taken out are told.
+        Raises UnknownAccount, and AccountError where there are no settings, or somebody else has
+        changed them at the same time.
+        """
+        stored = self.login(account_id)
+        if stored.settings is None:
+            raise AccountError(
+                f"The account {account_id!r} has no FTP settings, which alerts belong to: "
+                "save those first."
+            )
+        settings = stored.settings.model_copy(update=dict(changes))
+        written = settings.model_dump(mode="json", include=set(changes))
+        values = {f"settings.{name}": value for name, value in written.items()}
+        if values:
+            replace_settings(self._accounts, account_id, values, settings, stored, actor)
+        return stored.settings, settings
 
     def set_enabled(self, account_id: str, *, enabled: bool) -> None:
         """Switch the FTP settings on or off. Raises AccountError where there are none."""
@@ -206,9 +245,9 @@ class Directory:
         stored = self.login(account_id)
         if stored.settings is None:
             raise AccountError(f"The account {account_id!r} has no FTP settings to remove.")
-        gone = dict.fromkeys(("settings", "password", "key", "pending_key"))
+        gone = dict.fromkeys(("settings", "password", "key", "pending_key", "client_key"))
         values: Document = {**gone, "enabled": False}
-        self._replace_settings(account_id, values, None, stored, actor)
+        replace_settings(self._accounts, account_id, values, None, stored, actor)
 
     def pending_notices(self) -> Iterator[SettingsNotice]:
         """The notices about changed settings that are not in the outbox yet."""
@@ -283,63 +322,18 @@ class Directory:
         if not self._accounts.delete_one({"_id": account_id}).deleted_count:
             raise UnknownAccount(account_id)
 
-    def number(self, number: str) -> Number | None:
-        """What is known of a telephone number, however it is spelled, or None."""
-        known = self.find_numbers(spellings(number))
-        return next((known[each] for each in spellings(number) if each in known), None)
-
-    def find_numbers(self, numbers: Collection[str]) -> dict[str, Number]:
-        """What is known of these telephone numbers."""
-        documents = self._numbers.find({"_id": {"$in": list(numbers)}}) if numbers else ()
-        return {document["_id"]: number_of(document) for document in documents}
-
-    def numbers(self, account_ids: Collection[str] | None = None) -> Iterator[Number]:
-        """All numbers, or those of the accounts named, in order."""
-        with self._numbers.find(of_accounts(account_ids)).sort("_id") as cursor:
-            for document in cursor:
-                yield number_of(document)
-
-    def spelling(self, number: str) -> str:
-        """A number as it is stored, or is to be. Raises AccountError where it is none.
-
-        A number that an earlier version stored as it was typed is known by that spelling too.
-        """
-        known = self.number(number)
-        return check_number(number) if known is None else known.number
-
     def set_number(self, number: Number) -> None:
         """Store a number's account and delivery method; it may have been another account's.
 
-        Raises UnknownAccount, and AccountError where the number is malformed.
+        The number is as `spelling` gives it. Raises UnknownAccount, and AccountError where it is
+        malformed.
         """
-        spelled = self.spelling(number.number)
         self.get(number.account_id)
-        self._numbers.replace_one(
-            {"_id": spelled},
-            {"account_id": number.account_id, "method": number.method.value},
-            upsert=True,
-        )
+        self._store_number(number)
 
-    def set_number_method(self, number: Number) -> None:
-        """Change the delivery method of a number, as long as it is still this account's.
-
-        For callers who may not take another account's number. Raises AccountError otherwise.
-        """
-        query = {"_id": self.spelling(number.number), "account_id": number.account_id}
-        change = {"$set": {"method": number.method.value}}
-        if not self._numbers.update_one(query, change).matched_count:
-            raise AccountError(
-                f"The number {number.number!r} is not one of the account {number.account_id!r}."
-            )
-
-    def remove_number(self, number: str) -> None:
-        """Forget a number. Raises AccountError where it is not known."""
-        known = self.number(number)
-        if known is None or not self._numbers.delete_one({"_id": known.number}).deleted_count:
-            raise AccountError(f"The number {number!r} is not known.")
-
-    def _children(self, account_ids: Iterable[str]) -> Iterator[Account]:
-        with self._accounts.find({"parent": {"$in": list(account_ids)}}).sort("_id") as cursor:
+    def _children(self, account_ids: Iterable[str], limit: int = 0) -> Iterator[Account]:
+        query = {"parent": {"$in": list(account_ids)}}
+        with self._accounts.find(query, _SETTINGS).sort("_id").limit(limit) as cursor:
             for document in cursor:
                 yield account_of(document)
 
@@ -360,31 +354,6 @@ class Directory:
             moved = {"_id": account.account_id, "parent": parent}
             self._accounts.update_one(moved, {"$set": {"parent": account.parent}})
             raise overtaken(account.account_id) from None
-
-    def _replace_settings(
-        self,
-        account_id: str,
-        values: Document,
-        settings: FtpSettings | None,
-        stored: StoredLogin | None,
-        actor: str,
-    ) -> None:
-        """The settings and the notice of their change, in one update."""
-        query: Document = {"_id": account_id}
-        facts = None
-        if stored is not None:
-            query["settings_saves"] = stored.saves
-            if "pending_key" in values:  # another one may have been made meanwhile
-                waiting = stored.account.pending_key
-                query["pending_key.line"] = waiting.line if waiting else None
-            facts = notice_facts(account_id, actor, stored.settings, settings)
-        changes = settings_changes(values, facts)
-        if not self._accounts.update_one(query, [{"$set": changes}]).matched_count:
-            self.get(account_id)
-            raise AccountError(
-                "The FTP settings were changed by somebody else meanwhile, and nothing was saved: "
-                "look at them, and try again."
-            )
 
     def _set(self, account_id: str, values: Document) -> None:
         if not self._accounts.update_one({"_id": account_id}, {"$set": values}).matched_count:

@@ -47,6 +47,10 @@ class FieldRefused(AccountError):
         self.field = field
 
 
+class SearchUnavailable(ConfigError):
+    """The search cannot be answered in time. Its text says what to do."""
+
+
 class PasswordAsked(AccountError):
     """A stored password would go to another place than the one it was entered for."""
 

@@ -180,6 +180,12 @@ def _at_least(context: Mapping[str, Any]) -> str:
     return "must not be empty" if least == 1 else f"must have at least {least} characters"
 
 
+def _at_most(context: Mapping[str, Any]) -> str:
+    of = "entries" if context.get("field_type") in _LISTS else "characters"
+    return f"must have at most {context['max_length']} {of}"
+
+
+_LISTS = ("Tuple", "List", "Set", "Frozenset", "Dictionary")
 _A_TIME = "must be a time, such as 2026-11-23T14:05:00Z"
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is required",
@@ -187,7 +193,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_unicode": lambda _: "must be valid Unicode text",
     "string_too_short": _at_least,
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
-    "too_long": lambda context: f"must have at most {context['max_length']} entries",
+    "too_long": _at_most,
     "tuple_type": lambda _: "must be a list",
     "list_type": lambda _: "must be a list",
     "bool_type": lambda _: "must be true or false",

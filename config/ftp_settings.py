@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from config.alert_settings import AlertRecipients, AlertWishes
 from config.capabilities import Capabilities
 from config.certificates import MAX_PEM, check_certificates
 from config.entered import Input, entered
@@ -25,50 +26,20 @@ from config.errors import AccountError
 from config.fingerprints import as_of_certificate, as_of_host_key, check_fingerprint
 from config.hosts import Host
 from config.integers import Whole
+from config.models import FROZEN
+from config.naming_settings import NamingSettings
+from config.protocols import DEFAULT_PORTS, LogonType, Protocol
 from config.public_keys import MAX_CERTIFICATE, certificate_line
-from config.text import EmailAddress, Text, one_line
+from config.text import Text, one_line
+from config.timing_settings import TimingSettings
 
 MAX_PASSWORD = 1024
 MAX_UPLOADS = 8
-MAX_EMAIL_ALERTS = 50
 MAX_HOST_KEYS = 8
 MAX_PRIVATE_KEY = 16 * 1024
 """Characters: an RSA key of 8,192 bits has 6,500."""
-
-
-class Protocol(StrEnum):
-    """How files travel to the customer's server."""
-
-    FTP = "ftp"
-    SFTP = "sftp"
-    FTPS = "ftps"
-    """FTP that TLS is begun in by a command (RFC 4217)."""
-    FTPS_IMPLICIT = "ftps-implicit"
-    """FTP over TLS from the first byte, as on port 990."""
-
-    @property
-    def uses_tls(self) -> bool:
-        """Whether it is FTP over TLS."""
-        return self in {Protocol.FTPS, Protocol.FTPS_IMPLICIT}
-
-
-class LogonType(StrEnum):
-    """With what one logs in to an SFTP server (RFC 4252 sections 7 and 8, RFC 4256)."""
-
-    NORMAL = "normal"
-    INTERACTIVE = "interactive"
-    KEY = "key"
-    KEY_AND_PASSWORD = "key-and-password"  # noqa: S105 - the name of a choice
-
-    @property
-    def needs_key(self) -> bool:
-        """Whether the server is shown the account's key."""
-        return self in {LogonType.KEY, LogonType.KEY_AND_PASSWORD}
-
-    @property
-    def needs_password(self) -> bool:
-        """Whether the server is told the password."""
-        return self is not LogonType.KEY
+MAX_CLIENT_CERTIFICATE = 16 * 1024
+"""Characters: one certificate with an RSA key of 4,096 bits has 2,500."""
 
 
 class ExistingFile(StrEnum):
@@ -78,23 +49,9 @@ class ExistingFile(StrEnum):
     OVERWRITE = "overwrite"
 
 
-class AlertFrequency(StrEnum):
-    """How often people are told of an outage."""
-
-    EVERY = "every"
-    OUTAGE = "outage"
-
-
-DEFAULT_PORTS = {
-    Protocol.FTP: 21,
-    Protocol.SFTP: 22,
-    Protocol.FTPS: 21,
-    Protocol.FTPS_IMPLICIT: 990,
-}
-
-
 _WITH_SFTP = {"protocol": Protocol.SFTP.value}
 _WITH_TLS = {"protocol": f"{Protocol.FTPS}|{Protocol.FTPS_IMPLICIT}"}
+_WITH_FTP = {"protocol": "|".join(each for each in Protocol if each is not Protocol.SFTP)}
 _WITH_ENCRYPTION = {"protocol": f"{Protocol.SFTP}|{Protocol.FTPS}|{Protocol.FTPS_IMPLICIT}"}
 _WITH_PASSWORD = {"logon_type": "|".join(each for each in LogonType if each.needs_password)}
 _WITH_KEY = {"logon_type": "|".join(each for each in LogonType if each.needs_key)}
@@ -123,7 +80,7 @@ Certificates = Annotated[str, AfterValidator(check_certificates)]
 class _Server(BaseModel):
     """The fields up to the password, in the order of the screen."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = FROZEN
 
     protocol: Protocol = Field(
         title="Protocol",
@@ -202,10 +159,33 @@ def _default_port(protocol: Any) -> int:
     return next(iter(known), DEFAULT_PORTS[Protocol.FTP])
 
 
-class _Delivery(BaseModel):
-    """The fields after the password."""
+class _LogonCertificates(BaseModel):
+    """The last fields of the logon."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = FROZEN
+
+    key_certificate: KeyCertificate | None = Field(
+        default=None,
+        max_length=MAX_CERTIFICATE,
+        title="Key Certificate",
+        description="Where the server trusts an authority that signs keys (OpenSSH): the line of "
+        "id-cert.pub, made for the account's key.",
+        json_schema_extra=entered(Input.LINES, shown_when=_WITH_KEY),
+    )
+    client_certificate: Certificates | None = Field(
+        default=None,
+        max_length=MAX_CLIENT_CERTIFICATE,
+        title="Client Certificate",
+        description="PEM: where the server wants one, the certificate that was issued for the "
+        "account, and behind it those of the authorities in between.",
+        json_schema_extra=entered(Input.LINES, shown_when=_WITH_TLS),
+    )
+
+
+class _Delivery(BaseModel):
+    """The fields after the path."""
+
+    model_config = FROZEN
 
     @model_validator(mode="before")
     @classmethod
@@ -229,29 +209,6 @@ class _Delivery(BaseModel):
         spelled = as_of_certificate if is_tls else as_of_host_key
         return tuple(dict.fromkeys(spelled(key) for key in keys))
 
-    key_certificate: KeyCertificate | None = Field(
-        default=None,
-        max_length=MAX_CERTIFICATE,
-        title="Key Certificate",
-        description="Where the server trusts an authority that signs keys (OpenSSH): the line of "
-        "id-cert.pub, made for the account's key.",
-        json_schema_extra=entered(Input.LINES, shown_when=_WITH_KEY),
-    )
-    path: Text = Field(
-        default=".",
-        max_length=1024,
-        title="Path",
-        description="The folder for the files; made where it is missing. A dot is the folder that "
-        "the login leads to.",
-        json_schema_extra=entered(Input.TEXT),
-    )
-    email_alerts: tuple[EmailAddress, ...] = Field(
-        default=(),
-        max_length=MAX_EMAIL_ALERTS,
-        title="Email Alerts",
-        description="Who is told when files cannot be delivered; several addresses by comma.",
-        json_schema_extra=entered(Input.LIST),
-    )
     host_keys: tuple[HostKey, ...] = Field(
         default=(),
         max_length=MAX_HOST_KEYS,
@@ -296,30 +253,23 @@ class _Delivery(BaseModel):
     replace_characters: bool = Field(
         default=False,
         title="Replace Characters",
-        description='What Windows forbids in names (\\ / : * ? " < > |) becomes "_".',
+        description='What Windows forbids in names (\\ / : * ? " < > |), and what the test on save '
+        'has found this server to refuse, becomes "_".',
         json_schema_extra=entered(Input.CHECKBOX),
     )
-    alert_frequency: AlertFrequency = Field(
-        default=AlertFrequency.EVERY,
-        title="Alert Frequency",
-        description="An outage suspends the account again and again until the server is back.",
-        json_schema_extra=entered(
-            Input.SELECT,
-            options={"every": "Every suspension", "outage": "Once an outage, and then daily"},
-        ),
-    )
-    recovery_email: bool = Field(
+    active_mode: bool = Field(
         default=False,
-        title="Recovery Email",
-        description="Tell the addresses of Email Alerts also when the server is back.",
-        json_schema_extra=entered(Input.CHECKBOX),
+        title="Active Mode",
+        description="For servers that take no passive transfers: the server connects to the "
+        "platform for each file, which the platform's operator and both firewalls have to allow.",
+        json_schema_extra=entered(Input.CHECKBOX, shown_when=_WITH_FTP, by_provider=True),
     )
 
 
 class KnownHost(BaseModel):
     """A former server of the account, with its pinned host keys."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = FROZEN
 
     host: str
     port: Whole
@@ -327,7 +277,15 @@ class KnownHost(BaseModel):
     protocol: Protocol = Protocol.SFTP
 
 
-class FtpSettings(_Delivery, _Server):
+class FtpSettings(
+    TimingSettings,
+    AlertWishes,
+    _Delivery,
+    AlertRecipients,
+    NamingSettings,
+    _LogonCertificates,
+    _Server,
+):
     """One account's way to its server.
 
     Password and private key are not among them: they stay encrypted in the directory until a login
@@ -365,15 +323,37 @@ class _Secrets(BaseModel):
         description="Where the private key has one. It opens the key once and is not stored.",
         json_schema_extra=entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_KEY),
     )
+    client_key: PrivateKeyText | None = Field(
+        default=None,
+        title="Client Key",
+        description="The private key of the client certificate, in PEM or OpenSSH's format. Stored "
+        "encrypted and never shown. Left empty, the stored one is used.",
+        json_schema_extra=entered(Input.LINES, sensitive=True, shown_when=_WITH_TLS),
+    )
+    client_key_passphrase: Password | None = Field(
+        default=None,
+        title="Client Key Passphrase",
+        description="Where the client key has one. It opens the key once and is not stored.",
+        json_schema_extra=entered(Input.PASSWORD, sensitive=True, shown_when=_WITH_TLS),
+    )
 
 
-class FtpSettingsInput(_Delivery, _Secrets, _Server):
+class FtpSettingsInput(
+    TimingSettings,
+    AlertWishes,
+    _Delivery,
+    AlertRecipients,
+    NamingSettings,
+    _LogonCertificates,
+    _Secrets,
+    _Server,
+):
     """What a person enters: the settings and the secrets, in the order of the screen.
 
     An unknown field is refused: a misspelt one must not be lost silently.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(**FROZEN, extra="forbid")
 
 
 def check_password(password: SecretStr) -> SecretStr:

@@ -6,7 +6,7 @@ open them, so that links in older e-mails work after a change of keys.
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
@@ -20,6 +20,17 @@ from config.errors import ConfigError
 PATH = "/alert-mail"
 _PURPOSE = b"courier link in an alert e-mail"
 _KEY_BYTES = 32
+
+
+def problems(
+    console_url: str | None, keys: Sequence[SecretStr], *, must_confirm: bool
+) -> Iterator[str]:
+    """A sentence where readers have to confirm their addresses, and cannot."""
+    if must_confirm and not (console_url and keys):
+        yield (
+            "COURIER_CONFIRM_ALERT_EMAILS is not valid: it needs links in e-mails. Set "
+            "COURIER_CONSOLE_URL and COURIER_SECRET_KEYS too, or nobody can confirm."
+        )
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,15 @@ class MailLinks:
     def possible(self) -> bool:
         """Whether links can be made."""
         return self._fernet is not None and self._console_url is not None
+
+    @property
+    def console_url(self) -> str | None:
+        """The console's address as people reach it; None where it is not known."""
+        return self._console_url
+
+    def account_page(self, account_id: str) -> str | None:
+        """The account's page in the console, for who may sign in there; None without console."""
+        return None if self._console_url is None else f"{self._console_url}/accounts/{account_id}"
 
     def url(self, recipient: Recipient) -> str:
         """The page where the recipient stops, resumes and confirms its e-mails.

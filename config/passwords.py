@@ -5,12 +5,15 @@ holds equal; the rules those of NIST SP 800-63B section 5.1.1 (length, no compos
 """
 
 import secrets
+from functools import cache
+from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import SecretStr
 
 from config.errors import UserError
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
@@ -20,7 +23,6 @@ GENERATED_BYTES = 18
 _MEMORY_KIB = 19 * 1024
 _ITERATIONS = 2
 _LANES = 1
-_HASHER = PasswordHasher(time_cost=_ITERATIONS, memory_cost=_MEMORY_KIB, parallelism=_LANES)
 _NOBODYS = (
     f"$argon2id$v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_LANES}"
     "$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -49,14 +51,16 @@ def generate_password() -> SecretStr:
 
 def hash_password(password: SecretStr) -> str:
     """The password as it is stored."""
-    return _HASHER.hash(password.get_secret_value())
+    return _hasher().hash(password.get_secret_value())
 
 
 def is_password(stored: str | None, password: SecretStr) -> bool:
     """Whether the password is the stored one. Without a stored one it takes as long: False."""
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - see _hasher
+
     text = password.get_secret_value()[: MAX_LENGTH + 1].encode(errors="replace")
     try:
-        _HASHER.verify(stored or _NOBODYS, text)
+        _hasher().verify(stored or _NOBODYS, text)
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None
@@ -64,4 +68,11 @@ def is_password(stored: str | None, password: SecretStr) -> bool:
 
 def is_outdated(stored: str) -> bool:
     """Whether the hash has other parameters than today's."""
-    return _HASHER.check_needs_rehash(stored)
+    return _hasher().check_needs_rehash(stored)
+
+
+@cache
+def _hasher() -> "PasswordHasher":
+    from argon2 import PasswordHasher  # noqa: PLC0415 - most commands see no password
+
+    return PasswordHasher(time_cost=_ITERATIONS, memory_cost=_MEMORY_KIB, parallelism=_LANES)

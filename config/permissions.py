@@ -22,6 +22,8 @@ class Principal:
     """True where it may only look."""
     session_id: str | None = field(default=None, compare=False)
     """The id of the console session that it acts through, if any."""
+    language: str = field(default="", compare=False)
+    """The code of the language that it has chosen to read; empty where it has chosen none."""
 
     @property
     def is_provider(self) -> bool:
@@ -43,8 +45,11 @@ class Principal:
     def may_change(self, account_id: str, find: Find) -> bool:
         """Whether the account's FTP settings, numbers and deliveries may be changed.
 
-        A user may change what it sees, as long as the account has the FTP permission.
+        A user may change what it sees, as long as the account has the FTP permission; one that may
+        only look, nothing.
         """
+        if self.read_only:
+            return False
         if self.account_id is None:
             return True
         account = find(account_id)
@@ -56,6 +61,8 @@ class Principal:
         The service provider any account's; a user that of accounts strictly beneath its own, and
         only while its own has the permission.
         """
+        if self.read_only:
+            return False
         if self.account_id is None:
             return True
         account, own = find(account_id), find(self.account_id)

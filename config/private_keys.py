@@ -57,11 +57,16 @@ class _Envelope(NamedTuple):
 
 def read_private_key(text: SecretStr, passphrase: SecretStr | None, comment: str) -> KeyPair:
     """The key pair of a private key as it was pasted. Raises FieldRefused."""
+    return pair_of(open_private_key(text, passphrase), comment)
+
+
+def open_private_key(text: SecretStr, passphrase: SecretStr | None) -> SshPrivateKey:
+    """The private key as it was pasted. Raises FieldRefused."""
     pem, label = _block(text.get_secret_value())
     secret = passphrase.get_secret_value().encode() if passphrase else None
     is_openssh = label == "OPENSSH PRIVATE KEY"
     key = _openssh(pem, secret) if is_openssh else _pem(pem, label, secret)
-    return pair_of(_checked(key), comment)
+    return _checked(key)
 
 
 def _block(text: str) -> tuple[bytes, str]:

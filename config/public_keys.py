@@ -2,7 +2,9 @@
 
 import re
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
+
+from config.models import FROZEN
 
 MAX_CERTIFICATE = 8 * 1024
 _CERTIFICATE = re.compile(r"([a-z0-9-]+-cert-v01@openssh\.com)\s+([A-Za-z0-9+/]+=*)(\s.*)?")
@@ -19,7 +21,7 @@ def certificate_line(value: str) -> str:
 class PublicKey(BaseModel):
     """A key by which a server knows the account."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = FROZEN
 
     line: str
     """As OpenSSH's `authorized_keys` takes it: algorithm, key, comment."""

@@ -10,12 +10,16 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 from pymongo.errors import ConfigurationError, InvalidURI
 from pymongo.uri_parser import split_options
 
+from config.hosts import check_host
+
+MAX_PROXY_LOGIN = 255
+"""Bytes of a user or a password (RFC 1929)."""
 BETWEEN = ";"
 """Between the URLs of a cluster's nodes."""
 _FILES = "the files of TLS are COURIER_TLS_CA_FILE, COURIER_TLS_CERT_FILE and COURIER_TLS_KEY_FILE"
@@ -104,10 +108,33 @@ def _check_api(value: str) -> None:
         )
 
 
+def _check_proxy(value: str) -> None:
+    if value.startswith("socks5h:"):
+        raise ValueError(
+            "must begin with socks5://: Courier looks names up itself, so that COURIER_EGRESS_DENY "
+            "and COURIER_EGRESS_ALLOW hold"
+        )
+    parts = _split(value, ("socks5", "http"))
+    check_host(parts.hostname or "")
+    if parts.port is None:
+        raise ValueError("must name the proxy's port, such as socks5://proxy.example:1080")
+    if parts.path.strip("/") or parts.query:
+        raise ValueError("must have nothing behind the port")
+    login = [unquote(each) for each in (parts.username, parts.password) if each is not None]
+    sizes = [len(each.encode()) for each in login]
+    if len(login) == 1 or not all(1 <= size <= MAX_PROXY_LOGIN for size in sizes):
+        raise ValueError(
+            "must have a user and a password of 1 to 255 bytes each (user:password@), or neither"
+        )
+    if login and ":" in login[0]:
+        raise ValueError("must have a user without ':' in it")
+
+
 AmqpUrl = _checked(_check_amqp)
 ManagementUrl = _checked(_check_api)
 MongodbUrl = _checked(_check_mongodb)
 SmtpUrl = _checked(_check_smtp)
+ProxyUrl = _checked(_check_proxy)
 
 
 def _split(value: str, schemes: tuple[str, ...], more: str = "") -> SplitResult:

@@ -1,32 +1,44 @@
 """The settings of the process, from the environment: read once, frozen, checked at the start.
 
-Each `COURIER_NAME` can also be given as `COURIER_NAME_FILE`, a file that holds the value (the
-way container platforms hand out secrets), and in a `.env` file of the working folder. The
-environment wins over the file.
+docs/settings.md says what each is for; `config.environment` by which names they are given.
 """
 
 import os
 import re
-from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Iterator, Mapping
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cryptography.fernet import Fernet
-from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
-from config import tls
+from config import active_ftp, clouds, mail_links, stores, tls
 from config.accounts import ACCOUNT_ID, EmailAddress, Text
+from config.active_ftp import Ports, check_addresses
+from config.environment import PREFIX, Names
 from config.errors import SettingsError
-from config.service_urls import AmqpUrl, ManagementUrl, MongodbUrl, SmtpUrl, is_url
+from config.outgoing import Proxy, proxy_of
+from config.service_urls import AmqpUrl, ManagementUrl, MongodbUrl, ProxyUrl, SmtpUrl, is_url
+from config.stores import S3Settings
 from config.tls import Endpoint, Trust
 
-PREFIX = "COURIER_"
 MAX_PORT = 65535
-MAX_FILE_BYTES = 65536
-"""The largest file of a `_FILE` setting: a device would be read for ever."""
 
 CLOUD_METADATA = (
     "169.254.0.0/16,fe80::/10,"  # link-local: most clouds, and OpenStack
@@ -104,6 +116,14 @@ def _account_id(value: str) -> str:
     return value
 
 
+def _country(value: str) -> str:
+    from config import numbering  # noqa: PLC0415 - only where it is set
+
+    if not numbering.is_country(value):
+        raise ValueError("must be the code of a country in capitals, such as GB (ISO 3166-1)")
+    return value
+
+
 def _absolute(value: Path) -> Path:
     if not value.is_absolute():
         raise ValueError("must name folders by their absolute paths, such as /recordings")
@@ -112,7 +132,7 @@ def _absolute(value: Path) -> Path:
 
 def _file(value: object) -> object:
     if isinstance(value, str) and not value.strip():
-        raise ValueError("must name a file: remove the setting where there is none")
+        raise ValueError("must name a file: leave it empty where there is none")
     return value
 
 
@@ -120,21 +140,24 @@ def _network(value: object) -> object:
     return ip_network(value) if isinstance(value, str) else value
 
 
+def _ip(value: object) -> object:
+    return ip_address(value) if isinstance(value, str) else value
+
+
 type_list = BeforeValidator(_split)
 Key = Annotated[SecretStr, AfterValidator(_fernet_key)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Ip = Annotated[IPv4Address | IPv6Address, BeforeValidator(_ip)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 File = Annotated[Path, BeforeValidator(_file)]
 Bind = Annotated[str, AfterValidator(_address)]
 Delay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseSettings):
-    """All settings of an operator. The README says what each is for."""
+class Settings(BaseModel):
+    """All settings of an operator. docs/settings.md says what each is for."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_file=None
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     amqp_url: Annotated[SecretStr, AmqpUrl] = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
     mongodb_url: Annotated[SecretStr, MongodbUrl] = SecretStr("mongodb://127.0.0.1:27017/courier")
@@ -143,39 +166,76 @@ class Settings(BaseSettings):
     tls_ca_file: File | None = None
     tls_cert_file: File | None = None
     tls_key_file: File | None = None
-    secret_keys: Annotated[tuple[Key, ...], NoDecode, type_list] = ()
+    secret_keys: Annotated[tuple[Key, ...], type_list] = ()
     alert_from: EmailAddress = "courier@localhost"
-    oncall_emails: Annotated[tuple[EmailAddress, ...], NoDecode, type_list] = ()
+    oncall_emails: Annotated[tuple[EmailAddress, ...], type_list] = ()
     platform_name: Annotated[Text, Field(max_length=100), AfterValidator(_not_blank)] = (
         "Advanced Services Platform"
     )
     max_tries: Annotated[int, Field(ge=1)] = 5
     suspend_after: Annotated[int, Field(ge=1)] = 10
     suspend_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 900
-    retry_delays: Annotated[tuple[Delay, ...], NoDecode, type_list, AfterValidator(_seconds)] = (
+    retry_delays: Annotated[tuple[Delay, ...], type_list, AfterValidator(_seconds)] = (
         0,
         5,
         20,
         60,
     )
     replay_after_outage: bool = True
+    dormant_after_days: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] | None = None
     lease_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 60
     retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 90
     upload_slots: Annotated[int, Field(ge=1, le=1024)] = 32
-    source_dirs: Annotated[tuple[Folder, ...], NoDecode, type_list] = ()
+    source_dirs: Annotated[tuple[Folder, ...], type_list] = ()
     max_source_bytes: Annotated[int, Field(ge=1, le=2**63 - 1)] = 4 * 2**30
-    egress_deny: Annotated[tuple[Network, ...], NoDecode, type_list] = Field(
+    source_logins: Annotated[tuple[stores.Login, ...], type_list] = ()
+    s3_buckets: Annotated[tuple[stores.BucketName, ...], type_list] = ()
+    s3_endpoint: Annotated[str, AfterValidator(stores.check_endpoint)] | None = None
+    s3_region: Annotated[str, AfterValidator(stores.check_region)] | None = None
+    s3_access_key_id: Annotated[str, AfterValidator(stores.check_key_id)] | None = None
+    s3_secret_access_key: Annotated[SecretStr, Field(min_length=1)] | None = None
+    gs_buckets: Annotated[tuple[stores.BucketName, ...], type_list] = ()
+    gs_endpoint: Annotated[str, AfterValidator(stores.check_endpoint)] = clouds.GOOGLE
+    gs_credentials: clouds.Credentials | None = None
+    az_containers: Annotated[tuple[clouds.Container, ...], type_list] = ()
+    az_account: clouds.Account | None = None
+    az_endpoint: clouds.AzureEndpoint | None = None
+    az_key: clouds.AccountKey | None = None
+    az_sas: clouds.Sas | None = None
+    az_connection_string: clouds.ConnectionString | None = None
+    egress_deny: Annotated[tuple[Network, ...], type_list] = Field(
         default=tuple(ip_network(part) for part in CLOUD_METADATA.split(","))
     )
-    egress_allow: Annotated[tuple[Network, ...], NoDecode, type_list] = ()
+    egress_allow: Annotated[tuple[Network, ...], type_list] = ()
+    outgoing_proxy: Annotated[SecretStr, ProxyUrl] | None = None
+    source_address: Annotated[tuple[Ip, ...], type_list, AfterValidator(check_addresses)] = ()
+    firewall_addresses: Annotated[tuple[Network, ...], type_list] = ()
+    active_ftp_addresses: Annotated[tuple[Ip, ...], type_list, AfterValidator(check_addresses)] = ()
+    active_ftp_ports: Ports | None = None
     metrics_bind: Bind = "127.0.0.1:9108"
     console_bind: Bind = "127.0.0.1:8080"
     console_url: Annotated[str, AfterValidator(_site)] | None = None
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, type_list] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], type_list] = ()
     confirm_alert_emails: bool = False
     canary_account: Annotated[str, AfterValidator(_account_id)] | None = None
+    number_country: Annotated[str, AfterValidator(_country)] | None = None
     log_format: Literal["json", "console"] | None = None
     otlp_endpoint: Annotated[str, AfterValidator(_collector)] | None = None
+
+    @property
+    def connects_from(self) -> tuple[str, ...]:
+        """What customers let in at their firewalls; empty where it is not known."""
+        known: tuple[IPv4Network | IPv6Network, ...] = self.firewall_addresses
+        if not known and self.outgoing_proxy is None:  # behind a proxy they see the proxy's
+            known = tuple(map(ip_network, self.source_address))
+        return tuple(
+            str(each.network_address if each.num_addresses == 1 else each) for each in known
+        )
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """Through which customers' servers are connected to; None: straight."""
+        return None if self.outgoing_proxy is None else proxy_of(self.outgoing_proxy)
 
     @property
     def trust(self) -> Trust:
@@ -203,17 +263,40 @@ class Settings(BaseSettings):
         """Where the mail server is."""
         return Endpoint(self.smtp_url, self.trust)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only the values of `load_settings`, which has read the files already."""
-        return (init_settings,)
+    @property
+    def logins_of_sources(self) -> dict[str, SecretStr]:
+        """The Authorization header that is sent to a host (`host` or `host:port`) of https."""
+        return dict(map(stores.authority_and_header, self.source_logins))
+
+    @property
+    def s3(self) -> S3Settings:
+        """How S3 is reached, and which objects may be read there."""
+        return S3Settings(
+            tuple(map(stores.bucket_of, self.s3_buckets)),
+            self.s3_endpoint,
+            self.s3_region,
+            self.s3_access_key_id,
+            self.s3_secret_access_key,
+        )
+
+    @property
+    def google(self) -> clouds.GoogleSettings:
+        """How Google Cloud Storage is reached, and which objects may be read there."""
+        buckets = tuple(map(stores.bucket_of, self.gs_buckets))
+        return clouds.GoogleSettings(buckets, self.gs_endpoint, self.gs_credentials)
+
+    @property
+    def azure(self) -> clouds.AzureSettings:
+        """How Azure Blob Storage is reached, and which blobs may be read there."""
+        containers = tuple(map(stores.bucket_of, self.az_containers))
+        place, login = (self.az_account, self.az_endpoint), (self.az_key, self.az_sas)
+        return clouds.AzureSettings(containers, *place, *login, self.az_connection_string)
+
+
+_LISTS = {name for name, field in Settings.model_fields.items() if type_list in field.metadata} - {
+    "retry_delays"
+}
+"""What may be an empty list: where it is given empty it is that, and not the default."""
 
 
 def load_settings(
@@ -224,19 +307,12 @@ def load_settings(
     Raises SettingsError with one sentence for each value that cannot be used and for each
     unknown name that begins with `COURIER_`.
     """
-    given = _given(os.environ if environ is None else environ, dotenv)
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for name, value in sorted(given.items()):
-        _take(name, value, values, problems)
+    values, problems = Names(Settings.model_fields, _LISTS).read(
+        os.environ if environ is None else environ, dotenv
+    )
     try:
-        settings = Settings(**values)
-        problems += tls.problems(settings.trust)
-        if settings.confirm_alert_emails and not (settings.console_url and settings.secret_keys):
-            problems.append(
-                "COURIER_CONFIRM_ALERT_EMAILS is not valid: it needs links in e-mails. Set "
-                "COURIER_CONSOLE_URL and COURIER_SECRET_KEYS too, or nobody can confirm."
-            )
+        settings = Settings.model_validate(values)
+        problems += _conflicts(settings)
     except ValidationError as error:
         problems += _explain(error)
     if problems:
@@ -244,55 +320,19 @@ def load_settings(
     return settings
 
 
-def _given(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
-    merged = {**_stored(dotenv), **environ}
-    for name in environ:  # an own value in the environment wins over a `_FILE` in the file
-        if not name.endswith("_FILE") and f"{name}_FILE" not in environ:
-            merged.pop(f"{name}_FILE", None)
-        elif name.endswith("_FILE") and name.removesuffix("_FILE") not in environ:
-            merged.pop(name.removesuffix("_FILE"), None)
-    return {name: value for name, value in merged.items() if name.startswith(PREFIX)}
-
-
-def _stored(dotenv: Path) -> dict[str, str]:
-    try:
-        values = dotenv_values(dotenv) if dotenv.is_file() else {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{dotenv} cannot be read: {_reason(error)}."]) from None
-    return {name: value or "" for name, value in values.items()}
-
-
-def _take(name: str, value: str, values: dict[str, Any], problems: list[str]) -> None:
-    field = name.removeprefix(PREFIX).lower()
-    if field in Settings.model_fields and name == name.upper():
-        values[field] = value
-        return
-    base = field.removesuffix("_file")
-    if base == field or base not in Settings.model_fields or name != name.upper():
-        problems.append(f"{name} is not a setting of Courier: correct its name or remove it.")
-        return
-    if base in values:
-        problems.append(f"{PREFIX}{base.upper()} and {name} are both set: keep one of them.")
-        return
-    try:
-        values[base] = _read(Path(value))
-    except (OSError, ValueError) as error:
-        problems.append(f"{name} names {value!r}, which cannot be read: {_reason(error)}.")
-
-
-def _read(file: Path) -> str:
-    """Raises OSError, UnicodeDecodeError, and ValueError where it is too long."""
-    with file.open("rb") as opened:
-        content = opened.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
-    return content.decode().strip()
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+def _conflicts(settings: Settings) -> Iterator[str]:
+    """A sentence for each value that cannot be used together with others."""
+    yield from tls.problems(settings.trust)
+    yield from mail_links.problems(
+        settings.console_url, settings.secret_keys, must_confirm=settings.confirm_alert_emails
+    )
+    yield from active_ftp.problems(
+        settings.active_ftp_addresses,
+        settings.active_ftp_ports,
+        has_proxy=settings.outgoing_proxy is not None,
+    )
+    yield from stores.problems(settings.s3, settings.source_logins)
+    yield from clouds.problems(settings.azure)
 
 
 def _explain(error: ValidationError) -> list[str]:

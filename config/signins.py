@@ -30,10 +30,19 @@ class Limit:
 
     free: int
     longest: int
+    forget: int = FORGET_SECONDS
+    """Seconds without a try after which the count begins anew; `CLEAN_SECONDS` at most."""
 
 
 BY_ADDRESS = Limit(free=20, longest=900)
 BY_LOGIN = Limit(free=5, longest=60)
+BY_CODE = Limit(free=5, longest=3600, forget=CLEAN_SECONDS)
+"""Codes of the second factor: who guesses them knows the password, and a million is not many.
+
+Whoever guesses on for days has about 24 tries a day."""
+GUESSES, GUESS_SECONDS = 5, 900
+"""So many wrong codes within this time are guesses: the user is told, once in `TOLD_SECONDS`."""
+TOLD_SECONDS = 24 * 3600
 
 
 class SignIns:
@@ -73,31 +82,53 @@ class SignIns:
         counted = {"_id": _address_key(address), "tries": {"$gt": 0}}
         self._tries.update_one(counted, {"$inc": {"tries": -1}})
 
+    def attempt_code(self, login: str, device: str | None = None) -> float:
+        """Count a try of a second factor's code before it is looked at; the seconds to wait.
+
+        A known device has a count of its own here, too.
+        """
+        return self._count(_code_key(login, device), BY_CODE)
+
+    def guessed(self, login: str) -> str | None:
+        """Count a wrong code, from whichever browser. Returns by what a warning is known where its
+        user is to be told now that somebody guesses: the same until `told` says that it is stored.
+
+        A right code does not end this count: else the user's own sign-ins would hide a guesser.
+        """
+        warning: str | None = self._update(_guesses_key(login), _GUESSED, "warning").get("warning")
+        return warning
+
+    def told(self, login: str) -> None:
+        """The warning is stored: the next one is a day away."""
+        self._tries.update_one({"_id": _guesses_key(login)}, [{"$set": {"told_at": "$$NOW"}}])
+
+    def code_succeeded(self, login: str, device: str | None = None) -> None:
+        """The code was right: its count ends."""
+        self._tries.delete_one({"_id": _code_key(login, device)})
+
     def _count(self, key: str, limit: Limit) -> float:
         """Seconds to wait; where there are none, the try has been counted."""
-        before = self._update(key, _counted(limit))
-        if before is None or before["wait"] is None or before["wait"] <= 0:
-            return 0
-        return float(before["wait"]) / 1000
+        wait = self._update(key, _counted(limit), "wait").get("wait")
+        return 0 if wait is None or wait <= 0 else float(wait) / 1000
 
-    def _update(self, key: str, pipeline: list[Document]) -> Document | None:
+    def _update(self, key: str, pipeline: list[Document], field: str) -> Document:
         while True:
             try:
                 document: Document | None = self._tries.find_one_and_update(
                     {"_id": key},
                     pipeline,
                     upsert=True,
-                    projection={"wait": 1},
+                    projection={field: 1},
                     return_document=ReturnDocument.AFTER,
                 )
             except DuplicateKeyError:
                 continue  # another try made the document at the same moment
-            return document
+            return document or {}
 
 
 def _counted(limit: Limit) -> list[Document]:
     """One more try, unless its time has not come; `wait` says in milliseconds how long that is."""
-    long_ago = {"$subtract": ["$$NOW", FORGET_SECONDS * 1000]}
+    long_ago = {"$subtract": ["$$NOW", limit.forget * 1000]}
     is_forgotten = {"$lte": [{"$ifNull": ["$last", long_ago]}, long_ago]}
     remaining = {"$subtract": [{"$ifNull": ["$open_at", "$$NOW"]}, "$$NOW"]}
     before = {"$cond": [is_forgotten, 0, {"$ifNull": ["$tries", 0]}]}
@@ -117,13 +148,42 @@ def _counted(limit: Limit) -> list[Document]:
     ]
 
 
+_RECENT: Document = {
+    "$filter": {
+        "input": {"$ifNull": ["$wrong_at", []]},
+        "cond": {"$gt": ["$$this", {"$subtract": ["$$NOW", GUESS_SECONDS * 1000]}]},
+    }
+}
+_TOLD_LATELY: Document = {"$gt": ["$told_at", {"$subtract": ["$$NOW", TOLD_SECONDS * 1000]}]}
+_ARE_MANY: Document = {"$gte": [{"$size": "$wrong_at"}, GUESSES]}
+_IS_DUE: Document = {"$and": [_ARE_MANY, {"$not": [_TOLD_LATELY]}]}
+_TODAY: Document = {"$dateTrunc": {"date": "$$NOW", "unit": "day"}}
+_WARNING: Document = {
+    "$dateToString": {"date": {"$ifNull": ["$told_at", _TODAY]}, "format": "%Y%m%dT%H%M%S%L"}
+}
+"""When the user was told the last time, or else the day."""
+_GUESSED: list[Document] = [
+    {"$set": {"wrong_at": {"$slice": [{"$concatArrays": [_RECENT, ["$$NOW"]]}, -GUESSES]}}},
+    {"$set": {"warning": {"$cond": [_IS_DUE, _WARNING, None]}, "last": "$$NOW"}},
+]
+"""One more wrong code."""
+
+
 def _login_key(login: str) -> str:
     """The key of a login: a hash, of bounded length, that tells nobody who has an account."""
     return f"login:{sha256(login.strip().lower().encode(errors='replace')).hexdigest()}"
 
 
+def _guesses_key(login: str) -> str:
+    return f"guesses:{_login_key(login)}"
+
+
 def _device_key(device: str) -> str:
     return f"device:{device}"
+
+
+def _code_key(login: str, device: str | None) -> str:
+    return f"code:{_login_key(login) if device is None else _device_key(device)}"
 
 
 def _address_key(address: str) -> str:

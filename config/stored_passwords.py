@@ -1,6 +1,7 @@
-"""The customers' stored passwords and private keys: whether they can be read, and the change of the
-keys that encrypt them."""
+"""What is stored encrypted, customers' passwords and private keys above all: whether it can be
+read, and the change of the keys that encrypt it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pymongo.collection import Collection
@@ -9,7 +10,7 @@ from config.documents import Document
 from config.errors import SecretError, UnreadableSecret
 from config.secrets import Vault
 
-_SECRETS = ("password", "key.private", "pending_key.private")
+_SECRETS = ("password", "key.private", "pending_key.private", "client_key")
 """Where an account's document holds what is encrypted."""
 _STORED = {"$or": [{name: {"$type": "string"}} for name in _SECRETS]}
 
@@ -20,7 +21,7 @@ class Rotation:
 
     rotated: int
     unreadable: tuple[str, ...]
-    """Accounts of which none of the keys can read a secret."""
+    """Accounts, or logins of users, of which none of the keys can read a secret."""
 
 
 def unreadable(accounts: Collection[Document], vault: Vault, most: int) -> str | None:
@@ -34,30 +35,34 @@ def unreadable(accounts: Collection[Document], vault: Vault, most: int) -> str |
     return None
 
 
-def rotate(accounts: Collection[Document], vault: Vault) -> Rotation:
+def rotate(
+    documents: Collection[Document], vault: Vault, names: Sequence[str] = _SECRETS
+) -> Rotation:
     """Encrypt every stored secret with the vault's first key; safe to repeat.
 
-    What is saved meanwhile stays as it was saved. What no key can read stays too, and its account
-    is named in the answer. Raises SecretError without a key.
+    `names` says where the documents hold secrets; by default where accounts do. What is saved
+    meanwhile stays as it was saved. What no key can read stays too, and its document is named in
+    the answer. Raises SecretError without a key.
     """
     rotated, lost = 0, []
-    for document in list(accounts.find(_STORED, {"_id": 1}).sort("_id")):
-        for name in _SECRETS:
+    stored = {"$or": [{name: {"$type": "string"}} for name in names]}
+    for document in list(documents.find(stored, {"_id": 1}).sort("_id")):
+        for name in names:
             try:
-                rotated += _rotate_one(accounts, document["_id"], name, vault)
+                rotated += _rotate_one(documents, document["_id"], name, vault)
             except UnreadableSecret:
                 lost.append(document["_id"])
     return Rotation(rotated, tuple(dict.fromkeys(lost)))
 
 
-def _rotate_one(accounts: Collection[Document], account_id: str, name: str, vault: Vault) -> bool:
+def _rotate_one(documents: Collection[Document], key: str, name: str, vault: Vault) -> bool:
     while True:
-        document = accounts.find_one({"_id": account_id}, {name: 1}) or {}
+        document = documents.find_one({"_id": key}, {name: 1}) or {}
         token = _token(document, name)
         if token is None or vault.is_current(token):
             return False
         change = {"$set": {name: vault.rotate(token)}}
-        if accounts.update_one({"_id": account_id, name: token}, change).matched_count:
+        if documents.update_one({"_id": key, name: token}, change).matched_count:
             return True
 
 

@@ -33,6 +33,16 @@ def _as_it_looks(value: str) -> str:
     return value
 
 
+def visible(value: str) -> str:
+    """The text with a sign for each character that hides, breaks the line or reorders others."""
+    return _DIRECTION.sub("\ufffd", _CONTROL.sub("\ufffd", value))
+
+
+def shortened(words: str, most: int = MAX_WORDS) -> str:
+    """The words, with a sign where some of them are left out."""
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
 def is_email(value: str) -> bool:
     """Whether a mail server can be given the address (RFC 5321's dot-atom form, ASCII)."""
     return _EMAIL.fullmatch(value) is not None

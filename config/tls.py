@@ -112,13 +112,18 @@ def _unusable(name: str, path: Path, wanted: str, kind: str) -> str | None:
 
 
 def _unfit(trust: Trust) -> list[str]:
-    """A sentence where OpenSSL does not take the files, or key and certificate do not match."""
+    """A sentence where OpenSSL does not take the files, or key and certificate do not match.
+
+    The system's authorities are not read for that: it takes longer than all other settings.
+    """
     try:
-        Trust(trust.ca_file).context()
+        if trust.ca_file is not None:
+            Trust(trust.ca_file).context()
     except OSError:
         return [f"COURIER_TLS_CA_FILE is not valid: {str(trust.ca_file)!r} {_NO_AUTHORITIES}"]
     try:
-        trust.context()
+        if trust.cert_file is not None:
+            trust.context()
     except (OSError, ValueError):
         return [f"COURIER_TLS_CERT_FILE is not valid: {str(trust.cert_file)!r} {_NO_PAIR}"]
     return []

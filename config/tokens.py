@@ -112,11 +112,13 @@ class Tokens:
             raise _unknown(token_id)
         return _token(document)
 
-    def list(self, account_ids: Collection[str] | None = None) -> Iterator[Token]:
-        """All tokens, or those of the accounts named, oldest first."""
-        query = of_accounts(account_ids)
-        with self._tokens.find(query, _WITHOUT_HASH).sort([("created_at", 1), ("_id", 1)]) as found:
-            for document in found:
+    def list(
+        self, account_ids: Collection[str | None] | None = None, limit: int = 0
+    ) -> Iterator[Token]:
+        """All tokens, or those of the accounts named, oldest first; 0 means no limit."""
+        found = self._tokens.find(of_accounts(account_ids), _WITHOUT_HASH)
+        with found.sort([("created_at", 1), ("_id", 1)]).limit(limit) as cursor:
+            for document in cursor:
                 yield _token(document)
 
     def revoke(self, token_id: str) -> None:
@@ -140,20 +142,31 @@ class Tokens:
         return _token(document).principal
 
     def stands(self, principal: Principal) -> bool:
-        """Whether the token has been neither revoked nor ended by its time."""
-        return self._standing(principal.login.removeprefix(TOKEN)) is not None
+        """Whether the token has been neither revoked nor ended, and may do what it might."""
+        document = self._standing(principal.login.removeprefix(TOKEN))
+        return document is not None and document.get("read_only", False) == principal.read_only
+
+    def maker(self, login: str) -> str | None:
+        """The user with whom the token of this login ends; None where none does, or it is none."""
+        return self._origin(login)[0] if login.startswith(TOKEN) else None
 
     def _standing(self, token_id: str) -> Document | None:
-        """The token, if its time is not over and its maker may still sign in; else None."""
+        """The token, if its time is not over and its maker may still sign in; else None.
+
+        It may only look where its maker may.
+        """
         in_time = {"$gt": [{"$ifNull": ["$expires_at", _NEVER]}, "$$NOW"]}
         document = self._tokens.find_one(
             {"_id": token_id, "$expr": in_time}, {"is_stale": _IS_STALE, **_ALL}
         )
         owner = None if document is None else document.get("owner")
-        if owner is not None:
-            may_sign_in = {"_id": owner, "disabled": False}
-            return document if self._users.find_one(may_sign_in, {"_id": 1}) else None
-        return document
+        if document is None or owner is None:
+            return document
+        maker = self._users.find_one({"_id": owner, "disabled": False}, {"read_only": 1})
+        if maker is None:
+            return None
+        is_read_only = document.get("read_only", False) or maker.get("read_only", False)
+        return {**document, "read_only": is_read_only}
 
     def _origin(self, creator: str | None) -> tuple[str | None, datetime | None]:
         """The user and the time with which tokens of this creator end at the latest."""

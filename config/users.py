@@ -1,7 +1,9 @@
 """The console's users in MongoDB (`users`).
 
 A user belongs to an account or, without one, to the service provider. `session_epoch` is part of
-every session. A new password or disabling the user raises it, which ends earlier sessions.
+every session. A new password, a changed second factor or disabling the user raises it, which ends
+earlier sessions. `config.factors` and `config.password_links` keep `factor` and `reset` in the same
+document.
 """
 
 import re
@@ -25,29 +27,42 @@ from config.passwords import (
     is_password,
 )
 from config.permissions import Principal
+from config.sessions import OpenSessions
 from config.text import is_email
 
 __all__ = ["Principal", "User", "Users", "generate_password"]
 
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EPOCH_BITS = 48
-_WITHOUT_HASH = {"hash": 0}
+_WITHOUT_SECRETS = {
+    "hash": 0,
+    "factor.secret": 0,
+    "factor.recovery": 0,
+    "new_factor": 0,
+    "reset": 0,
+}
 
 
 @dataclass(frozen=True)
 class User:
-    """Who may sign in, never with the password's hash."""
+    """Who may sign in, never with the password's hash or the second factor's secret."""
 
     login: str
     account_id: str | None
     disabled: bool
     created_at: datetime
     session_epoch: int
+    read_only: bool = False
+    """True where it sees all of its account and changes nothing."""
+    has_factor: bool = False
+    """Whether a sign-in takes a code besides the password."""
+    language: str = ""
+    """The code of the language that it has chosen for the console; empty: as its browser asks."""
 
     @property
     def principal(self) -> Principal:
         """The principal of the user."""
-        return Principal(self.login, self.account_id)
+        return Principal(self.login, self.account_id, self.read_only, language=self.language)
 
 
 class Users:
@@ -56,13 +71,22 @@ class Users:
     def __init__(self, database: Database[Document], find: Find) -> None:
         self._users = database["users"]
         self._tokens = database["tokens"]
+        self._sessions = OpenSessions(database)
         self._find = find
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
         self._users.create_index("account_id")
+        self._users.create_index("reset.hash", sparse=True)
 
-    def create(self, login: str, account_id: str | None, password: SecretStr) -> User:
+    def create(
+        self,
+        login: str,
+        account_id: str | None,
+        password: SecretStr,
+        *,
+        read_only: bool = False,
+    ) -> User:
         """Add a user. Raises LoginTaken, UserError where it breaks a rule, UnknownAccount."""
         name = check_login(login)
         check_new_password(password, name)
@@ -76,6 +100,7 @@ class Users:
             "created_at": datetime.now(UTC),
             # No session of an earlier user of this name may fit.
             "session_epoch": secrets.randbits(_EPOCH_BITS),
+            "read_only": read_only,
         }
         try:
             self._users.insert_one(document)
@@ -85,14 +110,17 @@ class Users:
 
     def get(self, login: str) -> User:
         """The user. Raises UserError where there is none."""
-        document = self._users.find_one({"_id": _known_as(login)}, _WITHOUT_HASH)
+        document = self._users.find_one({"_id": _known_as(login)}, _WITHOUT_SECRETS)
         if document is None:
             raise _unknown(login)
         return _user(document)
 
-    def list(self, account_ids: Collection[str] | None = None) -> Iterator[User]:
-        """All users, or those of the accounts named, by login."""
-        with self._users.find(of_accounts(account_ids), _WITHOUT_HASH).sort("_id") as cursor:
+    def list(
+        self, account_ids: Collection[str | None] | None = None, limit: int = 0
+    ) -> Iterator[User]:
+        """All users, or those of the accounts named, by login; 0 means no limit."""
+        found = self._users.find(of_accounts(account_ids), _WITHOUT_SECRETS)
+        with found.sort("_id").limit(limit) as cursor:
             for document in cursor:
                 yield _user(document)
 
@@ -100,11 +128,28 @@ class Users:
         """Store another password; sessions from before are over. Raises UserError."""
         name = _known_as(login)
         check_new_password(password, name or "")
-        self._change(login, {"$set": {"hash": hash_password(password)}, "$inc": _NEXT_EPOCH})
+        change = {"$set": {"hash": hash_password(password)}, "$unset": {"reset": ""}}
+        self._end_sessions(login, change)
+
+    def set_read_only(self, login: str, *, read_only: bool) -> None:
+        """Let the user only look, or change things too; it holds from the next request on.
+
+        Raises UserError.
+        """
+        self._change(login, {"$set": {"read_only": read_only}})
+
+    def set_language(self, login: str, language: str) -> None:
+        """Keep the language that the user reads pages in; empty forgets it. Raises UserError."""
+        change = {"$set": {"language": language}} if language else {"$unset": {"language": ""}}
+        self._change(login, change)
+
+    def end_sessions(self, login: str) -> None:
+        """End the user's sessions, and sign-ins that are under way. Raises UserError."""
+        self._end_sessions(login, {})
 
     def set_disabled(self, login: str, *, disabled: bool) -> None:
         """Lock the user out, sessions included, or let it in again. Raises UserError."""
-        self._change(login, {"$set": {"disabled": disabled}, "$inc": _NEXT_EPOCH})
+        self._end_sessions(login, {"$set": {"disabled": disabled}})
 
     def remove(self, login: str) -> None:
         """Forget the user, its sessions and the tokens it has made. Raises UserError.
@@ -116,12 +161,15 @@ class Users:
         if not self._users.delete_one({"_id": _known_as(login)}).deleted_count:
             raise _unknown(login)
         self._tokens.delete_many({"owner": _known_as(login)})
+        self._sessions.end_all(login.lower())
 
     def remove_of(self, account_id: str) -> None:
         """Forget the users of an account that is removed, and the tokens they have made."""
         logins = [user.login for user in self.list([account_id])]
         self._tokens.delete_many({"owner": {"$in": logins}})
         self._users.delete_many({"account_id": account_id})
+        for login in logins:
+            self._sessions.end_all(login)
 
     def verify(self, login: str, password: SecretStr) -> User | None:
         """The user, if the password is right; else None.
@@ -141,18 +189,24 @@ class Users:
     def session(self, login: str, session_epoch: int) -> Principal | None:
         """The principal of a session; None where it is over."""
         query = {"_id": login, "session_epoch": session_epoch, "disabled": False}
-        document = self._users.find_one(query, _WITHOUT_HASH)
+        document = self._users.find_one(query, _WITHOUT_SECRETS)
         return None if document is None else _user(document).principal
 
     def stands(self, principal: Principal) -> bool:
-        """Whether the user still exists, in the same account, and is not locked out."""
+        """Whether the user still exists, in the same account and role, and is not locked out."""
         query = {"_id": principal.login, "account_id": principal.account_id, "disabled": False}
-        return self._users.find_one(query, {"_id": 1}) is not None
+        document = self._users.find_one(query, {"read_only": 1})
+        return document is not None and document.get("read_only", False) == principal.read_only
 
     def find(self, login: str) -> User | None:
         """The user, or None, also for what is no login."""
-        document = self._users.find_one({"_id": _known_as(login)}, _WITHOUT_HASH)
+        document = self._users.find_one({"_id": _known_as(login)}, _WITHOUT_SECRETS)
         return None if document is None else _user(document)
+
+    def _end_sessions(self, login: str, change: Document) -> None:
+        """Change the user; its sessions end, and what they have begun: it asks for them."""
+        self._change(login, {**change, "$inc": _NEXT_EPOCH})
+        self._sessions.end_all(login.lower())
 
     def _change(self, login: str, change: Document) -> None:
         if not self._users.update_one({"_id": _known_as(login)}, change).matched_count:
@@ -195,4 +249,7 @@ def _user(document: Document) -> User:
         document["disabled"],
         document["created_at"],
         document["session_epoch"],
+        document.get("read_only", False),
+        "factor" in document,
+        document.get("language", ""),
     )

@@ -8,9 +8,11 @@ from pymongo.errors import PyMongoError
 
 from config.errors import ConfigError
 from consumers.amqp.connection import BrokerAway, NotRouted
+from consumers.database_words import in_words
 from consumers.observe import ProgramFailed, Trouble
 from consumers.sharding.revocation import Revocation
-from transports.errors import Phase, Progress, TransferError, fault_at
+from transports.errors import TransferError
+from transports.phases import Phase, Progress, fault_at
 from transports.sources.source import OpenSource
 
 OURS = (PyMongoError, BrokerAway, NotRouted, ConfigError)
@@ -22,7 +24,7 @@ def observed(error: Exception, where: str) -> Trouble | ProgramFailed:
     """The observation of an error in a part of the program that goes on all the same."""
     match error:
         case PyMongoError():
-            return Trouble("mongodb", f"{where}: {error}")
+            return Trouble("mongodb", f"{where}: {in_words(error)}")
         case BrokerAway() | NotRouted():
             return Trouble("rabbitmq", f"{where}: {error}")
         case _:

@@ -25,7 +25,8 @@ class EventTaken:
 
 @dataclass(frozen=True)
 class TryEnded:
-    """A try of a file ended; `kind`, `words` and `advice` belong to its failure, if it failed.
+    """A try of a file ended; `kind`, `cause`, `words` and `advice` belong to its failure, if it
+    failed. `cause` is the code of the catalogue.
 
     `purpose` is set where other files wait for the try: a suspended account's probe, or a file that
     an outage has dead-lettered.
@@ -40,6 +41,7 @@ class TryEnded:
     remote_path: str | None = None
     verified: str | None = None
     kind: Kind | None = None
+    cause: str | None = None
     words: str | None = None
     advice: str | None = None
     left: str | None = None
@@ -64,9 +66,15 @@ class FileEnded:
     reason: str | None = None
     was_well: bool = False
     """Only Courier can have delayed the file: it counts for the service level."""
+    came_back: bool = False
+    """It was given up or delivered before, and brought back: its age says nothing of its way."""
     trace: TraceContext | None = None
     brought_by: TryEnded | None = None
     """The try that brought it to its place: the log tells both in one line."""
+
+
+LoginResult = Literal["accepted", "refused", "failed"]
+"""`failed`: the server was not reached, so that it was not asked."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,12 @@ class LoggedIn:
     """An account session tried to log in at its server, for all of its uploads."""
 
     account_id: str
-    result: Literal["accepted", "refused", "failed"]
-    """`failed`: the server was not reached, so that it was not asked."""
+    result: LoginResult
 
 
 @dataclass(frozen=True)
 class AccountChanged:
-    """An account's running state changed; `cause` is the kind of failure of a suspension.
+    """An account's running state changed; `kind` and `cause` are those of a suspension's failure.
 
     `trace` belongs to the recording whose try changed the account.
     """
@@ -88,7 +95,9 @@ class AccountChanged:
     account_id: str
     state: Literal["active", "suspended", "probing"]
     failures: int
-    cause: Kind | None = None
+    kind: Kind | None = None
+    cause: str | None = None
+    """The code of the catalogue."""
     words: str | None = None
     trace: TraceContext | None = None
 
@@ -124,6 +133,12 @@ class CanaryEnded:
     result: Result
     seconds: float
     words: str | None = None
+
+
+OUTGOING = "outgoing"
+"""Where the trouble is, if the platform's own way out to customers' servers is closed."""
+ACTIVE_MODE = "active_mode"
+"""Where it is, if that concerns accounts in Active Mode alone."""
 
 
 @dataclass(frozen=True)

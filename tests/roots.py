@@ -85,7 +85,7 @@ def in_pod(
     root.mkdir()
     folders = [part for folder, place in mounts.items() for part in (str(folder), place)]
     command = [*_NAMESPACES, "bash", "-c", _POD, "pod", str(root), str(CHECKOUT), sys.base_prefix]
-    given = {"PATH": "/usr/bin:/bin:/usr/sbin", "HOME": "/tmp", **PYTHON, **env}  # noqa: S108
+    given = {"PATH": "/usr/bin:/bin:/usr/sbin", "HOME": "/tmp", **PYTHON, **env}  # noqa: S108 - its own
     with (
         log.open("wb") as output,
         subprocess.Popen(

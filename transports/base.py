@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Protocol
 
 from config.accounts import Algorithms, FtpSettings, HashAlgorithm, Look
 from config.accounts import Protocol as FileProtocol
+from config.outgoing import Proxy
+from transports.errors import AccountFailure, ConnectionLost, Stalled
 
 BLOCK = 255 * 1024
 """Bytes a source hands out at once: the largest write request that OpenSSH takes."""
@@ -50,9 +52,11 @@ class Limits:
     """From a request to its answer."""
     stall: float = 60
     """Without one byte moving, in whatever the library waits for."""
+    keep_alive: float = 30
+    """After so long a silence something goes over a connection, so that no firewall forgets it."""
 
     def source(self, size: int) -> float:
-        """Of waiting, until so many bytes of an https recording have come, at 50 kB/s."""
+        """Of waiting, until so many bytes have come from a store of recordings, at 50 kB/s."""
         return 10 * self.stall + size / 50_000
 
     def digest(self, size: int) -> float:
@@ -69,12 +73,29 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class ActiveFtp:
+    """Where customers' servers may connect to, for transfers in FTP's active mode."""
+
+    addresses: tuple[IPv4Address | IPv6Address, ...]
+    """Those at which they reach this host, one of a family at most; it may have others itself."""
+    ports: range
+    """Of this host. One is taken for each file on its way."""
+
+
+@dataclass(frozen=True)
 class Egress:
-    """Where connections may go, checked on the resolved address."""
+    """Where connections may go, checked on the resolved address, and how they leave."""
 
     deny: tuple[IPv4Network | IPv6Network, ...] = ()
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where this is empty, they may go wherever they are not denied."""
+    sources: tuple[IPv4Address | IPv6Address, ...] = ()
+    """Addresses of this machine, one of a family, from which customers' servers are connected to;
+    where this is empty, the system chooses."""
+    proxy: Proxy | None = None
+    """Through which customers' servers are connected to, each by its checked address."""
+    active: ActiveFtp | None = None
+    """None: no server may connect to us."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,9 @@ class ServerFeatures:
     request_sizes: tuple[int, ...] = ()
     """Bytes of write requests, the largest first: which of them the server takes has to be tried
     where it does not say. Nothing where the protocol has no requests to write."""
+    open_files: int | None = None
+    """Files that it lets be open at once over one session, as was seen so far; None: no limit was
+    met."""
     packs: tuple[Mapping[str, bool], ...] = ()
     """Ways to send several commands at once, as fields of Capabilities, the quickest first: which
     of them the server bears has to be tried (`Server.delivers_in_packs`)."""
@@ -113,6 +137,8 @@ class PutResult:
     """The name that was looked at."""
     taken: bool | None = None
     """Whether that is taken."""
+    digest: str | None = None
+    """The digest of the file that was wanted, in hexadecimal digits."""
 
 
 @dataclass(eq=False)
@@ -126,6 +152,16 @@ class Put:
     """A name: whether it is taken is looked at on the way, where that costs no round trip."""
     new: bool = False
     """Whether no file of its name may be written over (see `Server.put`)."""
+    hash: HashAlgorithm | None = None
+    """A digest: it is asked for on the way, where that costs no round trip."""
+    start: int = 0
+    """Bytes that the file has already: nothing of them is touched, the blocks go behind them.
+
+    Unsupported is the outcome where the server does not do that.
+    """
+    reached: int = 0
+    """Bytes of the file, from its beginning, that the server has confirmed or, where its protocol
+    confirms none on the way, that were sent."""
     opened: bool = False
     """Whether an empty file of its path was made, be it begun or not."""
     begun: bool = False
@@ -224,6 +260,12 @@ class Server(Protocol):
     def answers(self) -> bool:
         """Whether the server still answers, asked with what changes nothing there."""
 
+    def reconnect(self) -> bool:
+        """Whether its connection stands, or another one does in the place of what was lost.
+
+        False once the session was ended. Raises TransferError.
+        """
+
     @property
     def looks(self) -> tuple[Look, ...]:
         """By what it may tell whether a name is taken, in the order in which to try: what the test
@@ -256,6 +298,10 @@ class Server(Protocol):
         Raises CannotTell where that gives no answer that means yes or no.
         """
 
+    def is_untouched(self, path: str) -> bool:
+        """Whether the test on save was to write the file over this session, and the server never
+        began it: it was not asked to, or it refused. False where that is not known."""
+
     def rename(self, path: str, to: str) -> None:
         """Rename without overwriting; where the server's own rename overwrites, it looks first.
 
@@ -275,10 +321,14 @@ class Server(Protocol):
         Raises TargetExists where that must be removed first, Unsupported.
         """
 
-    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
-        """The server's digest of the file of this size, in hexadecimal digits.
+    def digest(
+        self, path: str, algorithm: HashAlgorithm, size: int, *, of_prefix: bool = False
+    ) -> str:
+        """The server's digest of the file of this size, in hexadecimal digits; with `of_prefix` of
+        so many bytes at its beginning.
 
-        Raises Unsupported where it does not tell, be it for want of the file.
+        Raises Unsupported where it does not tell, be it for want of the file. What it refuses, or
+        does not come to the end of, it is not asked again in this login.
         """
 
     def read(self, path: str, most: int) -> bytes:
@@ -323,6 +373,12 @@ class Server(Protocol):
 
 def permitted() -> None:
     """The permit of a rename that needs none."""
+
+
+def is_refused(put: Put) -> bool:
+    """Whether the server has refused it, be it in the midst of its bytes."""
+    is_loss = isinstance(put.outcome, ConnectionLost | Stalled)
+    return isinstance(put.outcome, AccountFailure) and not is_loss
 
 
 def put_alone(put_all: Callable[[Sequence[Put]], None], put: Put) -> PutResult:

@@ -3,12 +3,14 @@ docstring of `transports`.
 
 The kind is decided where the error is raised, never by matching its text later. `words` are the
 server's own last words, or the operating system's where it said none, and `said_by` tells whose
-they are; `advice` is for the person who has to mend it.
+they are. What is wrong, whose it is and what to do stands in the catalogue
+(`transports.diagnosis`): each error names its entry there.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Self, assert_never
+from typing import ClassVar, Self
+
+from transports.diagnosis import Entry, Whose, by_code, diagnose, files, login, ours, reaching
 
 
 class Kind(StrEnum):
@@ -19,6 +21,14 @@ class Kind(StrEnum):
     SOURCE = "source"
     BUSY = "busy"
     OURS = "ours"
+
+
+def is_platforms(kind: str, code: str) -> bool:
+    """Whether the platform has to mend a failure: the account's own people read its cause, and what
+    was said of it is for operators alone."""
+    entry = by_code(code)
+    is_caused = entry is not None and entry.whose is Whose.PLATFORM
+    return is_caused or kind in {Kind.OURS.value, Kind.SOURCE.value}
 
 
 class Speaker(StrEnum):
@@ -52,11 +62,13 @@ class TransferError(Exception):
     """
 
     kind: ClassVar[Kind]
-    advice: str
+    entry: ClassVar[Entry]
+    """Its cause as the catalogue has it, before the server's words are looked at."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
         self.words = words
+        self._advice: str | None = None
         self.part_left = False
         self.common: object | None = None
 
@@ -72,47 +84,76 @@ class TransferError(Exception):
         """Whose words these are."""
         return self.words.by if isinstance(self.words, Said) else Speaker.COURIER
 
+    @property
+    def diagnosis(self) -> Entry:
+        """The cause: its entry, or a narrower one that the server's words tell of."""
+        return diagnose(self.entry, self.words)
+
+    @property
+    def advice(self) -> str:
+        """For the person who has to mend it: the entry's, or what is known of this very failure."""
+        return self._advice or self.diagnosis.next_step
+
+    @advice.setter
+    def advice(self, words: str) -> None:
+        self._advice = words
+
 
 class AccountFailure(TransferError):
     kind = Kind.ACCOUNT
-    advice = "Check the server and the account's FTP settings."
+    entry = files.SERVER_REFUSES
 
 
 class ResolveFailed(AccountFailure):
-    advice = "Check the server's address: its name could not be resolved."
+    entry = reaching.NAME_NOT_FOUND
 
 
 class EgressDenied(AccountFailure):
-    advice = "The platform does not connect to this address: use one that is public."
+    entry = reaching.ADDRESS_NOT_ALLOWED
 
 
 class ConnectFailed(AccountFailure):
-    advice = "Check that the server is running and that its firewall lets the platform in."
+    entry = reaching.NOT_REACHED
+
+
+class DataConnectFailed(ConnectFailed):
+    entry = reaching.DATA_PORT_CLOSED
+
+    def __init__(self, words: str, port: int | None = None) -> None:
+        """`port`: the one that the server named, if it did."""
+        super().__init__(words)
+        if port is not None:
+            self.advice = f"{self.advice} This time it named port {port}."
+
+
+class NoPassive(ConnectFailed):
+    entry = reaching.NO_PASSIVE
+
+
+class FamilyNotReached(ConnectFailed):
+    entry = reaching.FAMILY_NOT_REACHED
 
 
 class TlsFailed(AccountFailure):
-    advice = "Check the server's certificate and TLS settings."
+    entry = reaching.TLS_FAILED
 
 
 class TlsTooOld(TlsFailed):
-    advice = "Have the server speak TLS 1.2 or 1.3: no older version is safe. No password was sent."
+    entry = reaching.TLS_TOO_OLD
 
 
 class ClientCertificateRefused(TlsFailed):
-    advice = (
-        "The server wants a certificate of the platform's, which has none: have it ask for the "
-        "password alone."
-    )
+    entry = reaching.CLIENT_CERTIFICATE_REFUSED
 
 
 class ProtectionRefused(TlsFailed):
-    advice = "Have the server encrypt data connections too (PROT P): no file is sent in clear."
+    entry = reaching.DATA_IN_CLEAR
 
 
 class CertificateRefused(TlsFailed):
     """`shown`: the fingerprint of the certificate; empty where it was not seen."""
 
-    advice = "Have the server show a certificate that is valid. No password was sent."
+    entry = reaching.CERTIFICATE_REFUSED
 
     def __init__(self, words: str, shown: str = "") -> None:
         super().__init__(words)
@@ -120,93 +161,74 @@ class CertificateRefused(TlsFailed):
 
 
 class CertificateExpired(CertificateRefused):
-    advice = "Have the server's certificate renewed. No password was sent."
+    entry = reaching.CERTIFICATE_EXPIRED
 
 
 class CertificateNotYetValid(CertificateRefused):
-    advice = "Have the server show a certificate that is valid already. No password was sent."
+    entry = reaching.CERTIFICATE_NOT_YET_VALID
 
 
 class CertificateOfAnother(CertificateRefused):
-    advice = (
-        "Give the host by a name that its certificate has, or have the server show a certificate "
-        "for this name. No password was sent."
-    )
+    entry = reaching.CERTIFICATE_OF_ANOTHER
 
 
 class CertificateUntrusted(CertificateRefused):
-    advice = (
-        "If the company has an authority of its own, put its certificate into CA Certificates. If "
-        "the server has made its certificate itself, compare the fingerprint with the one that its "
-        "administrator tells, and put it into Host Keys. No password was sent."
-    )
+    entry = reaching.CERTIFICATE_UNTRUSTED
 
 
 class ProtocolFailed(AccountFailure):
-    advice = "Check protocol and port: the server and the platform have no common language."
+    entry = reaching.NO_COMMON_LANGUAGE
+
+
+class NoSftp(ProtocolFailed):
+    entry = reaching.NO_SFTP
 
 
 class FtpAnswers(ProtocolFailed):
-    advice = "An FTP server answers here: choose FTP, or another port."
+    entry = reaching.FTP_ANSWERS
 
 
 class SshAnswers(ProtocolFailed):
-    advice = "An SFTP server answers here: choose SFTP, or another port."
+    entry = reaching.SSH_ANSWERS
 
 
 class NoTlsAnswers(ProtocolFailed):
-    advice = (
-        "FTPS is not spoken here: choose FTP, or have TLS switched on at the server. No password "
-        "was sent."
-    )
+    entry = reaching.NO_TLS_ANSWERS
 
 
 class PlainAnswers(ProtocolFailed):
-    advice = (
-        "An FTP server without TLS from the first byte answers here: choose FTPS (explicit), or "
-        "the port of FTPS (implicit), which mostly is 990."
-    )
+    entry = reaching.PLAIN_ANSWERS
 
 
 class StrangerAnswers(ProtocolFailed):
-    advice = "What answers here is no FTP or SFTP server: check host and port."
+    entry = reaching.STRANGER_ANSWERS
 
 
 class StartupText(ProtocolFailed):
-    advice = (
-        "Startup files of this user on the server (.bashrc, .profile and the like) print text at "
-        "every login: have them print to terminals only, or give the user an SFTP-only login."
-    )
+    entry = reaching.STARTUP_TEXT
 
 
 class EncryptionAsked(AccountFailure):
-    advice = "The server asks for encryption: choose FTPS (explicit), or SFTP where it has that."
+    entry = reaching.ENCRYPTION_ASKED
 
 
 class ImplicitTlsAsked(EncryptionAsked):
-    advice = "The server speaks TLS from the first byte: choose FTPS (implicit), or another port."
+    entry = reaching.IMPLICIT_TLS_ASKED
 
 
 class NoCommonAlgorithm(ProtocolFailed):
-    advice = "Have the server offer one of the algorithms that the platform takes."
+    entry = reaching.NO_COMMON_ALGORITHM
 
 
 class WeakAlgorithm(NoCommonAlgorithm):
-    advice = (
-        "What the server offers is too weak to be taken: have it offer more. Until then the "
-        "service provider can allow weak algorithms for this account."
-    )
+    entry = reaching.WEAK_ALGORITHM
 
 
 class HostKeyChanged(AccountFailure):
     """`shown`: the fingerprint of the key that the server has; `pinned`: those stored."""
 
     what = "key"
-    advice = (
-        "If the server has a new key on purpose, save its fingerprint in the account's host keys, "
-        "with each stored one that stays right; if not, somebody may be standing in its place. "
-        "No password was sent."
-    )
+    entry = reaching.HOST_KEY_CHANGED
 
     def __init__(self, *, pinned: tuple[str, ...], shown: str) -> None:
         stored = "those stored are" if len(pinned) > 1 else "the one stored is"
@@ -218,60 +240,84 @@ class HostKeyChanged(AccountFailure):
 
 class CertificateChanged(HostKeyChanged):
     what = "certificate"
-    advice = (
-        "If the server has a new certificate on purpose, save its fingerprint in the account's "
-        "host keys, with each stored one that stays right; if not, somebody may be standing in its "
-        "place. No password was sent."
-    )
+    entry = reaching.CERTIFICATE_CHANGED
 
 
 class LoginRefused(AccountFailure):
-    advice = "Check username, password and logon type, and that the user is not locked."
+    entry = login.LOGIN_REFUSED
 
 
 class PathRefused(AccountFailure):
-    advice = "Check that the path exists and that the user may write there."
+    entry = files.PATH_REFUSED
 
 
 class QuotaExceeded(AccountFailure):
-    advice = "Make room on the server, or raise the user's quota."
+    entry = files.NO_ROOM
 
 
 class Stalled(AccountFailure):
-    advice = "Check the server and the network: it accepted the connection and then went silent."
+    entry = files.SILENT
+
+
+class SilentBeforeLogin(Stalled):
+    """The server went silent before it was told of any account, maybe over one's settings: TLS, its
+    client certificate, algorithms."""
+
+
+class NoGreeting(SilentBeforeLogin):
+    """The server takes the connection, and says nothing: to no account."""
+
+    entry = reaching.NO_GREETING
+
+
+class NoAnswerToTls(SilentBeforeLogin):
+    """The same where TLS is spoken from the first byte: others may not ask for that."""
+
+    entry = reaching.NO_GREETING
 
 
 class ConnectionLost(AccountFailure):
-    advice = "Check the server's log and the network: the connection was cut."
+    entry = files.CUT
 
 
 class FileFailure(TransferError):
     kind = Kind.FILE
-    advice = "The server does not take this file; others are not affected."
+    entry = files.FILE_REFUSED
 
 
 class NameRefused(FileFailure):
-    advice = "The server does not accept this file name."
+    entry = files.NAME_REFUSED
 
     def tell(self, name: str, forbidden: str, unusual: str) -> None:
         """Say in the advice which name was refused, what in it servers commonly forbid, and what
-        only some do.
+        only some do. Where the server's words tell of another cause, as a full disk, that comes
+        first.
         """
-        self.advice = f'The server does not accept the name "{name}".'
+        is_of_name = self.diagnosis is self.entry
+        told = f'The server does not accept the name "{name}".'
+        self.advice = told if is_of_name else self.diagnosis.next_step
         if forbidden:
             self.advice += (
                 f" Many servers, those on Windows among them, forbid {forbidden}: with "
                 '"Replace Characters" of the FTP settings it becomes "_".'
             )
-        elif unusual:
+        elif unusual and is_of_name:
             self.advice += (
-                f" Some servers forbid {unusual}: have this server take it, or have the recording "
-                "pipeline give another name (file_name)."
+                f" Some servers forbid {unusual}: have this server take it, or choose another "
+                "File Name in the FTP settings."
             )
 
 
 class VerificationFailed(FileFailure):
-    advice = "What the server stored differs from what was sent: check its disk and antivirus."
+    entry = files.NOT_AS_SENT
+
+
+class TemporaryGone(VerificationFailed):
+    entry = files.TEMPORARY_GONE
+
+
+class ContentDamaged(VerificationFailed):
+    entry = files.CONTENT_DAMAGED
 
 
 class SingledOut(FileFailure):
@@ -280,104 +326,67 @@ class SingledOut(FileFailure):
     Then the server took a test file by the same means.
     """
 
-    advice = (
-        "The server took a test file just now, and not this one: check its limits and rules for "
-        "the name, the size and the content of files."
-    )
+    entry = files.SINGLED_OUT
 
 
 class SourceFailure(TransferError):
     kind = Kind.SOURCE
-    advice = "The recording could not be read; the customer's server is not concerned."
+    entry = ours.RECORDING_UNREADABLE
 
 
 class SourceMissing(SourceFailure):
-    advice = "The recording is not where the event says: check the recording pipeline."
+    entry = ours.RECORDING_MISSING
 
 
 class SourceUnreadable(SourceFailure):
     pass
 
 
+class SourceAway(SourceUnreadable):
+    """Where the recording lies cannot give it now. That is no try of the file: it waits."""
+
+    entry = ours.STORE_AWAY
+
+
+class SourceRefused(SourceAway):
+    """The platform's login may not read there."""
+
+    entry = ours.STORE_REFUSES
+
+
 class SourceMismatch(SourceFailure):
-    advice = "The recording differs from what its event says: check the recording pipeline."
+    entry = ours.RECORDING_DIFFERS
 
 
 class SourceChanged(SourceFailure):
-    advice = "The recording was replaced while it was read: check the recording pipeline."
+    entry = ours.RECORDING_CHANGED
 
-
-class Phase(StrEnum):
-    """How far a try of a file has come; a fault of the program is told by it."""
-
-    OPENING = "opening"
-    READING = "reading"
-    CONNECTING = "connecting"
-    FOLDER = "making the folder"
-    LOOKING = "looking for earlier tries"
-    WRITING = "writing"
-    VERIFYING = "verifying"
-    RENAMING = "renaming"
-    RECORDING = "recording the outcome"
-
-
-@dataclass
-class Progress:
-    """How far a try has come at this moment."""
-
-    phase: Phase = Phase.OPENING
-    part_left: bool = False
-    """Whether its temporary file may still stand at the customer, now that it has failed."""
-
-
-class ProgramFault(TransferError):
-    """An error that nobody foresaw ended the try; it is this one's `__cause__`.
-
-    `reported` is set once its traceback is in the log. What is raised has the kind of its phase.
-    """
-
-    kind = Kind.OURS
-    advice = "The program failed, and its operators were told: nothing to do at the server."
-
-    def __init__(self, phase: Phase) -> None:
-        super().__init__(f"A fault of the program at {phase}: this was reported")
-        self.phase = phase
-        self.reported = False
-
-
-class AccountFault(ProgramFault, AccountFailure):
-    kind = Kind.ACCOUNT
-
-
-class FileFault(ProgramFault, FileFailure):
-    kind = Kind.FILE
-
-
-class SourceFault(ProgramFault, SourceFailure):
-    kind = Kind.SOURCE
-
-
-def fault_at(phase: Phase) -> ProgramFault:
-    """The failure for an unforeseen error. The phase in which it came decides the kind."""
-    match phase:
-        case Phase.OPENING | Phase.READING:
-            return SourceFault(phase)
-        case Phase.CONNECTING | Phase.FOLDER:
-            return AccountFault(phase)
-        case Phase.LOOKING | Phase.WRITING | Phase.VERIFYING | Phase.RENAMING | Phase.RECORDING:
-            return FileFault(phase)
-        case _:
-            assert_never(phase)
+    def __init__(self, words: str = "The recording was replaced while it was read") -> None:
+        super().__init__(words)
 
 
 class ServerBusy(TransferError):
     kind = Kind.BUSY
-    advice = "The server takes no more connections at this moment."
+    entry = files.BUSY
+
+
+class HungUp(ServerBusy):
+    """Before its greeting, with a word or without."""
 
 
 class OurFailure(TransferError):
     kind = Kind.OURS
-    advice = "Nothing to do: the file is tried again by itself."
+    entry = ours.ENDED_BY_US
+
+
+class OutgoingFailed(OurFailure):
+    """The platform's own way out is closed; no server is to blame."""
+
+    entry = ours.WAY_OUT_CLOSED
+
+
+class ResourcesExhausted(OutgoingFailed):
+    """This machine is out of descriptors, ports, buffers or memory."""
 
 
 class NotPermitted(OurFailure):
@@ -389,4 +398,4 @@ class Interrupted(OurFailure):
 
 
 class NameInUse(OurFailure):
-    pass
+    entry = ours.NAME_IN_USE

@@ -5,11 +5,13 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from config.file_names import TEMPORARY
 from transports.base import CannotTell, PutResult, Server, TargetExists
-from transports.errors import NameInUse, NameRefused, PathRefused, Phase, TransferError
+from transports.errors import NameInUse, NameRefused, PathRefused, TransferError
 from transports.free_names import Names, find_look
 from transports.job import UNKNOWN_SIZE, Intent, Transfer, Uploaded
 from transports.names import join
+from transports.phases import Phase
 from transports.placing import (
     IN_USE,
     NO_NAME_LEFT,
@@ -111,7 +113,7 @@ class _InPlace:
         """
         wanted = Names(self._server, self._journal).wanted() or ""
         goes = self._job.removes and self._job.look is not None
-        stem = self._job.part.removesuffix(".part") if goes else "courier-test"
+        stem = self._job.part.removesuffix(TEMPORARY) if goes else "courier-test"
         return join(self._job.folder, stem + PurePosixPath(posixpath.basename(wanted)).suffix)
 
     def _write(self, path: str, *, new: bool = False) -> Uploaded:

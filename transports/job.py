@@ -1,14 +1,18 @@
 """What an upload is given, what it asks of the ledger, and what it tells of its end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from config.accounts import HashAlgorithm, Look
-from transports.errors import Interrupted, Kind, Progress, TransferError
-from transports.sources.source import Source
+from transports.errors import Interrupted, Kind, TransferError
+from transports.names import join
+from transports.phases import Progress
+
+if TYPE_CHECKING:
+    from transports.sources.source import Source
 
 UNKNOWN_SIZE = -1
 """In the intent of a file that is written to its name, where its size is not known before."""
@@ -17,12 +21,20 @@ UNKNOWN_SIZE = -1
 class Verified(StrEnum):
     """How far it was made sure that the whole file arrived."""
 
-    HASH = "hash"
-    """The server's digest of the file is that of what was sent, and so is its size."""
+    SHA256 = "sha256"
+    """The server's digest of the file is that of what was sent, as with the next three."""
+    SHA1 = "sha1"
+    MD5 = "md5"
+    CRC32 = "crc32"
     SIZE = "size"
     """The server's size of the file is the number of bytes sent."""
     REPLY = "reply"
     """The server confirmed the transfer; it does not tell sizes."""
+
+    @classmethod
+    def by(cls, algorithm: HashAlgorithm) -> "Verified":
+        """By this digest, which the server told."""
+        return cls(algorithm.value)
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Intent:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording's way to one folder. `folder` is the account's path, `part` a bare name."""
+    """One recording's way to one folder. `part` is a bare name."""
 
     folder: str
     part: str
@@ -66,8 +78,27 @@ class Job:
     """Whether it refuses to create a file that is there."""
     removes: bool = True
     """Whether it removes files."""
+    spread: Callable[[Iterable[bytes]], Iterable[bytes]] | None = None
+    """Spreads its bytes over time; None: they go as fast as they can."""
+    resumes: bool = True
+    """Whether a file that was cut may be gone on with: the test on save has found that it may."""
+    above: tuple[str, ...] = ()
+    """Folders above this one that must be there, outermost first."""
+    staging: str = ""
+    """The folder of the temporary file, where it is not the same."""
     progress: Progress = field(default_factory=Progress)
     """Told how far the upload has come."""
+
+    @property
+    def part_path(self) -> str:
+        """Of the temporary file."""
+        return join(self.staging or self.folder, self.part)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All that must be there, outermost first."""
+        staging = (self.staging,) if self.staging and self.rename else ()
+        return (*self.above, self.folder, *staging)
 
 
 @dataclass(frozen=True)
@@ -110,7 +141,7 @@ class Journal(Protocol):
 class Transfer:
     """One recording of a flight."""
 
-    open_source: Callable[[], AbstractContextManager[Source]]
+    open_source: Callable[[], AbstractContextManager["Source"]]
     """The recording is opened when its bytes are wanted, and closed right after."""
     job: Job
     journal: Journal

@@ -6,16 +6,19 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
-MAX_BYTES = 255
+from config.file_names import RESERVED, TEMPORARY, UNSAFE, extension_of, shortened
+from config.naming_settings import InFlight
+
 MAX_ID = 64
 """Characters of a recording's id that its name carries."""
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
-_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
 """What Windows has in no name (Microsoft, "Naming Files, Paths, and Namespaces")."""
+_PLAIN_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
+STAGING = "courier-part"
+"""The folder for files on their way, where one of their own was chosen."""
 _UNUSUAL = re.compile(r"[^A-Za-z0-9 ._()-]")
 _MOST_TOLD = 5
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
@@ -25,14 +28,14 @@ def safe_name(name: str) -> str:
     Blanks at both ends go: servers drop or replace them, each in its own way.
     Raises ValueError for `.`, `..`, a name of blanks and text that is not Unicode.
     """
-    cleaned = _UNSAFE.sub("_", name).strip(" ")
+    cleaned = UNSAFE.sub("_", name).strip(" ")
     if cleaned in {"", ".", ".."}:
         raise ValueError(f"{name!r} is not a file name")
     try:
         cleaned.encode()
     except UnicodeEncodeError:
         raise ValueError("it is not valid Unicode text") from None
-    return _shortened(cleaned, "")
+    return shortened(cleaned, "")
 
 
 def portable(name: str) -> str:
@@ -41,9 +44,9 @@ def portable(name: str) -> str:
     Blanks and dots at its end go.
     """
     allowed = _FORBIDDEN.sub("_", name)
-    if _RESERVED.match(allowed):
+    if RESERVED.match(allowed):
         allowed = f"_{allowed}"
-    return _shortened(_trimmed(allowed), "")
+    return shortened(_trimmed(allowed), "")
 
 
 def forbidden_in(name: str) -> str:
@@ -51,7 +54,7 @@ def forbidden_in(name: str) -> str:
     found = [f'"{sign}"' for sign in dict.fromkeys(_FORBIDDEN.findall(name))]
     if name != name.rstrip(" ."):
         found.append("a dot or a blank at the end")
-    if reserved := _RESERVED.match(name):
+    if reserved := RESERVED.match(name):
         found.append(f"the name {reserved[1]}")
     return ", ".join(found)
 
@@ -67,7 +70,7 @@ def unusual_in(name: str) -> str:
 
 def numbered(name: str, copy: int) -> str:
     """`call (2).wav` for the second recording named `call.wav`; the first keeps its name."""
-    return name if copy == 1 else _shortened(name, f" ({copy})")
+    return name if copy == 1 else shortened(name, f" ({copy})")
 
 
 def identified(name: str, recording_id: str) -> str:
@@ -79,7 +82,7 @@ def identified(name: str, recording_id: str) -> str:
     mark = mark.rstrip(".")
     if mark != recording_id:
         mark = f"{mark}-{hashlib.sha256(recording_id.encode()).hexdigest()[:12]}"
-    return _shortened(name, f"-{mark}")
+    return shortened(name, f"-{mark}")
 
 
 def may_be(listed: bytes, name: str) -> bool:
@@ -100,7 +103,31 @@ def may_be(listed: bytes, name: str) -> bool:
 def part_name(recording_id: str, attempt: int) -> str:
     """The temporary name of one attempt: of fixed length, and never that of another attempt."""
     digest = hashlib.sha256(recording_id.encode()).hexdigest()[:20]
-    return f"courier-{digest}-{attempt & 0xFFFFFFFF:08x}.part"
+    return f"courier-{digest}-{attempt & 0xFFFFFFFF:08x}{TEMPORARY}"
+
+
+def on_its_way(part: str, final: str, in_flight: InFlight) -> str:
+    """The temporary name `….part` by the convention that was chosen.
+
+    Where the ending does not tell what it is, it has the one of the final name: a server that takes
+    no other files takes it then.
+    """
+    if in_flight not in {InFlight.DOT, InFlight.FOLDER}:
+        return part
+    ending = extension_of(final)
+    plain = part.removesuffix(TEMPORARY) + (ending if _PLAIN_ENDING.fullmatch(ending) else "")
+    return f".{plain}" if in_flight is InFlight.DOT else plain
+
+
+def like_part(part: str, name: str) -> str:
+    """Another temporary name, with the beginning and the ending of this one."""
+    dot = "." if part.startswith(".") else ""
+    return f"{dot}{name}{extension_of(part)}"
+
+
+def staging_of(path: str, in_flight: InFlight) -> str:
+    """The folder for files on their way, where it is not the one that they go to; else empty."""
+    return join(path, STAGING) if in_flight is InFlight.FOLDER else ""
 
 
 def join(folder: str, name: str) -> str:
@@ -126,13 +153,3 @@ def _plain(name: str) -> str:
 
 def _trimmed(name: str) -> str:
     return name.strip().rstrip(". ") or "_" * len(name)
-
-
-def _shortened(name: str, mark: str) -> str:
-    suffix = PurePosixPath(name).suffix
-    if len(suffix.encode()) > MAX_BYTES // 2:
-        suffix = ""
-    stem = name.removesuffix(suffix)
-    room = MAX_BYTES - len((mark + suffix).encode())
-    shortened = stem.encode()[:room].decode(errors="ignore") + mark + suffix
-    return shortened.rstrip(" ")

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from transports.base import CannotTell, PutResult, Server, TargetExists
-from transports.errors import NameInUse, NameRefused, PathRefused, Progress, TransferError
+from transports.errors import NameInUse, NameRefused, PathRefused, TransferError
 from transports.free_names import Names, find_look
 from transports.job import UNKNOWN_SIZE, Intent, Job, Journal
 from transports.names import forbidden_in, unusual_in
+from transports.phases import Progress
 
 NO_NAME_LEFT = "Every name that it could have is taken"
 IN_USE = "Another recording of this name is on its way"

@@ -6,9 +6,10 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from transports.base import SAMPLE, Server
-from transports.errors import Progress, TransferError
+from transports.errors import TransferError
 from transports.job import Intent, Job, Journal, Transfer, intend_each
-from transports.names import join
+from transports.names import join, like_part
+from transports.phases import Progress
 from transports.takeover import removed
 from transports.upload import upload
 
@@ -32,7 +33,7 @@ class Sample:
         self._path = join(job.folder, f"{name}.txt")
         self._job = replace(
             job,
-            part=f"{name}.part",
+            part=like_part(job.part, name),
             leftovers=(),
             intent=None,
             expected_size=self._text.size,
@@ -52,7 +53,7 @@ class Sample:
         transfer = Transfer(lambda: nullcontext(self._text), self._job, unnoted)
         upload(server, [transfer], intend_each)
         if self._job.progress.part_left:
-            self.left = (join(self._job.folder, self._job.part), self._path)
+            self.left = (self._job.part_path, self._path)
         self.left = (transfer.result().remote_path,)
         with suppress(TransferError):
             self.remove(server)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from config.accounts import HashAlgorithm
-from transports.base import Put, Server, Unsupported, put_alone
-from transports.content import Content
-from transports.errors import Phase, SourceMismatch, VerificationFailed
+from transports.base import Put, Server, Unsupported, is_refused, put_alone
+from transports.content import Content, Mark
+from transports.errors import ContentDamaged, SourceMismatch, TemporaryGone, VerificationFailed
 from transports.job import Job, Verified
+from transports.phases import Phase
 from transports.sources.source import Source
 
 SIZE_WAITS = (0.1, 0.4, 1.0, 2.0)
@@ -36,8 +37,8 @@ class Sending:
         return self._content
 
     @contextmanager
-    def opened(self) -> Iterator[Iterable[bytes]]:
-        """Its blocks.
+    def opened(self, behind: Mark | None = None) -> Iterator[Iterable[bytes]]:
+        """Its blocks; those behind a mark of what has passed before.
 
         Raises SourceMismatch where they are not what the event says, and what the source raises.
         """
@@ -48,16 +49,30 @@ class Sending:
             self._content = Content(source, job.expected_size, job.hash or HashAlgorithm.SHA256)
             if source.size is not None:
                 _check_size(source.size, job)
-            yield self._content
+            blocks = self._content if behind is None else self._content.behind(behind)
+            try:
+                yield blocks if job.spread is None else job.spread(blocks)
+            finally:
+                job.progress.sent = self._content.size
         _check_size(self._content.size, job)
         sha256 = self._content.sha256
         if job.expected_sha256 is not None and job.expected_sha256.lower() != sha256:
             raise SourceMismatch(f"Its SHA-256 is {sha256}, the event says {job.expected_sha256}")
 
+    def refused(self, put: Put) -> None:
+        """The server has refused it: what it has not taken before counts as not sent."""
+        progress = self._job.progress
+        progress.sent = min(progress.sent, put.reached)
+
 
 def send(server: Server, sending: Sending, path: str, *, new: bool = False) -> Content:
     """Stream the recording to the path. Raises TargetExists with `new`."""
-    seen = put_alone(server.put_all, Put(path, sending.opened, new=new))
+    put = Put(path, sending.opened, new=new)
+    try:
+        seen = put_alone(server.put_all, put)
+    finally:
+        if is_refused(put):
+            sending.refused(put)
     sending.content.seen = seen
     return sending.content
 
@@ -77,12 +92,14 @@ def verify(
     if job.hash is None:
         return verified
     try:
-        digest = server.digest(path, job.hash, content.size)
+        digest = content.seen.digest or server.digest(path, job.hash, content.size)
     except Unsupported:
         return verified
-    if digest != content.digest(job.hash):
-        raise VerificationFailed(f"The server's {job.hash.upper()} of the file is {digest}")
-    return Verified.HASH
+    sent = content.digest(job.hash)
+    if digest != sent:
+        told = f"The server's {job.hash.upper()} of the file is {digest}"
+        raise ContentDamaged(f"{told}, that of what was sent {sent}")
+    return Verified.by(job.hash)
 
 
 def size_of(server: Server, path: str, expected: int, *, may_be_taken: bool = False) -> int | None:
@@ -112,7 +129,7 @@ def _verify_size(server: Server, path: str, size: int, *, may_be_taken: bool) ->
     if arrived is None and may_be_taken:
         return Verified.REPLY
     if arrived is None:
-        raise VerificationFailed("The temporary file is gone from the server")
+        raise TemporaryGone("The temporary file is gone from the server")
     if arrived != size:
         raise VerificationFailed(f"The server stored {arrived} of the {size} bytes sent")
     return Verified.SIZE

@@ -14,6 +14,8 @@ from config.accounts import (
     FtpSettings,
     Look,
 )
+from config.file_names import TEMPORARY
+from config.naming_settings import InFlight
 from config.ssh_keys import KeyPair
 from transports.backends import connect
 from transports.base import (
@@ -35,8 +37,10 @@ from transports.errors import (
 )
 from transports.free_names import find_look, is_no_folder, still_stands
 from transports.sending import size_of
-from transports.settings_report import Findings, OnStep, TestReport
+from transports.settings_folders import make_folders, remove_folder
+from transports.settings_report import Findings, Meaning, OnStep, TestReport, as_it_is
 from transports.settings_trials import Trials
+from transports.settings_words import IN_PLACE, OVERWRITES, REFUSES_TAKEN, UNSEEN
 
 _LONGER_SAMPLE = SAMPLE * 2
 TRIAL_SECONDS = 10.0
@@ -44,14 +48,9 @@ TRIAL_SECONDS = 10.0
 _ENDINGS = (".txt", ".wav")
 """Of a final name: some servers take those of recordings alone."""
 _REFUSED = (Unsupported, NameRefused, TargetExists)
-IN_PLACE = "recordings are written to their name, and whoever looks meanwhile sees half of one"
-UNSEEN = (
-    "The server does not tell whether a name is taken: the names of recordings carry their id, "
-    "as in call-<id>.wav, so that nothing is overwritten"
-)
-REFUSED_ALIKE = " Names that end in .part, .wav and .txt were refused alike."
-REFUSES_TAKEN = "The server does not tell whether a name is taken, and refuses one that is"
-OVERWRITES = "The server does not tell whether a name is taken: files are overwritten, as chosen"
+REFUSED = "The server refuses it"
+TAKEN_AWAY = f"Something on the server takes away what ends in {TEMPORARY}"
+REFUSED_ALIKE = f" Names that end in {TEMPORARY}, .wav and .txt were refused alike."
 
 
 def test_settings(
@@ -62,8 +61,11 @@ def test_settings(
     on_step: OnStep | None = None,  # noqa: PT028 - no test of pytest's
     *,
     key: KeyPair | None = None,  # noqa: PT028 - no test of pytest's
+    client_key: SecretStr | None = None,  # noqa: PT028 - no test of pytest's
+    meant: Meaning = as_it_is,  # noqa: PT028 - no test of pytest's
 ) -> TestReport:
-    """Log in, upload a small text file and remove it again; `on_step` hears of each step.
+    """Log in, upload a small text file and remove it again; `on_step` hears of each step, and
+    `meant` tells what the failure means that ended it.
 
     A server that tells no sizes or refuses renames passes, and is remembered as such; one that
     takes no files does not. Raises nothing: what went wrong is in the report, and every file that
@@ -71,20 +73,20 @@ def test_settings(
     """
     test = _Test(settings, limits, on_step)
     brief = replace(limits, stall=min(limits.stall, TRIAL_SECONDS))
-    try_out = partial(connect, key=key, is_settings_test=True)
+    try_out = partial(connect, key=key, client_key=client_key, is_settings_test=True)
 
     def session(**known: Any) -> Server:
         return try_out(test.settings_with(known), password, brief, egress)
 
     try:
         with contextlib.closing(
-            try_out(test.settings, password, limits, egress, on_step=test.passed)
+            try_out(test.settings, password, limits, egress, on_step=test.heard)
         ) as server:
             test.host_key = server.host_key
             test.write(server)
             test.look_closer(server, session)
     except TransferError as error:
-        return test.report(error)
+        return test.report(meant(error))
     test.try_more(session)
     test.tell_leftovers()
     return test.report(None)
@@ -104,13 +106,17 @@ class _Test(Findings):
 
     def write(self, server: Server) -> None:
         """The steps after the logon."""
-        self._make_folder(server)
-        part = self.path(".part")
+        self._folder_refused = make_folders(server, self)
+        part = self.part_path()
         try:
-            self._write_temporary(server, part)
+            if self.settings.in_flight is InFlight.NONE:
+                self._write_at_once(server)
+            else:
+                self._write_temporary(server, part)
             self._tell_look()
         except BaseException as error:
-            for path in dict.fromkeys((part, self._final)):
+            has_part = self.settings.in_flight is not InFlight.NONE
+            for path in dict.fromkeys((part if has_part else "", self._final)):
                 self._withdraw(server, path)
             self._blame_folder(error, server)
             raise
@@ -146,19 +152,24 @@ class _Test(Findings):
         features = self._features
         if features.hashes:
             self.note(hash=trials.right_digest(features.hashes))
+        if features.request_sizes and self.found.temporary and kept is None:
+            self.note(open_files=trials.open_files())
         if features.request_sizes:
             self.note(**trials.requests(features, self.found.at_once or 1))
         can = self.found.rename and self.found.size and self.found.temporary and kept is None
+        if can:
+            self.note(resumes=trials.resumes(self.found.hash))
         # Packs have the other commands as well.
         if can and not set(self.found.avoids) - {"EPSV", "~"}:
-            self.note(**trials.packs(features.packs))
+            self.note(**trials.packs(features.packs, self.found.hash))
+        self.note(**trials.names())
 
     def tell_leftovers(self) -> None:
         """The last step: recordings are delivered all the same where something is left."""
         if self.left.paths:
             self.failed("removed", self.left.told())
         else:
-            self.passed("removed", self._final)
+            self.passed_with("removed", self._final)
 
     def _write_temporary(self, server: Server, part: str) -> None:
         try:
@@ -171,19 +182,18 @@ class _Test(Findings):
                 raise
             self._withdraw_refused(server, part)
             return
-        self._wrote(part)
+        self._wrote(part, copied=part)
         self._look_at_size(server, part)
         self.note(look=find_look(server, part) or Look.NOTHING)
         self._move(server, part)
 
-    def _make_folder(self, server: Server) -> None:
-        """Gateways of buckets refuse to make folders, and take files in them: the writing shows."""
-        try:
-            server.make_directory(self.settings.path)
-        except PathRefused as refused:
-            self._folder_refused = refused
-        else:
-            self.passed("path", self.settings.path)
+    def _write_at_once(self, server: Server) -> None:
+        """As uploads do it that have no temporary names."""
+        self._final = self.path(".wav")
+        self._write_in_place(server)
+        self._wrote(f"{self._final}. As chosen, {IN_PLACE}")
+        self._look_at_size(server, self._final)
+        self.note(look=find_look(server, self._final) or Look.NOTHING)
 
     def _forget_folders(self, server: Server) -> None:
         """Those that were removed, though the connection was lost over it."""
@@ -191,12 +201,12 @@ class _Test(Findings):
             if path != self._final and is_no_folder(server, path):
                 del self.left.paths[path]
 
-    def _wrote(self, detail: str) -> None:
+    def _wrote(self, detail: str, *, copied: str = "") -> None:
         refused, self._folder_refused = self._folder_refused, None
         if refused is not None:
             words = f"The server does not make it ({refused.words}), and takes files there"
             self.passed("path", f"{self.settings.path}. {words}")
-        self.passed("wrote", detail)
+        self.passed("wrote", detail, copied=copied)
 
     def _blame_folder(self, error: BaseException, server: Server) -> None:
         """Where the folder was refused and then each file, it is the folder."""
@@ -284,13 +294,25 @@ class _Test(Findings):
                 move(part, self._final)
                 if still_stands(server, part):  # it only says that it was done
                     continue
-                self.passed("renamed", self._final)
+                self.passed_with("renamed", self._final)
                 self._replace(server, part)
                 return
         self.note(rename=False, replace=False)
         self.left.remove(server, part)
         self._write_in_place(server)
-        self.passed("renamed", f"The server refuses it: {IN_PLACE}")
+        is_taken_away = self.found.look is Look.NOTHING and self._sees_final(server)
+        self.passed("renamed", f"{TAKEN_AWAY if is_taken_away else REFUSED}: {IN_PLACE}")
+
+    def _sees_final(self, server: Server) -> bool:
+        """Whether the server tells of the final file what it has not told of the temporary one: a
+        job there takes away what ends in `.part`."""
+        look = find_look(server, self._final)
+        if look is None:
+            return False
+        self.note(look=look, temporary=False)
+        with contextlib.suppress(Unsupported):
+            self.note(size=size_of(server, self._final, len(SAMPLE)) == len(SAMPLE))
+        return True
 
     def _replace(self, server: Server, part: str) -> None:
         """A second file over the first: whether it is the one that stands there afterwards."""
@@ -338,9 +360,7 @@ class _Test(Findings):
             with contextlib.suppress(TransferError):  # it may be there, and not to be entered
                 server.remove_directory(folder)
         else:
-            self.left.remove_directory(server, folder)
-            if is_no_folder(server, folder):  # buckets have none
-                self.left.paths.pop(folder, None)
+            remove_folder(server, self.left, folder)
 
     def _withdraw(self, server: Server, path: str) -> None:
         if path:

@@ -29,7 +29,7 @@ def finished_before(server: Server, job: Job) -> Uploaded | None:
         with contextlib.suppress(Unsupported):
             if server.digest(intent.final, job.hash, intent.size) != intent.sha256:
                 return None
-            verified = Verified.HASH
+            verified = Verified.by(job.hash)
     return Uploaded(intent.final, intent.size, intent.sha256, verified, sent=False)
 
 

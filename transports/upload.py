@@ -4,7 +4,8 @@ A flight goes phase by phase over its files, so that what a server can do for ma
 in one go:
 
 1. What earlier starts have left is finished or removed, and the folder made.
-2. Every file is written to a temporary name (`.part`), and its size compared.
+2. Every file is written to a temporary name (`.part`), and its size compared. A large one whose
+   connection is cut is gone on with over another one (`resuming`).
 3. Each gets a free final name; the intents of all renames are written down in one step. From here
    on a later start can tell a rename that was done from one that was not.
 4. The lease is checked, then all files are renamed.
@@ -26,14 +27,24 @@ import contextlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from transports.base import CannotTell, Move, Put, PutResult, Server, TargetExists, Unsupported
+from transports.base import (
+    CannotTell,
+    Move,
+    Put,
+    PutResult,
+    Server,
+    TargetExists,
+    Unsupported,
+    is_refused,
+)
 from transports.batches import is_lost
-from transports.errors import AccountFailure, NameRefused, PathRefused, Phase, TransferError
+from transports.errors import AccountFailure, NameRefused, PathRefused, TransferError
 from transports.free_names import Names, find_look
 from transports.in_place import put_in_place
 from transports.job import Intent, Intents, Transfer, Uploaded, Verified
-from transports.names import join
+from transports.phases import Phase
 from transports.placing import Part, overwrite, remove_part, rename, tell_name
+from transports.resuming import go_on, is_cut, is_loss
 from transports.sending import Sending, verify
 from transports.takeover import finish, finished_before, remove_leftovers
 
@@ -78,9 +89,9 @@ class _File:
         self.transfer = transfer
         self.job = job
         self.journal = transfer.journal
-        self.part = Part(join(job.folder, job.part), withdraws=job.overwrite)
+        self.part = Part(job.part_path, withdraws=job.overwrite)
         self.sending = Sending(transfer.open_source, job)
-        self.put = Put(self.part.path, self.sending.opened)
+        self.put = Put(self.part.path, self.sending.opened, hash=job.hash)
         self.left: tuple[str, ...] = ()
         self.folder_refused: PathRefused | None = None
         """Why the folder could not be made. It may be there all the same: the writing shows it."""
@@ -105,18 +116,16 @@ class _File:
             return
         job.progress.phase = Phase.FOLDER
         try:
-            server.make_directory(job.folder)
+            for folder in job.folders:
+                server.make_directory(folder)
         except PathRefused as refused:
             self.folder_refused = refused
         job.progress.phase = Phase.LOOKING
         self.left = remove_leftovers(server, job, self.journal)
 
     def look_ahead(self, server: Server) -> None:
-        """Have the wanted name looked at on the way.
-
-        A digest may take its time: then what was seen before it may be true no more.
-        """
-        if not self.job.overwrite and self.job.hash is None:
+        """Have the wanted name looked at on the way."""
+        if not self.job.overwrite:
             self.put.look_at = Names(server, self.journal).wanted()
 
     def choose_name(self, server: Server) -> None:
@@ -264,9 +273,27 @@ class _Flight:
         try:
             self._server.put_all([file.put for file in files])
         except BaseException as error:
+            is_over = not self._go_on(files, error)
             self._judge_puts(files)
-            raise _SessionOver(error) from error
-        self._judge_puts(files)
+            if is_over:
+                raise _SessionOver(error) from error
+        else:
+            self._go_on(files)
+            self._judge_puts(files)
+
+    def _go_on(self, files: list[_File], error: BaseException | None = None) -> bool:
+        """Go on with large files that were cut; `error`: what the session ended with.
+
+        Whether one is whole after all: then the session goes on too, and what else had begun has
+        ended with the error.
+        """
+        cut = [file for file in files if is_cut(file.put) and is_loss(file.put.outcome or error)]
+        whole = [file for file in cut if go_on(self._server, file.put, file.sending, file.transfer)]
+        if whole and isinstance(error, TransferError):
+            for file in files:
+                if file.put.begun and file.put.outcome is None:
+                    file.put.outcome = error.again()
+        return bool(whole)
 
     def _judge_puts(self, files: list[_File]) -> None:
         for file in files:
@@ -274,6 +301,8 @@ class _Flight:
                 case PutResult() as seen:
                     file.seen = file.sending.content.seen = seen
                 case BaseException() as error:
+                    if is_refused(file.put):
+                        file.sending.refused(file.put)
                     file.fail(self._server, error)
             file.transfer.part_left = file.put.opened and not file.put.begun
         self._files = [file for file in self._files if file.put.begun or not file.job.rename]

@@ -7,7 +7,7 @@ import ssl
 
 from pydantic import SecretStr
 
-from config.text import MAX_WORDS
+from config.text import MAX_WORDS, shortened
 from transports.errors import (
     ConnectionLost,
     FtpAnswers,
@@ -24,10 +24,11 @@ MAX_BANNER = 80
 """Characters that are shown of what a service says that is no FTP or SFTP server."""
 _FTP_GREETING = re.compile(r"(220|120|421)[ -](?!.*\bE?SMTP\b)")
 _OTHER_GREETING = re.compile(
-    r"HTTP/|\+OK|-ERR|\* |[2-5][0-9]{2}[ -]|RFB |@RSYNCD|AMQP|.*[\x00-\x08\x0e-\x1a\xff]", re.DOTALL
+    r"HTTP/|<|\+OK|-ERR|\* |[2-5][0-9]{2}[ -]|RFB |@RSYNCD|AMQP|.*[\x00-\x08\x0e-\x1a\xff]",
+    re.DOTALL,
 )
-"""How HTTP, POP3, IMAP, SMTP, VNC and others begin, or with what no text has, as databases do: what
-OpenSSH says before it hangs up is a sentence."""
+"""How HTTP, pages of HTML, POP3, IMAP, SMTP, VNC and others begin, or with what no text has, as
+databases do: what OpenSSH says before it hangs up is a sentence."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -43,7 +44,7 @@ def spoken(text: str | bytes, secret: SecretStr | None = None, most: int = MAX_W
     as_latin_1 = hidden.encode("utf-8", "surrogateescape").decode("latin-1")
     line = _masked(_masked(decoded(text), hidden), as_latin_1)
     line = _masked(_on_one_line(line), _on_one_line(hidden))
-    return Said(line if len(line) <= most else line[: most - 1] + "…", Speaker.SERVER)
+    return Said(shortened(line, most), Speaker.SERVER)
 
 
 def _on_one_line(text: str) -> str:

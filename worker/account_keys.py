@@ -8,7 +8,7 @@ from config.private_keys import read_private_key
 from config.public_keys import PublicKey
 from config.secrets import Vault
 from config.ssh_keys import KeyPair, KeyType, comment_of, generated
-from worker.core import Core
+from worker.database import Core
 
 
 def generate_key(core: Core, account_id: str, kind: KeyType, *, actor: str) -> None:

@@ -1,7 +1,7 @@
 """The audit's entries for changes: the same for pages, the API and commands."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -11,7 +11,10 @@ from config.audit import Action
 from config.numbers import Number
 from config.public_keys import PublicKey
 from config.tokens import Token
-from consumers.intake.invalid_queue import InvalidMessage
+from config.users import User
+
+if TYPE_CHECKING:
+    from consumers.intake.invalid_queue import InvalidMessage
 
 NAMED = 20
 """Most recordings that an entry names; it counts all of them."""
@@ -29,6 +32,11 @@ def account_created(account: Account) -> Facts:
 def account_removed(account: Account) -> Facts:
     """The facts of an account that was removed."""
     return {"name": account.name, "parent": account.parent}
+
+
+def user_created(user: User) -> Facts:
+    """The facts of a user that was added."""
+    return {"read_only": True} if user.read_only else {}
 
 
 def settings_before(account: Account) -> Facts:
@@ -75,7 +83,7 @@ def token_created(token: Token) -> Facts:
     return {"name": token.name, "scope": scope, "expires_at": token.expires_at}
 
 
-def invalid_events(done: Sequence[InvalidMessage]) -> Facts:
+def invalid_events(done: Sequence["InvalidMessage"]) -> Facts:
     """The facts of events that were published again or discarded; `?` for an unknown recording."""
     return recordings([each.recording_id or "?" for each in done])
 
@@ -83,6 +91,11 @@ def invalid_events(done: Sequence[InvalidMessage]) -> Facts:
 def recordings(done: Sequence[str]) -> Facts:
     """The facts of recordings that were replayed or discarded."""
     return {"count": len(done), "recordings": ", ".join(done[:NAMED])}
+
+
+def begun(act: str, ids: Sequence[str]) -> Facts:
+    """The facts of an act on many recordings, such as `replay dead-letters`, before it."""
+    return {"act": act, "of": len(ids), "recordings": recordings(ids)["recordings"]}
 
 
 def _key(key: PublicKey | None) -> Facts:
@@ -96,5 +109,7 @@ def _number(number: Number | None) -> Facts:
 def _given(settings: FtpSettings) -> Facts:
     """The settings that a person entered, without what the test on save found."""
     facts = settings.model_dump(mode="json", exclude={"capabilities", "known_hosts"})
-    pem = settings.ca_certificates
-    return {**facts, "ca_certificates": None if pem is None else certificates.told(pem)}
+    for name in ("ca_certificates", "client_certificate"):
+        if facts[name] is not None:
+            facts[name] = certificates.told(facts[name])
+    return facts

@@ -3,28 +3,42 @@
 Each test is noted in the audit: its target, who asked for it, how it ended.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic import SecretStr
+from pymongo.errors import PyMongoError
 
 from config.audit import Action, Audit
-from config.credentials import Credentials, stored_key, stored_new_key, stored_password
-from config.destination import check_password_stays, merged, target
+from config.capabilities import Capabilities
+from config.client_certificates import check_client_certificate, read_client_key
+from config.credentials import (
+    Credentials,
+    stored_client_key,
+    stored_key,
+    stored_new_key,
+    stored_password,
+)
+from config.destination import check_password_stays, merged, moved, target
 from config.directory import StoredLogin
 from config.errors import AccountError, ConfigError, FieldRefused, PasswordAsked
 from config.ftp_settings import FtpSettings, FtpSettingsInput, check_password
 from config.key_certificates import check_certificate
 from config.private_keys import read_private_key
+from config.protocols import Protocol
 from config.secrets import Vault
 from config.settings import Settings
 from config.ssh_keys import KeyPair, comment_of
+from consumers.delivery.login_errors import AddressBlocked
+from consumers.delivery.server_policy import NotLetIn, Times, is_block_of_a_test, met_by
 from transports.base import Limits
-from transports.settings_report import Step, TestReport
-from transports.settings_test import test_settings
+from transports.errors import LoginRefused, TransferError
+from transports.settings_report import Meaning, Step, TestReport, as_it_is
 from worker import audit_facts
 from worker.core import Core, egress, make_addresses
 
@@ -38,6 +52,9 @@ class Secrets(NamedTuple):
     private_key: SecretStr | None = None
     passphrase: SecretStr | None = None
     """Of the private key as it was given."""
+    client_key: SecretStr | None = None
+    client_key_passphrase: SecretStr | None = None
+    """Of the client key as it was given."""
 
 
 NOTHING_GIVEN = Secrets()
@@ -45,7 +62,7 @@ NOTHING_GIVEN = Secrets()
 
 def secrets_of(entered: FtpSettingsInput) -> Secrets:
     """Those among what was entered."""
-    return Secrets(entered.password, entered.private_key, entered.passphrase)
+    return Secrets(*(getattr(entered, name) for name in Secrets._fields))
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,8 @@ class Saved:
     settings: FtpSettings | None
     pinned: bool = False
     """Whether this save was the one that pinned the server's host key."""
+    tested: FtpSettings | None = None
+    """What was tested, with what was found of the server; None where that failed."""
 
 
 def change(
@@ -77,22 +96,19 @@ def change(
     """
     stored = core.directory.login(account_id)
     settings = merged(stored.settings, changes)
-    with _audited(core, actor, account_id, settings) as ended:
-        vault = Vault(core.settings.secret_keys)
-        logon = _credentials(core, vault, stored, settings, given)
-        vault.encrypt(logon.password)  # refuses before a server is troubled
-        report = ended(run_test(core.settings, settings, logon, on_step))
+    report, logon = _try_out(core, stored, settings, given, on_step, actor)
     if not report.ok:
         return Saved(report, None)
-    tested = settings.model_copy(
-        update={
-            "host_keys": settings.host_keys or _seen(report),
-            "capabilities": report.capabilities,
-        }
-    )
+    tested = _as_found(stored, settings, report)
     before_save()
     core.directory.save_settings(
-        account_id, tested, logon.password, key=logon.key, instead_of=stored, actor=actor
+        account_id,
+        tested,
+        logon.password,
+        key=logon.key,
+        client_key=logon.client_key,
+        instead_of=stored,
+        actor=actor,
     )
     core.ledger.accounts.settings_saved(account_id)
     make_addresses(core).ask(account_id, tested.email_alerts)
@@ -100,24 +116,152 @@ def change(
     key = logon.key.public if logon.key else stored.account.key
     after = audit_facts.settings_saved(tested, given.password, key)
     Audit(core.database).record(actor, Action.SETTINGS_SAVED, account_id, before, after)
-    return Saved(report, tested, pinned=tested.host_keys != settings.host_keys)
+    return Saved(report, tested, pinned=tested.host_keys != settings.host_keys, tested=tested)
 
 
-def try_stored(core: Core, account_id: str, on_step: OnStep, *, actor: str) -> TestReport:
-    """Test the settings as they are stored. Raises UnknownAccount, AccountError, SecretError."""
+def try_changes(
+    core: Core,
+    account_id: str,
+    changes: Mapping[str, Any],
+    given: Secrets,
+    on_step: OnStep,
+    *,
+    actor: str,
+) -> Saved:
+    """Test the changed settings as `change` does, and save nothing. Raises what that raises."""
+    stored = core.directory.login(account_id)
+    settings = merged(stored.settings, changes)
+    report, _ = _try_out(core, stored, settings, given, on_step, actor)
+    return Saved(report, None, tested=_as_found(stored, settings, report) if report.ok else None)
+
+
+def _try_out(
+    core: Core,
+    stored: StoredLogin,
+    settings: FtpSettings,
+    given: Secrets,
+    on_step: OnStep,
+    actor: str,
+) -> tuple[TestReport, Credentials]:
+    account_id = stored.account.account_id
+    with _audited(core, actor, account_id, settings) as ended:
+        _check_active(core.settings, settings)
+        vault = Vault(core.settings.secret_keys)
+        logon = _credentials(core, vault, stored, settings, given)
+        vault.encrypt(logon.password)  # refuses before a server is troubled
+        return ended(_tested(core, account_id, settings, logon, on_step)), logon
+
+
+def _as_found(stored: StoredLogin, settings: FtpSettings, report: TestReport) -> FtpSettings:
+    """The settings with what the test has found of the server."""
+    known = stored.settings
+    found = {
+        "host_keys": settings.host_keys or _seen(report),
+        "capabilities": _beside_uploads(known, settings, report.capabilities),
+    }
+    return settings.model_copy(update=found)
+
+
+def _beside_uploads(
+    known: FtpSettings | None, settings: FtpSettings, found: Capabilities
+) -> Capabilities:
+    """What was found, with as many connections as the same login was seen to have: the account's
+    own uploads may have had some of them just now. Where the server takes fewer, they find out.
+    """
+    if settings.protocol is Protocol.SFTP:  # channels of the test's own connection were counted
+        return found
+    if known is None or moved(known, settings):
+        return found
+    before = known.capabilities.at_once
+    if before is None or found.at_once is None:
+        return found
+    return found.model_copy(update={"at_once": max(before, found.at_once)})
+
+
+def try_stored(core: Core, account_id: str, on_step: OnStep, *, actor: str) -> Saved:
+    """Test the settings as they are stored, and save nothing.
+
+    Raises UnknownAccount, AccountError, SecretError.
+    """
     stored = core.directory.login(account_id)
     if stored.settings is None:
         raise AccountError(f"The account {account_id!r} has no FTP settings to test.")
     with _audited(core, actor, account_id, stored.settings) as ended:
         logon = core.directory.credentials_of(stored)
-        return ended(run_test(core.settings, stored.settings, logon, on_step))
+        report = ended(_tested(core, account_id, stored.settings, logon, on_step))
+    found = _as_found(stored, stored.settings, report) if report.ok else None
+    return Saved(report, None, tested=found)
 
 
 def run_test(
-    settings: Settings, ftp: FtpSettings, logon: Credentials, on_step: OnStep
+    settings: Settings,
+    ftp: FtpSettings,
+    logon: Credentials,
+    on_step: OnStep,
+    meant: Meaning = as_it_is,
 ) -> TestReport:
-    """Log in and upload a text file, within the platform's limits."""
-    return test_settings(ftp, logon.password, Limits(), egress(settings), on_step, key=logon.key)
+    """Log in and upload a text file, within the platform's limits. `meant`: what the failure means
+    that ends it.
+
+    What speaks to servers is loaded here: most commands about accounts speak to none.
+    """
+    from transports.settings_test import test_settings  # noqa: PLC0415 - said above
+
+    password, key, client_key = logon
+    return test_settings(
+        ftp,
+        password,
+        Limits(),
+        egress(settings),
+        on_step,
+        key=key,
+        client_key=client_key,
+        meant=meant,
+    )
+
+
+def _check_active(settings: Settings, ftp: FtpSettings) -> None:
+    if ftp.active_mode and egress(settings).active is None:
+        raise FieldRefused(
+            "active_mode",
+            "Active Mode is not available: servers may connect to the platform once its operator "
+            "has set COURIER_ACTIVE_FTP_ADDRESSES and COURIER_ACTIVE_FTP_PORTS.",
+        )
+
+
+def _tested(
+    core: Core, account_id: str, ftp: FtpSettings, logon: Credentials, on_step: OnStep
+) -> TestReport:
+    """What the test showed. How its login ended tells something of the server for all accounts."""
+    meant = partial(_as_it_is_known, core, account_id, ftp)
+    report = run_test(core.settings, ftp, logon, on_step, meant)
+    servers, server = core.ledger.servers, _server_of(core, ftp)
+    with contextlib.suppress(PyMongoError):
+        if report.ok:
+            servers.were_well([(server, account_id)])
+        elif isinstance(report.failure, LoginRefused):
+            servers.refused(server, account_id)
+    return report
+
+
+def _server_of(core: Core, ftp: FtpSettings) -> str:
+    from transports.backends import server_id  # noqa: PLC0415 - as in `run_test`
+
+    return server_id(ftp, Limits(), egress(core.settings))
+
+
+def _as_it_is_known(
+    core: Core, account_id: str, ftp: FtpSettings, failure: TransferError
+) -> TransferError:
+    """The failure, or that the server has blocked our address, as others' logins tell."""
+    if not isinstance(failure, NotLetIn):
+        return failure
+    times = Times.of(core.settings.suspend_seconds)
+    with contextlib.suppress(PyMongoError):
+        known = core.ledger.servers.read(_server_of(core, ftp))
+        if is_block_of_a_test(met_by(failure), known, account_id, times):
+            return AddressBlocked(failure, times.block)
+    return failure
 
 
 def _credentials(
@@ -133,7 +277,9 @@ def _credentials(
     if key is not None and settings.key_certificate is not None:
         check_certificate(settings.key_certificate, key.public, time.time())
     return Credentials(
-        _password(vault, stored, settings, given) if logon.needs_password else SecretStr(""), key
+        _password(vault, stored, settings, given) if logon.needs_password else SecretStr(""),
+        key,
+        _client_key(vault, stored, settings, given),
     )
 
 
@@ -163,6 +309,33 @@ def _key(vault: Vault, stored: StoredLogin, given: Secrets, platform: str) -> Ke
     return stored_key(stored, vault)
 
 
+def _client_key(
+    vault: Vault, stored: StoredLogin, settings: FtpSettings, given: Secrets
+) -> SecretStr | None:
+    """The given key of the client certificate, or the stored one; None without certificate."""
+    certificate, entered = settings.client_certificate, given.client_key
+    if certificate is None:
+        if entered is not None:
+            raise _unused_client_key(settings)
+        return None
+    if entered is not None:
+        key = read_client_key(entered, given.client_key_passphrase)
+    elif stored.client_key_token is not None:
+        key = stored_client_key(stored, vault)
+    else:
+        words = "Client Key is required: give the private key of the certificate."
+        raise FieldRefused("client_key", words)
+    check_client_certificate(certificate, key, time.time())
+    return key
+
+
+def _unused_client_key(settings: FtpSettings) -> FieldRefused:
+    if settings.protocol.uses_tls:
+        words = "Client Certificate is required: give the one that was issued for the key."
+        return FieldRefused("client_certificate", words)
+    return FieldRefused("client_key", "Client Key is not used with this protocol: choose FTPS.")
+
+
 def _seen(report: TestReport) -> tuple[str, ...]:
     return () if report.host_key is None else (report.host_key,)
 
@@ -172,11 +345,14 @@ def _audited(
     core: Core, actor: str, account_id: str, settings: FtpSettings
 ) -> Iterator[Callable[[TestReport], TestReport]]:
     """Notes the test in the audit at its end, also where it was refused or given up."""
-    result = "given up"
+    result, cause = "given up", {}
 
     def ended(report: TestReport) -> TestReport:
-        nonlocal result
-        result = f"failed: {report.failure.words}" if report.failure else "passed"
+        nonlocal result, cause
+        result, failure = "passed", report.failure
+        if failure is not None:
+            result = f"failed: {failure.words}"
+            cause = {"cause": failure.diagnosis.code}  # by which it is known who may read the words
         return report
 
     try:
@@ -185,5 +361,5 @@ def _audited(
         result = f"refused: {error}"
         raise
     finally:
-        facts = {**target(settings), "result": result}
+        facts = {**target(settings), "result": result, **cause}
         Audit(core.database).record(actor, Action.SETTINGS_TESTED, account_id, {}, facts)

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import time
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Literal, TextIO
@@ -40,6 +41,10 @@ from worker.lines import Lines
 Format = Literal["json", "console"]
 
 MASK = "***"
+REPEAT_SECONDS = 60.0
+"""How soon the same trouble is told again."""
+_TROUBLES = 1000
+"""Most that are known as told."""
 
 _EVENT_NAMES: dict[type[Observation | AlertTried], str] = {
     EventTaken: "event_taken",
@@ -154,12 +159,29 @@ class LogObserver:
 
     def __init__(self) -> None:
         self._log = structlog.get_logger().bind()
+        self._troubles: dict[Trouble, float] = {}
 
     def __call__(self, observation: Observation | AlertTried) -> None:
-        """Log it at the level of its meaning, with those of its fields that are known."""
+        """Log it at the level of its meaning, with those of its fields that are known.
+
+        Trouble that is met again and again is told once a minute: a service that is away is asked
+        every second, by each part that needs it.
+        """
+        if isinstance(observation, Trouble) and self._was_just_told(observation):
+            return
         level = _level(observation)
         if level is not None:
             self._log.log(level, _EVENT_NAMES[type(observation)], **_told(observation))
+
+    def _was_just_told(self, trouble: Trouble) -> bool:
+        now = time.monotonic()
+        told = self._troubles.get(trouble)
+        if told is not None and now - told < REPEAT_SECONDS:
+            return True
+        if len(self._troubles) >= _TROUBLES:
+            self._troubles = {}
+        self._troubles[trouble] = now
+        return False
 
 
 def _level(observation: Observation | AlertTried) -> int | None:
@@ -215,9 +237,17 @@ def _install(handler: logging.Handler) -> None:
     # paramiko writes the traceback of every failed login here, a line an event; each of these
     # errors reaches us as an exception too, and is told in words as the try's failure.
     logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
+    # pika writes half a dozen errors for each try to connect, and for a connection that is lost:
+    # all of them reach us as an exception, and are told in words as trouble.
+    for name in ("pika.adapters", "pika.connection"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # pika tells of every channel that the broker closed, an account's missing queue among them;
     # what it means is told by whoever opened the channel.
     logging.getLogger("pika.channel").setLevel(logging.ERROR)
+    # The clouds' libraries write a page for a login that fails, with what a server has answered; it
+    # is told in words as the failure of what wanted to read.
+    for name in ("azure", "google.auth"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _json() -> list[Processor]:

@@ -10,7 +10,7 @@ from config.tls import Endpoint
 from consumers.amqp import policy_probe, queue_policies
 from consumers.ledger import Document
 from consumers.observe import Observer, Trouble
-from worker.core import Core
+from worker.database import Core
 
 AFTER_SECONDS = 20.0
 """A worker that has just started has more urgent things to do."""

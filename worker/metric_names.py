@@ -163,7 +163,9 @@ QUEUED_AGE = Named(
     "The files that wait at this moment, by how long they have waited.",
 )
 OLDEST_QUEUED = _whole(
-    "courier_oldest_queued_seconds", "How long the oldest of the files that wait has waited."
+    "courier_oldest_queued_seconds",
+    "How long the oldest of the files that wait has waited, but for accounts outside of their "
+    "delivery window.",
 )
 OVERDUE_FILES = _whole(
     "courier_overdue_files",

@@ -44,7 +44,8 @@ from consumers.observe import (
     TryEnded,
 )
 from consumers.trace import TraceContext
-from transports.errors import Kind, Phase
+from transports.errors import Kind
+from transports.phases import Phase
 from worker import metric_names as names
 from worker.exemplars import Exemplars, Series, labels_of
 from worker.metric_files import FOLDER_VARIABLE, ProcessCounts
@@ -127,8 +128,8 @@ class Metrics:
                 self._count_try(observation)
             case FileEnded():
                 self._count_file(observation)
-            case AccountChanged(state="suspended", cause=cause):
-                self._suspensions.labels(cause or "").inc()
+            case AccountChanged(state="suspended", kind=kind):
+                self._suspensions.labels(kind or "").inc()
             case AccountChanged() | FilesDiscarded() | Trouble():
                 pass  # the log's alone
             case _:

@@ -1,23 +1,21 @@
 """The connection to MongoDB, and what its errors mean to an operator."""
 
+import atexit
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import (
-    ConnectionFailure,
-    OperationFailure,
-    PyMongoError,
-    ServerSelectionTimeoutError,
-)
+from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.synchronous import monitor
 
-from config import tls
 from config.errors import ConfigError
 from config.tls import Endpoint, Trust
+from consumers.database_words import in_words
 from consumers.ledger import Document
 
 OURS: dict[str, Any] = {
@@ -42,15 +40,9 @@ OURS: dict[str, Any] = {
 }
 """Options that replace those of the URL: the durability of every write rests on them."""
 
-_HUNG_UP = (
-    ", as a server does that demands TLS (tls=true in the URL), or a certificate that it trusts "
-    "(COURIER_TLS_CERT_FILE)"
-)
-_HANGS_UP = ("connection closed", "Connection reset by peer", "Broken pipe")
-"""Errors of a server that goes away. Timing decides which of them is raised."""
-_TIMING = re.compile(r" \(configured timeouts:.*|, Timeout: .*", re.DOTALL)
-_ERRNO = re.compile(r"\[Errno -?\d+\] ")
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")
+
+CLOSE_SECONDS = 2.0
+"""How long the end of a connection may take."""
 
 
 class NoReplicaSet(ConfigError):
@@ -72,8 +64,22 @@ def connected(mongodb: Endpoint) -> Iterator[MongoClient[Document]]:
     url = mongodb.url.get_secret_value()
     trust = mongodb.trust if _uses_tls(url) else Trust()
     # The driver may read the files only when it connects: they stay until the end.
-    with _files(trust) as files, MongoClient[Document](url, **OURS, **files) as client:
-        yield client
+    with _files(trust) as files:
+        client = MongoClient[Document](url, **OURS, **files)
+        try:
+            yield client
+        finally:
+            # It tells the server which sessions are over, and would look long for one that is away.
+            with pymongo.timeout(CLOSE_SECONDS):
+                client.close()
+
+
+def end_at_once() -> None:
+    """Have the process not wait, at its end, for threads of clients that are closed.
+
+    The driver's own hook joins them, daemons though they are: they sleep for up to half a second.
+    """
+    atexit.unregister(monitor._shutdown_resources)  # noqa: SLF001 - it has no public name
 
 
 def ask(database: Database[Document]) -> None:
@@ -92,17 +98,6 @@ def sentence(error: PyMongoError) -> str:
     """What is wrong with MongoDB, for `/readyz`."""
     verb = "does not answer" if is_away(error) else "refuses"
     return f"MongoDB {verb}: {in_words(error)}."
-
-
-def in_words(error: PyMongoError) -> str:
-    """The error's last words, without the driver's details and without credentials."""
-    if isinstance(error, OperationFailure) and error.details:
-        words = str(error.details.get("errmsg", error))
-    else:
-        words = tls.without_particulars(_ERRNO.sub("", _TIMING.sub("", str(error))))
-    words = _CREDENTIALS.sub("***@", words).strip(" .") or type(error).__name__
-    is_first = isinstance(error, ServerSelectionTimeoutError)
-    return words + _HUNG_UP if is_first and words.endswith(_HANGS_UP) else words
 
 
 def _uses_tls(url: str) -> bool:

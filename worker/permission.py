@@ -1,6 +1,6 @@
 """Grants and revokes the FTP permission, and wakes the accounts that it concerns."""
 
-from worker.core import Core
+from worker.database import Core
 
 
 def set_ftp_access(core: Core, account_id: str, *, granted: bool) -> None:

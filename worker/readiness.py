@@ -13,8 +13,10 @@ from consumers.amqp.rights import Rights
 from consumers.intake.intake import Intake
 from consumers.ledger import Document, Ledger
 from consumers.sharding.leases import Leases
-from worker import mongodb
+from worker import clocks, mongodb
 from worker.health import DEGRADED, Checks
+from worker.outgoing import OutgoingWatch
+from worker.preparation import Preparation
 
 SHOWN = 3
 """Most accounts whose broken queues are named."""
@@ -70,14 +72,19 @@ class Readiness:
         intake: Intake,
         leases: Leases,
         rights: Rights,
+        outgoing: OutgoingWatch,
+        preparation: Preparation,
     ) -> None:
         self._database = database
         self._directory = directory
         self._ledger = ledger
         self._rights = rights
+        self._outgoing = outgoing
+        self._preparation = preparation
         self._brokers = brokers
         self._intake = intake
         self._leases = leases
+        self._ahead = 0.0  # this machine's clock, as MongoDB has last answered
         self.phase = Phase()
 
     @property
@@ -86,6 +93,7 @@ class Readiness:
         return {
             "rabbitmq": self._rabbitmq,
             "mongodb": self._mongodb,
+            "indexes": self._preparation.unready,
             "intake": self._taking,
             "accounts": self._owning,
             "running": self.phase.running,
@@ -99,6 +107,8 @@ class Readiness:
             "queues": self._queues,
             "invalid_events": self._keeping,
             "keys": self._reading,
+            "outgoing": self._outgoing.flaw,
+            "clock": self._clock,
         }
 
     def condition(self) -> Condition:
@@ -115,8 +125,7 @@ class Readiness:
 
     def _mongodb(self) -> str | None:
         try:
-            with pymongo.timeout(ASK_SECONDS):
-                self._database.command("ping")
+            self._ahead = clocks.difference(self._database, ASK_SECONDS)
         except PyMongoError as error:
             return mongodb.sentence(error)
         return None
@@ -158,6 +167,11 @@ class Readiness:
                 return self._directory.unreadable(READ)
         except PyMongoError:
             return None  # which its own check tells
+
+    def _clock(self) -> str | None:
+        if not clocks.is_far(self._ahead):
+            return None
+        return f"This machine's clock is {clocks.in_words(self._ahead)}: {clocks.ADVICE}"
 
     def _owning(self) -> str | None:
         return None if self._leases.owned() else "This worker owns no accounts yet."

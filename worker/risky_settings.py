@@ -39,12 +39,31 @@ def _files(settings: Settings) -> Iterator[RiskySetting]:
             f"no recording can be read from {', '.join(closed)}: not a folder that this user opens",
             "mount the folder, let this user into it, or correct COURIER_SOURCE_DIRS.",
         )
+    for name, endpoint in _endpoints(settings):
+        if endpoint.startswith("http://"):
+            yield RiskySetting(
+                "sources",
+                f"recordings come from {endpoint} without TLS, for anybody to hear",
+                f"begin {name} with https://, unless nobody else is on that network.",
+            )
     if os.geteuid() == 0:
         yield RiskySetting(
             "user",
             "this process is root, which can read every file",
             "run it as a user of its own that can read the recordings and nothing else.",
         )
+
+
+def _endpoints(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Settings of stores that are read, and the addresses in them."""
+    if settings.s3_buckets:
+        yield "COURIER_S3_ENDPOINT", settings.s3_endpoint or ""
+    if settings.gs_buckets:
+        yield "COURIER_GS_ENDPOINT", settings.gs_endpoint
+    if settings.az_containers:
+        has_all = settings.az_connection_string is not None
+        name = "COURIER_AZ_CONNECTION_STRING" if has_all else "COURIER_AZ_ENDPOINT"
+        yield name, settings.azure.resolved.url
 
 
 def _is_open(folder: Path) -> bool:

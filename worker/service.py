@@ -1,5 +1,6 @@
 """`courier run`: the composition root, which makes, starts and stops every part."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 import pymongo
 from pymongo.errors import PyMongoError
 
-from alerts.relay import AlertTried
+from alerts.relay import DAY, AlertTried
 from config.settings import Settings
 from consumers.amqp.connection import Broker
 from consumers.amqp.rights import Rights
 from consumers.delivery.deps import Deps
+from consumers.delivery.login_gate import LoginGate
 from consumers.delivery.policy import Rules
 from consumers.delivery.slots import Slots
 from consumers.intake.intake import Intake
@@ -26,18 +28,29 @@ from consumers.sharding.presence import Presence
 from consumers.sharding.scheduler import Scheduler
 from consumers.upkeep.alerting import send_alerts
 from consumers.upkeep.canary import Canary
+from consumers.upkeep.findable import Findable
 from consumers.upkeep.periodic import Periodic
 from consumers.upkeep.reconciler import route_unrouted
 from consumers.upkeep.removal import discard_ownerless
 from transports.backends import load_backends
 from transports.base import Limits
-from worker.core import Core, egress, make_messaging, make_outbox
+from worker.core import (
+    Core,
+    egress,
+    make_bulk_runner,
+    make_messaging,
+    make_outbox,
+    stores,
+)
 from worker.gauges import PlatformGauges
 from worker.health import Checks, HealthServer
+from worker.history import History
 from worker.logs import LogObserver
 from worker.losing_policies import PolicyWatch
 from worker.metrics import Metrics
 from worker.observers import Observers, not_of_files
+from worker.outgoing import OutgoingWatch
+from worker.preparation import Preparation
 from worker.readiness import Condition, Readiness
 from worker.tracing import spans_of
 
@@ -52,12 +65,20 @@ RETENTION_SECONDS = 30.0
 FORGOTTEN_AT_ONCE = 500
 """Rows that leave the ledger in one step: so few that no other work notices."""
 RECONCILE_SECONDS = 10.0
+SEARCH_SECONDS = 5.0
+"""Time between two looks for rows of an earlier version, which no search finds."""
 RIGHTS_SECONDS = 1.0
 """Time between two checks of whether the rights at RabbitMQ are due to be looked at."""
 OWNERLESS_SECONDS = 60.0
 LOAD_SECONDS = 1.0
 """How old the numbers of slots and sessions may be."""
 CANARY_SECONDS = 1.0
+HISTORY_SECONDS = 10.0
+"""How late a chart tells of what a process has seen."""
+BULK_SECONDS = 1.0
+"""How soon a bulk action goes on whose process has ended, or was not the one to begin it."""
+SERVERS_SECONDS = 1.0
+"""How late a process hears that another one was not let in by a server."""
 
 
 class Service:
@@ -83,11 +104,21 @@ class Service:
         self._spans = spans_of(settings, self._worker, self._observe)
         counted = not_of_files(settings.canary_account, self._metrics.observe)
         traced = (self._spans.observe,) if self._spans else ()
-        self._observers = Observers(LogObserver(), counted, *traced)
+        self._outgoing = OutgoingWatch()
+        self._history = History(core.ledger.hours, settings.canary_account)
+        heard = (LogObserver(), counted, self._outgoing.observe, self._history.observe)
+        self._observers = Observers(*heard, *traced)
         batches = Observers(self._spans.batch) if self._spans else None
         self._publishing = make_messaging(core, self._observe, batches)
         self._consuming = Broker(settings.rabbitmq, "consuming", self._observe)
         self._slots = Slots(settings.upload_slots)
+        self._logins = LoginGate(
+            core.ledger.servers,
+            settings.suspend_seconds,
+            Limits(),
+            egress(settings),
+            workers=lambda: self._leases.workers,
+        )
         self._scheduler = Scheduler(
             self._means(), settings.upload_slots, lambda: self._intake.has_backlog
         )
@@ -103,6 +134,7 @@ class Service:
         )
         self._rights = Rights(settings.rabbitmq)
         self._policies = PolicyWatch(core, self._observe)
+        self._preparation = Preparation(core.database, self._ensure_indexes)
         self._readiness = Readiness(
             core.database,
             core.directory,
@@ -111,15 +143,23 @@ class Service:
             self._intake,
             self._leases,
             self._rights,
+            self._outgoing,
+            self._preparation,
         )
         lease_round = min(settings.lease_seconds / RENEWALS, LOOK_SECONDS)
+        bulk = make_bulk_runner(core, self._publishing)
+        findable = Findable(core.ledger, self._leases.owned)
         self._rounds = [
             Periodic("alerts", ALERT_SECONDS, self._send_alerts, self._observe),
             Periodic("retention", RETENTION_SECONDS, self._forget_old, self._observe),
             Periodic("reconciler", RECONCILE_SECONDS, self._reconcile, self._observe),
+            Periodic("search", SEARCH_SECONDS, findable.look, self._observe),
             Periodic("policies", RIGHTS_SECONDS, self._policies.look, self._observe),
             Periodic("rights", RIGHTS_SECONDS, self._rights.look, self._observe),
+            Periodic("history", HISTORY_SECONDS, self._history.write, self._observe),
+            Periodic("bulk actions", BULK_SECONDS, bulk.look, self._observe),
             Periodic("load", LOAD_SECONDS, self._tell_load, self._observe),
+            Periodic("servers", SERVERS_SECONDS, self._logins.refresh, self._observe),
             Periodic("leases", lease_round, self._keep_leases, self._observe),
         ]
         if settings.canary_account is not None:
@@ -152,13 +192,22 @@ class Service:
         if self._health is not None and not self._health.running:
             self._health.start()
 
+    def prepare(self, stop: threading.Event) -> bool:
+        """Wait until the indexes stand, which takes minutes where one is new and rows are many.
+
+        False where `stop` was set before. `/readyz` and the log tell what is built.
+        """
+        return self._preparation.run(stop)
+
     def start(self) -> None:
-        """Begin to take events and to deliver.
+        """Begin to take events and to deliver, after `prepare`, which it does where nobody has.
 
         Raises OSError where an address cannot be had, pymongo's errors where MongoDB is away.
         """
         self.listen()
-        self._prepare()
+        if not self._preparation.is_done:
+            self.prepare(threading.Event())
+        self._leases.prepare()
         load_backends()
         if self._with_console:
             self._console = self._make_console()
@@ -185,25 +234,27 @@ class Service:
         if self._spans is not None:
             self._spans.close()
 
-    def _prepare(self) -> None:
-        """What must stand in the database before any work begins."""
+    def _ensure_indexes(self) -> None:
         self._core.ledger.ensure_indexes()
         self._outbox.ensure_indexes()
         self._presence.ensure_indexes()
-        self._leases.prepare()
 
     def _end_work(self, hurry: threading.Event) -> None:
         if self._console is not None:
             self._console.stop()
+        # Before the first of them is waited for: with a database that is away all wait at once.
+        until = time.monotonic() + GRACE_SECONDS
+        self._scheduler.ask_to_stop()
         self._intake.stop()
-        self._scheduler.stop(GRACE_SECONDS, hurry)
+        self._scheduler.stop(max(0.0, until - time.monotonic()), hurry)
         for each in self._rounds:
             each.ask_to_stop()
+        until = time.monotonic() + ROUND_SECONDS
         for each in self._rounds:
-            each.join(ROUND_SECONDS)
+            each.join(max(0.0, until - time.monotonic()))
         self._consuming.stop()
         self._publishing.broker.stop()
-        self._give_up_leases()
+        self._end_with_the_database()
 
     def _make_health(self) -> HealthServer:
         return HealthServer(
@@ -232,11 +283,13 @@ class Service:
             dead_letters=self._publishing.dead_letters,
             ownership=self._leases,
             slots=self._slots,
+            logins=self._logins,
             rules=rules_of(settings),
             limits=Limits(),
             egress=egress(settings),
             source_dirs=settings.source_dirs,
             max_source_bytes=settings.max_source_bytes,
+            stores=stores(settings),
             observe=self._observe,
         )
 
@@ -299,7 +352,11 @@ class Service:
         if now != self._told:
             condition, buckets = now
             self._presence.tell(
-                condition.word, buckets, serves=condition.serves, words=condition.words
+                condition.word,
+                buckets,
+                serves=condition.serves,
+                words=condition.words,
+                slots=self._core.settings.upload_slots,
             )
             self._told = now
 
@@ -316,22 +373,24 @@ class Service:
         self._leases.round()
         self._tell_changes()
 
-    def _give_up_leases(self) -> None:
-        try:
-            with pymongo.timeout(ROUND_SECONDS):
-                self._leases.release_all()
-        except PyMongoError:
-            return  # they expire by themselves
+    def _end_with_the_database(self) -> None:
+        """Leases that are not given back expire by themselves; charts can do without a moment."""
+        with pymongo.timeout(ROUND_SECONDS):
+            for last in (self._leases.release_all, self._history.write):
+                with contextlib.suppress(PyMongoError):
+                    last()
 
 
 def rules_of(settings: Settings) -> Rules:
     """The policy's numbers, from the settings of the process."""
+    days = settings.dormant_after_days
     return Rules(
         max_tries=settings.max_tries,
         suspend_after=settings.suspend_after,
         suspend_seconds=settings.suspend_seconds,
         retry_delays=settings.retry_delays,
         replay_after_outage=settings.replay_after_outage,
+        dormant_after=None if days is None else days * DAY,
     )
 
 

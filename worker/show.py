@@ -4,32 +4,33 @@ The keys are those of the contract; values are ready for JSON, times ISO 8601 in
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from config.accounts import Account, FtpSettings, may_use_ftp
+from config.accounts import Account, FtpSettings
 from config.alert_addresses import AlertAddress
 from config.numbers import Number
 from config.public_keys import PublicKey
+from config.sessions import OpenSession
 from config.tokens import Token
 from config.users import User
-from consumers.intake.invalid_queue import InvalidMessage
 from consumers.ledger import (
-    NO_FILES,
-    Counts,
     Document,
-    RunState,
+    LastError,
     Status,
     Totals,
-    shown_state,
     trace_of,
 )
 from consumers.sharding.presence import Worker
+from transports.diagnosis import by_code
 from transports.errors import Speaker
-from worker.core import Core
+from transports.job import Verified
+from worker.account_facts import AccountFacts
+
+if TYPE_CHECKING:
+    from consumers.intake.invalid_queue import InvalidMessage
 
 Shape = dict[str, Any]
 
@@ -55,102 +56,32 @@ DELIVERY_FIELDS = (
     "replaced_by",
     "replaced_at",
     "trace_id",
+    "last_error_cause",
+    "last_error_whose",
 )
 """The keys of `delivery_shape`, in its order."""
-STATUS_WORDS = {
+CUSTOMERS_FIELDS = tuple(each for each in DELIVERY_FIELDS if each != "file_url")
+"""Those that have a value for the account's own people."""
+BEFORE_ALGORITHMS = "hash"
+"""In rows from before a digest's algorithm was kept: verified by some digest."""
+STATUS_WORDS: Mapping[str, str] = {
     **{status: status.value for status in Status},
     Status.DEAD_LETTERED: "dead letter",
     Status.SKIPPED: "left to e-mail",
 }
-"""What operators read in tables and on pages; programs get the value itself."""
-CUSTOMERS_WORDS = {**STATUS_WORDS, Status.DEAD_LETTERED: "skipped"}
+"""What operators read in tables, CSV and on pages; JSON has the value itself."""
+CUSTOMERS_WORDS: Mapping[str, str] = {**STATUS_WORDS, Status.DEAD_LETTERED: "skipped"}
 """What customers read: a dead letter is "skipped", and nothing else is."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 
-@dataclass(frozen=True)
-class AccountFacts:
-    """An account with its running state and its files, read together."""
+def account_shape(facts: AccountFacts, *, for_customer: bool = False) -> Shape:
+    """An account, never with its password.
 
-    account: Account
-    run: RunState
-    permitted: bool
-    counts: Counts
-
-    @property
-    def state(self) -> str:
-        """The state as people see it."""
-        return shown_state(self.account, self.run, permitted=self.permitted)
-
-    @property
-    def why_disabled(self) -> str:
-        """The sentence that says which of the three switches of a disabled account is off."""
-        if not self.permitted:
-            above = (
-                "an account above it has none" if self.account.ftp_access else "it was not granted"
-            )
-            return f"The account has no FTP access: {above}. Files stay queued until it has."
-        if self.account.settings is None:
-            return "No FTP settings are stored yet. Files stay queued until there are."
-        return "The FTP settings are switched off. Files stay queued until they are switched on."
-
-    @property
-    def queued(self) -> int:
-        """The files on their way."""
-        return self.counts.files[Status.QUEUED] + self.counts.files[Status.UPLOADING]
-
-    @property
-    def ended(self) -> dict[Status, int]:
-        """The number of files in each final status; empty where many accounts were read at once."""
-        over = (Status.DELIVERED, Status.DEAD_LETTERED, Status.DISCARDED, Status.SKIPPED)
-        return {status: self.counts.files[status] for status in over if self.counts.files[status]}
-
-    @property
-    def oldest_queued_seconds(self) -> float:
-        """The age of the oldest file on its way; 0 where there is none."""
-        oldest = self.counts.oldest
-        return max(0.0, (self.run.now - oldest).total_seconds()) if oldest else 0.0
-
-    @property
-    def dead_letters(self) -> int:
-        """The files that were given up for now."""
-        return self.counts.files[Status.DEAD_LETTERED]
-
-
-def read_account(core: Core, account_id: str) -> AccountFacts:
-    """One account. Raises UnknownAccount."""
-    account = core.directory.get(account_id)
-    return AccountFacts(
-        account,
-        core.ledger.accounts.read(account_id),
-        core.directory.may_use_ftp(account),
-        core.ledger.queries.counts(account_id),
-    )
-
-
-def read_state(core: Core, account_id: str) -> AccountFacts:
-    """The same without its files, which need not be counted then. Raises UnknownAccount."""
-    account = core.directory.get(account_id)
-    permitted = core.directory.may_use_ftp(account)
-    return AccountFacts(account, core.ledger.accounts.read(account_id), permitted, NO_FILES)
-
-
-def read_accounts(core: Core) -> Iterator[AccountFacts]:
-    """All accounts by id, with three queries however many there are."""
-    accounts = {account.account_id: account for account in core.directory.list()}
-    runs = core.ledger.accounts.read_all()
-    counts = core.ledger.queries.counts_by_account()
-    for account_id, account in accounts.items():
-        if account_id in runs:
-            permitted = may_use_ftp(account, accounts.get)
-            yield AccountFacts(
-                account, runs[account_id], permitted, counts.get(account_id, NO_FILES)
-            )
-
-
-def account_shape(facts: AccountFacts) -> Shape:
-    """An account, never with its password."""
+    `for_customer`: for its own people, who read only advice that is theirs.
+    """
     account, run = facts.account, facts.run
+    error = run.last_error.for_customers() if run.last_error and for_customer else run.last_error
     return {
         "account_id": account.account_id,
         "name": account.name,
@@ -160,13 +91,19 @@ def account_shape(facts: AccountFacts) -> Shape:
         "enabled": account.enabled,
         "default_method": account.default_method.value,
         "settings": settings_shape(account.settings),
+        "connects_from": list(facts.connects_from),
         **keys_shape(account),
         "state": facts.state,
+        "disabled_by": [reason.value for reason in facts.disabled],
+        "paused": run.paused,
         "consecutive_failures": run.failures,
         "suspended_until": iso(run.suspended_until),
-        "last_error": run.last_error.words if run.last_error else None,
-        "last_error_advice": run.last_error.advice if run.last_error else None,
-        "last_error_by": (run.last_error.said_by or None) if run.last_error else None,
+        "dormant_since": iso(facts.dormant_since),
+        "window_opens_at": iso(facts.window_opens_at),
+        "last_error": (error.words or None) if error else None,
+        "last_error_advice": error.advice if error else None,
+        "last_error_by": (error.said_by or None) if error else None,
+        **cause_shape(error.cause if error else ""),
         "queued": facts.queued,
         "oldest_queued_seconds": round(facts.oldest_queued_seconds, 3),
         "dead_letters": facts.dead_letters,
@@ -196,6 +133,18 @@ def _key_shape(key: PublicKey | None) -> Shape | None:
     }
 
 
+def verified_by(means: str | None) -> str | None:
+    """By what it was made sure that a file arrived whole, for a person."""
+    if means is None:
+        return None
+    told = {
+        Verified.SIZE.value: "the size that the server tells",
+        Verified.REPLY.value: "the server's reply alone",
+        BEFORE_ALGORITHMS: "the server's digest of the file",
+    }
+    return told.get(means) or f"the server's {means.upper()} of the file"
+
+
 def speaker(said_by: str | None) -> str | None:
     """Who said the last words of a failure, for a person."""
     return (
@@ -209,8 +158,31 @@ def speaker(said_by: str | None) -> str | None:
     )
 
 
-def delivery_shape(row: Document) -> Shape:
-    """A recording's row of the ledger."""
+def cause_shape(code: str) -> Shape:
+    """The cause of the last failure by its code, and who can mend it."""
+    cause = by_code(code)
+    return {
+        "last_error_cause": code or None,
+        "last_error_whose": cause.whose.value if cause else None,
+    }
+
+
+def cause_lines(code: str | None) -> Iterator[tuple[str, str]]:
+    """The same for a person; nothing where it is not known."""
+    cause = by_code(code or "")
+    if cause is not None:
+        yield "cause", f"{cause.cause} ({cause.code})"
+        yield "who can mend it", cause.whose.label
+
+
+def delivery_shape(row: Document, *, for_customer: bool = False) -> Shape:
+    """A recording's row of the ledger.
+
+    `for_customer`: for the account's own people, whose business is neither where the platform keeps
+    the recording nor what it said of itself.
+    """
+    error = LastError.stored(row["last_error"]) if row["last_error"] else None
+    error = error.for_customers() if error and for_customer else error
     is_delivered = row["status"] == Status.DELIVERED
     replaced = row.get("replaced")  # by a later file of the same name
     trace = trace_of(row)
@@ -221,22 +193,36 @@ def delivery_shape(row: Document) -> Shape:
         "tries": row["tries"],
         "remote_path": row.get("remote_path") if is_delivered else None,
         "size": row["size"],
-        "last_error": row["last_error"]["words"] if row["last_error"] else None,
-        "last_error_by": (row["last_error"] or {}).get("said_by") or None,
+        "last_error": (error.words or None) if error else None,
+        "last_error_by": (error.said_by or None) if error else None,
         "created_at": iso(row["created_at"]),
         "delivered_at": iso(row["delivered_at"]),
         "reason": row["reason"],
         "dead_at": iso(row["dead_at"]),
         "number": row["number"],
         "file_name": row["file_name"],
-        "file_url": without_credentials(row["file_url"]),
+        "file_url": None if for_customer else without_credentials(row["file_url"]),
         "recorded_at": row["recorded_at"],
         "sha256": row["sha256"],
         "verified": row["verified"],
         "replaced_by": replaced["by"] if replaced else None,
         "replaced_at": iso(replaced["at"]) if replaced else None,
         "trace_id": trace.trace_id if trace else None,
+        **cause_shape(error.cause if error else ""),
     }
+
+
+def worded(shape: Shape, words: Mapping[str, str]) -> Shape:
+    """The same for people who read its status in these words."""
+    return {**shape, "status": words[shape["status"]]}
+
+
+def place(shape: Shape) -> str | None:
+    """Where a delivered recording lies, or which one has taken its place."""
+    if shape["replaced_by"] is not None:
+        return f"replaced by {shape['replaced_by']}"
+    path: str | None = shape["remote_path"]
+    return path
 
 
 def number_shape(number: Number) -> Shape:
@@ -255,6 +241,18 @@ def user_shape(user: User) -> Shape:
         "account_id": user.account_id,
         "disabled": user.disabled,
         "created_at": iso(user.created_at),
+        "read_only": user.read_only,
+        "second_factor": user.has_factor,
+    }
+
+
+def session_shape(session: OpenSession) -> Shape:
+    """An open session of a user, never with what opens it."""
+    return {
+        "began_at": iso(session.began),
+        "used_at": iso(session.used),
+        "address": session.address,
+        "browser": session.browser,
     }
 
 
@@ -282,7 +280,7 @@ def alert_address_shape(each: AlertAddress) -> Shape:
     }
 
 
-def invalid_shape(message: InvalidMessage) -> Shape:
+def invalid_shape(message: "InvalidMessage") -> Shape:
     """An event that could not be used."""
     return {
         "reason": message.reason,
@@ -323,5 +321,7 @@ def iso(moment: datetime | None) -> str | None:
 
 def without_credentials(url: str) -> str:
     """The URL without its credentials: user, password, signed query."""
+    if "@" not in url and "?" not in url:
+        return url
     query = urlsplit(url).query
     return _CREDENTIALS.sub("***@", url.replace(f"?{query}", "?***") if query else url)

@@ -153,7 +153,7 @@ class Spans:
                 "courier.account.id": changed.account_id,
                 "courier.failures": changed.failures,
             }
-            failed = changed.cause
+            failed = changed.kind
             self._end(name, trace.child(), SpanKind.INTERNAL, 0.0, facts, failed=failed)
 
     def _sent(self, sent: Sent) -> None:

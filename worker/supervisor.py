@@ -29,6 +29,7 @@ from worker.logs import LogObserver
 from worker.metric_files import FOLDER_VARIABLE, ProcessCounts
 from worker.metrics import Metrics
 from worker.observers import Observers
+from worker.preparation import builds_in_words
 from worker.readiness import ASK_SECONDS, Phase
 from worker.service import GRACE_SECONDS
 from worker.signals import StopSignals
@@ -198,6 +199,7 @@ class Supervisor:
         if not missing:
             return None
         words = next((each.words for each in self._of_ours(known) if not each.serves), None)
+        words = words or builds_in_words(self._core.database)  # before it works it tells nothing
         told = f"{missing} of {len(self._places)} workers are not ready"
         return f"{told}: {words}" if words else f"{told}."
 

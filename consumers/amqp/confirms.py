@@ -19,6 +19,8 @@ class Outgoing:
     headers: dict[str, Any] | None = None
     message_id: str | None = None
     content_type: str = "application/json"
+    timestamp: int | None = None
+    """Seconds since 1970; None: it does not say when it was published."""
 
     @property
     def properties(self) -> pika.BasicProperties:
@@ -27,6 +29,7 @@ class Outgoing:
             delivery_mode=pika.DeliveryMode.Persistent.value,
             headers=self.headers,
             message_id=self.message_id,
+            timestamp=self.timestamp,
         )
 
 

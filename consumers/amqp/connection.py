@@ -223,9 +223,15 @@ class Publisher:
         *,
         message_id: str | None = None,
         content_type: str = "application/json",
+        timestamp: int | None = None,
     ) -> None:
-        """Returns once the broker has it durably in a queue. Raises NotRouted, BrokerAway."""
-        message = Outgoing(exchange, routing_key, body, headers, message_id, content_type)
+        """Returns once the broker has it durably in a queue. Raises NotRouted, BrokerAway.
+
+        `timestamp`: seconds since 1970 that the message says; None: it says none.
+        """
+        message = Outgoing(
+            exchange, routing_key, body, headers, message_id, content_type, timestamp
+        )
         if self.publish_all([message]):
             raise NotRouted(f"{exchange or 'the default exchange'}: {routing_key}")
 
@@ -260,8 +266,20 @@ def close_in_order(channel: BlockingChannel) -> None:
     channel in order, so the channel underneath pika's is closed.
     """
     if channel.is_open:
-        channel._impl.close()  # noqa: SLF001 - see above
+        channel._impl.close()  # noqa: SLF001 - pika's own close rejects
         channel._flush_output(lambda: channel.is_closed)  # noqa: SLF001 - as its own close does
+
+
+def stop_consuming(channel: BlockingChannel, consumer_tag: str) -> None:
+    """Have RabbitMQ send nothing more; what it has sent stays the channel's.
+
+    pika's own way rejects, one by one, what it has not handed out yet. Without this an
+    acknowledgement makes room for a further message, which pika rejects while the channel closes:
+    it would then stand before all that the channel gives back.
+    """
+    answers: list[object] = []
+    channel._impl.basic_cancel(consumer_tag, callback=answers.append)  # noqa: SLF001 - as pika does
+    channel._flush_output(lambda: bool(answers) or channel.is_closed)  # noqa: SLF001 - as pika does
 
 
 def away(error: BaseException) -> BrokerAway:
@@ -271,7 +289,10 @@ def away(error: BaseException) -> BrokerAway:
 
 
 def in_words(error: BaseException) -> str:
-    """The last words of a broker's error. pika wraps those of the operating system."""
+    """The last words of a broker's error, without a full stop: whoever tells them sets it.
+
+    pika wraps those of the operating system.
+    """
     while not isinstance(error, OSError):
         wrapped = (*error.args, getattr(error, "exception", None), error.__cause__)
         inner = next((part for part in wrapped if isinstance(part, BaseException)), None)
@@ -287,7 +308,7 @@ def in_words(error: BaseException) -> str:
     if alert := _TLS_ALERT.search(words):
         return tls.failure(alert[1])
     reply = _REPLY.search(words)
-    return reply[2] if reply else words
+    return (reply[2] if reply else words).rstrip(".")
 
 
 def _close(connection: BlockingConnection) -> None:

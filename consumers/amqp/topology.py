@@ -14,6 +14,7 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 
 from config.tls import Endpoint
+from consumers.amqp import names
 from consumers.amqp.connection import BrokerAway, BrokerRefuses, in_words
 from consumers.amqp.nodes import addresses, kombu_tls
 
@@ -24,18 +25,13 @@ DELIVERY_LIMIT = 1_000_000_000
 _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
 _SINGLE = {**_QUORUM, "x-single-active-consumer": True}
 
-RECORDINGS = Exchange("recordings", type="topic", durable=True)
+RECORDINGS = Exchange(names.RECORDINGS, type="topic", durable=True)
 DELIVERIES = Exchange("deliveries", type="direct", durable=True)
 
-READY_KEY = "recording.ready"
 INTAKE = Queue(
-    "recordings.ready", RECORDINGS, routing_key=f"{READY_KEY}.#", queue_arguments=_QUORUM
+    "recordings.ready", RECORDINGS, routing_key=f"{names.READY_KEY}.#", queue_arguments=_QUORUM
 )
-INVALID = Queue("recordings.invalid", queue_arguments=_QUORUM)
-
-REASON_HEADER = "x-courier-reason"
-TRIES_HEADER = "x-courier-tries"
-GENERATION_HEADER = "x-courier-turn"
+INVALID = Queue(names.INVALID, queue_arguments=_QUORUM)
 
 
 def account_queue(account_id: str) -> Queue:

@@ -4,29 +4,27 @@ What follows where it fails is told in `failed_attempt`.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Literal
 
 from pymongo.errors import PyMongoError
 
 from config.accounts import Account, ExistingFile, FtpSettings
+from config.naming_settings import InFlight
 from consumers.delivery.connection_pool import PooledConnection
 from consumers.delivery.context import Context
+from consumers.delivery.naming import Naming, Place
 from consumers.delivery.outcome import Arrived
 from consumers.delivery.policy import State
 from consumers.faults import GuardedSource
-from consumers.ledger import Claim, RunState
+from consumers.ledger import Claim, FailedTry, LastError, Note, RunState
 from consumers.observe import ProgramFailed, TryEnded
-from transports.errors import (
-    NameInUse,
-    NotPermitted,
-    ProgramFault,
-    Progress,
-    TransferError,
-)
+from transports.errors import Kind, LoginRefused, NameInUse, NotPermitted, TransferError
 from transports.job import Intent, Job, Transfer, Uploaded
-from transports.names import identified, join, portable
+from transports.names import identified, join
+from transports.phases import Phase, ProgramFault, Progress
 
 
 @dataclass(eq=False)
@@ -53,7 +51,18 @@ class Attempt:
     _copy: int = 1
 
     def __post_init__(self) -> None:
+        self._naming = Naming(self.settings)
         self.transfer = Transfer(self.open_source, self._job(), self)
+
+    @cached_property
+    def place(self) -> Place:
+        """The recording's at its customer; the usual one where its own cannot be told, which is its
+        error then."""
+        try:
+            return self._naming.place(self.claim.facts, self.claim.body, self.claim.part)
+        except Exception as error:  # noqa: BLE001 - it is this file's failure, and of no other one
+            self.error = error
+            return self._naming.usual(self.claim.facts, self.claim.part)
 
     @property
     def outcome(self) -> Uploaded | BaseException | None:
@@ -80,68 +89,84 @@ class Attempt:
         """Whether a suspended account is tried with it."""
         return self.run_at_claim.state is State.PROBING
 
+    @property
+    def note(self) -> Note | None:
+        """What has to be written down before anything is sent; None where nothing has."""
+        usual = join(self.settings.path, self.claim.part)
+        part = None if self.place.part_path == usual else self.place.part_path
+        counter = self.claim.counter if self._naming.counts else None
+        return None if part is None and counter is None else Note(part, counter)
+
     def check_name(self) -> None:
         """Find out whether a recording on its way has the place of this one: it goes first."""
         paths = self.context.deps.ledger.remote_paths
         try:
-            if paths.is_on_its_way(self._wanting, self.settings.path):
+            if paths.is_on_its_way(self._wanting, self.place.folder):
                 self.error = NameInUse("Another recording of this name is on its way")
         except PyMongoError as error:
             self.error = error
 
     def _job(self) -> Job:
-        can = self.settings.capabilities
+        can, in_flight = self.settings.capabilities, self.settings.in_flight
         return Job(
-            folder=self.settings.path,
-            part=self.claim.part,
+            folder=self.place.folder,
+            above=self.place.folders[:-1],
+            part=self.place.part,
+            staging=self.place.staging,
             leftovers=self.claim.leftovers,
             intent=self.claim.intent,
             expected_size=self.claim.size,
             expected_sha256=self.claim.sha256,
-            rename=can.rename and can.temporary,
+            rename=can.rename and can.temporary and in_flight is not InFlight.NONE,
             overwrite=self.overwrites,
             hash=can.hash,
             look=can.look,
             rename_refuses=can.rename_refuses,
             exclusive=can.exclusive,
             removes=can.removes,
+            spread=self._spread,
+            resumes=can.resumes is True,
             progress=self.progress,
         )
 
     @property
+    def _spread(self) -> Callable[[Iterable[bytes]], Iterable[bytes]] | None:
+        limit = self.settings.bandwidth
+        return None if limit is None else partial(self.context.bandwidth.spread, kilobytes=limit)
+
+    @property
     def _wanting(self) -> Claim:
         """The claim, with the name that the recording is to have at this server."""
-        if not self.settings.replace_characters:
-            return self.claim
-        return replace(self.claim, file_name=portable(self.claim.file_name))
+        claim, name = self.claim, self.place.name
+        return claim if name == claim.file_name else replace(claim, file_name=name)
 
     # --- what its upload asks -----------------------------------------------------------------
 
     def candidates(self) -> Iterator[str]:
         """Paths the file may take by the ledger, the wanted one first."""
-        folder, paths = self.settings.path, self.context.deps.ledger.remote_paths
+        paths = self.context.deps.ledger.remote_paths
         if self.overwrites:
             self._copy = 1
-            yield join(folder, self._wanting.file_name)
+            yield self.place.path
             return
-        for copy, path in paths.copies(self._wanting, folder):
+        for copy, path in paths.copies(self._wanting, self.place.folder):
             self._copy = copy
             yield path
 
     def own(self) -> str:
         """The path that carries the recording's id."""
         self._copy = 1
-        name = identified(self._wanting.file_name, self.claim.recording_id)
-        return join(self.settings.path, name)
+        name = identified(self.place.name, self.claim.recording_id)
+        return join(self.place.folder, name)
 
-    def place(self, intent: Intent) -> tuple[Claim, Intent, str, int]:
+    def reservation(self, intent: Intent) -> tuple[Claim, Intent, str, int]:
         """What the ledger writes down for this intent together with those of other files."""
-        return self._wanting, intent, self.settings.path, self._copy
+        return self._wanting, intent, self.place.folder, self._copy
 
     def intend(self, intent: Intent) -> bool:
         """Reserve the path; False where it is another recording's. Raises NotPermitted."""
         ledger = self.context.deps.ledger
-        if ledger.remote_paths.intend(*self.place(intent), overwrite=self.overwrites):
+        if ledger.remote_paths.intend(*self.reservation(intent), overwrite=self.overwrites):
             return True
         if not ledger.claims.holds(self.claim):
             raise NotPermitted("Another session has taken the file over")
@@ -158,6 +183,27 @@ class Attempt:
         context.deps.ownership.permit(context.account_id, context.epoch)
 
     # --- what others hear of it ---------------------------------------------------------------
+
+    def told(self, failure: TransferError, error: LastError | None = None) -> FailedTry:
+        """What its row's story has of the failure, which counts for nothing as far as this says."""
+        return FailedTry(
+            error or LastError.of(failure),
+            failure.part_left,
+            phase=self._phase_of(failure),
+            sent=self.progress.sent,
+            probe=self.is_probe,
+        )
+
+    def _phase_of(self, failure: TransferError) -> Phase:
+        """How far it came: to its login, where it had none."""
+        if isinstance(failure, ProgramFault):
+            return failure.phase
+        reached = self.progress.phase
+        if failure.kind is Kind.SOURCE:
+            return Phase.OPENING if reached is Phase.OPENING else Phase.READING
+        if self.connection.has_logged_in:
+            return reached
+        return Phase.LOGIN if isinstance(failure, LoginRefused) else Phase.CONNECTING
 
     def arrived(self, uploaded: Uploaded) -> Arrived:
         """The file stands in its place: tell of it."""
@@ -189,6 +235,7 @@ class Attempt:
             remote_path=uploaded.remote_path if uploaded else None,
             verified=uploaded.verified.value if uploaded else None,
             kind=failure.kind if failure else None,
+            cause=failure.diagnosis.code if failure else None,
             words=failure.words if failure else None,
             advice=failure.advice if failure else None,
             left=", ".join(uploaded.left if uploaded else self.left) or None,

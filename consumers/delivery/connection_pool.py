@@ -7,18 +7,21 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakSet
 
 from config.accounts import FtpSettings
-from config.credentials import Credentials
-from config.errors import PasswordAsked
 from consumers.delivery.deps import Deps
+from consumers.delivery.login import Known, log_in, log_in_beside
+from consumers.delivery.login_errors import BesideDeferred
+from consumers.delivery.losses import Losses
+from consumers.delivery.observed_limit import ObservedLimit
 from consumers.faults import foreseen
-from consumers.observe import LoggedIn, ProgramFailed
-from transports import backends
+from consumers.observe import ProgramFailed
 from transports.base import Server, most_at_once
-from transports.errors import Interrupted, LoginRefused, Phase, Progress, ServerBusy, TransferError
+from transports.errors import Interrupted, ServerBusy, TransferError
+from transports.phases import Phase, Progress
 
 STALE_SECONDS = 1.0
 """A login that was idle for so long is asked whether it still stands before a file is begun: a
@@ -47,6 +50,16 @@ class Capacity(NamedTuple):
 ONE = Capacity(1, 1)
 
 
+@dataclass
+class Use:
+    """Of a session by one flight."""
+
+    losses: int
+    """How many there were when it was taken into use."""
+    others: int = 0
+    """The most sessions that stood beside it at any moment since, be they over by now."""
+
+
 class ConnectionPool:
     """One login of an account, and over it a session at the server for each upload that runs.
 
@@ -63,26 +76,25 @@ class ConnectionPool:
         self._most = 1
         self._idle: dict[Server, float] = {}
         """Sessions that no upload uses, each with the local monotonic time since when."""
-        self._in_use: dict[Server, int] = {}
-        """Each with the losses that there were when it was taken into use."""
+        self._in_use: dict[Server, Use] = {}
         self._doubted: WeakSet[Server] = WeakSet()
-        self._counted: WeakSet[object] = WeakSet()
-        self.loss_count = 0
-        """How often something that uploads share was lost: a connection, or the login after it."""
-        self._observed_limit: int | None = None
-        """So many sessions at once the server has last taken; None: it has refused none."""
-        self._pace = FIRST_PACE
+        self.losses = Losses()
+        self.limit = ObservedLimit()
+        """How many sessions at once the server takes; that of the login, once one was tried."""
+        self.pace = FIRST_PACE
         """Seconds a file took in the last flight."""
         self._interrupted = False
         """The process cannot wait: what is open is cut, and nothing is opened any more."""
         self._dismissed = 0
-        """How often `dismiss` was called: who began to wait before the last time gives up."""
+        """How often: who began to wait before the last time gives up."""
         self._opening = 0
         """Sessions that flights are opening at this moment."""
         self._logging_in = threading.Lock()
         self.login_count = 0
         """How often somebody has logged in, or was refused."""
         self._refusal: TransferError | None = None
+        self.known = Known()
+        """What the account's state tells of the next login."""
 
     def capacity(self, settings: FtpSettings) -> Capacity:
         """How many flights at once pay, and how many files may share one.
@@ -93,14 +105,14 @@ class ConnectionPool:
         with self._lock:
             if not self._standing(settings):
                 return ONE
-            flights, files = self._at_once(settings), int(FLIGHT_SECONDS / self._pace)
+            flights, files = self._at_once(settings), int(FLIGHT_SECONDS / self.pace)
         if settings.uploads is not None:
             files = min(files, settings.uploads // flights)
         return Capacity(flights, max(1, files))
 
     def note_pace(self, files: int, seconds: float) -> None:
         """A flight of so many files took the server so long."""
-        self._pace = max(seconds, 0.001) / files
+        self.pace = max(seconds, 0.001) / files
 
     def _at_once(self, settings: FtpSettings) -> int:
         """How many sessions there may be: one until the login stands, then as many as pay; no more
@@ -111,17 +123,12 @@ class ConnectionPool:
             return 1
         round_trip = min(server.round_trip for server in standing)
         useful = AT_ONCE_NEARBY + int(round_trip / ROUND_TRIP_FOR_ONE_MORE)
-        return min(self._most, useful, self._observed_limit or useful)
+        return int(min(self._most, useful, self.limit.sessions))
 
     def open_now(self) -> int:
         """Sessions at the server, in use or kept."""
         with self._lock:
             return len(self._in_use) + len(self._idle)
-
-    def observe_limit(self, taken: int) -> None:
-        """The server takes no more than so many sessions at once."""
-        with self._lock:
-            self._observed_limit = max(1, taken)
 
     def interrupt(self) -> None:
         """Cut what runs over it, and whatever would still begin, from another thread."""
@@ -144,6 +151,8 @@ class ConnectionPool:
             idle, self._idle = self._idle, {}
         for server in idle:
             self._end(server.close)
+        if idle:
+            self.limit.has_ended()
 
     # --- what a pooled connection asks ------------------------------------------------------------
 
@@ -205,44 +214,37 @@ class ConnectionPool:
 
     def _log_in(self, settings: FtpSettings) -> Server:
         self.close()
-        credentials, deps = self._credentials(settings), self._deps
-        password, key = credentials.password, credentials.key
         self._refusal = None
+        self.limit = self._deps.observed_limits.of(self._account_id, settings)
         try:
-            with foreseen(Progress(Phase.CONNECTING)):
-                server = backends.connect(settings, password, deps.limits, deps.egress, key=key)
+            server = log_in(self._deps, self._account_id, settings, self.known)
         except TransferError as error:
             self._refusal = error
             error.common = error.common or error
-            is_refused = isinstance(error, LoginRefused)
-            self._deps.observe(LoggedIn(self._account_id, "refused" if is_refused else "failed"))
             raise
         finally:
             self.login_count += 1
-        self._deps.observe(LoggedIn(self._account_id, "accepted"))
         with self._lock:
             self._settings, self._most = settings, most_at_once(settings)
         self._wakeup.set()
         return self.use(server)
 
-    def _credentials(self, settings: FtpSettings) -> Credentials:
-        """Those that belong to these settings: others may have been saved since they were read."""
-        try:
-            return self._deps.directory.credentials_for(self._account_id, settings)
-        except PasswordAsked:
-            raise Interrupted("The FTP settings were changed meanwhile") from None
+    def another(self, origin: Server) -> Server:
+        """One more session beside this one. Raises TransferError."""
+        return log_in_beside(self._deps, self._settings, origin)
 
     def use(self, server: Server) -> Server:
-        """One more session is in use. Raises Interrupted where the worker cannot wait for it."""
+        """One more is in use. Raises Interrupted where the worker cannot wait for it."""
         with self._lock:
             if not self._interrupted:
                 self._takes(server)
+                self.limit.stand(len(self._in_use) + len(self._idle))
                 return server
         self._end(server.close)
         raise Interrupted("The worker is stopping")
 
-    def losses_before(self, server: Server) -> int:
-        """How many losses there were when this session was taken into use."""
+    def use_of(self, server: Server) -> Use:
+        """How a session that is in use is used."""
         with self._lock:
             return self._in_use[server]
 
@@ -261,29 +263,17 @@ class ConnectionPool:
             self._doubted.discard(server)
             self._idle[server] = since
             self._lock.notify()
+        if self._settings is not None:
+            self._deps.logins.delivers(self._settings, self._account_id)
 
     def discard(self, server: Server) -> None:
         """An upload has failed over this session: close it, and never use it again."""
         self._end(server.close)
         self.doubt_others()
+        self.limit.has_ended()
         with self._lock:
             del self._in_use[server]
             self._lock.notify_all()
-
-    def is_counted(self, failure: TransferError, loss_count: int) -> bool:
-        """Whether another upload has reported the cause of this failure already.
-
-        Then both count as one failure. `loss_count`: how many there were when this upload got its
-        session, or began to wait for one. When a connection is cut under several uploads, one may
-        meet the cut and another one the login that is refused right after it: that is one failure.
-        """
-        with self._lock:
-            if failure.common is None:
-                return False
-            is_counted = failure.common in self._counted or loss_count < self.loss_count
-            self._counted.add(failure.common)
-            self.loss_count += not is_counted
-            return is_counted
 
     def _answers(self, server: Server, since: float) -> bool:
         if time.monotonic() - since < STALE_SECONDS:
@@ -315,8 +305,11 @@ class ConnectionPool:
         return server, since
 
     def _takes(self, server: Server) -> None:
-        """One more upload has it. With the lock held: a loss is told before or after this."""
-        self._in_use[server] = self.loss_count
+        """One more upload has it: with the lock held."""
+        self._in_use[server] = Use(self.losses.count)
+        others = len(self._in_use) + len(self._idle) - 1
+        for use in self._in_use.values():
+            use.others = max(use.others, others)
 
     def _sessions(self) -> list[Server]:
         return [*self._in_use, *self._idle]
@@ -328,22 +321,18 @@ class PooledConnection:
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
         self._login_count = pool.login_count
-        self.loss_count = pool.loss_count
-        """By `ConnectionPool.loss_count`: which of them was there before this upload."""
+        self.loss_count = pool.losses.count
+        """By `Losses.count`: which of them was there before this upload."""
         self._server: Server | None = None
         self.others = 0
-        """Sessions of other uploads, when this one failed."""
+        """The most sessions of other uploads that stood while it was wanted or in use, once it has
+        failed."""
 
     def open(self, settings: FtpSettings) -> Server:
         """The session. Raises TransferError, and ConfigError for an unreadable password."""
-        self._server = self._pool.wait_for_session(settings)
-        if self._server is None:
-            try:
-                with foreseen(Progress(Phase.CONNECTING)):
-                    self._server = self._open_more(settings)
-            finally:
-                self._pool.opened()
-        self.loss_count = self._pool.losses_before(self._server)
+        while self._server is None:
+            self._server = self._pool.wait_for_session(settings) or self._opened_more(settings)
+        self.loss_count = self._pool.use_of(self._server).losses
         return self._server
 
     def open_idle(self) -> Server | None:
@@ -363,9 +352,21 @@ class PooledConnection:
 
     def discard(self) -> None:
         """Something has failed; harmless where no session was opened."""
-        self.others = max(self.others, self._pool.open_now() - self.has_logged_in)
-        if self._server is not None:
-            self._pool.discard(self._server)
+        server, pool = self._server, self._pool
+        self.others = max(self.others, pool.use_of(server).others if server else pool.open_now())
+        if server is not None:
+            pool.discard(server)
+
+    def _opened_more(self, settings: FtpSettings) -> Server | None:
+        """One more; None where others' logins come first, so that it waits for one of its own."""
+        try:
+            with foreseen(Progress(Phase.CONNECTING)):
+                return self._open_more(settings)
+        except BesideDeferred:
+            self._pool.limit.hold(self._pool.open_now())
+            return None
+        finally:
+            self._pool.opened()
 
     def _open_more(self, settings: FtpSettings) -> Server:
         """Open one. It ends: each round without a session means that somebody else has logged in,
@@ -385,14 +386,14 @@ class PooledConnection:
 
         Raises TransferError where the connection was lost.
         """
+        standing = self._pool.open_now()
         try:
-            return self._pool.use(origin.another())
+            return self._pool.use(self._pool.another(origin))
         except ServerBusy:
-            self.others = 1  # at the least: the one beside which it was asked for
-            raise
-        except Interrupted:
+            self.others = max(1, standing)  # it was asked for beside one, which may be over by now
             raise
         except TransferError as error:
-            if origin.connected or error.common is not None:
+            is_lost = not (origin.connected or isinstance(error, Interrupted))
+            if error.common is not None or not is_lost:
                 raise
             return None

@@ -18,10 +18,15 @@ from consumers.delivery.flight import MOST_FILES, Flight
 from consumers.delivery.flights import Flights
 from consumers.delivery.messages import HeldMessage, Messages
 from consumers.delivery.slots import EXCLUSIVE_SECONDS
-from consumers.ledger import Claim, Claimant, RunState
+from consumers.ledger import Claim, Claimant, LastError, RunState
 
 POLL = 0.5
 """Seconds after which what nobody tells of is looked for."""
+
+
+FULL_PACE = 1.0
+"""Seconds a file: where an account's bandwidth has a limit, one flight fills it then, and another
+one would only hold a slot."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,10 @@ class Rest:
 
     wait: float | None = None
     until: datetime | None = None
+    is_held: bool = False
+    """What arrives meanwhile waits as well, for the customer and not for us; people end it."""
+    shown: LastError | None = None
+    """What people are told meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +70,41 @@ class Dispatch:
         self._others_waiting = others_waiting
         self._claims = context.deps.ledger.claims
         self._until = datetime.fromtimestamp(0, UTC)
-        """When the ownership ends by the database's clock, as `is_owned` has last found."""
+        """Until when files may be begun by the database's clock, as `is_owned` has last found."""
         self.passed: list[str] = []
         """Files that were tried as a probe and have told nothing of the account."""
 
     def is_owned(self) -> bool:
         """Whether files may be begun in the session's epoch.
 
-        What is claimed from now on names the end of the ownership as it is now: should the claim
-        reach the database later than that, it begins nothing.
+        What is claimed from now on names the moment until which it may be, as it is now: should
+        the claim reach the database later than that, it begins nothing.
         """
         context = self._context
         until = context.deps.ownership.until(context.account_id, context.epoch)
         self._until = until or self._until
         return until is not None
+
+    def rest(self, account: Account, run: RunState) -> Rest | None:
+        """Where it is known that the server lets nobody in, the slot is given back at once."""
+        context = self._context
+        if len(self._flights) or context.pool.open_now():
+            return None
+        closed = context.deps.logins.closed_for(
+            settings_of(account), context.account_id, run.asks_since
+        )
+        if closed is None:
+            return None
+        return Rest(closed.seconds, is_held=True, shown=closed.shown)
+
+    def free_claims(self) -> None:
+        """Free what sessions of the past have claimed, this account's only one of the present being
+        ours.
+
+        Not at the beginning alone: a claim may reach the database after that. To MongoDB all of a
+        bulk is of the moment at which it began, also where the ownership ended meanwhile.
+        """
+        self._claims.free(self._context.account_id, self._claimant())
 
     # --- active -------------------------------------------------------------------------------
 
@@ -84,6 +114,9 @@ class Dispatch:
         Raises BrokerAway, NoQueue.
         """
         ready = self._messages.ready(settings_of(account), 2 * MOST_FILES)
+        if self._messages.is_claimed_elsewhere:
+            self._messages.is_claimed_elsewhere = False
+            self.free_claims()
         if ready and ready[0].crashed_with:
             return self._exclusive_in_turn(account, run, ready)
         return self._in_turn(account, run, ready)
@@ -92,8 +125,12 @@ class Dispatch:
         """How much at once: one file until a login stands, and after a failure until a success."""
         if run.failures:
             return ONE
-        capacity = self._context.pool.capacity(settings_of(account))
-        return capacity._replace(flights=1) if self._others_waiting.is_set() else capacity
+        settings = settings_of(account)
+        capacity = self._context.pool.capacity(settings)
+        is_full = settings.bandwidth is not None and self._context.pool.pace > FULL_PACE
+        return (
+            capacity._replace(flights=1) if self._others_waiting.is_set() or is_full else capacity
+        )
 
     def _exclusive_in_turn(
         self, account: Account, run: RunState, ready: Sequence[HeldMessage]
@@ -171,6 +208,7 @@ class Dispatch:
             account,
             run,
             lambda by, folder: claims.claim_probe(*of_outage, by, folder, self.passed),
+            lambda: claims.has_candidate(*of_outage, self.passed),
             exclusive=claims.probe_crashed(*of_outage, self.passed),
         )
 
@@ -181,6 +219,7 @@ class Dispatch:
             account,
             run,
             lambda by, folder: claims.claim_outage_dead_letter(*of_outage, by, folder),
+            lambda: claims.has_outage_dead_letter(*of_outage),
             exclusive=claims.outage_dead_letter_crashed(*of_outage),
         )
 
@@ -189,15 +228,18 @@ class Dispatch:
         account: Account,
         run: RunState,
         claim: Callable[[Claimant, str], Claim | None],
+        is_left: Callable[[], bool],
         *,
         exclusive: bool,
     ) -> Next:
+        """`is_left`: whether there is such a file still. Then the claim came too late for the
+        ownership, and is made anew: no arrival may tell of the account again."""
         with self._flights.room(1, exclusive=exclusive) as is_room:
             if not is_room:
                 return Pause(POLL)
             claimed = claim(self._claimant(exclusive=exclusive), settings_of(account).path)
             if claimed is None:
-                return NOTHING_TO_DO
+                return Pause(POLL) if is_left() else NOTHING_TO_DO
             self._begin(account, run, [claimed])
             return None
 

@@ -15,8 +15,9 @@ failure, and one that may kill its worker are flights of one.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 
 from config.accounts import Account, FtpSettings
 from consumers.delivery import failed_attempt
@@ -24,10 +25,13 @@ from consumers.delivery.attempt import Attempt
 from consumers.delivery.connection_pool import PooledConnection
 from consumers.delivery.context import Context
 from consumers.delivery.flights import Ended
+from consumers.delivery.naming import Naming
 from consumers.delivery.outcome import Arrived
 from consumers.faults import OURS, GuardedSource
 from consumers.ledger import Claim, RunState
+from transports.errors import NotPermitted
 from transports.job import Intent, Transfer
+from transports.phases import Phase
 from transports.sources.source import open_source
 from transports.upload import upload
 
@@ -54,7 +58,54 @@ class Flight:
         self._failures_seen = self.failures_before
         self._recovers = self.run_at_claim.recovers
         self._connection = PooledConnection(self.context.pool)
-        self._attempts = [
+        self._attempts: Sequence[Attempt] = ()
+
+    def run(self) -> list[Ended]:
+        """Bring the files to their places, and write down how each ended.
+
+        Never raises: what is ours to mend stands in `error`.
+        """
+        try:
+            self._attempts = self._noted()
+        except BaseException as error:  # noqa: BLE001 - a claim that nobody ends is held for ever
+            return [Ended(claim, error=error) for claim in self.claims]
+        self._bring()
+        arrived = [each.arrived(each.uploaded) for each in self._attempts if each.uploaded]
+        delivered = self._write_delivered(arrived)
+        return [self._end(attempt, delivered) for attempt in self._attempts]
+
+    # --- what is written down before ----------------------------------------------------------
+
+    def _noted(self) -> Sequence[Attempt]:
+        """The attempts, and what later starts must know of them stands in their rows."""
+        try:
+            attempts = self._attempts_at(self._numbered())
+        except NotPermitted as gone:
+            attempts = self._attempts_at(self.claims)
+            for attempt in attempts:
+                attempt.error = gone
+        self._note(attempts)
+        return attempts
+
+    def _numbered(self) -> Sequence[Claim]:
+        """The claims, with their running numbers where the names tell them.
+
+        A number is given out before anybody uses it, and noted in the row before anything is sent:
+        no other recording can get it, and this one has it in all tries. A crash in between leaves
+        a gap.
+        """
+        unnumbered = [claim for claim in self.claims if claim.counter is None]
+        if not (unnumbered and Naming(self.settings).counts):
+            return self.claims
+        paths = self.context.deps.ledger.remote_paths
+        numbers = count(paths.give_numbers(self.context.account_id, len(unnumbered)))
+        return [
+            replace(claim, counter=next(numbers)) if claim.counter is None else claim
+            for claim in self.claims
+        ]
+
+    def _attempts_at(self, claims: Sequence[Claim]) -> list[Attempt]:
+        return [
             Attempt(
                 self.context,
                 self.account,
@@ -64,18 +115,20 @@ class Flight:
                 partial(self._source, claim),
                 self._connection,
             )
-            for claim in self.claims
+            for claim in claims
         ]
 
-    def run(self) -> list[Ended]:
-        """Bring the files to their places, and write down how each ended.
-
-        Never raises: what is ours to mend stands in `error`.
-        """
-        self._bring()
-        arrived = [each.arrived(each.uploaded) for each in self._attempts if each.uploaded]
-        delivered = self._write_delivered(arrived)
-        return [self._end(attempt, delivered) for attempt in self._attempts]
+    def _note(self, attempts: Sequence[Attempt]) -> None:
+        """Write down what later starts must know of these, where it is not as usual."""
+        going = [each for each in attempts if each.error is None]
+        notes = {each: note for each in going if (note := each.note) is not None}
+        if not notes:
+            return
+        paths = self.context.deps.ledger.remote_paths
+        held = paths.note([(attempt.claim, note) for attempt, note in notes.items()])
+        for attempt in notes:
+            if attempt.claim.recording_id not in held:
+                attempt.error = NotPermitted("Another session has taken the file over")
 
     # --- the way ------------------------------------------------------------------------------
 
@@ -117,12 +170,14 @@ class Flight:
             max_bytes=deps.max_source_bytes,
             egress=deps.egress,
             limits=deps.limits,
+            stores=deps.stores,
         )
         return GuardedSource(opened, self.context.revocation)
 
     def _upload(self, going: Sequence[Attempt]) -> None:
         if not going:
             return
+        going[0].progress.phase = Phase.CONNECTING
         server = self._connection.open(self.settings)
         began = time.monotonic()
         upload(server, [attempt.transfer for attempt in going], self._intend)
@@ -135,7 +190,7 @@ class Flight:
         which.
         """
         attempts = {attempt.transfer: attempt for attempt in self._attempts}
-        places = [attempts[transfer].place(intent) for transfer, intent in wanted]
+        places = [attempts[transfer].reservation(intent) for transfer, intent in wanted]
         return self.context.deps.ledger.remote_paths.intend_flight(places)
 
     # --- the end ------------------------------------------------------------------------------

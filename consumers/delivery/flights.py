@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from consumers.delivery.slots import Slots
-from consumers.ledger import Claim
+from consumers.ledger import Claim, LastError
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,11 @@ class Ended:
     inconclusive: bool = False
     """It told nothing of the account: a probe goes on with the next file."""
     backoff: float | None = None
-    """Seconds for which the account is left alone: what failed is ours."""
+    """Seconds for which the account is left alone: what failed is ours, or its server is busy."""
+    is_held: bool = False
+    """What arrives meanwhile waits as well (`dispatch.Rest`)."""
+    shown: LastError | None = None
+    """What people are told meanwhile."""
     error: BaseException | None = None
     """The database or the broker is away, a key is missing, or nobody foresaw it."""
 
@@ -55,14 +59,16 @@ class Flights:
         return len(self._running)
 
     def __contains__(self, recording_id: str) -> bool:
-        return any(claim.recording_id == recording_id for claim in self._files())
+        return any(claim.recording_id == recording_id for claim in self.files)
 
     @property
     def file_names(self) -> Collection[str]:
-        """The wanted names of the files that are uploaded."""
-        return {claim.file_name for claim in self._files()}
+        """The names of the files that are uploaded, as their events want them."""
+        return {claim.file_name for claim in self.files}
 
-    def _files(self) -> Iterator[Claim]:
+    @property
+    def files(self) -> Iterator[Claim]:
+        """Those that are uploaded."""
         return (claim for flight in self._running.values() for claim in flight)
 
     @contextmanager
@@ -132,7 +138,7 @@ class Flights:
     @property
     def exclusive(self) -> Claims:
         """The files of the flight that runs as the only one of the process."""
-        return [*self._files()] if self.exclusive_for is not None else []
+        return [*self.files] if self.exclusive_for is not None else []
 
     @property
     def exclusive_for(self) -> float | None:

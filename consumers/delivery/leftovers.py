@@ -5,30 +5,32 @@ from functools import partial
 
 from config.accounts import ExistingFile, FtpSettings
 from config.errors import ConfigError
-from consumers.delivery.connection_pool import ConnectionPool, PooledConnection
+from consumers.delivery.connection_pool import PooledConnection
+from consumers.delivery.context import Context
 from consumers.delivery.deps import Deps
+from consumers.delivery.login import remember_refusal
 from consumers.faults import foreseen
 from consumers.observe import ProgramFailed
 from transports.base import Server
-from transports.errors import Phase, ProgramFault, Progress, TransferError
+from transports.errors import TransferError
+from transports.phases import Phase, ProgramFault, Progress
 from transports.takeover import clear, removed
 
 Cleaning = tuple[str, Callable[[Server], bool]]
 """A recording, and what removes all that its tries have left; False where something stays."""
 
 
-def remove_leftovers(
-    deps: Deps, pool: ConnectionPool, account_id: str, settings: FtpSettings | None = None
-) -> None:
+def remove_leftovers(context: Context, settings: FtpSettings | None = None) -> None:
     """Remove them over a kept session or, with `settings`, over one that is opened for it.
 
-    Those that cannot be removed now are tried again later; no failure is counted. Raises pymongo's
-    errors.
+    Those that cannot be removed now are tried again later; no failure is counted. A login that is
+    refused is not asked for again by the account's files either. Raises pymongo's errors.
     """
+    deps, account_id = context.deps, context.account_id
     todo = [*_removals(deps, account_id), *_clearings(deps, account_id, settings)]
     if not todo:
         return
-    connection = PooledConnection(pool)
+    connection = PooledConnection(context.pool)
     try:
         with foreseen(Progress(Phase.LOOKING)):
             server = connection.open(settings) if settings else connection.open_idle()
@@ -42,6 +44,7 @@ def remove_leftovers(
         # With an unreadable password the next upload tells it.
         if not isinstance(failure, (TransferError, ConfigError)):
             raise
+        remember_refusal(deps, account_id, context.epoch, failure)
         if isinstance(failure, ProgramFault) and failure.__cause__ is not None:
             deps.observe(ProgramFailed(failure.phase, failure.__cause__, account_id))
     else:

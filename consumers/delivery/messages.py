@@ -20,13 +20,14 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.exceptions import ChannelClosedByBroker
 
 from config.accounts import FtpSettings
-from consumers.amqp import topology
+from consumers.amqp import names, topology
 from consumers.amqp.connection import Broker, BrokerAway, close_in_order
 from consumers.delivery.deps import Deps
 from consumers.delivery.flight import MOST_FILES
 from consumers.delivery.flights import Ended, Flights
+from consumers.delivery.naming import Naming
 from consumers.intake.reasons import Reason
-from consumers.ledger import RowSummary, Status
+from consumers.ledger import Facts, RowSummary, Status
 from transports.base import most_at_once
 
 CLOSE_LIMIT = 5
@@ -101,7 +102,7 @@ class Consumer:
         return channel
 
     def _on_message(self, _: BlockingChannel, method: Any, properties: Any, body: bytes) -> None:
-        generation = (properties.headers or {}).get(topology.GENERATION_HEADER)
+        generation = (properties.headers or {}).get(names.GENERATION_HEADER)
         self._inbox.put(
             Delivery(
                 method.delivery_tag,
@@ -178,8 +179,9 @@ class HeldMessage:
     tries: int = 0
     ready_at: float = 0.0
     """Local monotonic time from which it may be tried."""
-    file_name: str = ""
-    """Wanted at the customer."""
+    facts: Facts | None = None
+    key: str = ""
+    """It waits for others that have the same, as two of one name at the customer have."""
     crashed_with: int = 0
     """With so many files it shared the flight in which a worker died; 0: none has died of it."""
 
@@ -202,8 +204,13 @@ class Messages:
         self._consumer: Consumer | None = None
         self._held: dict[int, HeldMessage] = {}
         """By tag, in the order of the queue."""
+        self._naming: Naming | None = None
+        """Of the settings as `ready` was last asked with."""
         self.arrived_at = 0.0
         """Local monotonic time at which the last ones came, or the channel was opened."""
+        self.is_claimed_elsewhere = False
+        """A file of these is claimed, but by no flight of ours: in the past, or by whoever has the
+        account now. `Claims.free` knows which."""
 
     def ready(self, settings: FtpSettings, most: int) -> list[HeldMessage]:
         """Hold what has come. Those to be tried now: fewest tries first, then the queue's order.
@@ -213,6 +220,7 @@ class Messages:
         together, once fewer than `most` untried ones are left of those looked at before. Raises
         BrokerAway, NoQueue.
         """
+        self._name_by(settings)
         self._receive(settings)
         if (lone := self._lone_message()) is not None:
             return [lone]
@@ -304,13 +312,14 @@ class Messages:
         now = time.monotonic()
         ready = [held for held in self._waiting() if held.ready_at <= now]
         ready.sort(key=lambda held: (held.tries, held.delivery.tag))
-        first_of_name = {held.file_name: held for held in reversed(ready)}
-        return [held for held in ready if first_of_name[held.file_name] is held]
+        first_of_name = {held.key: held for held in reversed(ready)}
+        return [held for held in ready if first_of_name[held.key] is held]
 
     def _waiting(self) -> Iterator[HeldMessage]:
-        in_use = self._flights.file_names
+        flown = self._flights.files if self._naming else ()
+        in_use = {self._key(claim.facts, claim.body) for claim in flown}
         waiting = (held for held in self._held.values() if held.is_seen and not held.in_work)
-        return (held for held in waiting if held.file_name not in in_use)
+        return (held for held in waiting if held.key not in in_use)
 
     def _waits(self, held: HeldMessage, row: RowSummary | None) -> bool:
         """Whether the row has a try to come for which the message is needed."""
@@ -322,10 +331,28 @@ class Messages:
             Status.UPLOADING,
         }:
             return False
-        wait = max(row.wait, 0 if row.status is Status.QUEUED else UPLOADING_AGAIN)
+        is_claimed = row.status is Status.UPLOADING
+        self.is_claimed_elsewhere |= is_claimed
+        wait = max(row.wait, UPLOADING_AGAIN if is_claimed else 0)
         held.ready_at = time.monotonic() + wait
-        held.tries, held.file_name, held.crashed_with = row.tries, row.file_name, row.crashed_with
+        held.tries, held.facts, held.crashed_with = row.tries, row.facts, row.crashed_with
+        held.key = self._key(held.facts, held.delivery.body)
         return True
+
+    def _name_by(self, settings: FtpSettings) -> None:
+        """The names that files are to have go by these settings from now on."""
+        if self._naming is not None and self._naming.settings == settings:
+            return
+        self._naming = Naming(settings)
+        for held in self._held.values():
+            held.key = self._key(held.facts, held.delivery.body)
+
+    def _key(self, facts: Facts | None, body: bytes) -> str:
+        if facts is None or self._naming is None:
+            return ""
+        if self._naming.is_usual:
+            return facts.file_name
+        return self._naming.key(facts, body)
 
     def _ack(self, done: Collection[HeldMessage]) -> None:
         """One acknowledgement for all, as far as nothing below them is unsettled, else singly.
@@ -346,8 +373,10 @@ class Messages:
     def _reject(self, held: HeldMessage) -> None:
         """A message that no event brought here: kept where unusable events are kept."""
         queue = topology.account_queue_name(self._account_id)
-        headers = {topology.REASON_HEADER: Reason.UNKNOWN_RECORDING.told(f"in {queue}")}
-        self._deps.publisher.publish("", topology.INVALID.name, held.delivery.body, headers)
+        headers = {names.REASON_HEADER: Reason.UNKNOWN_RECORDING.told(f"in {queue}")}
+        self._deps.publisher.publish(
+            "", topology.INVALID.name, held.delivery.body, headers, timestamp=int(time.time())
+        )
 
     def _is_held_too_long(self) -> bool:
         oldest = next(iter(self._held.values()), None)

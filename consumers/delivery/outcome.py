@@ -6,12 +6,13 @@ A crash between the two loses one count, never a file.
 import random
 import time
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from config.accounts import Account
 from consumers.delivery.dead_letters import UNBURIED_SECONDS
 from consumers.delivery.deps import Deps
+from consumers.delivery.login_errors import FoundAway, NotAsked
 from consumers.delivery.policy import (
     AccountView,
     Count,
@@ -26,6 +27,7 @@ from consumers.delivery.policy import (
     judged,
 )
 from consumers.ledger import (
+    By,
     Claim,
     FailedTry,
     LastError,
@@ -35,8 +37,9 @@ from consumers.ledger import (
 )
 from consumers.observe import AccountChanged, Change, FileEnded, RaceLost, TryEnded
 from consumers.trace import TraceContext
-from transports.errors import Kind, ProgramFault, SingledOut, TransferError
+from transports.errors import Kind, LoginRefused, SingledOut, SourceAway, TransferError
 from transports.job import Uploaded
+from transports.phases import ProgramFault
 
 RACE_SECONDS = (0.005, 0.5)
 """The first and the longest pause before a decision is made anew, because somebody has changed the
@@ -57,6 +60,8 @@ class Failed:
     """Its connection was lost by another one too, whose failure counts for both."""
     suspected: bool
     """It may be the file that the server does not take, whatever it says."""
+    told: FailedTry
+    """What its row's story has of it, before it is decided what it counts for."""
 
     @property
     def kind(self) -> Kind:
@@ -68,10 +73,15 @@ class Failed:
         """As it is shown."""
         return LastError.of(self.failure, self.kind)
 
-    def told(self, *, counted: bool) -> FailedTry:
+    def decided(self, *, counted: bool) -> FailedTry:
         """What its row keeps of it."""
-        by_account = self.kind is Kind.ACCOUNT
-        return FailedTry(self.error, self.failure.part_left, counted, by_account, self.suspected)
+        return replace(
+            self.told,
+            error=self.error,
+            counted=counted,
+            by_account=self.kind is Kind.ACCOUNT,
+            suspected=self.suspected,
+        )
 
 
 class Arrived(NamedTuple):
@@ -123,6 +133,7 @@ class OutcomeRecorder:
                 delivery_seconds=seconds,
                 trace=claim.trace,
                 was_well=run_at_claim.was_well(claim),
+                came_back=claim.was_dead,
                 brought_by=arrived.brought_by,
             )
         )
@@ -161,7 +172,8 @@ class OutcomeRecorder:
                 self.account_id,
                 state.value,
                 failures,
-                cause=Kind(error.kind) if error else None,
+                kind=Kind(error.kind) if error else None,
+                cause=(error.cause or None) if error else None,
                 words=error.words if error else None,
                 trace=trace,
             )
@@ -196,22 +208,35 @@ class OutcomeRecorder:
             if not self.deps.ledger.outcomes.uncount(claim):
                 self._tell_lost("taken_back_try", claim)
         elif not claim.from_outage:
-            self.deps.dead_letters.replay(claim.recording_id)
+            self.deps.dead_letters.replay(claim.recording_id, By.CHANGE)
             self.deps.dead_letters.sweep(self.account_id)
 
     def _decide(self, failed: Failed, run: RunState) -> Decision:
         claim, failure = failed.claim, failed.failure
-        return decide(
+        decision = decide(
             failure.kind,
-            FileView(claim.tries, claim.account_tries, claim.from_outage),
-            AccountView(run.state, run.failures, changed=run.change != failed.run_at_claim.change),
+            FileView(claim.tries, claim.account_tries, claim.from_outage, claim.age),
+            AccountView(
+                run.state,
+                run.failures,
+                changed=run.change != failed.run_at_claim.change,
+                lasts=run.lasts,
+            ),
             self.deps.rules,
             running=failed.running,
             already_counted=failed.already_counted,
             fault=isinstance(failure, ProgramFault),
             singled_out=isinstance(failure, SingledOut),
+            source_away=isinstance(failure, SourceAway),
+            unasked_for=run.seconds_until(run.login_refused_until)
+            if isinstance(failure, NotAsked)
+            else None,
             jitter=random.random(),  # noqa: S311 - it spreads retries, it guards nothing
         )
+        if isinstance(failure, FoundAway) and not claim.from_outage:
+            # No connection was tried for the file: what another account has met is its account's.
+            return replace(decision, file=Retry(0, counted=False))
+        return decision
 
     def _record_file(self, failed: Failed, outcome: Retry | DeadLetter, outage_id: int) -> bool:
         """False where it should be a dead letter and cannot: it waits, and nothing is counted."""
@@ -219,7 +244,7 @@ class OutcomeRecorder:
         is_kept = isinstance(outcome, Retry) or claim.from_outage or self._bury(failed)
         if not is_kept:
             outcome = Retry(UNBURIED_SECONDS, counted=False)
-        told = failed.told(counted=outcome.counted)
+        told = failed.decided(counted=outcome.counted)
         if isinstance(outcome, Retry):
             is_written = ledger.outcomes.waits(claim, told, outcome.delay)
         else:
@@ -258,6 +283,7 @@ class OutcomeRecorder:
                     run,
                     failures=failures,
                     error=failed.error,
+                    refused_for=self._refused_for(failed),
                     outage_retry_in=self.deps.rules.suspend_seconds if from_outage else None,
                 )
             case Suspend() as suspend:
@@ -272,22 +298,27 @@ class OutcomeRecorder:
             failures=suspend.failures,
             seconds=suspend.seconds,
             alert=SuspensionAlert(failed.account, failed.error, waiting.files, waiting.oldest),
+            refused_for=self._refused_for(failed),
+            dormant=suspend.dormant,
         )
         if done:
             self.changed(State.SUSPENDED, suspend.failures, failed.error, failed.claim.trace)
         return done
 
+    def _refused_for(self, failed: Failed) -> float | None:
+        """For how long its server is not asked for a login again: until the next probe."""
+        is_refusal = isinstance(failed.failure, LoginRefused)
+        is_asked = not isinstance(failed.failure, NotAsked)
+        return self.deps.rules.suspend_seconds if is_refusal and is_asked else None
+
     def _recovery_alert(self, account: Account, run: RunState) -> RecoveryAlert | None:
-        """What the people are told who have asked to hear of the end of an outage."""
-        if account.settings is None or not account.settings.recovery_email:
-            return None
-        if run.outage_since is None:
+        """What the on-call, and people who have asked for it, are told of the end of an outage."""
+        if account.settings is None or run.outage_since is None:
             return None
         ledger = self.deps.ledger
         return RecoveryAlert(
             account,
-            words=run.server_error.words if run.server_error else "",
+            run.server_error,
             queued=ledger.queries.waiting(self.account_id).files,
             returning=ledger.claims.count_outage_dead_letters(self.account_id, run.outage_id),
-            said_by=run.server_error.said_by if run.server_error else "",
         )

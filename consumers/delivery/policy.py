@@ -10,6 +10,12 @@ from enum import StrEnum
 
 from transports.errors import Kind
 
+SOURCE_PATIENCE = 86_400.0
+"""Seconds from its arrival on for which a file that its source cannot give loses no try."""
+SOURCE_DELAYS = (5.0, 300.0)
+"""The shortest and the longest time between two looks for such a source, in seconds."""
+DORMANT_SECONDS = 6 * 3600.0
+"""The time between two probes of an account whose outage has lasted for days."""
 JITTER = 0.1
 """The share of a delay by which retries are spread, so that they do not come in step."""
 
@@ -31,6 +37,8 @@ class Rules:
     suspend_seconds: float
     retry_delays: Sequence[float]
     replay_after_outage: bool
+    dormant_after: float | None = None
+    """So long an outage lasts until its account is dormant: tried rarely. None: it never is."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class FileView:
     """The number of these that failed by the account."""
     from_outage: bool = False
     """The file is an outage's dead letter, and was tried as a probe."""
+    age: float = 0.0
+    """Seconds since its arrival."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class AccountView:
     """The state has changed since the try began: an `account` failure counts for nothing."""
     has_outage_dead_letters: bool = False
     """The present outage's dead letters wait for the account to deliver again."""
+    lasts: float = 0.0
+    """Seconds since the outage's first suspension, or since somebody has last taken care of it."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +101,11 @@ class Count:
 
 @dataclass(frozen=True)
 class Suspend:
-    """The account is suspended, and the people are told."""
+    """The account is suspended, and the people are told. `dormant`: for long, as the outage is."""
 
     failures: int
     seconds: float
+    dormant: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,8 @@ def decide(
     already_counted: bool = False,
     fault: bool = False,
     singled_out: bool = False,
+    source_away: bool = False,
+    unasked_for: float | None = None,
     jitter: float,
 ) -> Decision:
     """The consequence of a failed try.
@@ -122,11 +137,18 @@ def decide(
     both.
     `fault`: an unforeseen error ended the try, which then counts for the file in any case.
     `singled_out`: the server has just taken a test file by the same means; a probe then goes on
-    with the next file. `jitter` is a random number from 0 to 1.
+    with the next file. `source_away`: where the recording lies could not give it now.
+    `unasked_for`: the server was not asked for the login that the try needed, and is not for so
+    many seconds more.
+    `jitter` is a random number from 0 to 1.
     """
     kind = judged(kind, running=running)
+    outcome = _for_file(kind, file, account, rules, jitter, fault=fault)
+    if unasked_for is not None:
+        least = retry_delay(file.tries + 1, rules, jitter)
+        outcome = _spared(outcome, max(unasked_for, least))
     return Decision(
-        _for_file(kind, file, account, rules, jitter, fault=fault),
+        _for_lack_of_source(outcome, file, jitter) if source_away else outcome,
         Nothing()
         if singled_out and account.state is State.PROBING
         else _for_account(kind, account, rules, already_counted=already_counted),
@@ -168,6 +190,26 @@ def _for_file(
     return Retry(retry_delay(tries, rules, jitter), counted=True)
 
 
+def _spared(outcome: Retry | DeadLetter, delay: float) -> Retry | DeadLetter:
+    """Nothing dies for good of a login that was not asked for: the file waits until one is."""
+    dies = isinstance(outcome, DeadLetter) and not outcome.from_outage
+    return Retry(delay, counted=False) if dies else outcome
+
+
+def _for_lack_of_source(
+    outcome: Retry | DeadLetter, file: FileView, jitter: float
+) -> Retry | DeadLetter:
+    """The file waits, and nothing is counted at first: the longer it has waited, the rarer it is
+    tried. `outcome`: what follows where the recording itself is to blame."""
+    if file.from_outage:
+        return DeadLetter(from_outage=True, counted=False)
+    shortest, longest = SOURCE_DELAYS
+    delay = min(max(file.age / 10, shortest), longest) * (1 + JITTER * jitter)
+    if file.age < SOURCE_PATIENCE:
+        return Retry(delay, counted=False)
+    return Retry(delay, counted=True) if isinstance(outcome, Retry) else outcome
+
+
 def _for_account(
     kind: Kind, account: AccountView, rules: Rules, *, already_counted: bool
 ) -> Nothing | Count | Suspend:
@@ -179,8 +221,19 @@ def _for_account(
         return Count(account.failures)
     failures = account.failures + 1
     if account.state is State.PROBING or failures >= rules.suspend_after:
-        return Suspend(failures, rules.suspend_seconds)
+        return _suspend(failures, account, rules)
     return Count(failures)
+
+
+def _suspend(failures: int, account: AccountView, rules: Rules) -> Suspend:
+    """An outage that lasts for days makes its account dormant; only a probe can tell that."""
+    is_dormant = (
+        rules.dormant_after is not None
+        and account.state is State.PROBING
+        and account.lasts >= rules.dormant_after
+    )
+    seconds = max(rules.suspend_seconds, DORMANT_SECONDS) if is_dormant else rules.suspend_seconds
+    return Suspend(failures, seconds, dormant=is_dormant)
 
 
 def retry_delay(tries: int, rules: Rules, jitter: float) -> float:

@@ -26,10 +26,13 @@ from consumers.delivery.deps import Deps
 from consumers.delivery.dispatch import NOTHING_TO_DO, POLL, Dispatch, Next, Pause, Rest
 from consumers.delivery.flights import Flights
 from consumers.delivery.leftovers import remove_leftovers
+from consumers.delivery.listening import Listening
+from consumers.delivery.login import Known
 from consumers.delivery.messages import Messages, NoQueue
 from consumers.delivery.policy import State
 from consumers.delivery.session_end import SessionEnd
-from consumers.ledger import Claimant, FencedAccount, RunState
+from consumers.delivery.window import rest_for_window
+from consumers.ledger import FencedAccount, RunState
 from consumers.sharding.revocation import Revocation
 from consumers.upkeep.reconciler import route_stranded
 from transports.base import MOST_AT_ONCE
@@ -83,6 +86,7 @@ class AccountWorker:
     def __post_init__(self) -> None:
         # Before `run`: the scheduler may interrupt a worker whose thread has not begun.
         self._pool = ConnectionPool(self.deps, self.account_id, self._wakeup)
+        self._listening = Listening(self.deps, self.account_id)
 
     def run(self, epoch: int) -> None:
         """Work the account in this epoch; what is ours to mend is observed, and it is due again."""
@@ -97,8 +101,7 @@ class AccountWorker:
             self._revocation,
             session=uuid.uuid4().hex,
         )
-        most = max(MOST_AT_ONCE.values())
-        self._flights = Flights(most, self.deps.slots, self._wakeup)
+        self._flights = Flights(max(MOST_AT_ONCE.values()), self.deps.slots, self._wakeup)
         self._messages = Messages(self.deps, self.account_id, self._flights, self._wakeup)
         self._dispatch = Dispatch(self._context, self._messages, self._flights, self.others_waiting)
         self._end = SessionEnd(self._context)
@@ -123,12 +126,11 @@ class AccountWorker:
 
     def _work(self, fenced: FencedAccount) -> Rest:
         self._note_state(fenced.account, fenced.run)
-        self._end.is_unsettled = not fenced.run.is_well
+        self._end.follow(fenced.run)
         if fenced.is_settled:
             self._replayed_outage = fenced.run.outage_id
         else:
-            mine = Claimant(self.deps.worker, self._context.session, self._epoch)
-            self.deps.ledger.claims.free(self.account_id, mine)
+            self._dispatch.free_claims()
             buried = self.deps.dead_letters.bury_crash_loops(self.account_id, self._epoch)
             self._end.is_unburied = not buried
         try:
@@ -147,6 +149,8 @@ class AccountWorker:
         while not self._must_yield():
             self._wakeup.clear()
             self._dispatch.share_in_time()
+            self._listening.hand_over()
+            self._end.note_login()
             step = (
                 self._collect()
                 or self._wait_for_room()
@@ -187,7 +191,9 @@ class AccountWorker:
             if account is None or not self._is_permitted(account):
                 self._revocation.revoke()
                 return NOTHING_TO_DO
-            return NOTHING_TO_DO if run.paused else self._go_on(account, run)
+            if run.paused:
+                return NOTHING_TO_DO
+            return rest_for_window(account.settings, run) or self._go_on(account, run)
 
     def _read(self) -> tuple[Account | None, RunState]:
         """State, permission and settings as they are, or of an account that is well as just now."""
@@ -199,6 +205,9 @@ class AccountWorker:
         self, account: Account | None, run: RunState
     ) -> tuple[Account | None, RunState]:
         self._end.routed, self._looked_at = run.routed, time.monotonic()
+        self._end.opens_window = run.opens_window
+        self._listening.note(run)
+        self._pool.known = Known(run.known_refusal, run.asks_since)
         self._failures_seen = self._failures.count
         # One without settings is only looked at: nothing can be begun with it.
         is_set_up = account is not None and account.settings is not None
@@ -233,31 +242,26 @@ class AccountWorker:
 
     def _replay_past_outages(self, run: RunState) -> None:
         """What an outage dead-lettered returns once the account has delivered again."""
-        if run.outage_id == self._replayed_outage:
-            return
-        over = self.deps.ledger.dead_letters.from_past_outages(self.account_id, run.outage_id)
-        for recording_id in over:
-            if self._must_yield():
-                return
-            self.deps.dead_letters.replay(recording_id)
-        if over:
-            self.deps.dead_letters.sweep(self.account_id)
-        self._replayed_outage = run.outage_id
+        if run.outage_id != self._replayed_outage and self.deps.dead_letters.replay_past_outages(
+            self.account_id, run.outage_id, self._must_yield
+        ):
+            self._replayed_outage = run.outage_id
 
     def _step(self, account: Account, run: RunState) -> Next:
         if run.state is State.ACTIVE:
-            return self._deliver_next(account, run)
+            return self._dispatch.rest(account, run) or self._deliver_next(account, run)
         self._pool.dismiss()
         self._messages.give_back()
         if len(self._flights):  # the probe, or what was begun before the suspension
             return Pause(POLL)
         if run.state is State.SUSPENDED:
             return self._begin_probe(run)
-        return self._probe(account, run)
+        return self._dispatch.rest(account, run) or self._probe(account, run)
 
     # --- suspended and probing --------------------------------------------------------------
 
     def _begin_probe(self, run: RunState) -> Rest | None:
+        """It begins before its turn at the server: what others ask since it was due answers it."""
         ledger = self.deps.ledger
         if run.seconds_until(run.suspended_until) > 0:
             return Rest(until=run.suspended_until)
@@ -274,11 +278,12 @@ class AccountWorker:
 
     def _end_probe(self, run: RunState) -> Rest:
         self.deps.ledger.accounts.end_probe(self.account_id, self._epoch, run)
-        remove_leftovers(self.deps, self._pool, self.account_id)
+        remove_leftovers(self._context)
         retry = (
             self.deps.ledger.claims.next_retry(self.account_id) if self._dispatch.passed else None
         )
-        return Rest(until=retry)
+        # Outage dead letters whose source was away are due still, and no arrival tells of them.
+        return Rest(wait=RECHECK) if self._dispatch.passed and not retry else Rest(until=retry)
 
     # --- active -------------------------------------------------------------------------------
 
@@ -317,7 +322,7 @@ class AccountWorker:
         if ledger.queries.has_loose_ends(self.account_id):
             if route_stranded(self.deps.ledger, self.deps.router, self.account_id):
                 return None
-            remove_leftovers(self.deps, self._pool, self.account_id, account.settings)
+            remove_leftovers(self._context, account.settings)
             if ledger.queries.waiting(self.account_id).files:
                 return Rest(wait=RECHECK)
         if run.outage_retry_due and ledger.claims.has_outage_dead_letter(
@@ -348,10 +353,12 @@ class AccountWorker:
             self._end.report(error)
         if errors:
             raise errors[0]
-        rest = max(
-            (ended.backoff for ended in all_ended if ended.backoff is not None), default=None
-        )
-        return None if rest is None else Rest(wait=rest)
+        backed_off = [ended for ended in all_ended if ended.backoff is not None]
+        if not backed_off:
+            return None
+        longest = max(backed_off, key=lambda ended: ended.backoff or 0)
+        is_held = any(ended.is_held for ended in backed_off)
+        return Rest(longest.backoff, is_held=is_held, shown=longest.shown)
 
     def _let_flights_end(self) -> None:
         """What still runs is written down before the account is given up."""
@@ -361,6 +368,7 @@ class AccountWorker:
         while not self._flights.are_over:
             self._wakeup.wait(POLL)
             self._wakeup.clear()
+            self._listening.hand_over()
             self._cut_what_is_revoked()
         for flight in self._flights.close():
             for error in [ended.error for ended in flight if ended.error is not None]:
@@ -388,3 +396,4 @@ class AccountWorker:
     def _close(self) -> None:
         self._messages.give_back()
         self._pool.close()
+        self._listening.end()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from config.accounts import Account, DeliveryMethod
 from config.directory import Directory, Number
 from config.errors import AccountError
-from config.numbers import spellings
 from consumers.intake.events import RecordingReady, decode
 from consumers.intake.reasons import InvalidEvent, Reason
 from consumers.ledger import Arrival, CanaryRuns, recording_id
@@ -39,12 +38,12 @@ class Admission:
         usable = [event for event in events if isinstance(event, RecordingReady)]
         accounts = self._directory.find_all({event.account_id for event in usable})
         numbers = self._directory.find_numbers(
-            {each for event in usable for each in _spellings(event)}
+            {each for event in usable for each in self._spellings(event)}
         )
         return [
             event
             if isinstance(event, InvalidEvent)
-            else _admitted(event, message.trace, accounts, numbers)
+            else _admitted(event, message.trace, accounts, self._number(event, numbers))
             for message, event in zip(messages, events, strict=True)
         ]
 
@@ -68,12 +67,20 @@ class Admission:
                 Reason.UNSUPPORTED_SOURCE, "canary:// is for Courier's own canary alone"
             )
 
+    def _spellings(self, event: RecordingReady) -> tuple[str, ...]:
+        """How the event's number may be stored; an odd number is just not known."""
+        return () if event.number is None else self._directory.spellings(event.number)
+
+    def _number(self, event: RecordingReady, numbers: Numbers) -> Number | None:
+        """What is known of the event's number."""
+        return next((numbers[each] for each in self._spellings(event) if each in numbers), None)
+
 
 def _admitted(
-    event: RecordingReady, trace: TraceContext, accounts: Accounts, numbers: Numbers
+    event: RecordingReady, trace: TraceContext, accounts: Accounts, number: Number | None
 ) -> Arrival | InvalidEvent:
     try:
-        method = _method(event, accounts, numbers)
+        method = _method(event, accounts, number)
     except InvalidEvent as error:
         error.trace = trace
         return error
@@ -81,14 +88,13 @@ def _admitted(
     return Arrival(event, body, skipped=method is DeliveryMethod.EMAIL, trace=trace)
 
 
-def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> DeliveryMethod:
+def _method(event: RecordingReady, accounts: Accounts, number: Number | None) -> DeliveryMethod:
     """The number's delivery method. Raises InvalidEvent where account or number do not fit."""
     account = accounts.get(event.account_id)
     if isinstance(account, AccountError):
         raise InvalidEvent(Reason.UNUSABLE_ACCOUNT, str(account))
     if account is None:
         raise InvalidEvent(Reason.UNKNOWN_ACCOUNT, f"there is no account {event.account_id!r}")
-    number = next((numbers[each] for each in _spellings(event) if each in numbers), None)
     if number is None:
         return account.default_method
     if number.account_id != event.account_id:
@@ -96,8 +102,3 @@ def _method(event: RecordingReady, accounts: Accounts, numbers: Numbers) -> Deli
             Reason.NUMBER_OF_ANOTHER_ACCOUNT, f"number {event.number!r} belongs to another account"
         )
     return number.method
-
-
-def _spellings(event: RecordingReady) -> tuple[str, ...]:
-    """How the event's number may be stored; an odd number is just not known."""
-    return () if event.number is None else spellings(event.number)

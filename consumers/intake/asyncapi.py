@@ -8,7 +8,7 @@ import json
 from importlib.metadata import version
 from typing import Any
 
-from consumers.amqp import topology
+from consumers.amqp import names, topology
 from consumers.intake import events
 from consumers.intake.reasons import Reason
 
@@ -91,9 +91,9 @@ def _document() -> Document:
 def _recordings() -> Document:
     exchange = topology.RECORDINGS
     return {
-        "address": topology.READY_KEY,
+        "address": names.READY_KEY,
         "description": "Publish here: persistent, mandatory, and wait for the confirm. The "
-        f"routing key is {topology.READY_KEY}, or begins with {topology.READY_KEY}. and goes on.",
+        f"routing key is {names.READY_KEY}, or begins with {names.READY_KEY}. and goes on.",
         "messages": {
             "recordingReady": _ref("components/messages/recordingReady"),
             "recordingReadyCloudEvent": _ref("components/messages/recordingReadyCloudEvent"),
@@ -155,18 +155,18 @@ def _messages() -> Document:
         "unusable": {
             "name": "unusable event",
             "summary": "Any content at all: as it was published.",
-            "headers": _headers({topology.REASON_HEADER: reasons}, topology.REASON_HEADER),
+            "headers": _headers({names.REASON_HEADER: reasons}, names.REASON_HEADER),
         },
         "deadLetter": {
             "name": "dead letter",
             "contentType": "application/json",
             "headers": _headers(
                 {
-                    topology.REASON_HEADER: _REASON,
-                    topology.TRIES_HEADER: {"type": "integer", "description": "Failed tries."},
+                    names.REASON_HEADER: _REASON,
+                    names.TRIES_HEADER: {"type": "integer", "description": "Failed tries."},
                 },
-                topology.REASON_HEADER,
-                topology.TRIES_HEADER,
+                names.REASON_HEADER,
+                names.TRIES_HEADER,
             ),
             "payload": payload,
         },
@@ -176,8 +176,8 @@ def _messages() -> Document:
 def _envelope(payload: Document) -> Document:
     """CloudEvents 1.0, JSON format, as far as Courier looks at it."""
     text = {"type": "string", "minLength": 1}
-    names = {"specversion": {"const": "1.0"}, "id": text, "source": text, "type": text}
-    properties = {**names, "data": payload}
+    attributes = {"specversion": {"const": "1.0"}, "id": text, "source": text, "type": text}
+    properties = {**attributes, "data": payload}
     return {"type": "object", "required": [*properties], "properties": properties}
 
 

@@ -1,29 +1,52 @@
 """The recording-ready event: decoded and checked before anything else sees it."""
 
 import json
-import re
 from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Any
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, PydanticSerializationError
 
 from config.accounts import ACCOUNT_ID
+from config.models import FROZEN
+from consumers.intake import shapes
 from consumers.intake.reasons import MAX_EVENT_BYTES, InvalidEvent, Reason
 from transports.names import safe_name
 from transports.sources.generated import SCHEME, parts_of
+from transports.sources.object_urls import SCHEMES
+from transports.sources.object_urls import parts_of as parts_of_object
 
 CLOUD_EVENT = "application/cloudevents+json"
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _MAX_SIZE = 2**63 - 1
+_SUPPORTED = "file://, https://, s3://, gs:// or az://"
+_NOT_SUPPORTED = {
+    "gcs": "gs://",
+    "abfs": "az://",
+    "abfss": "az://",
+    "wasb": "az://",
+    "wasbs": "az://",
+    "adl": "az://",
+}
+"""Other schemes by which clouds' stores are known, and the one that is."""
+_SHAPES = {
+    "recording_id": "must have 1 to 128 printable ASCII characters",
+    "account_id": (
+        "must have up to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit"
+    ),
+    "file_url": f"must begin with {_SUPPORTED} and name a file; a blank is %20",
+    "number": "must have 1 to 64 printable ASCII characters",
+    "sha256": "must have 64 hexadecimal digits",
+    "recorded_at": (
+        "must be an RFC 3339 time that there is, with its offset, such as 2026-11-23T14:05:00Z"
+    ),
+}
+"""What the pattern of a field means."""
 
 
 def _timestamp(value: str) -> str:
-    if not _TIMESTAMP.fullmatch(value):
-        raise ValueError("must be an RFC 3339 time with its offset, such as 2026-11-23T14:05:00Z")
     datetime.fromisoformat(value.upper())
     return value
 
@@ -31,32 +54,50 @@ def _timestamp(value: str) -> str:
 def _file_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        port = parts.port
+        parts.port  # noqa: B018 - looked at here so that a wrong one is told
     except ValueError:
         raise ValueError("must be a URL") from None
-    if parts.scheme == "s3":
-        raise PydanticCustomError("source", "s3:// sources are not supported yet")
-    if parts.scheme == SCHEME and parts_of(value):
-        return value  # whether the canary has such a recording, the admission knows
-    if parts.scheme not in {"file", "https"}:
-        raise ValueError("must begin with file:// or https://")
+    if parts.scheme in {"file", "https", *SCHEMES}:
+        _check_place(value, parts)
+    elif parts.scheme != SCHEME or parts_of(value) is None:
+        # Whether the canary has such a recording, the admission knows.
+        raise PydanticCustomError(
+            "source",
+            "{scheme}:// sources are not supported: use {known}",
+            {"scheme": parts.scheme, "known": _NOT_SUPPORTED.get(parts.scheme, _SUPPORTED)},
+        )
+    return value
+
+
+def _check_place(value: str, parts: SplitResult) -> None:
+    """Raises ValueError where a URL of a kind that is supported names no file or object."""
+    if not value.startswith(parts.scheme):
+        raise ValueError(f"must begin with {_SUPPORTED}, in small letters")
+    if parts.scheme in SCHEMES:
+        parts_of_object(value)
+        return
     if parts.scheme == "file" and parts.netloc not in {"", "localhost"}:
         raise ValueError("must be file:///absolute/path")
     if parts.scheme == "file" and b"\0" in unquote_to_bytes(value):
         raise ValueError("must not have a NUL in its path")
-    if parts.scheme == "https" and (not parts.hostname or port == 0):
-        raise ValueError("must name a host")
     if parts.scheme == "https" and "@" in parts.netloc:  # they would be stored, shown and logged
         raise ValueError("must not have a user or a password in it")
+    if parts.scheme == "https" and not shapes.AUTHORITY.fullmatch(parts.netloc):
+        raise ValueError("must name a host")
     if not parts.path.strip("/"):
         raise ValueError("must name a file")
-    return value
 
 
 class RecordingReady(BaseModel):
     """A call recording is ready to be delivered to its account's server."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow", title="recording.ready")
+    model_config = ConfigDict(
+        **FROZEN,
+        strict=True,
+        extra="allow",
+        title="recording.ready",
+        json_schema_extra=shapes.complete,
+    )
 
     recording_id: Annotated[
         str,
@@ -69,9 +110,10 @@ class RecordingReady(BaseModel):
     file_url: Annotated[
         str,
         Field(
-            pattern=r"^[a-z0-9]+://[^\s\x00-\x1f\x7f]+$",
+            pattern=shapes.URL,
             max_length=4096,
-            description="file:// or https://",
+            json_schema_extra=shapes.FILE_URL,
+            description="file://, https://, s3://BUCKET/KEY, gs://BUCKET/OBJECT or az://CONTAINER/BLOB",
         ),
         AfterValidator(_file_url),
     ]
@@ -90,6 +132,7 @@ class RecordingReady(BaseModel):
         Field(
             description="The name at the customer; the last segment of file_url where it is "
             "empty or blank. A name, never a path.",
+            json_schema_extra=shapes.FILE_NAME,
         ),
     ] = ""
     size: (
@@ -101,7 +144,11 @@ class RecordingReady(BaseModel):
         | SkipJsonSchema[None]
     ) = None
     recorded_at: (
-        Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_timestamp)]
+        Annotated[
+            str,
+            Field(pattern=shapes.TIMESTAMP, json_schema_extra=shapes.RECORDED_AT),
+            AfterValidator(_timestamp),
+        ]
         | SkipJsonSchema[None]
     ) = None
 
@@ -194,5 +241,7 @@ def _invalid(error: ValidationError) -> InvalidEvent:
         return InvalidEvent(Reason.UNSUPPORTED_SOURCE, problem["msg"])
     if problem["type"] == "null":
         return InvalidEvent(Reason.MALFORMED, problem["msg"])
+    if problem["type"] == "string_pattern_mismatch":
+        return InvalidEvent(Reason.MALFORMED, f"{field}: {_SHAPES[field]}")
     message = problem["msg"].removeprefix("Value error, ")
     return InvalidEvent(Reason.MALFORMED, f"{field}: {message[0].lower()}{message[1:]}")

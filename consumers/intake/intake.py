@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 
 from config.directory import Directory
 from config.tls import Endpoint
+from consumers import database_words
 from consumers.amqp import topology
 from consumers.amqp.connection import BrokerAway, NotRouted, Publisher, in_words
 from consumers.intake.admission import Admission, Message
@@ -51,7 +52,6 @@ POLL_SECONDS = 0.2
 
 AWAY = (BrokerAway, NotRouted, AMQPError, KombuError, OSError)
 """The broker cannot be reached at this moment."""
-"""The reason of an event at which the program fails. It may be published again once mended."""
 
 End = EventTaken | InvalidEvent
 """The end of an event."""
@@ -110,7 +110,7 @@ class Intake:
             try:
                 self._consume()
             except PyMongoError as error:
-                self._failed("mongodb", str(error))
+                self._failed("mongodb", database_words.in_words(error))
             except AWAY as error:
                 self._failed("rabbitmq", in_words(error))
             except Exception as error:  # noqa: BLE001 - the intake of all must outlive one event

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large", f"It has more than {MAX_EVENT_BYTES} bytes."
     UNSUPPORTED_SOURCE = (
         "unsupported-source",
-        "Its file_url is of a kind that is not supported yet.",
+        "Its file_url is of a kind that is not supported.",
     )
     UNKNOWN_ACCOUNT = "unknown-account", "There is no account of this id."
     UNUSABLE_ACCOUNT = "unusable-account", "What is stored of the account cannot be read."

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from consumers.amqp import topology
+from consumers.amqp import names, topology
 from consumers.amqp.confirms import Outgoing
 from consumers.amqp.connection import NotRouted, Publisher
 from consumers.amqp.declared import DeclaredQueues
@@ -59,6 +59,6 @@ def _message(routing: Routing) -> Outgoing:
         topology.DELIVERIES.name,
         routing.account_id,
         routing.body,
-        {topology.GENERATION_HEADER: routing.generation, **headers_of(routing.trace)},
+        {names.GENERATION_HEADER: routing.generation, **headers_of(routing.trace)},
         routing.recording_id,
     )

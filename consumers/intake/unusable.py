@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.tls import Endpoint
-from consumers.amqp import topology
+from consumers.amqp import names, topology
 from consumers.amqp.confirms import Outgoing
 from consumers.amqp.connection import BrokerRefuses, NotRouted, Publisher
 from consumers.amqp.declared import DeclaredQueues
@@ -20,6 +20,8 @@ from consumers.trace import headers_of
 RETRY_SECONDS = 5.0
 MOST = 500
 """Most events that are held: the rest of the prefetch is left for usable ones."""
+MAX_MARK = 64
+"""Characters of a replay's mark; a longer one is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,19 @@ class Unusable:
 
     @property
     def kept(self) -> Outgoing:
-        """The message as it came, with the reason."""
+        """The message as it came, with the reason and the time; a replay's with its mark."""
+        headers = {names.REASON_HEADER: self.error.reason, **headers_of(self.error.trace)}
+        mark = (self.message.headers or {}).get(names.REPLAY_HEADER)
+        if isinstance(mark, str) and len(mark) <= MAX_MARK:
+            headers[names.REPLAY_HEADER] = mark
         return Outgoing(
             "",
             topology.INVALID.name,
             self.body,
-            {topology.REASON_HEADER: self.error.reason, **headers_of(self.error.trace)},
+            headers,
             self.message.properties.get("message_id"),
             self.message.content_type or "application/json",
+            int(time.time()),
         )
 
 

@@ -12,15 +12,20 @@ from config.moments import later
 from consumers.delivery.policy import State
 from consumers.ledger.decisions import Decisions
 from consumers.ledger.pending import (
+    DORMANT_SINCE,
+    NUMBER,
+    OUTAGE_SINCE,
+    REPEATED,
     PendingAlerts,
     RecoveryAlert,
     SuspensionAlert,
-    alert_facts,
     is_told_of,
     recovery_facts,
-    tells_once,
+    suspension_facts,
 )
-from consumers.ledger.records import Document, LastError, RunState, failure_now
+from consumers.ledger.records import Document, LastError, failure_now
+from consumers.ledger.run_state import RunState
+from consumers.ledger.standstills import outage_over
 from consumers.ledger.states import (
     BUCKETS,
     LOADED,
@@ -31,13 +36,10 @@ from consumers.ledger.states import (
     seen_state,
     stages,
 )
-from transports.errors import Kind, Speaker
+from transports.diagnosis.ours import ACCOUNT_UNUSABLE, PROGRAM_FAULT
 
-_FAULT = LastError(
-    Kind.OURS.value,
-    "A fault of the program at working the account: this was reported",
-    "Nothing to do at the server: the operators were told, and it is tried again by itself.",
-    Speaker.COURIER.value,
+_FAULT = LastError.ours(
+    "A fault of the program at working the account: this was reported", PROGRAM_FAULT
 )
 QueueUse = Literal["routing", "consuming", "burying"]
 """What an account's queues at the broker are for: files go in, a session takes them out; dead
@@ -85,6 +87,15 @@ class AccountStates(Decisions, PendingAlerts):
         rows = self._accounts.find(query, {"_id": 1}).sort("run.next_due").limit(limit)
         return [row["_id"] for row in rows]
 
+    def held(self) -> list[str]:
+        """Accounts that may not work before a moment to come, whatever arrives: for the most part
+        they wait for their delivery window."""
+        query: Document = {
+            "run.next_due": {"$type": "date"},
+            "$expr": {"$gt": ["$run.rests_until", "$$NOW"]},
+        }
+        return [row["_id"] for row in self._accounts.find(query, {"_id": 1})]
+
     def queue_broken(self, account_id: str, use: QueueUse, words: str) -> None:
         """The account's queue cannot be used: shown with the account until it can be again."""
         query = {"_id": account_id, "run.broken.words": {"$ne": refused(words).words}}
@@ -117,16 +128,23 @@ class AccountStates(Decisions, PendingAlerts):
 
         Raises AccountError where what is stored cannot be used: it is this epoch's then.
         """
+        is_ours = {"$eq": ["$run.waiting.kind", _FAULT.kind]}
         values = {
             "run.epoch": epoch,
             # A worker of an earlier version has changed the epoch, and told nothing of its end.
             "run.was_settled": {"$eq": ["$run.settled_in", "$run.epoch"]},
             "run.settled_in": None,
+            # It is about to find out whether that is over; where it is ours, that may take long.
+            "run.waiting": {"$cond": [is_ours, "$run.waiting", None]},
         }
         document = self._update(fenced(account_id, epoch), values, LOADED)
         if document is None:
             return None
         return FencedAccount(*loaded(document), is_settled=document["run"]["was_settled"])
+
+    def goes_on(self, account_id: str, epoch: int) -> None:
+        """What kept it from logging in is over."""
+        self._update(fenced(account_id, epoch), {"run.waiting": None})
 
     def reschedule(
         self,
@@ -136,31 +154,47 @@ class AccountStates(Decisions, PendingAlerts):
         wait: float | None,
         until: Any = None,
         *,
+        is_held: bool = False,
+        closes_window: bool = False,
         broken: str | None = None,
         unusable: str | None = None,
         settled: bool = False,
+        waiting: LastError | None = None,
     ) -> None:
         """The session ends; due again after `wait` seconds, or at `until`, or at the next arrival.
 
-        Files that were published since the session saw `routed` make it due at once. `broken` has
-        RabbitMQ's words where it did not let the session use the account's queue, `unusable` says
-        what is wrong with what is stored of the account: both are shown until a session ends
+        Files that were published since the session saw `routed` make it due at once. `is_held`:
+        what arrives meanwhile waits too, for the customer and not for us; what was published before
+        this was written down costs one more session. `closes_window`: what `try_now` has opened
+        once is over. `broken` has RabbitMQ's words where it did not let the session use the
+        account's queue, `unusable` says what is wrong with what is stored of the account: both are
+        shown until a session ends without. `waiting` says what keeps it from logging in: shown
+        until the next session begins, and where it is ours to mend until that `goes_on`, or ends
         without. `settled`: the end of each of its tries is written down, and none has failed.
         """
         moment = later(wait) if wait is not None else until
-        due = {"$cond": [{"$eq": ["$run.routed", routed]}, moment, "$$NOW"]}
+        is_seen: Document = {"$eq": ["$run.routed", routed]}
+        if is_held:  # by the session before already, and no person has ended that
+            is_seen = {"$or": [is_seen, {"$gt": ["$run.rests_until", "$$NOW"]}]}
+        due = {"$cond": [is_seen, moment, "$$NOW"]}
         ours = {"$eq": [{"$ifNull": ["$run.last_error.kind", ""]}, _FAULT.kind]}
         over = {"$and": [{"$gt": ["$run.faults", 0]}, ours]}
         values = {
             "run.next_due": due,
             "run.faults": 0 if unusable is None else 1,
-            "run.rests_until": None,
+            "run.rests_until": moment if is_held else None,
+            "run.waiting": failure_now(waiting) if waiting is not None else None,
             "run.last_error": {"$cond": [over, None, "$run.last_error"]}
             if unusable is None
             else failure_now(_unusable(unusable)),
             "run.broken": _broken("consuming", broken),
             "run.settled_in": epoch if settled else None,
         }
+        if is_held:
+            values["run.well_since"] = moment
+        if closes_window:
+            # Whoever has said "try now" once more since then has opened it anew.
+            values["run.opens_window"] = {"$and": [{"$not": is_seen}, "$run.opens_window"]}
         self._update(fenced(account_id, epoch), values)
 
     def rest_after_fault(self, account_id: str, epoch: int) -> None:
@@ -169,29 +203,30 @@ class AccountStates(Decisions, PendingAlerts):
         Arrivals do not make it due sooner; what people do, does.
         """
         rest = {"$multiply": [FAULT_SECONDS, {"$pow": [2, {"$min": ["$run.faults", 20]}]}]}
-        bounded = {"$min": [LONGEST_REST, rest]}
-        until = {"$add": ["$$NOW", {"$round": {"$multiply": [1000, bounded]}}]}
+        milliseconds = {"$round": {"$multiply": [1000, {"$min": [LONGEST_REST, rest]}]}}
+        until = {"$add": ["$$NOW", milliseconds]}
         values = {
             "run.faults": {"$add": ["$run.faults", 1]},
             "run.rests_until": until,
             "run.next_due": until,
             "run.last_error": failure_now(_FAULT),
+            "run.waiting": None,
         }
         self._update(fenced(account_id, epoch), values)
 
     def begin_probe(self, account_id: str, epoch: int, seen: RunState) -> bool:
         """One file alone is tried next. False where its timer is not over (any more).
 
-        Whoever has said "try now" looks at the result of this probe only if it comes soon: there
-        may have been nothing to try until now, or a pause.
+        It asks since it was due. Whoever has said "try now" looks at the result only if it comes
+        soon: there may have been nothing to try until now, or a pause.
         """
-        looks_since = {"$subtract": ["$$NOW", LOOKS_SECONDS * 1000]}
+        lately = {"$subtract": ["$$NOW", LOOKS_SECONDS * 1000]}
+        looks = {"$gte": ["$run.suspended_until", lately]}
         values: Document = {
             "run.state": State.PROBING.value,
+            "run.probing_since": {"$max": ["$run.suspended_until", "$run.probing_since"]},
             "run.next_due": "$$NOW",
-            "run.tried_now": {
-                "$and": ["$run.tried_now", {"$gte": ["$run.suspended_until", looks_since]}]
-            },
+            "run.tried_now": {"$and": ["$run.tried_now", looks]},
         }
         timer_over = {
             "run.state": State.SUSPENDED.value,
@@ -224,8 +259,12 @@ class AccountStates(Decisions, PendingAlerts):
             "run.outage_since": None,
             "run.outage_suspensions": 0,
             "run.outage_told": None,
+            "run.lasting_since": None,
+            "run.dormant_since": None,
             "run.tried_now": False,
+            "run.login_refused": None,
             **WELL_FROM_NOW,
+            **outage_over(),
         }
         if alert is not None and seen.outage_since is not None:
             values["run.alerts"] = {"$concatArrays": ["$run.alerts", [recovery_facts(alert)]]}
@@ -243,14 +282,22 @@ class AccountStates(Decisions, PendingAlerts):
         failures: int,
         error: LastError,
         outage_retry_in: float | None,
+        refused_for: float | None = None,
     ) -> bool:
         """So many consecutive failures. In `outage_retry_in` seconds one of the outage's dead
-        letters is tried again."""
+        letters is tried again. `refused_for`: for so many seconds the server is not asked for
+        another login, which it has just refused."""
         values = {"run.failures": failures, "run.last_error": failure_now(error)}
+        values |= _refusal(error, refused_for)
         if outage_retry_in is not None:
             values["run.casualties_due"] = later(outage_retry_in)
         query = {**fenced(account_id, epoch), **seen_state(seen)}
         return self._update(query, values) is not None
+
+    def login_refused(self, account_id: str, epoch: int, error: LastError, seconds: float) -> None:
+        """The server has refused a login that no file needed: for so many seconds it is not asked
+        for another one. Nothing is counted."""
+        self._update(fenced(account_id, epoch), _refusal(error, seconds))
 
     def suspend(
         self,
@@ -261,27 +308,24 @@ class AccountStates(Decisions, PendingAlerts):
         failures: int,
         seconds: float,
         alert: SuspensionAlert,
+        refused_for: float | None = None,
+        dormant: bool = False,
     ) -> bool:
         """State, timer, count, last error and the pending alert: one update.
 
         Where an outage is told of once and then daily, the alert is addressed to nobody in
-        between: it is left to the on-call. A probe that somebody began with "try now" leaves no
+        between: it is left to the on-call; not the one that tells that it is dormant from now on.
+        A probe that somebody began with "try now" leaves no
         alert: whoever began it looks at the result.
         """
-        number = {"$add": ["$run.suspensions", 1]}
         until = later(seconds)
-        since = {"$ifNull": ["$run.outage_since", "$$NOW"]}
-        is_told = is_told_of(alert.account)
-        facts = alert_facts(alert, failures, seconds)
-        moments = {"number": number, "at": "$$NOW", "until": until}
-        if tells_once(alert.account):
-            to: Document = {"$literal": facts["recipients"]}
-            moments |= {"outage_since": since, "recipients": {"$cond": [is_told, to, []]}}
-        stored = {"$mergeObjects": [{"$literal": facts}, moments]}
+        dormant_since = DORMANT_SINCE if dormant else None
+        is_told = is_told_of(alert.account, dormant=dormant)
+        stored = suspension_facts(alert, failures, seconds, dormant=dormant)
         values: Document = {
             "run.state": State.SUSPENDED.value,
             "run.failures": failures,
-            "run.suspensions": number,
+            "run.suspensions": NUMBER,
             "run.suspended_until": until,
             "run.next_due": until,
             "run.last_error": failure_now(alert.error),
@@ -292,8 +336,10 @@ class AccountStates(Decisions, PendingAlerts):
                     {"$concatArrays": ["$run.alerts", [stored]]},
                 ]
             },
-            "run.outage_since": since,
-            "run.outage_suspensions": {"$add": ["$run.outage_suspensions", 1]},
+            "run.outage_since": OUTAGE_SINCE,
+            "run.lasting_since": {"$ifNull": ["$run.lasting_since", OUTAGE_SINCE]},
+            "run.dormant_since": dormant_since,
+            "run.outage_suspensions": REPEATED,
             "run.outage_told": {
                 "$cond": [
                     {"$and": [is_told, {"$not": "$run.tried_now"}]},
@@ -302,6 +348,7 @@ class AccountStates(Decisions, PendingAlerts):
                 ]
             },
             "run.tried_now": False,
+            **_refusal(alert.error, refused_for),
         }
         return self._change(account_id, epoch, seen, values)
 
@@ -330,6 +377,13 @@ def _arrival(files: int) -> Document:
     }
 
 
+def _refusal(error: LastError, seconds: float | None) -> Document:
+    """That the server has refused the login which it was asked for."""
+    if seconds is None:
+        return {}
+    return {"run.login_refused": {"$mergeObjects": [failure_now(error), {"until": later(seconds)}]}}
+
+
 def _broken(use: QueueUse, words: str | None) -> Document:
     """What is broken, after this use of the queue was refused with these words, or was not."""
     others = {"$filter": {"input": "$run.broken", "cond": {"$ne": ["$$this.use", use]}}}
@@ -340,5 +394,4 @@ def _broken(use: QueueUse, words: str | None) -> Document:
 
 
 def _unusable(words: str) -> LastError:
-    advice = "Nothing to do at the server: the operators have to mend it, and the files wait."
-    return LastError(Kind.OURS.value, words, advice, Speaker.COURIER.value)
+    return LastError.ours(words, ACCOUNT_UNUSABLE)

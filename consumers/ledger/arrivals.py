@@ -4,19 +4,23 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
+from config.documents import clock
 from config.moments import later
-from consumers.intake.events import RecordingReady
 from consumers.ledger.records import Document, Routing, Status, trace_of
 from consumers.ledger.rows import OLDEST_FIRST, Part, routing
+from consumers.ledger.search_keys import keys_of
 from consumers.ledger.writer import DUPLICATE_KEY
 from consumers.trace import TraceContext
+
+if TYPE_CHECKING:
+    from consumers.intake.events import RecordingReady
 
 FIRST_GENERATION = 1
 
@@ -25,7 +29,7 @@ FIRST_GENERATION = 1
 class Arrival:
     """An event that may be taken, and its body as it is to be kept."""
 
-    event: RecordingReady
+    event: "RecordingReady"
     body: bytes
     skipped: bool
     trace: TraceContext = field(default_factory=TraceContext.begun)
@@ -120,8 +124,7 @@ class Arrivals(Part):
 
     def _now(self) -> datetime:
         """The database's time: an insert, unlike an update, cannot ask for it itself."""
-        now: datetime = self._rows.database.command("hello")["localTime"]
-        return now
+        return clock(self._rows.database)
 
     def _insert(self, rows: Collection[Document]) -> list[str]:
         """Insert all that are new; the ids that stand already."""
@@ -156,7 +159,7 @@ def _new(row: Document) -> Opened:
     )
 
 
-def _again(event: RecordingReady, row: Document) -> Opened:
+def _again(event: "RecordingReady", row: Document) -> Opened:
     same = (row["account_id"], row["file_url"]) == (event.account_id, event.file_url)
     return Opened(
         "again" if same else "conflict",
@@ -200,4 +203,5 @@ def _new_row(arrival: Arrival, now: datetime) -> Document:
         "dead_at": None,
         "reason": None,
         "verified": None,
+        **keys_of(event.number, event.recorded_at, now),
     }

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pymongo import ASCENDING, ReturnDocument, UpdateMany
 
+from consumers.ledger import story
 from consumers.ledger.records import Claim, Claimant, Document, Status
 from consumers.ledger.rows import (
     BY_ID,
@@ -22,6 +23,10 @@ _ROUTED: Document = {"routed_at": {"$ifNull": ["$routed_at", "$$NOW"]}}
 _NO_CRASH_LOOP: Document = {"$not": {"$gte": MAX_CRASHES}}
 """Of `lost.alone`: the file waits for its burial alone."""
 _READY: Document = {"$lte": [{"$ifNull": ["$not_before", "$$NOW"]}, "$$NOW"]}
+
+
+_UNTOLD: Document = {"events": 0}
+"""A session needs nothing of a row's story."""
 
 
 class Claims(Part):
@@ -94,10 +99,9 @@ class Claims(Part):
         return self._crashed(outage_dead_letters(account_id, outage_id))
 
     def has_outage_dead_letter(self, account_id: str, outage_id: int) -> bool:
-        """Whether this outage has dead-lettered a file."""
-        return (
-            self._rows.find_one(outage_dead_letters(account_id, outage_id), {"_id": 1}) is not None
-        )
+        """Whether this outage has dead-lettered a file that may be claimed."""
+        query = {**outage_dead_letters(account_id, outage_id), "lost.alone": _NO_CRASH_LOOP}
+        return self._rows.find_one(query, {"_id": 1}) is not None
 
     def count_outage_dead_letters(self, account_id: str, outage_id: int) -> int:
         """How many files this outage has dead-lettered."""
@@ -127,7 +131,16 @@ class Claims(Part):
                 "claim.session": {"$ne": claimant.session},
                 "epoch": {"$lte": claimant.epoch},
             },
-            [{"$set": {"status": "$claim.was", "claim": None, "lost": _lost_starts(claimant)}}],
+            [
+                {
+                    "$set": {
+                        "status": "$claim.was",
+                        "claim": None,
+                        "lost": _lost_starts(claimant),
+                        "events": story.lost(died=_is_lost(claimant)),
+                    }
+                }
+            ],
         )
         return result.modified_count
 
@@ -159,7 +172,7 @@ class Claims(Part):
         written = self._commit.write(updates, len(wanted))
         written.check()
         query = {"_id": {"$in": [*wanted]}, "claim.flight": flight}
-        rows = {row["_id"]: row for row in self._commit.find(written, query)}
+        rows = {row["_id"]: row for row in self._commit.find(written, query, _UNTOLD)}
         return [Claim.of(rows[name], claimant, since) for name in wanted if name in rows]
 
     def _start(
@@ -174,6 +187,7 @@ class Claims(Part):
         row = self._rows.find_one_and_update(
             _startable(query, claimant),
             _started(claimant, uuid.uuid4().hex, folder, noted or {}),
+            projection=_UNTOLD,
             sort=order,
             return_document=ReturnDocument.AFTER,
         )
@@ -253,8 +267,12 @@ def _lost_starts(claimant: Claimant) -> Document:
         "alone": {"$add": [{"$ifNull": ["$lost.alone", 0]}, exclusive]},
         "files": {"$ifNull": ["$claim.files", 1]},
     }
-    is_lost = {"$ne": ["$claim.worker", {"$literal": claimant.worker}]}
-    return {"$cond": [is_lost, counted, {"$ifNull": ["$lost", "$$REMOVE"]}]}
+    return {"$cond": [_is_lost(claimant), counted, {"$ifNull": ["$lost", "$$REMOVE"]}]}
+
+
+def _is_lost(claimant: Claimant) -> Document:
+    """Whether the claim is another worker's."""
+    return {"$ne": ["$claim.worker", {"$literal": claimant.worker}]}
 
 
 def _still_owns(claimant: Claimant) -> Document:

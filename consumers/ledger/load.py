@@ -7,12 +7,13 @@ looked at one by one, in the index of `run.next_due`.
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pymongo import DESCENDING
 from pymongo.database import Database
 
 from config.accounts import Account, may_use_ftp
+from config.documents import clock
 from consumers.delivery.policy import State
 from consumers.ledger.records import WAITING, Document, Status
 from consumers.ledger.rows import CAME_BACK, count
@@ -79,7 +80,7 @@ class Loads:
         pending = self._pending()
         due = [each for each in pending if each.is_due]
         probes = sum(each.state in PROBES for each in due)
-        now = self._rows.database.command("hello")["localTime"].replace(tzinfo=UTC)
+        now = clock(self._rows.database)
         oldest = self._oldest()
         return Load(
             due_accounts=len(due),

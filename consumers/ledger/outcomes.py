@@ -9,17 +9,18 @@ from pymongo import UpdateMany
 from pymongo.errors import DuplicateKeyError
 
 from config.moments import later
+from consumers.ledger import story
 from consumers.ledger.records import (
     GONE,
     Claim,
     Document,
-    FailedTry,
     LastError,
     Status,
     failure_now,
     part_path,
 )
 from consumers.ledger.rows import BY_ID, Part, claim_filter, claims_filter
+from consumers.ledger.story import FailedTry
 from consumers.ledger.writer import Written
 from transports.job import Intent, Uploaded
 
@@ -62,11 +63,13 @@ class Outcomes(Part):
         It has come to an end: starts that were lost before are forgotten. False where the claim is
         lost: nothing is counted.
         """
+        counted = _counted(claim, failed)
         values = {
             "status": Status.QUEUED.value,
             "not_before": later(delay),
             "lost": "$$REMOVE",
-            **_counted(claim, failed),
+            **counted,
+            "events": story.failed(failed, counted["tries"], until=later(delay)),
         }
         return self._settle(claim, values, failed.error, part_left=failed.part_left)
 
@@ -81,27 +84,44 @@ class Outcomes(Part):
             "starts": claim.start,
             "tries": claim.tries + 1,
         }
-        before = {"tries": claim.tries, "account_tries": claim.account_tries, "not_before": None}
-        return bool(self._rows.update_one(counted, {"$set": before}).modified_count)
+        before = {
+            "tries": claim.tries,
+            "account_tries": claim.account_tries,
+            "not_before": None,
+            "events": story.taken_back(),
+        }
+        return bool(self._rows.update_one(counted, [{"$set": before}]).modified_count)
 
     def dead_lettered(self, claim: Claim, failed: FailedTry, outage_id: int | None) -> bool:
         """The file has used up its tries; `outage_id`: the outage whose end brings it back.
 
-        False where the claim is lost.
+        What is lost by our own fault is told to the on-call. False where the claim is lost.
         """
+        is_our_loss = outage_id is None and failed.error.is_ours
+        counted, returns = _counted(claim, failed), outage_id is not None
         values: Document = {
             "status": Status.DEAD_LETTERED.value,
+            "untold": True if is_our_loss else "$$REMOVE",
             "dead_at": "$$NOW",
             "reason": failed.error.kind,
-            "casualty": "$$REMOVE" if outage_id is None else outage_id,
+            "casualty": outage_id if returns else "$$REMOVE",
             "lost": "$$REMOVE",
-            **_counted(claim, failed),
+            **counted,
+            "events": story.failed(failed, counted["tries"], dead=True, returns=returns),
         }
         return self._settle(claim, values, failed.error, part_left=failed.part_left)
 
-    def release(self, claim: Claim, *, part_left: bool = True) -> bool:
-        """Give the start back: nothing is counted, the file is as it was."""
-        return self._settle(claim, {"status": "$claim.was"}, None, part_left=part_left)
+    def release(
+        self, claim: Claim, *, part_left: bool = True, why: FailedTry | None = None
+    ) -> bool:
+        """Give the start back: nothing is counted, the file is as it was.
+
+        `why` is told in the row's story.
+        """
+        values: Document = {"status": "$claim.was"}
+        if why is not None:
+            values["events"] = story.failed(why, claim.tries)
+        return self._settle(claim, values, None, part_left=part_left)
 
     def leftovers(self, account_id: str) -> list[tuple[str, list[str]]]:
         """Dead or discarded files with the temporary files that their tries may have left."""
@@ -205,10 +225,11 @@ def _all_delivered(together: Sequence[tuple[Claim, Uploaded]]) -> UpdateMany:
     """One update for all starts of a number in a flight: each row finds its own by its id."""
     claims = [claim for claim, _ in together]
     at = {"$indexOfArray": [{"$literal": [claim.recording_id for claim in claims]}, "$_id"]}
-    told = {"$literal": [_told(*each) for each in together]}
-    return UpdateMany(
-        claims_filter(claims), _deliver(claims[0], {"$arrayElemAt": [told, at]}), hint=BY_ID
+    told, ends = (
+        {"$arrayElemAt": [{"$literal": [each(*one) for one in together]}, at]}
+        for each in (_told, _ends)
     )
+    return UpdateMany(claims_filter(claims), _deliver(claims[0], told, ends), hint=BY_ID)
 
 
 def _told(claim: Claim, uploaded: Uploaded) -> Document:
@@ -221,12 +242,17 @@ def _told(claim: Claim, uploaded: Uploaded) -> Document:
     }
 
 
-def _deliver(claim: Claim, told: Document) -> list[Document]:
+def _ends(_claim: Claim, uploaded: Uploaded) -> Document:
+    return story.delivered_facts(uploaded.size, uploaded.verified.value, sent=uploaded.sent)
+
+
+def _deliver(claim: Claim, told: Document, ends: Document) -> list[Document]:
     alive = {"tries": 0, "account_tries": 0, "dead_at": None, "reason": None}
     values = {
         "status": Status.DELIVERED.value,
         "delivered_at": "$$NOW",
         "claim": None,
+        "events": story.delivered(ends),
         **(alive if claim.from_outage else {}),
     }
     return [

@@ -1,16 +1,17 @@
 """What the ledger hands out: frozen views of its documents."""
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from config.accounts import Account
-from consumers.delivery.policy import AccountView, State, recovers
+from config.text import shortened
 from consumers.trace import TraceContext
-from transports.errors import Kind, TransferError
+from transports.diagnosis import Entry, advice_for_customers, by_code
+from transports.diagnosis.ours import STORE_AWAY, STORE_REFUSES
+from transports.errors import Kind, Speaker, TransferError, is_platforms
 from transports.job import Intent
 from transports.names import join, part_name
 
@@ -32,6 +33,14 @@ WAITING = (Status.QUEUED.value, Status.UPLOADING.value)
 """Statuses of files that are on their way; all others are final."""
 GONE = (Status.DEAD_LETTERED.value, Status.DISCARDED.value)
 """Statuses of files that are not tried (any more), and may have left something at the customer."""
+WITHOUT_CAUSE = {
+    Kind.SOURCE.value: "The platform could not read the recording.",
+    Kind.OURS.value: "The platform has failed.",
+}
+"""What is wrong by the kind, of the platform's own failures whose cause was not stored."""
+
+STORE_CAUSES = (STORE_AWAY.code, STORE_REFUSES.code)
+"""While one of them lasts a file waits for the recordings' own store, and no try is counted."""
 
 
 @dataclass(frozen=True)
@@ -43,38 +52,67 @@ class LastError:
     advice: str
     said_by: str = ""
     """Whose words they are, a Speaker; empty: not known, as of failures from before it was."""
+    cause: str = ""
+    """The code of its cause in the catalogue; empty where it is not known, as above."""
 
     @classmethod
     def of(cls, failure: TransferError, kind: Kind | None = None) -> "LastError":
         """`kind`: what it counts as, where that is not its own."""
         return cls(
-            (kind or failure.kind).value, str(failure.words), failure.advice, failure.said_by.value
+            (kind or failure.kind).value,
+            shortened(str(failure.words)),
+            failure.advice,
+            failure.said_by.value,
+            failure.diagnosis.code,
         )
+
+    @classmethod
+    def ours(cls, words: str, entry: Entry) -> "LastError":
+        """A failure of the platform's own, in its own words."""
+        advice, said_by = entry.next_step, Speaker.COURIER.value
+        return cls(Kind.OURS.value, shortened(words), advice, said_by, entry.code)
+
+    def for_customers(self) -> "LastError":
+        """The same for the account's own people: the cause in place of what was said of a failure
+        of the platform's own."""
+        advice = advice_for_customers(self.cause, self.advice)
+        if not self.is_ours:
+            return replace(self, advice=advice)
+        cause = self.diagnosis.cause if self.diagnosis else WITHOUT_CAUSE[self.kind]
+        return replace(self, words=cause, said_by=Speaker.COURIER.value, advice=advice)
 
     @classmethod
     def stored(cls, document: Document) -> "LastError":
         """As MongoDB has it, be it from before all of its fields were there."""
         return cls(
-            document["kind"], document["words"], document["advice"], document.get("said_by", "")
+            document["kind"],
+            document["words"],
+            document["advice"],
+            document.get("said_by", ""),
+            document.get("cause", ""),
         )
 
+    @property
+    def diagnosis(self) -> Entry | None:
+        """Its cause; None where it is not known."""
+        return by_code(self.cause)
 
-@dataclass(frozen=True)
-class FailedTry:
-    """What a row keeps of a try that has failed."""
+    @property
+    def is_ours(self) -> bool:
+        """Whether the platform is to blame, or its recordings, and the customer's server is not."""
+        return is_platforms(self.kind, self.cause)
 
-    error: LastError
-    part_left: bool
-    """Its temporary file may stand at the customer."""
-    counted: bool = False
-    by_account: bool = False
-    suspected: bool = False
-    """It failed where others had to wait for it (`Claim.suspected`)."""
+    @property
+    def is_stores(self) -> bool:
+        """Whether the recordings' own store keeps the file."""
+        return self.cause in STORE_CAUSES
 
 
 def failure_now(error: LastError) -> Document:
     """How a failure is stored that is written down at this moment."""
-    return {"$mergeObjects": [{"$literal": asdict(error)}, {"at": "$$NOW"}]}
+    cause = error.diagnosis
+    whose = {} if cause is None else {"whose": cause.whose.value}  # by which people find it
+    return {"$mergeObjects": [{"$literal": {**asdict(error), **whose}}, {"at": "$$NOW"}]}
 
 
 @dataclass(frozen=True)
@@ -85,7 +123,8 @@ class Claimant:
     session: str
     epoch: int
     until: datetime | None = None
-    """The database's time at which the ownership ends; None: it does not."""
+    """The database's time until which files may be begun, somewhat before the ownership ends; None:
+    it does not end."""
     exclusive: bool = False
     """What it begins is all that its process uploads: it may take files with a lost start."""
 
@@ -110,6 +149,34 @@ class CrashLoop:
     tries: int
     from_outage: bool
     """It is dead-lettered already, by an outage."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the name of a recording may tell of it, as its row has it."""
+
+    recording_id: str
+    account_id: str
+    file_name: str
+    """As its event wants it."""
+    number: str | None
+    recorded_at: str | None
+    """RFC 3339, as the event says it."""
+    created_at: datetime
+    counter: int | None = None
+    """Its number among its account's recordings; None: it was given none yet."""
+
+    @classmethod
+    def of(cls, row: Document) -> "Facts":
+        return cls(
+            recording_id=row["_id"],
+            account_id=row["account_id"],
+            file_name=row["file_name"],
+            number=row.get("number"),
+            recorded_at=row.get("recorded_at"),
+            created_at=row["created_at"],
+            counter=row.get("counter"),
+        )
 
 
 @dataclass(frozen=True)
@@ -143,6 +210,9 @@ class Claim:
     had to wait for it: as a probe for one."""
     created_at: datetime
     body: bytes
+    number: str | None = None
+    recorded_at: str | None = None
+    counter: int | None = None
     trace: TraceContext | None = None
     flight: str = ""
     """Of the files that were claimed together; a file that was claimed alone has one too."""
@@ -167,6 +237,19 @@ class Claim:
     def still_there(self, paths: Collection[str]) -> list[Document]:
         """Those of `parts` whose files have these paths."""
         return [part for part in self.parts if part_path(self.recording_id, part) in paths]
+
+    @property
+    def facts(self) -> Facts:
+        """What its name may tell."""
+        return Facts(
+            self.recording_id,
+            self.account_id,
+            self.file_name,
+            self.number,
+            self.recorded_at,
+            self.created_at,
+            self.counter,
+        )
 
     @property
     def routing(self) -> Routing:
@@ -198,6 +281,9 @@ class Claim:
             suspected=row.get("suspected", 0),
             created_at=row["created_at"],
             body=row["event"].encode(),
+            number=row.get("number"),
+            recorded_at=row.get("recorded_at"),
+            counter=row.get("counter"),
             trace=trace_of(row),
             flight=row["claim"]["flight"],
             waited=(row["claim"]["at"] - row["created_at"]).total_seconds(),
@@ -214,7 +300,7 @@ class RowSummary:
     tries: int
     wait: float
     """Seconds until its next try may begin; 0 or less: now."""
-    file_name: str
+    facts: Facts
     crashed_with: int
     """Workers may die of the file: of how many files the flight was that was lost last; 0: none."""
 
@@ -228,64 +314,15 @@ class Waiting:
     oldest_seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Counts:
-    """An account's files by status, and since when the oldest of those on their way waits."""
+    """An account's files that somebody waits for."""
 
-    files: Mapping[Status, int]
+    queued: int
+    """On their way."""
+    dead_letters: int
     oldest: datetime | None
-
-
-@dataclass(frozen=True)
-class RunState:
-    """An account's running state. `now` is the database's time of the reading."""
-
-    state: State
-    paused: bool
-    failures: int
-    outage_id: int
-    """Counts the account's recoveries: what died since the last one, died in this outage."""
-    suspensions: int
-    suspended_until: datetime | None
-    outage_retry_due: datetime | None
-    last_error: LastError | None
-    """What is to be mended first: the account's queue at the broker, or what its server said."""
-    server_error: LastError | None
-    change: int
-    """Rises with each change of state: a failure from before it is told by it."""
-    routed: int
-    """Rises with each file that is published to the account's queue."""
-    outage_since: datetime | None
-    """The first suspension since the account has last delivered."""
-    epoch: int
-    """Of the ownership that has last worked it."""
-    well_since: datetime | None
-    """Since when it has been at work without a break; None: always."""
-    now: datetime
-
-    @property
-    def recovers(self) -> bool:
-        """Whether a delivered file changes it."""
-        has_outage_dead_letters = self.outage_retry_due is not None
-        return recovers(
-            AccountView(self.state, self.failures, has_outage_dead_letters=has_outage_dead_letters)
-        )
-
-    @property
-    def is_well(self) -> bool:
-        """Whether it delivers, and has nothing to recover from."""
-        return self.state is State.ACTIVE and not self.recovers
-
-    def was_well(self, claim: Claim) -> bool:
-        """Whether nothing but us can have kept the file waiting: its account has been at work
-        without a failure since it arrived, and no try of it has failed."""
-        unbroken = self.well_since is None or self.well_since <= claim.created_at
-        was_tried = claim.tries or claim.was_dead or claim.from_outage
-        return unbroken and not (self.failures or was_tried)
-
-    def seconds_until(self, moment: datetime | None) -> float:
-        """From the reading until the moment; 0 where it has passed or there is none."""
-        return max(0.0, (moment - self.now).total_seconds()) if moment else 0.0
+    """Since when the oldest of those on their way waits."""
 
 
 @dataclass(frozen=True)
@@ -306,12 +343,6 @@ def trace_of(row: Document) -> TraceContext | None:
 
 
 def part_path(recording_id: str, part: Document) -> str:
-    """Where a start's temporary file stands at the customer."""
-    return join(part["folder"], part_name(recording_id, part["start"]))
-
-
-def shown_state(account: Account, run: RunState, *, permitted: bool) -> str:
-    """The state as people see it: a switch that is off hides the running state."""
-    if account.settings is None or not account.enabled or not permitted:
-        return "disabled"
-    return "paused" if run.paused else run.state.value
+    """Where a start's temporary file stands at the customer: noted where it is not usual."""
+    usual = join(part["folder"], part_name(recording_id, part["start"]))
+    return str(part.get("path", usual))

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
-from pymongo import DESCENDING, UpdateOne
+from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from consumers.ledger.records import WAITING, Claim, Document
 from consumers.ledger.rows import BY_ID, Part, claim_filter, holds
 from consumers.ledger.writer import DUPLICATE_KEY
+from transports.errors import NotPermitted
 from transports.job import Intent
 from transports.names import join, numbered
 
@@ -17,8 +19,56 @@ _WANTED = 1
 """The copy that has the name as it was given."""
 
 
+class Note(NamedTuple):
+    """What a start tells of itself beside its claim."""
+
+    part_path: str | None
+    """Where its temporary file stands, where that is not the usual place."""
+    counter: int | None
+    """The running number of the recording, which it keeps."""
+
+
 class RemotePaths(Part):
     """Reserves paths, and writes down what a rename will do before it is done."""
+
+    def give_numbers(self, account_id: str, count: int) -> int:
+        """So many of the account's running numbers, for good; the first of them.
+
+        They are given to nobody else, whatever becomes of those who have asked for them. Raises
+        NotPermitted where the account was removed.
+        """
+        account = self._rows.database["accounts"].find_one_and_update(
+            {"_id": account_id},
+            {"$inc": {"counter": count}},
+            projection={"counter": 1},
+            return_document=ReturnDocument.AFTER,
+        )
+        if account is None:
+            raise NotPermitted("The account was removed")
+        return int(account["counter"]) - count + 1
+
+    def note(self, noted: Sequence[tuple[Claim, Note]]) -> set[str]:
+        """Write down, before anything is sent, what later starts must know of these.
+
+        The ids of those that say so; the others are another session's by now.
+        """
+        updates = [
+            UpdateOne(claim_filter(claim), [{"$set": _noted(claim, note)}], hint=BY_ID)
+            for claim, note in noted
+        ]
+        written = self._commit.write(updates, len(updates))
+        written.check()
+        claims = [claim for claim, _ in noted]
+        if not written.holds:
+            query = {"_id": {"$in": [claim.recording_id for claim in claims]}}
+            known = {"status": 1, "starts": 1, "claim": 1}
+            rows = {row["_id"]: row for row in self._commit.find(written, query, known)}
+            claims = [
+                claim
+                for claim in claims
+                if claim.recording_id in rows and holds(claim, rows[claim.recording_id])
+            ]
+        return {claim.recording_id for claim in claims}
 
     def copies(self, claim: Claim, folder: str) -> Iterator[tuple[int, str]]:
         """The paths the file may take by the ledger, as (copy, path): the wanted one first.
@@ -117,6 +167,18 @@ class RemotePaths(Part):
             projection={"_id": 1},
         )
         return row["_id"] if row else None
+
+
+def _noted(claim: Claim, note: Note) -> Document:
+    values: Document = {}
+    if note.part_path is not None:
+        path = {"path": {"$literal": note.part_path}}
+        is_mine = {"$eq": ["$$this.start", claim.start]}
+        mine = {"$cond": [is_mine, {"$mergeObjects": ["$$this", path]}, "$$this"]}
+        values["parts"] = {"$map": {"input": "$parts", "as": "this", "in": mine}}
+    if note.counter is not None:
+        values["counter"] = note.counter
+    return values
 
 
 def _reservation(claim: Claim, intent: Intent, folder: str, copy: int) -> Document:

@@ -4,8 +4,10 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from config.moments import later
+from consumers.ledger import story
 from consumers.ledger.records import WAITING, Document, Status
 from consumers.ledger.rows import Part
+from consumers.ledger.story import By
 from transports.sources.generated import SCHEME
 
 _ENDED = {
@@ -75,7 +77,12 @@ class Retention(Part):
         return self._rows.delete_many(query).deleted_count
 
     def _give_up(self, query: Document) -> int:
-        ended = {"status": Status.DISCARDED.value, "claim": None, "discarded_at": "$$NOW"}
+        ended = {
+            "status": Status.DISCARDED.value,
+            "claim": None,
+            "discarded_at": "$$NOW",
+            "events": story.discarded(By.REMOVAL),
+        }
         waiting = {**query, "status": {"$in": WAITING}}
         return self._rows.update_many(waiting, [{"$set": ended}]).modified_count
 

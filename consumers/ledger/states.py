@@ -6,21 +6,25 @@ lost the account, changes nothing.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import fields
 
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from config.account_documents import account_of, account_or_why
 from config.accounts import Account
-from config.directory import account_of
+from config.errors import AccountError
 from consumers.delivery.policy import State
-from consumers.ledger.records import Document, LastError, RunState
-from transports.errors import Kind, Speaker
+from consumers.ledger.records import Document, LastError
+from consumers.ledger.run_state import RunState
+from transports.diagnosis.ours import QUEUE_UNUSABLE
 
 BUCKETS = 1024
 _FRESH: Document = {
     "state": State.ACTIVE.value,
     "paused": False,
+    "paused_at": None,
     "failures": 0,
     "streak": 0,
     "suspensions": 0,
@@ -36,26 +40,34 @@ _FRESH: Document = {
     "outage_since": None,
     "outage_suspensions": 0,
     "outage_told": None,
+    "lasting_since": None,
+    "dormant_since": None,
     "tried_now": False,
     "faults": 0,
     "rests_until": None,
+    "opens_window": False,
     "well_since": None,
     "settled_in": None,
     "was_settled": False,
+    "login_refused": None,
+    "probing_since": None,
+    "waiting": None,
+    "traced_until": None,
 }
 _WITH_DEFAULTS: Document = {"$set": {"run": {"$mergeObjects": [{"$literal": _FRESH}, "$run"]}}}
-QUEUE_ADVICE = (
-    "Look at the account's queue at RabbitMQ: delete it where it was not declared by Courier, or "
-    "give Courier's user the right to configure, write and read it. The files wait until then."
-)
 WELL_FROM_NOW: Document = {"run.well_since": "$$NOW"}
 """Files that are there already waited for the account, not for us: none of them tells how soon we
 deliver."""
 CHANGED: Document = {"run.change": {"$add": ["$run.change", 1]}, **WELL_FROM_NOW}
 LOADED: Document = {**dict.fromkeys(("run", *Account.model_fields), 1), "now": "$$NOW"}
 """What a session reads of its account."""
-STIRRED: Document = {"run.routed": {"$add": ["$run.routed", 1]}}
-"""Counted like an arrival, so that a session that is about to end does not sleep over it."""
+STIRRED: Document = {
+    "run.routed": {"$add": ["$run.routed", 1]},
+    "run.rests_until": None,
+    "run.probing_since": "$$NOW",
+}
+"""By what people do. Counted like an arrival, so that a session that is about to end does not sleep
+over it; a rest that arrivals do not end is over; and a probe asks for what holds from now on."""
 
 
 class States:
@@ -83,6 +95,14 @@ class States:
         """
         document = self._accounts.find_one({"_id": account_id}, LOADED)
         return (None, run_state({})) if document is None else loaded(document)
+
+    def load_all(
+        self, account_ids: Sequence[str]
+    ) -> dict[str, tuple[Account | AccountError, RunState]]:
+        """The same of the existing ones of these accounts, by id; an error in the place of one
+        that cannot be used."""
+        found = self._accounts.find({"_id": {"$in": list(account_ids)}}, LOADED)
+        return {each["_id"]: (account_or_why(each), run_state(each)) for each in found}
 
     def read_all(self) -> dict[str, RunState]:
         """The running states of all accounts, by id."""
@@ -136,14 +156,24 @@ def seen_state(run: RunState) -> Document:
     }
 
 
+_RUN_FIELDS = tuple(field.name for field in fields(RunState))
+
+
 def run_state(document: Document) -> RunState:
     run = {**_FRESH, **document.get("run", {}), "now": document.get("now")}
     error = run["last_error"]
     run["state"] = State(run["state"])
+    run["lasting_since"] = run["lasting_since"] or run["outage_since"]  # as of earlier versions
     run["outage_id"], run["outage_retry_due"] = run["streak"], run["casualties_due"]
     run["server_error"] = error and LastError.stored(error)
-    run["last_error"] = LastError.stored(run["broken"][0]) if run["broken"] else run["server_error"]
-    return RunState(**{field.name: run[field.name] for field in fields(RunState)})
+    waiting, broken = run["waiting"], run["broken"]
+    run["waiting"] = waiting and LastError.stored(waiting)
+    shown = LastError.stored(broken[0]) if broken else run["waiting"]
+    run["last_error"] = shown or run["server_error"]
+    refused = run["login_refused"]
+    run["login_refusal"] = refused and LastError.stored(refused)
+    run["login_refused_until"] = refused and refused["until"]
+    return RunState(**{name: run[name] for name in _RUN_FIELDS})
 
 
 def loaded(document: Document) -> tuple[Account, RunState]:
@@ -151,5 +181,4 @@ def loaded(document: Document) -> tuple[Account, RunState]:
 
 
 def refused(words: str) -> LastError:
-    told = f"RabbitMQ refuses: {words}"
-    return LastError(Kind.OURS.value, told, QUEUE_ADVICE, Speaker.COURIER.value)
+    return LastError.ours(f"RabbitMQ refuses: {words}", QUEUE_UNUSABLE)

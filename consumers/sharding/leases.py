@@ -23,7 +23,8 @@ from consumers.sharding.presence import Presence
 from transports.errors import NotPermitted
 
 RENEWALS = 6
-"""Renewals in the time of one lease: five may fail before it is lost."""
+"""Renewals in the time of one lease. Four may fail before no file is begun, five before it is
+lost."""
 LOOK_SECONDS = 1.0
 """Longest time between two looks at the group of workers."""
 
@@ -52,7 +53,7 @@ class Ownership(Protocol):
         """The epoch of this worker's ownership; None where no file may be begun."""
 
     def until(self, account_id: str, epoch: int) -> datetime | None:
-        """When the ownership of that epoch ends by the database's clock, as far as is known.
+        """Until when files may be begun in that epoch by the database's clock, as far as is known.
 
         None where no file may be begun in it.
         """
@@ -91,6 +92,7 @@ class Leases:
         self._worker = worker
         self._busy = busy
         self._ttl = ttl
+        self._margin = ttl / RENEWALS
         self._held: dict[int, Lease] = {}
         self._leaving: frozenset[int] = frozenset()
         self._living: list[str] = []
@@ -141,10 +143,16 @@ class Leases:
         return None if lease is None else lease.epoch
 
     def until(self, account_id: str, epoch: int) -> datetime | None:
-        """When the lease of that epoch ends by the database's clock; None where it is over, or the
-        account is to be handed back."""
+        """Until when by the database's clock files may be begun; None where that is over, or the
+        account is to be handed back.
+
+        Somewhat before the lease ends: what is claimed is written within that time. To MongoDB all
+        of a bulk is of the moment at which it began, and some of it may be written after the end.
+        """
         lease = self._to_begin(account_id)
-        return None if lease is None or lease.epoch != epoch else lease.expires
+        if lease is None or lease.epoch != epoch:
+            return None
+        return lease.expires - timedelta(seconds=self._margin)
 
     def permit(self, account_id: str, epoch: int) -> None:
         """Raises NotPermitted once the lease of that epoch is over."""
@@ -156,14 +164,23 @@ class Leases:
     def owned(self) -> list[int]:
         """The buckets in which sessions may begin."""
         with self._lock:
-            return [bucket for bucket in self._held if bucket not in self._leaving]
+            return [bucket for bucket in self._held if self._may_begin(bucket) is not None]
+
+    @property
+    def workers(self) -> int:
+        """How many workers share the accounts, as of the last round."""
+        return max(1, len(self._living))
 
     def _to_begin(self, account_id: str) -> Lease | None:
         """The account's lease, where files may be begun by it."""
-        bucket = bucket_of(account_id)
         with self._lock:
-            lease = None if bucket in self._leaving else self._held.get(bucket)
-        return None if lease is None or time.monotonic() >= lease.deadline else lease
+            return self._may_begin(bucket_of(account_id))
+
+    def _may_begin(self, bucket: int) -> Lease | None:
+        """With the lock held."""
+        lease = None if bucket in self._leaving else self._held.get(bucket)
+        over = lease is None or time.monotonic() >= lease.deadline - self._margin
+        return None if over else lease
 
     # --- one round, step by step ------------------------------------------------------------------
 

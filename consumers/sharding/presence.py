@@ -34,6 +34,8 @@ class Worker:
     """Whether it takes events and works accounts."""
     words: str | None = None
     """What is not well with the worker, in a sentence."""
+    slots: int = 0
+    """How many uploads it may have at once; 0: it is of a version that does not tell."""
 
 
 class Presence:
@@ -50,7 +52,13 @@ class Presence:
         self._workers.create_index("seen_at", expireAfterSeconds=round(FORGOTTEN.total_seconds()))
 
     def tell(
-        self, state: str, buckets: int, *, serves: bool = True, words: str | None = None
+        self,
+        state: str,
+        buckets: int,
+        *,
+        serves: bool = True,
+        words: str | None = None,
+        slots: int = 0,
     ) -> None:
         """Write that this worker lives, its state with the reason, and how many buckets it owns."""
         facts = {
@@ -62,6 +70,7 @@ class Presence:
             "buckets": buckets,
             "serves": serves,
             "words": {"$literal": words},
+            "slots": slots,
             "started_at": {"$ifNull": ["$started_at", "$$NOW"]},
             "seen_at": "$$NOW",
         }
@@ -94,6 +103,7 @@ def workers(database: Database[Document]) -> list[Worker]:
             row["buckets"],
             row.get("serves", row["state"] == "ready"),
             row.get("words"),
+            row.get("slots", 0),
         )
         for row in rows
     ]

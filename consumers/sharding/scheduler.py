@@ -55,10 +55,14 @@ class Scheduler:
         with self._lock:
             return {bucket_of(account_id) for account_id in self._running}
 
-    def stop(self, grace: float, hurry: threading.Event) -> None:
-        """Begin nothing more; uploads may end within `grace` seconds, unless there is a hurry."""
+    def ask_to_stop(self) -> None:
+        """Begin nothing more."""
         self._stopping.set()
         self.wake()
+
+    def stop(self, grace: float, hurry: threading.Event) -> None:
+        """Begin nothing more; uploads may end within `grace` seconds, unless there is a hurry."""
+        self.ask_to_stop()
         self._thread.join()
         if not self._wait_for_sessions(grace, hurry):
             self._each(AccountWorker.interrupt)

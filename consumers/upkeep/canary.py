@@ -18,7 +18,7 @@ from datetime import timedelta
 from config.accounts import Account, DeliveryMethod
 from config.directory import Directory
 from config.errors import AccountError, SecretError
-from consumers.amqp import topology
+from consumers.amqp import names, topology
 from consumers.amqp.connection import Publisher
 from consumers.delivery.dead_letters import DeadLetters
 from consumers.ledger import Document, Ledger, Result, Run, Status
@@ -27,7 +27,7 @@ from consumers.observe import CanaryEnded, Observer
 from consumers.sharding.leases import Ownership
 from transports import backends
 from transports.base import Egress, Limits, Server
-from transports.errors import NameRefused, PathRefused, TransferError
+from transports.errors import LoginRefused, NameRefused, PathRefused, TransferError
 from transports.sources.generated import content_of, url_of
 
 LATE_SECONDS = 300.0
@@ -36,6 +36,8 @@ PUBLISH_AGAIN_SECONDS = 60.0
 """An event without a row after this time may have been lost with its broker."""
 READ_AGAIN_SECONDS = (5.0, 15.0, 60.0)
 """Pauses before a server that did not answer is asked again; the last one repeats."""
+REFUSED_SECONDS = 900.0
+"""The same after a login that was refused: rule 28 of docs/rules.md."""
 _ON_THE_WAY = {Status.QUEUED, Status.UPLOADING}
 
 
@@ -99,7 +101,7 @@ class Canary:
             self._ledger.canary.publishes(run)
             self._publisher.publish(
                 topology.RECORDINGS.name,
-                topology.READY_KEY,
+                names.READY_KEY,
                 _event(run),
                 message_id=run.recording_id,
             )
@@ -118,6 +120,8 @@ class Canary:
                 self._ask(server, run, path)
         except (TransferError, AccountError, SecretError) as error:
             delay = READ_AGAIN_SECONDS[min(self._failures, len(READ_AGAIN_SECONDS) - 1)]
+            if isinstance(error, LoginRefused):
+                delay = REFUSED_SECONDS
             self._failures, self._read_at = self._failures + 1, time.monotonic() + delay
             if run.seconds >= LATE_SECONDS:
                 self._count(run, Result.FAILED, f"It could not be read back: {error}")
@@ -129,9 +133,9 @@ class Canary:
         login = self._directory.login(self._account_id)
         if login.settings is None:
             raise AccountError(f"The account {self._account_id!r} has no FTP settings any more.")
-        credentials = self._directory.credentials_of(login)
+        password, key, client_key = self._directory.credentials_of(login)
         return backends.connect(
-            login.settings, credentials.password, self._limits, self._egress, key=credentials.key
+            login.settings, password, self._limits, self._egress, key=key, client_key=client_key
         )
 
     def _ask(self, server: Server, run: Run, path: str) -> None:

@@ -9,7 +9,7 @@ from config.directory import Directory
 from config.errors import AccountError
 from consumers.amqp import topology
 from consumers.amqp.connection import Broker, BrokerRefuses
-from consumers.ledger import Ledger, Selection, Status
+from consumers.ledger import By, Ledger, Selection, Status
 from consumers.observe import FilesDiscarded, Observer, Trouble
 
 OWNERLESS_AGE = timedelta(minutes=1)
@@ -55,6 +55,7 @@ def remove_account(
     if directory.get(account_id).settings is not None:
         directory.set_enabled(account_id, enabled=False)
     given_up = _give_up(ledger, broker, account_id)
+    ledger.hours.forget(account_id)
     directory.remove(account_id)
     return given_up + _give_up(ledger, broker, account_id)  # what was accepted meanwhile
 
@@ -85,7 +86,7 @@ def _give_up(ledger: Ledger, broker: Broker, account_id: str) -> GivenUp:
     dead = list(
         ledger.queries.select(Selection(account_id=account_id, status=Status.DEAD_LETTERED))
     )
-    dead_letters = sum(ledger.dead_letters.discard(row["_id"]) for row in dead)
+    dead_letters = sum(ledger.dead_letters.discard(row["_id"], By.REMOVAL) for row in dead)
     _delete_queues(broker, account_id)
     return GivenUp(queued, dead_letters)
 

@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
+from deploy.grafana.dashboards import FOLDER as DASHBOARDS
 from deploy.images import standins
 from deploy.images.engine import HOME, Engine, engine, make_root
 from deploy.local.containers import VARIABLE
@@ -27,6 +29,7 @@ CLUSTER = {"COMPOSE_PROFILES": "cluster"}
 LEFT_OUT = {"grafana": "Grafana is no package of Debian's: its provisioning was not loaded"}
 TESTS = ("tests/integration/test_delivery.py", "tests/integration/test_local_services.py")
 TEST_LOG = STATE / "images-tests.log"
+PANEL = "Since the last delivery"
 REPORT = STATE.parent / "docs" / "images.md"
 _LIMIT = 300.0
 _TEST_SECONDS = 2 * 3600
@@ -141,6 +144,8 @@ def _run_compose(running: Engine) -> Iterator[str]:
     yield f"Prometheus scrapes courier, knows its Alertmanager and has {len(rules)} groups of rules"
     _wait(lambda: _canary_sings(running), "the canary's recording")
     yield "the canary's recording of the minute arrived and was read back"
+    _wait(lambda: _on_dashboard(running) < _LIMIT, "the dashboard to show a delivery")
+    yield f"the dashboard's “{PANEL}” shows a delivery of the last {_LIMIT / 60:.0f} minutes"
     running.docker(*COMPOSE, "stop", "courier")
     code = running.docker("inspect", "courier-courier-1", "--format", "{{.State.ExitCode}}")
     _hold(code == "0", f"courier ended with {code}")
@@ -220,6 +225,16 @@ def _canary_sings(running: Engine) -> bool:
     url = "http://prometheus:9090/api/v1/query?query=max(courier_canary_success)"
     (found,) = json.loads(_asked(running, url))["data"]["result"]
     return bool(found["value"][1] == "1")
+
+
+def _on_dashboard(running: Engine) -> float:
+    """What the panel's own query answers, in seconds."""
+    panels = json.loads((DASHBOARDS / "courier-overview.json").read_text())["panels"]
+    [query] = [each["targets"][0]["expr"] for each in panels if each["title"] == PANEL]
+    asked = urlencode({"query": query.replace("$job", ".+")})
+    answer = json.loads(_asked(running, f"http://prometheus:9090/api/v1/query?{asked}"))
+    (found,) = answer["data"]["result"]
+    return float(found["value"][1])
 
 
 def _asked(running: Engine, url: str) -> str:

@@ -23,6 +23,8 @@ CUSTOMERS_SERVERS = {
     "chromium": "chromium",
 }
 """Debian package -> the program that the tests start; Chromium is the customer's browser."""
+PROXIES = {"microsocks": "microsocks", "tinyproxy-bin": "tinyproxy"}
+"""Debian package -> the program: proxies through which customers' servers are reached."""
 BESIDE_EACH_OTHER = (
     ("proftpd-core", "proftpd-mod-crypto"),
     ("pure-ftpd",),
@@ -33,6 +35,10 @@ MONITORING = {"prometheus": "promtool", "prometheus-alertmanager": "amtool"}
 """Debian package -> the program that the tests judge metrics, rules and the routes of alerts by."""
 SYSTEMD = {"systemd": "systemd-analyze"}
 """The same for the unit of the service: the tests run it by systemd in namespaces of their own."""
+CLIENTS = {"curl": "curl", "jq": "jq"}
+"""The same for the examples of the guide to the API."""
+SHELLS = {"zsh": "zsh", "fish": "fish"}
+"""The same for what is completed in a shell."""
 PEERS = {"openssh-client": "sftp", "lftp": "lftp"}
 """Debian package -> the program that the benchmarks compare with; rclone comes from PyPI."""
 
@@ -47,10 +53,13 @@ def main() -> int:
         _say("MongoDB", _have_mongodb())
         if with_tests:
             _say("Customers' servers", _have("Customers' servers", CUSTOMERS_SERVERS))
+            _say("Proxies", _have("Proxies", PROXIES))
             _say("FTP servers", _unpack_servers())
             _say("Servers of npm", _have_packages_of_npm())
             _say("Monitoring", _have("Monitoring", MONITORING))
             _say("systemd", _have("systemd", SYSTEMD))
+            _say("Clients", _have("Clients", CLIENTS))
+            _say("Shells", _have("Shells", SHELLS))
             _say("Peers", _have("Peers", PEERS))
     except ServiceError as error:
         print(error, file=sys.stderr)
@@ -112,11 +121,11 @@ def _unpack_servers() -> str:
 
 
 def _have_packages_of_npm() -> str:
-    for locked in (npm.SERVERS, npm.SCHEMAS):
+    for locked in npm.ALL:
         if not locked.are_installed:
             _have("Packages of npm", {name: name for name in npm.PROGRAMS if not program(name)})
             locked.install()
-    return f"{' and '.join(npm.SERVERS.names + npm.SCHEMAS.names)} installed"
+    return f"{', '.join(name for locked in npm.ALL for name in locked.names)} installed"
 
 
 def program(name: str) -> Path | None:

@@ -1,5 +1,8 @@
-"""Packages of npm for the tests, as committed locks name them, in the ignored folder of the
-checkout: servers that customers run, and schemas that documents of ours are checked against."""
+"""Packages of npm for the tests, as committed locks name them, in the checkout's ignored folder.
+
+They are servers that customers run, schemas and types that documents of ours are checked against,
+what looks for faults of the pages, and an emulator of Azure's store.
+"""
 
 import json
 import shutil
@@ -53,4 +56,8 @@ class Locked:
 _HERE = Path(__file__).parent
 SERVERS = Locked(_HERE / "npm_servers", NPM)
 SCHEMAS = Locked(_HERE / "npm_schemas", NPM / "schemas")
+TYPES = Locked(_HERE / "npm_types", NPM / "types")
+PAGES = Locked(_HERE / "npm_pages", NPM / "pages")
+AZURITE = Locked(_HERE / "npm_azurite", NPM / "azurite")
+ALL = (SERVERS, SCHEMAS, TYPES, PAGES, AZURITE)
 MODULES = SERVERS.modules

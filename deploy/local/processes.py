@@ -2,22 +2,25 @@
 
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 STOP_SECONDS = 20.0
 ELSEWHERE_SECONDS = 5.0
 """How long a server that somebody else runs may take to answer."""
 _OF_TESTS = "COURIER_TEST_"
+_TRIES = 100
 _PORTS_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -71,11 +74,17 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """End it and whatever it started."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
+        """End it and whatever it started; no connection of theirs is open on return."""
+        if self._process is None:
+            return
+        with ExitStack() as handles:
+            started = [handles.enter_context(each) for each in _descendants(self._process.pid)]
+            self._signal(signal.SIGKILL)
             self._process.wait(STOP_SECONDS)
             self._process = None
+            # A namespace's sessions are ended by the kernel, after the process that was waited for.
+            for each in started:
+                each.wait(STOP_SECONDS)
 
     def check(self) -> None:
         """Raise `ServiceError` with its last words when it has ended."""
@@ -110,6 +119,42 @@ class Child:
     def _last_words(self) -> str:
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
         return next((line for line in reversed(lines) if line), "it said nothing")
+
+
+class _Handle:
+    """A process that is not ours to reap; its number cannot pass to another one meanwhile."""
+
+    def __init__(self, pid: int) -> None:
+        """Raises `ProcessLookupError` where it has ended."""
+        self._fd = os.pidfd_open(pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def wait(self, seconds: float) -> None:
+        """Return once it has ended, or after `seconds`."""
+        ended = select.poll()
+        ended.register(self._fd, select.POLLIN)
+        ended.poll(seconds * 1000)
+
+
+def _descendants(pid: int) -> list[_Handle]:
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name before it may hold blanks and brackets.
+            after_name = stat.read_text(errors="replace").rpartition(")")[2].split()
+            children.setdefault(int(after_name[1]), []).append(int(stat.parent.name))
+    handles, todo = [], list(children.get(pid, []))
+    while todo:
+        child = todo.pop()
+        todo += children.get(child, [])
+        with suppress(ProcessLookupError):
+            handles.append(_Handle(child))
+    return handles
 
 
 @dataclass(frozen=True)
@@ -154,18 +199,88 @@ def _spawner() -> ThreadPoolExecutor:
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on, below those the kernel gives to clients.
+    """A loopback port nobody listens on, as of `free_ports`."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> range:
+    """So many loopback ports in a row nobody listens on, below those the kernel gives to clients.
 
     A client that reconnects to a stopped server within that range can be given the
-    server's own port and be connected to itself. Raises `ServiceError` when all are taken.
+    server's own port and be connected to itself. What was given is not given again before all
+    others were: its server may not listen yet. Where so many servers keep theirs that none are
+    left, those are given that nobody listens on. Raises `ServiceError` when none are to be had.
     """
-    ports = _ports()
-    for _ in range(100):
-        port = random.choice(ports)  # noqa: S311 - no secret
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    for spares_kept in (True, False):
+        for _ in range(_TRIES):
+            ports = _round.next(_ports(), count, spares_kept=spares_kept)
+            if ports and all(_is_free(port) for port in ports):
+                return ports
     raise ServiceError("No free port was found on 127.0.0.1: too many servers run here.")
+
+
+def kept_ports(count: int) -> range:
+    """As `free_ports`, given to nobody else before `give_back`, as long as there are others: their
+    server listens on one of them only while a file is on its way."""
+    ports = free_ports(count)
+    _round.keep(ports)
+    return ports
+
+
+def give_back(ports: range) -> None:
+    """The server of `kept_ports` has stopped."""
+    _round.give_back(ports)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+class _Round:
+    """Goes round a range of ports, beginning anywhere: other programs go round it as well.
+
+    For all threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._first = random.randrange(1 << 16)  # noqa: S311 - no secret
+        self._kept = set[range]()
+
+    def next(self, ports: range, count: int, *, spares_kept: bool = True) -> range | None:
+        """So many in a row behind those of last time; None where one of them is kept, or where
+        there are not so many."""
+        if count > len(ports):
+            return None
+        with self._lock:
+            first = self._first % len(ports)
+            if first + count > len(ports):
+                first = 0
+            found = ports[first : first + count]
+            others = self._kept if spares_kept else ()
+            kept = next((each for each in others if _overlap(each, found)), None)
+            self._first = first + count if kept is None else kept.stop - ports.start
+        return found if kept is None else None
+
+    def keep(self, ports: range) -> None:
+        """Give them to nobody."""
+        with self._lock:
+            self._kept.add(ports)
+
+    def give_back(self, ports: range) -> None:
+        """They are as any others again."""
+        with self._lock:
+            self._kept.discard(ports)
+
+
+def _overlap(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
+
+
+_round = _Round()
 
 
 def _ports() -> range:

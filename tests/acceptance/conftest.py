@@ -1,6 +1,5 @@
 """The program of a test, and its platform."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +8,10 @@ from playwright.sync_api import Browser
 
 from deploy.local.customers import SmtpSink
 from tests.acceptance.program import Program
-from tests.acceptance.site import Site, launched
+from tests.acceptance.site import Site, launched, serving_site
 from tests.acceptance.stage import Stage
-from tests.integration.platform import platform, settings_for, until
+from tests.integration.platform import settings_for
 from worker.core import open_core, open_messaging
-from worker.service import Service
 
 
 @pytest.fixture
@@ -32,6 +30,7 @@ def stage(courier: Program) -> Iterator[Stage]:
         open_core(courier.core_settings()) as core,
         open_messaging(core, lambda _: None) as messaging,
     ):
+        core.ledger.ensure_indexes()
         yield Stage(core, messaging)
 
 
@@ -50,13 +49,5 @@ def site(
     settings = settings_for(
         amqp_url, mongodb_url, smtp_sink.url, console_bind="127.0.0.1:0", retry_delays=(0,)
     )
-    with platform(settings, tmp_path / "recordings") as courier:
-        service = Service(courier.core, console=True)
-        service.start()
-        try:
-            until(service.is_ready, "the service to be ready")
-            assert service.console_address is not None
-            host, port = service.console_address
-            yield Site(courier, f"http://{host}:{port}", chromium)
-        finally:
-            service.stop(threading.Event())
+    with serving_site(settings, tmp_path / "recordings", chromium) as served:
+        yield served

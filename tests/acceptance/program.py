@@ -72,7 +72,7 @@ class Program:
         """The same in this process, which saves the second that its start takes."""
         out, err = io.StringIO(), io.StringIO()
         with (
-            patch.dict(os.environ, self._environment(changes), clear=True),
+            patch.dict(os.environ, self.environment(changes), clear=True),
             patch.object(sys, "stdin", io.StringIO(stdin)),
             redirect_stdout(out),
             redirect_stderr(err),
@@ -100,9 +100,9 @@ class Program:
     def start(self, *arguments: object, **changes: str | None) -> subprocess.Popen[str]:
         """Start a command; the caller ends it."""
         return subprocess.Popen(
-            _command(arguments),
+            command_of(arguments),
             cwd=self.folder,
-            env=self._environment(changes),
+            env=self.environment(changes),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -115,9 +115,9 @@ class Program:
         """The same, for what tells more than a pipe holds: all it prints is in the log."""
         with log.open("wb") as output:
             return subprocess.Popen(
-                _command(arguments),
+                command_of(arguments),
                 cwd=self.folder,
-                env=self._environment(changes),
+                env=self.environment(changes),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -140,7 +140,8 @@ class Program:
             assert process.returncode == 0, err
             assert "Traceback" not in err, err
 
-    def _environment(self, changes: dict[str, str | None]) -> dict[str, str]:
+    def environment(self, changes: dict[str, str | None]) -> dict[str, str]:
+        """Of the command's process."""
         kept = {name: os.environ[name] for name in os.environ if not name.startswith("COURIER_")}
         own = {"SECRET_KEYS": self.key, "CONSOLE_BIND": "127.0.0.1:0"}
         settings = {**own, **self.settings, **changes}
@@ -149,7 +150,8 @@ class Program:
         return {**kept, **given, "PYTHONPATH": path, "PYTHONUTF8": "1"}
 
 
-def _command(arguments: tuple[object, ...]) -> list[str]:
+def command_of(arguments: tuple[object, ...]) -> list[str]:
+    """The program with these arguments."""
     return [sys.executable, "-W", "error", "-m", "worker", *map(str, arguments)]
 
 

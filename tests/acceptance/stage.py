@@ -26,7 +26,8 @@ class Stage:
 
     def account(self, server: CustomerServer, account_id: str = "acme") -> None:
         """An account with settings, as `accounts set` leaves it."""
-        self.core.directory.create(account_id, name="Acme Ltd", ftp_access=True)
+        if self.core.directory.find(account_id) is None:
+            self.core.directory.create(account_id, name="Acme Ltd", ftp_access=True)
         settings = FtpSettings(
             protocol=Protocol.SFTP if server.host_key else Protocol.FTP,
             host=server.host,
@@ -60,13 +61,17 @@ class Stage:
         failed = FailedTry(error, part_left=False, counted=True, by_account=True)
         ledger.outcomes.dead_lettered(claim, failed, None)
 
-    def suspended(self, account_id: str = "acme") -> None:
+    def suspended(
+        self, account_id: str = "acme", *, seconds: float = 900, dormant: bool = False
+    ) -> None:
         """An account after its tenth failure."""
         accounts = self.core.ledger.accounts
         assert accounts.fence(account_id, 1)
         blame = SuspensionAlert(self.core.directory.get(account_id), ERROR, 0, None)
         seen = accounts.read(account_id)
-        assert accounts.suspend(account_id, 1, seen, failures=10, seconds=900, alert=blame)
+        assert accounts.suspend(
+            account_id, 1, seen, failures=10, seconds=seconds, alert=blame, dormant=dormant
+        )
 
     def status(self, recording_id: str) -> str:
         """Where the recording is."""

@@ -1,5 +1,7 @@
 """`courier accounts` and `courier numbers`, with customers' real servers."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy.local.customers import AsyncSshServer, PyFtpServer
@@ -26,14 +28,21 @@ def test_an_account_is_created_listed_and_shown(courier: Program) -> None:
         "enabled": False,
         "default_method": "ftp",
         "settings": None,
+        "connects_from": [],
         "key": None,
         "pending_key": None,
         "state": "disabled",
+        "disabled_by": ["no-settings"],
+        "paused": False,
+        "dormant_since": None,
         "consecutive_failures": 0,
         "suspended_until": None,
+        "window_opens_at": None,
         "last_error": None,
         "last_error_advice": None,
         "last_error_by": None,
+        "last_error_cause": None,
+        "last_error_whose": None,
         "queued": 0,
         "oldest_queued_seconds": 0.0,
         "dead_letters": 0,
@@ -94,6 +103,49 @@ def test_uploads_existing_files_and_alerts_are_set_and_shown(
         "--uploads must be a whole number from 1 to 8."
     )
     assert courier.inside("accounts", "set", "acme", "--existing-file", "keep").code == 2
+
+
+def test_bandwidth_and_delivery_window_are_set_shown_and_removed(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer
+) -> None:
+    stage.account(asyncssh_server.customer)
+    asked = ["--bandwidth", "500", "--delivery-window", "mon-fri 22:00 - 06:00; Sat-Sun"]
+    assert courier.inside("accounts", "set", "acme", *asked).code == 0
+    page = courier.inside("accounts", "show", "acme").out
+    assert "500 kilobytes a second" in page
+    assert "Mon-Fri 22:00-06:00; Sat-Sun (UTC)" in page
+    shown = courier.inside("accounts", "show", "acme", "--json").json
+    settings = shown["settings"]
+    assert (settings["bandwidth"], settings["delivery_window"]) == (
+        500,
+        "Mon-Fri 22:00-06:00; Sat-Sun",
+    )
+    assert "window_opens_at" in shown
+    assert courier.misused("accounts", "set", "acme", "--bandwidth", "9") == (
+        "--bandwidth must be a whole number from 10 to 1000000."
+    )
+    assert courier.misused("accounts", "set", "acme", "--delivery-window", "25:00-26:00") == (
+        "--delivery-window must have hours from 00:00 to 24:00."
+    )
+    back = ["--bandwidth", "0", "--delivery-window", ""]
+    assert courier.inside("accounts", "set", "acme", *back).code == 0
+    settings = courier.inside("accounts", "show", "acme", "--json").json["settings"]
+    assert (settings["bandwidth"], settings["delivery_window"]) == (None, None)
+
+
+def test_an_account_outside_of_its_window_says_so_and_is_tried_all_the_same(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer
+) -> None:
+    stage.account(asyncssh_server.customer)
+    now = datetime.now(UTC)
+    first, last = (f"{now + timedelta(hours=each):%H:%M}" for each in (2, 4))
+    window = ["--delivery-window", f"{first}-{last}"]
+    assert courier.inside("accounts", "set", "acme", *window).code == 0
+    assert "its delivery window, which opens on" in courier.inside("accounts", "show", "acme").out
+    shown = courier.inside("accounts", "show", "acme", "--json").json
+    assert shown["state"] == "active"
+    assert shown["window_opens_at"][11:16] == first
+    assert courier.inside("accounts", "try-now", "acme").code == 0
 
 
 def test_nothing_is_saved_where_the_server_refuses(
@@ -224,6 +276,26 @@ def test_an_account_is_switched_off_on_paused_and_resumed(
     assert "'nobody'" in courier.refuses("accounts", "suspend", "nobody")
 
 
+def test_a_pause_is_told_beneath_what_the_account_is_disabled_by(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    stage.account(pyftpd_server.customer)
+    courier.ok("accounts", "suspend", "acme")
+    courier.ok("accounts", "disable", "acme")
+    page = courier.inside("accounts", "show", "acme").out
+    assert re.search(r"disabled because +switched off *\n", page)
+    assert re.search(r"paused as well +'courier accounts resume acme' ends it *\n", page)
+    assert "disabled, paused" in courier.inside("accounts", "list").out
+    shown = courier.inside("accounts", "show", "acme", "--json").json
+    assert (shown["state"], shown["disabled_by"], shown["paused"]) == (
+        "disabled",
+        ["switched-off"],
+        True,
+    )
+    courier.ok("accounts", "resume", "acme")
+    assert "paused" not in courier.inside("accounts", "show", "acme").out
+
+
 def test_a_suspended_account_is_shown_and_tried_at_once_but_not_resumed(
     courier: Program, stage: Stage, pyftpd_server: PyFtpServer
 ) -> None:
@@ -296,3 +368,32 @@ def test_the_default_method_is_set_for_recordings_without_a_known_number(
     unknown = courier.refuses("numbers", "default", "--account", "nobody", "--method", "ftp")
     assert "'nobody'" in unknown
     assert courier.inside("numbers", "default", "--account", "acme", "--method", "fax").code == 2
+
+
+def test_templates_are_previewed_set_shown_and_taken_back(
+    courier: Program, stage: Stage, asyncssh_server: AsyncSshServer
+) -> None:
+    stage.account(asyncssh_server.customer)
+    templates = ["--folder-template", "{date:%Y}/{number}", "--name-template", "{stem}{extension}"]
+    previewed = courier.inside("accounts", "preview-name", "acme", *templates, "--number", "+49")
+    assert "2026/+49/20261123-140500_01632960001.wav" in previewed.out
+    other = ["--time-zone", "Europe/London", "--in-flight", "dot", "--name-encoding", "latin-1"]
+    assert courier.inside("accounts", "set", "acme", *templates, *other).code == 0
+    page = courier.inside("accounts", "show", "acme").out
+    for line in ("{date:%Y}/{number}", "Europe/London", "begins with a dot", "Latin-1"):
+        assert line in page
+    shown = courier.inside("accounts", "preview-name", "acme", "--json").json
+    assert shown["path"].endswith("2026/+441632960001/20261123-140500_01632960001.wav")
+    assert "/.courier-" in shown["temporary_path"]
+
+    assert courier.misused("accounts", "set", "acme", "--folder-template", "..") == (
+        "--folder-template may become .., which is no name."
+    )
+    assert courier.misused("accounts", "preview-name", "acme", "--name-template", "{a}").startswith(
+        "--name-template has the field {a}, which is none of"
+    )
+    back = ["--folder-template", "", "--name-template", "", "--in-flight", "suffix"]
+    assert courier.inside("accounts", "set", "acme", *back).code == 0
+    names = ("folder_template", "name_template", "in_flight")
+    settings = courier.inside("accounts", "show", "acme", "--json").json["settings"]
+    assert [settings[name] for name in names] == ["", "", "suffix"]

@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import time
 
+import pytest
 from cryptography.fernet import Fernet
 
 from deploy.local.customers import PyFtpServer
@@ -14,7 +16,7 @@ from tests.acceptance.stage import NOWHERE, Stage
 def test_check_passes_where_all_is_there(courier: Program, stage: Stage) -> None:
     stage.core.directory.create("acme")
     shown = courier.ok("check").out
-    assert shown.count("✓") == 5
+    assert shown.count("✓") == 6
     assert "✗" not in shown
 
 
@@ -45,12 +47,27 @@ def test_check_names_what_is_not_usable_and_what_to_do(
     assert "COURIER_SECRET_KEYS" in found["keys"]["advice"]
 
 
+@pytest.mark.parametrize(("skew", "told"), [(300.0, "ahead of"), (-300.0, "behind")])
+def test_check_tells_of_a_clock_that_is_minutes_off(
+    courier: Program, monkeypatch: pytest.MonkeyPatch, skew: float, told: str
+) -> None:
+    true_time = time.time
+    monkeypatch.setattr(time, "time", lambda: true_time() + skew)
+    answer = courier.inside("check", "--json")
+    assert answer.sentence == "clock is not usable: follow the advice given above."
+    (clock,) = (each for each in answer.json if each["name"] == "clock")
+    assert clock["detail"] == f"this machine's is 5 minutes {told} MongoDB's"
+    assert "NTP" in clock["advice"]
+
+
 def test_check_tells_in_words_that_the_broker_refuses(courier: Program) -> None:
     url = courier.settings["AMQP_URL"].replace("guest:guest@", "guest:wrong@")
     answer = courier("check", "--json", AMQP_URL=url)
     assert answer.sentence == "RabbitMQ is not usable: follow the advice given above."
     (refused,) = (each["detail"] for each in answer.json if each["name"] == "RabbitMQ")
-    assert refused.startswith("Login was refused using authentication mechanism PLAIN.")
+    place = url.partition("@")[2].partition("/")[0]
+    words = "Login was refused using authentication mechanism PLAIN."
+    assert refused.startswith(f"{place}: {words}")
 
 
 def test_status_counts_accounts_files_and_workers(

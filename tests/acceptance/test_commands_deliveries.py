@@ -3,15 +3,22 @@
 import csv
 import io
 import json
+import time
+from datetime import UTC, datetime
+from typing import Any
 
 import pika
+import pytest
 
-from config.audit import Audit
-from consumers.amqp import topology
+from config.audit import Audit, Entry
+from consumers.amqp import names, topology
 from consumers.amqp.browser import Message, browse
 from consumers.ledger import trace_of
-from tests.acceptance.program import Program
+from tests.acceptance.program import Program, ended
 from tests.acceptance.stage import ERROR, Stage, queue_lengths
+from tests.integration.invalid_events import invalid as arrives
+from tests.integration.ledger.rows import claimed, deliver_one, opened, uploaded
+from tests.integration.platform import until
 
 # --- deliveries, dead letters -----------------------------------------------------------------
 
@@ -49,6 +56,31 @@ def test_recordings_are_listed_by_account_status_and_time(courier: Program, stag
     assert shown["created_at"].endswith("Z")
     assert "530 Login incorrect." in courier.inside("deliveries", "show", "a2").out
     assert "no recording 'nope'" in courier.refuses("deliveries", "show", "nope")
+
+
+def test_the_call_of_a_minute_from_a_number_is_found_by_one_command(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    told: dict[str, Any] = {"number": "+441632960001", "recorded_at": "2026-11-23T14:05:31Z"}
+    opened(stage.core.ledger, "wanted", **told, file_name="20261123-140531.wav")
+    opened(stage.core.ledger, "later", **{**told, "recorded_at": "2026-11-23T14:06:00Z"})
+
+    def ids(*filters: str) -> list[str]:
+        listed = courier.inside("deliveries", "list", "--json", *filters).json
+        return [each["recording_id"] for each in listed]
+
+    minute = ("--by", "recorded", "--since", "2026-11-23T14:05", "--until", "2026-11-23T14:06")
+    assert ids("--number", "01632 960001", *minute) == ["wanted"]
+    assert ids("--number", "01632 960001", "--order", "oldest") == ["wanted", "later"]
+    assert ids("--name", "20261123-1405") == ids("--name", "*140531.WAV") == ["wanted"]
+    assert ids("--whose", "customer") == []
+    told_wrong = courier.inside("deliveries", "list", "--number", "1")
+    assert told_wrong.code == 2
+    assert "at least 4 digits" in told_wrong.err
+    wrong_way = courier.inside("deliveries", "export", "--since", "1h", "--until", "2h")
+    assert wrong_way.code == 2
+    assert "later than --since" in wrong_way.err
 
 
 def test_a_recording_is_shown_with_its_trace_which_a_replay_keeps(
@@ -102,18 +134,21 @@ def test_recordings_are_exported_as_csv_and_as_lines_of_json(
     stage.queued("=1+1")
     stage.dead("a2")
     stage.queued("o1", "other")
+    opened(stage.core.ledger, "mailed", skipped=True)
     rows = stage.core.database["deliveries"]
     rows.update_one({"_id": "a2"}, {"$set": {"number": "+441632960001", "size": 7}})
     rows.update_one({"_id": "o1"}, {"$set": {"file_name": ' @x, "y".wav', "number": "-1"}})
 
     text = courier.ok("deliveries", "export").out
     cells = list(csv.DictReader(io.StringIO(text)))
+    assert cells.pop(0)["status"] == "left to e-mail", "as the tables say"
     assert [each["recording_id"] for each in cells] == ["o1", "a2", "'=1+1"]
     assert (cells[0]["file_name"], cells[0]["number"]) == ('\' @x, "y".wav', "'-1")
     assert (cells[1]["number"], cells[1]["size"]) == ("'+441632960001", "7")
-    assert (cells[1]["status"], cells[1]["last_error"]) == ("dead_lettered", ERROR.words)
+    assert (cells[1]["status"], cells[1]["last_error"]) == ("dead letter", ERROR.words)
 
     lines = courier.inside("deliveries", "export", "--json").out.splitlines()
+    assert json.loads(lines[0])["status"] == "skipped", "as programs read"
     assert [json.loads(line) for line in lines] == courier.inside(
         "deliveries", "list", "--json"
     ).json
@@ -121,12 +156,16 @@ def test_recordings_are_exported_as_csv_and_as_lines_of_json(
     def count(*filters: str) -> int:
         return len(courier.inside("deliveries", "export", "--json", *filters).out.splitlines())
 
-    assert count("--account", "acme") == 2
+    assert count("--account", "acme") == 3
     assert count("--account", "acme", "--status", "queued", "--since", "1h") == 1
     assert count("--until", "2020-01-01") == 0
     nothing = courier.inside("deliveries", "export", "--until", "2020-01-01")
     assert nothing.out.splitlines() == [",".join(cells[0])]
     assert "'nobody'" in courier.refuses("deliveries", "export", "--account", "nobody")
+
+
+def noted(stage: Stage) -> list[Entry]:
+    return list(Audit(stage.core.database).list())
 
 
 def test_dead_letters_are_replayed_by_filter_oldest_first(courier: Program, stage: Stage) -> None:
@@ -147,6 +186,26 @@ def test_dead_letters_are_replayed_by_filter_oldest_first(courier: Program, stag
         "dead_lettered",
     ]
     assert queue_lengths(courier, "dead-letters.acme") == [1]
+    told = [(each.action, each.account_id, each.after) for each in noted(stage)]
+    assert told[0][0:2] == ("dead-letters.replayed", "acme")
+    begun = {"act": "replay dead-letters", "of": 2, "recordings": "r0, r2"}
+    assert told[1] == ("bulk.begun", "acme", begun)
+    assert len(told) == 4
+
+
+def test_a_command_that_dies_in_its_midst_stands_in_the_audit(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    for number in range(200):
+        stage.dead(f"r{number}")
+    command = courier.start("dead-letters", "replay")
+    with ended(command):
+        until(lambda: noted(stage), "the line of its begin")
+        command.kill()
+        command.wait()
+    assert noted(stage)[-1].action == "bulk.begun"
+    assert noted(stage)[-1].after["of"] == 200
 
 
 def test_dead_letters_are_given_up(courier: Program, stage: Stage) -> None:
@@ -166,7 +225,7 @@ def test_dead_letters_are_given_up(courier: Program, stage: Stage) -> None:
 def invalid(stage: Stage, reason: str, body: bytes, message_id: str | None = None) -> None:
     rabbitmq = stage.core.settings.rabbitmq
     topology.declare_once(rabbitmq, topology.RECORDINGS, topology.INTAKE, topology.INVALID)
-    headers = {topology.REASON_HEADER: reason}
+    headers = {names.REASON_HEADER: reason}
     content_type = "application/cloudevents+json"
     stage.messaging.publisher.publish(
         "", "recordings.invalid", body, headers, message_id=message_id, content_type=content_type
@@ -174,12 +233,19 @@ def invalid(stage: Stage, reason: str, body: bytes, message_id: str | None = Non
 
 
 def test_invalid_events_are_listed_replayed_and_discarded_by_reason(
-    courier: Program, stage: Stage
+    courier: Program, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = b'{"data": {"recording_id": "r1", "account_id": "acme"}}'
     invalid(stage, "unknown-account: there is no account 'acme'", body, "m1")
     invalid(stage, "malformed: not UTF-8 JSON", b"\xff\x1b[31m")
     first, second = courier.ok("invalid", "list", "--json").json
+    oldest = courier.ok("invalid", "list", "--limit", "1", "--json")
+    assert (oldest.json, oldest.err) == ([first], "These are the oldest 1; --limit 0 lists all.\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("consumers.intake.invalid_queue.PART", 1)
+        part = courier.inside("invalid", "list", "--json")
+    assert part.json == [first]
+    assert part.err.startswith("Only the oldest 1 of 2 were looked at: replay or discard some")
     assert first == {
         "reason": "unknown-account: there is no account 'acme'",
         "recording_id": "r1",
@@ -197,12 +263,38 @@ def test_invalid_events_are_listed_replayed_and_discarded_by_reason(
     connection.close()
     assert (again, properties.message_id) == (body, "m1")
     assert properties.content_type == "application/cloudevents+json"
-    courier.ok("invalid", "discard")
-    assert queue_lengths(courier, "recordings.invalid") == [0]
-    discarding, replaying = Audit(stage.core.database).list()
+    arrives(stage.messaging.publisher, "malformed: no JSON", b"later", since=int(time.time()) + 900)
+    discarded = courier.ok("invalid", "discard")
+    assert discarded.out.startswith("1 event discarded. 1 event of later stays: ")
+    assert queue_lengths(courier, "recordings.invalid") == [1]
+    discarding, began, replaying, first = noted(stage)
+    assert (began.action, began.after) == (
+        "bulk.begun",
+        {"act": "discard invalid-events", "of": 1},
+    )
+    assert first.after == {
+        "act": "replay invalid-events",
+        "of": 1,
+        "reason": "unknown-account",
+    }
     assert (replaying.action, replaying.after) == (
         "invalid.replayed",
         {"count": 1, "recordings": "r1"},
     )
     assert (discarding.action, discarding.after["count"]) == ("invalid.discarded", 1)
     assert replaying.actor.startswith("cli:")
+
+
+def test_a_recording_that_a_later_one_has_overwritten_says_so_in_lists(
+    courier: Program, stage: Stage
+) -> None:
+    stage.core.directory.create("acme")
+    ledger = stage.core.ledger
+    opened(ledger, "old")
+    deliver_one(ledger, claimed(ledger, "old"), uploaded())
+    replaced = {"path": "call.wav", "by": "new", "at": datetime.now(UTC)}
+    stage.core.database["deliveries"].update_one(
+        {"_id": "old"}, {"$unset": {"remote_path": ""}, "$set": {"replaced": replaced}}
+    )
+    assert "replaced by new" in courier.ok("deliveries", "list").out
+    assert "replaced by new" in courier.ok("accounts", "show", "acme").out

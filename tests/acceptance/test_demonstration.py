@@ -13,8 +13,8 @@ LIMIT = 120.0
 PROGRAM = """
 import sys
 from pathlib import Path
-from deploy.local import demo
-demo.HOME = Path(sys.argv.pop(1))
+from deploy.local import demo, demo_stage
+demo_stage.HOME = Path(sys.argv.pop(1))
 sys.exit(demo.main())
 """
 """The demonstration in a folder of its own, for one may run in this checkout meanwhile."""

@@ -5,18 +5,23 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from config.accounts import DeliveryMethod, Protocol
 from config.numbers import Number
+from consumers.ledger import ALL
+from consumers.ledger.hours import Sums
 from deploy.local.customers import AsyncSshServer, CustomerServer
 from tests.acceptance.site import PHONE, Site
+from tests.integration.platform import Platform, until
 
 
 def fill(page: Page, server: CustomerServer, password: str) -> None:
@@ -85,7 +90,7 @@ def test_a_user_of_one_account_neither_sees_nor_changes_another(site: Site) -> N
         page.get_by_role("link", name="Overview").click()
         expect(page.get_by_role("row")).to_have_count(2)
         expect(page.locator("main")).not_to_contain_text("rival")
-        for path in ("", "/ftp", "/permissions", "/numbers", "/people", "/audit"):
+        for path in ("", "/ftp", "/alerts", "/permissions", "/numbers", "/people", "/audit"):
             answer = page.goto(f"{site.url}/accounts/rival{path}")
             assert answer is not None
             assert answer.status == 404
@@ -112,14 +117,21 @@ def test_the_pages_are_used_with_the_keyboard_alone(site: Site) -> None:
         expect(page.get_by_text("Skip to the content")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_be_focused()
-        for _ in range(4):
-            page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name="acme")).to_be_focused()
+        tab_to(page, page.get_by_role("row").get_by_role("link", name="acme"))
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Acme Ltd")).to_be_visible()
         unnamed = page.locator("input:not([type=hidden]), select, button")
         for index in range(unnamed.count()):
             assert unnamed.nth(index).evaluate("e => e.labels?.length || e.textContent.trim()")
+
+
+def tab_to(page: Page, wanted: Locator, most: int = 40) -> None:
+    """Press Tab until it has the focus."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("each => each === document.activeElement"):
+            break
+    expect(wanted).to_be_focused()
 
 
 def test_no_page_is_wider_than_a_phone(site: Site) -> None:
@@ -134,7 +146,7 @@ def test_no_page_is_wider_than_a_phone(site: Site) -> None:
 
 
 def _account_pages(account_id: str) -> list[str]:
-    parts = ("", "/ftp", "/permissions", "/numbers", "/people", "/audit")
+    parts = ("", "/ftp", "/alerts", "/permissions", "/numbers", "/people", "/audit")
     return [f"accounts/{account_id}{part}" for part in parts]
 
 
@@ -142,36 +154,83 @@ def test_the_main_pages_have_their_pictures_taken(site: Site, tmp_path: Path) ->
     pictures = tmp_path / "pictures"
     with ExitStack() as stack:
         server = stack.enter_context(_folder_server(tmp_path / "customer"))
-        _set_the_scene(site, server)
+        scene = _set_the_scene(site, server)
         page = stack.enter_context(site.signed_in("operator"))
-        take = _Camera(page, site.url, pictures)
+        take = _Camera(page, site.url, pictures, site.courier.folder)
         take("overview", "/overview")
         take("accounts", "/accounts")
         take("account", "/accounts/harbour")
-        take("permissions", "/accounts/northwind/permissions")
-        take("numbers", "/accounts/northwind/numbers")
-        page.goto(f"{site.url}/accounts/northwind.leeds/ftp")
-        page.get_by_label("Password").fill("not the password")
-        _fill_leeds(page, server.customer)
-        page.get_by_role("button", name="Test and save").click()
-        expect(page.locator("#result .test.done")).to_be_visible()
-        take("settings-refused")
-        page.get_by_label("Password").fill(server.password)
-        page.get_by_role("button", name="Test and save").click()
-        expect(page.locator("[data-saved]")).to_be_visible()
-        take("settings-saved")
+        take("recording", f"/recordings/{scene.lost}")
+        take("dead-letters", "/dead-letters")
+        take("charts", "/charts")
+        _take_what_customers_see(site, server, pictures, scene)
         take("audit", "/audit")
         dark = stack.enter_context(site.signed_in("operator", dark=True))
-        _Camera(dark, site.url, pictures)("overview-dark", "/overview")
+        _Camera(dark, site.url, pictures, site.courier.folder)("overview-dark", "/overview")
         phone = stack.enter_context(site.signed_in("operator", PHONE))
-        take = _Camera(phone, site.url, pictures)
+        take = _Camera(phone, site.url, pictures, site.courier.folder)
         take("phone-overview", "/overview")
         take("phone-account", "/accounts/harbour")
         take("phone-settings", "/accounts/northwind/ftp")
 
-    assert len(list(pictures.iterdir())) == 12
+    assert len(list(pictures.iterdir())) == 22
     if wanted := os.environ.get("SCREENSHOTS"):
         shutil.copytree(pictures, wanted, dirs_exist_ok=True)
+
+
+def _take_what_customers_see(
+    site: Site, server: AsyncSshServer, pictures: Path, scene: "_Scene"
+) -> None:
+    """For the help: what administrators of accounts have before them."""
+    with _customer(site, "harbour", pictures) as (page, take):
+        take("customer-account", "/accounts/harbour")
+        until(lambda: _is_told(page, f"{site.url}/accounts/harbour/alerts"), "the alert's sending")
+        take("alerts")
+        take("sessions", "/sessions")
+    with _customer(site, "city-clinic", pictures) as (_, take):
+        take("skipped", "/accounts/city-clinic/dead-letters")
+        take("customer-recording", f"/recordings/{scene.lost}")
+    with _customer(site, "northwind", pictures) as (page, take):
+        take("permissions", "/accounts/northwind/permissions")
+        take("numbers", "/accounts/northwind/numbers")
+        take("recordings", "/accounts/northwind/recordings")
+        _save_leeds(page, site, server, take)
+        take("server", "/accounts/northwind.leeds/server")
+
+
+@contextmanager
+def _customer(site: Site, account_id: str, pictures: Path) -> Iterator[tuple[Page, "_Camera"]]:
+    login = f"it@{account_id}.example"
+    site.user(login, account_id)
+    with site.signed_in(login) as page:
+        yield page, _Camera(page, site.url, pictures, site.courier.folder)
+
+
+def _is_told(page: Page, url: str) -> bool:
+    page.goto(url)
+    return "it@harbour.example sent" in " ".join(page.locator("main").inner_text().split())
+
+
+def _save_leeds(page: Page, site: Site, server: AsyncSshServer, take: "_Camera") -> None:
+    page.goto(f"{site.url}/accounts/northwind.leeds/ftp")
+    page.get_by_label("Password").fill("not the password")
+    _fill_leeds(page, server.customer)
+    page.get_by_role("button", name="Test and save").click()
+    expect(page.locator("#result .test.done")).to_be_visible()
+    take("settings-refused")
+    page.get_by_label("Password").fill(server.password)
+    page.get_by_role("button", name="Test and save").click()
+    expect(page.locator("[data-saved]")).to_be_visible()
+    take("settings-saved")
+
+
+_PLAIN_PLACES = """folder => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const node = texts.currentNode;
+        if (node.data.includes(folder)) node.data = node.data.replaceAll(folder, "/recordings");
+    }
+}"""
 
 
 @dataclass
@@ -179,10 +238,14 @@ class _Camera:
     page: Page
     url: str
     folder: Path
+    recordings: Path
+    """Where the test keeps them; pictures name a plainer place."""
 
     def __call__(self, name: str, path: str | None = None) -> None:
         if path is not None:
             self.page.goto(f"{self.url}{path}")
+        self.page.evaluate(_PLAIN_PLACES, str(self.recordings))
+        self.page.evaluate("scrollTo(0, 0)")  # or what sticks to the screen stands in the middle
         size = self.page.viewport_size
         is_phone = size is not None and size["width"] == PHONE[0]
         picture = self.folder / f"{name}.png"
@@ -207,13 +270,38 @@ def _fill_leeds(page: Page, server: CustomerServer) -> None:
     page.get_by_label("Email Alerts").fill("it@northwind.example, leeds@northwind.example")
 
 
-def _set_the_scene(site: Site, server: AsyncSshServer) -> None:
+@dataclass(frozen=True)
+class _Scene:
+    lost: str
+    """The id of a recording that was given up."""
+
+
+def _two_days(courier: Platform) -> None:
+    """Sums for the charts, with an outage of four hours in them."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    counted = {}
+    for ago in range(1, 48):
+        is_out = 14 <= ago <= 17
+        number = 0 if is_out else 900 + 37 * (ago * 29 % 17) + (2600 if ago == 13 else 0)
+        took = Counter(
+            {"2": number // 2, "3": number * 2 // 5, "12" if ago == 13 else "5": number // 10}
+        )
+        failed = Counter(customer=44 if is_out else ago % 5, network=ago % 7 // 2)
+        oldest = 3600.0 * (18 - ago) if is_out else 8.0 + ago % 9
+        counted[ALL, now - timedelta(hours=ago)] = Sums(
+            number, number * 480_000, 0, 3 * is_out, failed, took, oldest
+        )
+    courier.core.ledger.hours.add(counted)
+
+
+def _set_the_scene(site: Site, server: AsyncSshServer) -> _Scene:
     """One account delivers, one is suspended, one paused, one has a dead letter, one is new."""
     courier = site.courier
     directory = courier.core.directory
     site.user("operator", None)
     good: dict[str, Any] = {"path": "calls", "host": "localhost", "logon_type": "interactive"}
     away: dict[str, Any] = {"path": "calls", "host": "localhost", "port": 9}
+    away["email_alerts"] = ("it@harbour.example",)
     for account_id in ("northwind", "city-clinic", "lakeside"):
         courier.account(account_id, server.customer, Protocol.SFTP, **good)
     courier.account("harbour", server.customer, Protocol.SFTP, **away)
@@ -243,3 +331,5 @@ def _set_the_scene(site: Site, server: AsyncSshServer) -> None:
     for minute in range(3):
         courier.publish("harbour", courier.recording(f"20261123-150{minute}_01632960055.wav"))
     courier.wait_state("harbour", "suspended")
+    _two_days(courier)
+    return _Scene(lost)

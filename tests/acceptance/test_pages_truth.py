@@ -116,28 +116,6 @@ def test_what_the_server_says_of_a_refusal_is_shown(site: Site) -> None:
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_the_overview_refreshes_after_a_click_into_the_table_and_says_when_it_does_not(
-    site: Site,
-) -> None:
-    directory = site.courier.core.directory
-    directory.create("acme", name="Acme Ltd")
-    site.user("operator", None)
-    with site.signed_in("operator") as page:
-        page.get_by_role("columnheader", name="Last error").click()
-        directory.rename("acme", "First")
-        expect(page.locator("#rows")).to_contain_text("First")
-        live = page.locator("[data-live]")
-        expect(live).to_contain_text("refreshed every 5 seconds")
-
-        page.get_by_role("link", name="acme").focus()
-        expect(live).to_contain_text("not refreshed")
-        directory.rename("acme", "Second")
-        expect(live).to_contain_text("not refreshed")
-        page.locator("#q").focus()
-        expect(page.locator("#rows")).to_contain_text("Second")
-        expect(live).to_contain_text("refreshed every 5 seconds")
-
-
 def test_an_account_tells_what_became_of_its_files(
     site: Site, asyncssh_server: AsyncSshServer
 ) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.unit.test_supply import ROOT, RUNTIME, locked
+from tests.unit.test_supply import CLOUDS, ROOT, RUNTIME, locked
 
 BIN = Path(sys.executable).parent
 
@@ -17,7 +17,7 @@ def licences(*packages: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_the_program_runs_with_has_licences_that_are_allowed() -> None:
-    looked = licences(*locked(RUNTIME))
+    looked = licences(*locked(CLOUDS))
     assert looked.returncode == 0, looked.stderr
     assert "pymongo" in looked.stdout
     assert "paramiko" not in looked.stdout  # allowed by its name

@@ -104,6 +104,24 @@ def test_systemd_runs_it_without_rights_restarts_it_and_stops_it_in_order(
     assert courier.key not in log
 
 
+def test_a_secret_that_is_missing_is_told_by_its_setting_at_each_start(
+    courier: Program, tmp_path: Path
+) -> None:
+    recordings, folder = tmp_path / "recordings", tmp_path / "machine"
+    recordings.mkdir()
+    folder.mkdir()
+    etc = {"mongodb-url": courier.settings["MONGODB_URL"], "smtp-url": courier.settings["SMTP_URL"]}
+    with booted(folder, etc, recordings) as machine:
+        until(machine.is_up, (folder / "boot.log").read_text)
+        machine.ok("systemctl", "start", "courier")
+        until(lambda: int(machine.property("NRestarts")) >= 1, machine.log, LIMIT)
+        told = [line for line in machine.log().splitlines() if line.startswith("COURIER_")]
+    assert {line.partition(":")[0] for line in told} == {
+        "COURIER_AMQP_URL is not valid",
+        "COURIER_SECRET_KEYS is not valid",
+    }
+
+
 def status(machine: Systemd, pid: str) -> dict[str, str]:
     """What the kernel says of a process (proc(5))."""
     lines = machine.ok("cat", f"/proc/{pid}/status").splitlines()

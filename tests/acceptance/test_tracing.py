@@ -21,7 +21,7 @@ main()
 def loaded(courier: Program, *options: str, **changes: str) -> set[str]:
     """The modules that spans take, at the end of `courier run` after it has taken an event."""
     log = courier.folder / "run.log"
-    environment = courier._environment({"METRICS_BIND": "127.0.0.1:0", **changes})
+    environment = courier.environment({"METRICS_BIND": "127.0.0.1:0", **changes})
     with log.open("w") as err:
         process = subprocess.Popen(
             [sys.executable, "-c", ENDS_BY_TELLING, "run", *options],

@@ -19,7 +19,7 @@ from rich.console import Console
 from deploy.local.folders import STATE
 from deploy.local.processes import ServiceError
 from deploy.local.services import services
-from tests.bench import killed, load, many, single
+from tests.bench import killed, load, many, secured, single
 from tests.bench.accounts import NotSaved
 from tests.bench.figures import OURS, Contender, Contenders, Figures, Workload
 from tests.bench.files import NotDelivered
@@ -45,7 +45,13 @@ WIDTH = 150
 """Of the table, where it goes into a file."""
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WORKLOADS = (*single.WORKLOADS, *many.WORKLOADS, *load.WORKLOADS, *killed.WORKLOADS)
+WORKLOADS = (
+    *single.WORKLOADS,
+    *many.WORKLOADS,
+    *load.WORKLOADS,
+    *killed.WORKLOADS,
+    *secured.WORKLOADS,
+)
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from config.accounts import Protocol
+from config.accounts import LogonType, Protocol
 from consumers.amqp import topology
 from consumers.ledger import bucket_of
 from deploy.local.customers import CustomerServer
@@ -26,11 +26,16 @@ class Accounts:
     core: Core
 
     def save(
-        self, account_id: str, server: CustomerServer, protocol: Protocol, path: str = "."
+        self,
+        account_id: str,
+        server: CustomerServer,
+        protocol: Protocol,
+        path: str = ".",
+        key: SecretStr | None = None,
     ) -> None:
         """One account, its settings tested and saved as `courier accounts set` does it.
 
-        Raises NotSaved.
+        `key`: a private key to log in with, instead of the password. Raises NotSaved.
         """
         self.core.directory.create(account_id, ftp_access=True)
         values = {
@@ -39,8 +44,10 @@ class Accounts:
             "port": server.port,
             "username": server.username,
             "path": path,
+            "ca_certificates": server.authority,
+            "logon_type": LogonType.NORMAL if key is None else LogonType.KEY,
         }
-        secret = ftp_settings.Secrets(SecretStr(server.password))
+        secret = ftp_settings.Secrets(None if key else SecretStr(server.password), key)
         saved = ftp_settings.change(
             self.core, account_id, values, secret, lambda _: None, actor="bench"
         )

@@ -320,7 +320,7 @@ class Celery:
     at_once: int = AT_ONCE
     _ready: Callable[[str], object] = re.compile(r"celery@\S+ ready").search
 
-    def queues(self, accounts: Sequence[str]) -> list[str]:  # noqa: ARG002 - Kind
+    def queues(self, accounts: Sequence[str]) -> list[str]:
         return ["celery-recordings"]
 
     def children(self, task: Task) -> list[Child]:
@@ -337,7 +337,7 @@ class Celery:
         log = task.work / f"celery-{uuid.uuid4().hex}.log"
         return [Child("Celery", argv, log, environment)]
 
-    def is_ready(self, task: Task, children: Sequence[Child]) -> bool:  # noqa: ARG002 - Kind
+    def is_ready(self, task: Task, children: Sequence[Child]) -> bool:
         return all(self._ready(child.log.read_text(errors="replace")) for child in children)
 
     def message(self, job: Job) -> Message:

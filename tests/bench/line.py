@@ -206,5 +206,5 @@ class Line:
 
 if __name__ == "__main__":
     line = Line(float(sys.argv[1]) / 2, sys.argv[2], [int(port) for port in sys.argv[3:]])
-    print(READY, flush=True)  # noqa: T201 - whoever started it waits for the word
+    print(READY, flush=True)
     line.run()

@@ -19,7 +19,7 @@ from typing import Any
 
 import pika
 
-from consumers.amqp import topology
+from consumers.amqp import names, topology
 from consumers.ledger import Document
 from deploy.local.processes import Child, Process
 from deploy.local.services import Services
@@ -137,7 +137,7 @@ class Program:
             def publish(events: Sequence[Mapping[str, Any]]) -> None:
                 for each in events:
                     body = json.dumps(each).encode()
-                    exchange, key = topology.RECORDINGS.name, topology.READY_KEY
+                    exchange, key = topology.RECORDINGS.name, names.READY_KEY
                     channel.basic_publish(exchange, key, body, properties)
                 channel.tx_commit()
 

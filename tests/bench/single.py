@@ -5,6 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from pydantic import SecretStr
+
 from config.accounts import Protocol
 from deploy.local.customers import CustomerServer
 from tests.bench import peers
@@ -32,7 +34,6 @@ from tests.bench.program import event
 from tests.bench.stage import Stage
 from tests.bench.usage import forget_peak, peak_megabytes
 from tests.servers import Sshd, Vsftpd
-from tests.servers.vsftpd import _PASSIVE_PORTS
 
 RECORDING = 480 * 1000
 ROUND_TRIP = 0.040
@@ -106,20 +107,8 @@ class Route:
             }
 
     def _ours(self, stage: Stage, customer: CustomerServer, recordings: Recordings) -> Figures:
-        with stage.courier() as (accounts, program):
-            accounts.save("acme", customer, self.protocol)
-            accounts.declare_queues(["acme"])
-            program.start()
-            forget_peak(*program.workers)
-            events = [event("acme", recordings.folder / name) for name in recordings.names]
-            make_ready(recordings, customer.root)
-            before = program.processor_seconds()
-            seconds = program.time(events, ["acme"])
-            used = costs(before, program.processor_seconds(), len(events))
-            program.check_rows(events, "delivered")
-            check_delivered(recordings, customer.root)
-            memory = {MEMORY: peak_megabytes(*program.workers)}
-        return {RATE: self._rate(recordings, seconds), **memory, **used}
+        seconds, figures = bring(stage, customer, self.protocol, recordings)
+        return {RATE: self._rate(recordings, seconds), **figures}
 
     def _peer(
         self, stage: Stage, customer: CustomerServer, recordings: Recordings, peer: Peer
@@ -148,6 +137,33 @@ class Route:
         return amount / seconds
 
 
+def bring(
+    stage: Stage,
+    customer: CustomerServer,
+    protocol: Protocol,
+    recordings: Recordings,
+    key: SecretStr | None = None,
+) -> tuple[float, Figures]:
+    """This program brings one account's files: the seconds, and what it used.
+
+    `key`: by which it logs in, instead of the password.
+    """
+    with stage.courier() as (accounts, program):
+        accounts.save("acme", customer, protocol, key=key)
+        accounts.declare_queues(["acme"])
+        program.start()
+        forget_peak(*program.workers)
+        events = [event("acme", recordings.folder / name) for name in recordings.names]
+        make_ready(recordings, customer.root)
+        before = program.processor_seconds()
+        seconds = program.time(events, ["acme"])
+        used = costs(before, program.processor_seconds(), len(events))
+        program.check_rows(events, "delivered")
+        check_delivered(recordings, customer.root)
+        memory = {MEMORY: peak_megabytes(*program.workers)}
+    return seconds, {**memory, **used}
+
+
 def _server(protocol: Protocol, stage: Stage) -> Sshd | Vsftpd:
     if protocol is Protocol.SFTP:
         return Sshd(stage.new_folder("sshd"), extra=[LOGINS_AT_ONCE])
@@ -155,11 +171,7 @@ def _server(protocol: Protocol, stage: Stage) -> Sshd | Vsftpd:
 
 
 def _ports(server: Sshd | Vsftpd) -> list[int]:
-    return [*(_passive_ports(server) if isinstance(server, Vsftpd) else ()), server.port]
-
-
-def _passive_ports(server: Vsftpd) -> range:
-    return range(server._passive, server._passive + _PASSIVE_PORTS + 1)
+    return [*(server._passive if isinstance(server, Vsftpd) else ()), server.port]
 
 
 _SFTP, _FTP = Protocol.SFTP, Protocol.FTP

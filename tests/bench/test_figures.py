@@ -86,12 +86,12 @@ def test_times_is_held_against_the_best_of_the_named() -> None:
 
 
 @pytest.mark.parametrize(("value", "met"), [(119.9, True), (120, True), (120.1, False)])
-def test_at_most_takes_the_limit_itself(value: float, met: bool) -> None:  # noqa: FBT001
+def test_at_most_takes_the_limit_itself(value: float, *, met: bool) -> None:
     assert AtMost("MB", 120).is_met({OURS: [{"MB": value}]}) is met
 
 
 @pytest.mark.parametrize(("value", "met"), [(1499, False), (1500, True)])
-def test_at_least_takes_the_limit_itself(value: float, met: bool) -> None:  # noqa: FBT001
+def test_at_least_takes_the_limit_itself(value: float, *, met: bool) -> None:
     assert AtLeast(RATE, 1500).is_met({OURS: [{RATE: value}]}) is met
 
 

@@ -65,7 +65,7 @@ def fails_on_a_clear_loss(what: str, ours: Seconds, plain: Seconds) -> None:
         best, best_plain = min(best, ours()), min(best_plain, plain())
         ratio = best_plain / best
         if number >= ROUNDS and ratio >= CLEAR_LOSS * SEEN[what]:
-            print(f"{what}: {ratio:.2f} x, seen before: {SEEN[what]} x")  # noqa: T201
+            print(f"{what}: {ratio:.2f} x, seen before: {SEEN[what]} x")
             return
     pytest.fail(f"{what}: {ratio:.2f} x the plain way's rate, and it was {SEEN[what]} x before")
 

@@ -40,8 +40,12 @@ def settings_of(customer: CustomerServer, **changes: Any) -> FtpSettings:
 
 def open_session(customer: CustomerServer, limits: Limits = LIMITS, **changes: Any) -> Server:
     """A session at the customer's server, or at a port in front of it."""
-    password, key = SecretStr(changes.pop("password", customer.password)), changes.pop("key", None)
-    return connect(settings_of(customer, **changes), password, limits, Egress(), key=key)
+    password = SecretStr(changes.pop("password", customer.password))
+    keys = {name: changes.pop(name, None) for name in ("key", "client_key")}
+    egress = changes.pop("egress", Egress())
+    again = changes.pop("again", nullcontext)
+    settings = settings_of(customer, **changes)
+    return connect(settings, password, limits, egress, again=again, **keys)
 
 
 @contextmanager

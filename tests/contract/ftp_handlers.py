@@ -24,10 +24,10 @@ class Hashing(FTPHandler):  # type: ignore[misc]
         super().__init__(*arguments, **more)
         self._extra_feats.extend(self.features)
 
-    def ftp_XSHA1(self, path: str) -> None:  # noqa: N802
+    def ftp_XSHA1(self, path: str) -> None:
         self.tell("sha1", path)
 
-    def ftp_XMD5(self, path: str) -> None:  # noqa: N802
+    def ftp_XMD5(self, path: str) -> None:
         self.tell("md5", path)
 
     def tell(self, algorithm: str, path: str, code: str = "250") -> None:
@@ -43,7 +43,7 @@ class ModernHashing(Hashing):
     features = ("HASH SHA-1*;SHA-256;MD5",)
     algorithm = "SHA-1"
 
-    def ftp_OPTS(self, line: str) -> None:  # noqa: N802
+    def ftp_OPTS(self, line: str) -> None:
         verb, _, name = line.partition(" ")
         if verb.upper() != "HASH":
             super().ftp_OPTS(line)
@@ -51,7 +51,7 @@ class ModernHashing(Hashing):
         self.algorithm = name
         self.respond(f"200 {name}")
 
-    def ftp_HASH(self, path: str) -> None:  # noqa: N802
+    def ftp_HASH(self, path: str) -> None:
         algorithm = self.algorithm.replace("-", "").lower()
         content = Path(path).read_bytes()
         digest = hashlib.new(algorithm, content).hexdigest()
@@ -76,7 +76,7 @@ class Silent(Hashing):
 class NeverOver(FTPHandler):  # type: ignore[misc]
     """Renames over no file, as IIS does not."""
 
-    def ftp_RNTO(self, path: str) -> None:  # noqa: N802
+    def ftp_RNTO(self, path: str) -> None:
         if Path(path).exists():
             self.respond("550 Cannot create a file when that file already exists.")
             return

@@ -43,8 +43,8 @@ class Proxy:
         self._target = customer.port
         self._cut_after = cut_after
         self._freeze_after = freeze_after
-        self._lose = lose
-        self._instead = instead
+        self._lose = None if lose is None else _beginning(lose)
+        self._instead = None if instead is None else (_beginning(instead[0]), instead[1])
         self._again = again
         self.silent = threading.Event()
         self.delay = 0.0
@@ -54,6 +54,7 @@ class Proxy:
         self._listeners: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._cutting = threading.Lock()
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
@@ -75,7 +76,7 @@ class Proxy:
 
     def lose(self, reply: bytes) -> None:
         """Swallow the next reply that has these bytes, and close its connection."""
-        self._lose = reply
+        self._lose = re.compile(re.escape(reply))
 
     def close(self) -> None:
         """Reset every connection, and take no more."""
@@ -177,11 +178,7 @@ class Proxy:
             if self._cut_after is not None and self.passed + len(data) > self._cut_after:
                 server.sendall(data[: max(0, self._cut_after - self.passed)])
                 self.passed = self._cut_after
-                if self._again is None:
-                    self._cut()
-                else:
-                    self._cut_after += self._again()
-                    self.reset()
+                self._cut_here(client)
                 return
             server.sendall(data)
             self.passed += len(data)
@@ -189,16 +186,26 @@ class Proxy:
                 self._ended.wait()
                 return
 
+    def _cut_here(self, client: socket.socket) -> None:
+        """Once, though data and control connection may both come to the place meanwhile."""
+        with self._cutting:
+            if self._again is None:
+                self._cut()
+            elif client in self._sockets:
+                more = self._again()
+                self._cut_after = self.passed + more
+                self.reset()
+
     def _to_client(self, server: socket.socket, client: socket.socket) -> None:
         while data := server.recv(16 * 1024):
             self._wait_while_silent()
             time.sleep(self.delay)
-            if self._lose is not None and self._lose in data:
+            if self._lose is not None and self._lose.search(data):
                 self._lose = None
                 break
-            if self._instead is not None and (at := data.find(self._instead[0])) >= 0:
-                behind = data.index(b"\n", at) + 1
-                data = data[:at] + self._instead[1] + data[behind:]
+            if self._instead is not None and (found := self._instead[0].search(data)):
+                behind = data.index(b"\n", found.start()) + 1
+                data = data[: found.start()] + self._instead[1] + data[behind:]
             data = _EXTENDED.sub(self._follow, data)
             self._say(client, _PASSIVE.sub(self._follow_passive, data))
         client.shutdown(socket.SHUT_RDWR)
@@ -219,6 +226,11 @@ class Proxy:
         for connection in tuple(self._sockets):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _beginning(reply: bytes) -> re.Pattern[bytes]:
+    """Of a line: the same digits may stand in the port of a passive mode's reply."""
+    return re.compile(b"^" + re.escape(reply), re.MULTILINE)
 
 
 def _prepare_reset(connection: socket.socket) -> None:

@@ -1,10 +1,12 @@
 """`python -m tests.contract.servers`: writes docs/servers.md from what the contract suite has seen.
 
-Of each server and each question the last answer counts.
+Of each server and each question the last answer counts. Servers that were not tried keep the row
+that they have.
 """
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,16 +61,18 @@ def note(answer: Answer) -> None:
 def main() -> int:
     """Write the table; 1 where nothing was tried yet."""
     if not RECORD.exists():
-        print("No server was tried yet: run `make servers`.", file=sys.stderr)  # noqa: T201
+        print("No server was tried yet: run `make servers`.", file=sys.stderr)  # noqa: T201 - told who runs it
         return 1
     with RECORD.open(encoding="utf-8") as record:
         answers = [Answer(**json.loads(line)) for line in record]
-    TABLE.write_text(_HEAD + "\n".join(rows(answers)) + "\n", encoding="utf-8")
+    day = f"Last run: {datetime.now(UTC).date().isoformat()}.\n\n"
+    TABLE.write_text(_HEAD + day + "\n".join(rows(answers)) + "\n", encoding="utf-8")
     return 0
 
 
 def rows(answers: list[Answer]) -> list[str]:
     """The lines of the table."""
+    kept = TABLE.read_text(encoding="utf-8").splitlines() if TABLE.exists() else []
     seen = {(answer.server, answer.question): answer.seen for answer in answers}
     versions = {answer.server: answer.version for answer in answers}
     lines = [
@@ -76,6 +80,10 @@ def rows(answers: list[Answer]) -> list[str]:
         "|---" * (4 + len(QUESTIONS)) + "|",
     ]
     for server in SERVERS:
+        old = next((line for line in kept if line.startswith(f"| {server.key} | ")), None)
+        if server.key not in versions and old is not None:
+            lines.append(old)
+            continue
         cells = [seen.get((server.key, question), NOT_TRIED) for question in QUESTIONS]
         version = versions.get(server.key, NOT_TRIED)
         lines.append(f"| {server.key} | {version} | " + " | ".join(map(_cell, cells)) + " |")

@@ -72,7 +72,7 @@ class _Logon(paramiko.ServerInterface):
         right = (username, password) == self._right
         return AUTH_SUCCESSFUL if right else AUTH_FAILED
 
-    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
+    def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED
 
 
@@ -108,7 +108,7 @@ class _Files(paramiko.SFTPServerInterface):
 
     stat = lstat
 
-    def open(self, path: str, flags: int, attr: Any) -> Any:  # noqa: ARG002
+    def open(self, path: str, flags: int, attr: Any) -> Any:
         try:
             opened = os.open(self._path(path), flags, 0o644)
         except OSError as error:
@@ -125,7 +125,7 @@ class _Files(paramiko.SFTPServerInterface):
             return SFTP_FAILURE
         return self._done(self._path(oldpath).rename, self._path(newpath))
 
-    def mkdir(self, path: str, attr: Any) -> int:  # noqa: ARG002
+    def mkdir(self, path: str, attr: Any) -> int:
         return self._done(self._path(path).mkdir)
 
     def rmdir(self, path: str) -> int:

@@ -3,130 +3,36 @@
 A file of the customer's own stands under the wanted name, and stands there afterwards.
 """
 
-import asyncio
 import os
-import unicodedata
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
 from asyncssh.constants import FX_FAILURE, FX_OP_UNSUPPORTED, FX_PERMISSION_DENIED
-from pydantic import SecretStr
-from pyftpdlib.handlers import FTPHandler
 
 from config.accounts import Capabilities, ExistingFile, Look
-from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from tests.contract.accounts import (
-    LIMITS,
     Ledger,
     files_in,
     job,
-    open_session,
-    opened,
-    settings_of,
-    upload,
 )
-from transports import settings_test
-from transports.base import Egress
+from tests.contract.blind_servers import (
+    OWN,
+    SIZE,
+    BlindSftp,
+    Listing,
+    NoRename,
+    NoRenameNoExcl,
+    RefusingTaken,
+    Serving,
+    delivered,
+    ftp,
+    report_of,
+    sftp,
+)
 from transports.errors import NameRefused
-from transports.job import Intent, Job, Uploaded
-from transports.settings_report import TestReport
-
-OWN = b"the customer's own"
-SIZE = 480_044
-Serving = Callable[[Path], AbstractContextManager[CustomerServer]]
-
-
-def refusing(**commands: str) -> type[FTPHandler]:
-    """An FTP server that gives these commands these answers, whatever they are about."""
-
-    def answer(reply: str) -> Callable[..., None]:
-        return lambda self, *_: self.respond(reply)
-
-    verbs = {f"ftp_{verb}": answer(reply) for verb, reply in commands.items()}
-    return type("Refusing", (FTPHandler,), verbs)
-
-
-class Listing(asyncssh.SFTPServer):
-    """Tells of no path what stands there, lists folders, and renames over files."""
-
-    def lstat(self, path: bytes) -> Any:  # noqa: ARG002
-        raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no looking")
-
-    stat = lstat
-
-    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
-        """As ever: asyncssh's own looks at each folder besides."""
-        for name in await asyncio.to_thread(os.listdir, self.map_path(path)):
-            yield asyncssh.SFTPName(os.fsencode(name), attrs=asyncssh.SFTPAttrs(size=1))
-
-    def rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Over whatever is there."""
-        os.replace(self.map_path(oldpath), self.map_path(newpath))  # noqa: PTH105 - bytes
-
-    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
-        """For writing alone."""
-        if pflags & asyncssh.FXF_READ:
-            raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no reading")
-        return super().open(path, pflags, attrs)
-
-
-class BlindSftp(Listing):
-    """Lists nothing either."""
-
-    def scandir(self, path: bytes) -> Any:  # noqa: ARG002
-        """Refused."""
-        raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no listing")
-
-
-class RefusingTaken(BlindSftp):
-    """Renames over no file."""
-
-    def rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Refused where the name is taken."""
-        if Path(self.map_path(newpath).decode()).exists():
-            raise asyncssh.SFTPFailure("Failure")
-        super().rename(oldpath, newpath)
-
-
-class NoRename(BlindSftp):
-    """Renames nothing."""
-
-    def rename(self, oldpath: bytes, newpath: bytes) -> None:  # noqa: ARG002
-        """Refused."""
-        raise asyncssh.SFTPError(FX_OP_UNSUPPORTED, "no renaming")
-
-    posix_rename = rename
-
-
-class NoRenameNoExcl(NoRename):
-    """Writes over files though it was asked for a new one."""
-
-    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
-        """As if that had not been said."""
-        return super().open(path, pflags & ~asyncssh.FXF_EXCL, attrs)
-
-
-def ftp(**commands: str) -> Serving:
-    @contextmanager
-    def serving(root: Path) -> Iterator[CustomerServer]:
-        with PyFtpServer(root, handler=refusing(**commands)) as server:
-            yield server.customer
-
-    return serving
-
-
-def sftp(kind: type[asyncssh.SFTPServer]) -> Serving:
-    @contextmanager
-    def serving(root: Path) -> Iterator[CustomerServer]:
-        with AsyncSshServer(root, sftp=kind) as server:
-            yield server.customer
-
-    return serving
+from transports.job import Intent
 
 
 @pytest.fixture
@@ -136,41 +42,6 @@ def root(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "call.wav").write_bytes(OWN)
     return folder
-
-
-def report_of(customer: CustomerServer, **changes: Any) -> TestReport:
-    report = settings_test.test_settings(
-        settings_of(customer, **changes), SecretStr(customer.password), LIMITS, Egress()
-    )
-    assert report.ok, report.failure
-    return report
-
-
-def job_by(can: Capabilities, attempt: int = 1, **changes: Any) -> Job:
-    """As the ledger's journal makes it of what was found."""
-    return replace(
-        job(attempt, **changes),
-        rename=can.rename and can.temporary,
-        look=can.look,
-        rename_refuses=can.rename_refuses,
-        exclusive=can.exclusive,
-        removes=can.removes,
-    )
-
-
-def delivered(
-    customer: CustomerServer,
-    recording: Path,
-    can: Capabilities,
-    ledger: Ledger | None = None,
-    **job: Any,
-) -> Uploaded:
-    session = open_session(customer, capabilities=can)
-    try:
-        with opened(recording) as source:
-            return upload(session, source, job_by(can, **job), ledger or Ledger())
-    finally:
-        session.close()
 
 
 CASES = [
@@ -291,92 +162,6 @@ def test_a_pattern_in_a_name_is_no_pattern(tmp_path: Path, recording: Path) -> N
         done = delivered(customer, recording, found, Ledger(names=names))
     assert done.remote_path != "call [1].wav"
     assert (root / "call [1].wav").read_bytes() == OWN
-
-
-class Splitting(FTPHandler):  # type: ignore[misc]
-    """Takes a name with a blank in it for two."""
-
-    def ftp_NLST(self, path: str) -> None:  # noqa: N802
-        """Neither of them is there."""
-        if " " in Path(path).name:
-            self.respond("550 No such file.")
-            return
-        super().ftp_NLST(path)
-
-
-class ListingNoFolder(FTPHandler):  # type: ignore[misc]
-    """Lists single files alone."""
-
-    def ftp_NLST(self, path: str) -> None:  # noqa: N802
-        """Refused as if nothing were there."""
-        if Path(path).is_dir():
-            self.respond("550 No files found.")
-            return
-        super().ftp_NLST(path)
-
-
-class ListingNothing(FTPHandler):  # type: ignore[misc]
-    """The same, in another way."""
-
-    def ftp_NLST(self, path: str) -> None:  # noqa: N802
-        """No line at all."""
-        if Path(path).is_dir():
-            self.push_dtp_data(b"", cmd="NLST")
-            return
-        super().ftp_NLST(path)
-
-
-def assert_not_taken_for_free(
-    handler: type[FTPHandler], name: str, root: Path, recording: Path
-) -> None:
-    """A file of the customer's stays, where nothing but this listing tells of it."""
-    root.mkdir()
-    (root / name).write_bytes(OWN)
-    blind = type("Blind", (refusing(MLST="502 No.", SIZE="502 No."), handler), {})
-    with PyFtpServer(root, handler=blind) as server:
-        found = report_of(server.customer).capabilities
-        assert found.look is Look.NLST
-        done = delivered(server.customer, recording, found, Ledger(names=(name, f"2 {name}")))
-    assert done.remote_path != name
-    assert (root / name).read_bytes() == OWN
-
-
-@pytest.mark.parametrize("handler", [Splitting, ListingNoFolder, ListingNothing])
-@pytest.mark.parametrize("name", ["call 1.wav", "call[1].wav"])
-def test_a_listing_that_may_misread_the_name_calls_it_not_free(
-    handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
-) -> None:
-    assert_not_taken_for_free(handler, name, tmp_path / "served", recording)
-
-
-class ListingLatin1(FTPHandler):  # type: ignore[misc]
-    """Lists names in its own encoding."""
-
-    def ftp_NLST(self, path: str) -> None:  # noqa: N802
-        """One file alone by its name, and folders."""
-        found = Path(path).iterdir() if Path(path).is_dir() else [Path(path)]
-        lines = "".join(f"{each.name}\r\n" for each in found if each.exists())
-        self.push_dtp_data(self.spelt(lines), cmd="NLST")
-
-    def spelt(self, lines: str) -> bytes:
-        """As it goes out."""
-        return lines.encode("latin-1")
-
-
-class ListingApart(ListingLatin1):
-    """Lists letters and accents apart, as macOS keeps them."""
-
-    def spelt(self, lines: str) -> bytes:
-        """In UTF-8."""
-        return unicodedata.normalize("NFD", lines).encode()
-
-
-@pytest.mark.parametrize("handler", [ListingLatin1, ListingApart])
-@pytest.mark.parametrize("name", ["Müller.wav", "Müller[1].wav"])
-def test_a_name_that_is_listed_in_another_spelling_is_not_free(
-    handler: type[FTPHandler], name: str, tmp_path: Path, recording: Path
-) -> None:
-    assert_not_taken_for_free(handler, name, tmp_path / "served", recording)
 
 
 def test_a_bucket_that_finds_whatever_it_is_asked_for_gets_the_next_name(

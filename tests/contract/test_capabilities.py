@@ -32,9 +32,10 @@ from transports.base import BLOCK, USUAL_REQUEST, Egress
 from transports.errors import VerificationFailed
 from transports.job import Verified
 
-FTP = Capabilities(at_once=4, pipelines=True, look=Look.SIZE)
+FTP = Capabilities(at_once=4, pipelines=True, look=Look.SIZE, resumes=True)
 OPENSSH = Capabilities(
     look=Look.LSTAT,
+    resumes=True,
     at_once=8,
     request_size=BLOCK,
     algorithms=Algorithms(
@@ -256,7 +257,8 @@ def test_an_upload_is_verified_by_the_servers_digest(
         with opened(recording) as source:
             done = upload(session, source, job(hash=stored.hash), Ledger())
         session.close()
-    assert done.verified is Verified.HASH
+    assert stored.hash is not None
+    assert done.verified is Verified.by(stored.hash)
 
 
 def test_an_upload_is_verified_by_the_digest_of_an_sftp_server(
@@ -267,7 +269,7 @@ def test_an_upload_is_verified_by_the_digest_of_an_sftp_server(
     with opened(recording) as source:
         done = upload(session, source, job(hash=HashAlgorithm.MD5), Ledger())
     session.close()
-    assert done.verified is Verified.HASH
+    assert done.verified is Verified.MD5
 
 
 def test_a_server_that_tells_no_digest_any_more_is_verified_by_its_size(
@@ -299,7 +301,7 @@ def test_a_file_of_that_size_with_another_content_is_not_taken_for_ours(
             upload(session, source, job(1, hash=sha256), ledger)
             (intent,) = ledger.intents
             again = upload(session, source, job(2, hash=sha256, intent=intent), ledger)
-            assert (again.sent, again.verified) == (False, Verified.HASH)
+            assert (again.sent, again.verified) == (False, Verified.SHA256)
             place = server.customer.root / "call.wav"
             place.write_bytes(place.read_bytes()[::-1])
             anew = upload(session, source, job(3, hash=sha256, intent=intent), ledger)

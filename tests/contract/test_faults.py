@@ -6,20 +6,27 @@ import threading
 import time
 from pathlib import Path
 
+import asyncssh
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.accounts import Protocol
-from deploy.local.customers import CustomerServer
+from config.accounts import Capabilities, Protocol
+from deploy.local.customers import AsyncSshServer, CustomerServer
+from deploy.local.processes import free_port
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, upload
 from tests.contract.proxy import Proxy
+from tests.contract.scripted import ScriptedServer
 from transports.base import Limits
 from transports.errors import (
+    AccountFailure,
     ConnectFailed,
     ConnectionLost,
     Kind,
+    NoAnswerToTls,
+    NoGreeting,
     PathRefused,
+    SilentBeforeLogin,
     Stalled,
     TransferError,
 )
@@ -108,13 +115,33 @@ def test_closing_from_another_thread_cuts_what_runs(
 def test_a_server_that_never_greets_is_left_within_the_limit(protocol: Protocol) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
-        with pytest.raises(Stalled):
+        with pytest.raises(SilentBeforeLogin) as met:
             open_session(
                 CustomerServer("127.0.0.1", silent.getsockname()[1], "a", "b", Path()),
                 Limits(login=0.5),
                 protocol=protocol,
             )
     assert time.monotonic() - started < 0.5 + SLACK
+    is_implicit = protocol is Protocol.FTPS_IMPLICIT
+    assert type(met.value) is (NoAnswerToTls if is_implicit else NoGreeting)
+    assert met.value.diagnosis is NoGreeting.entry
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize(
+    ("protocol", "greeting", "failure"),
+    [
+        (Protocol.SFTP, b"SSH-2.0-hangs\r\n", SilentBeforeLogin),
+        (Protocol.FTPS, b"220 ready\r\n", SilentBeforeLogin),
+        (Protocol.FTP, b"220 ready\r\n", Stalled),
+    ],
+)
+def test_a_server_that_hangs_after_its_greeting_does_so_before_or_after_it_was_told_an_account(
+    protocol: Protocol, greeting: bytes, failure: type[TransferError]
+) -> None:
+    with ScriptedServer([greeting], b"") as hanging, pytest.raises(Stalled) as silent:
+        open_session(hanging.customer, Limits(login=0.5), protocol=protocol)
+    assert type(silent.value) is failure
 
 
 def test_a_lost_confirmation_is_made_good_by_the_size(
@@ -155,17 +182,40 @@ def test_a_folder_without_the_right_to_write_is_told_in_the_servers_words(
     customer: CustomerServer = request.getfixturevalue(server).customer
     folder = customer.root / "closed"
     folder.mkdir(mode=0o555)
-    session = open_session(customer)
+    asks_ahead = Capabilities(pipelines=True, queues=server == "vsftpd")
+    session, refused_job = open_session(customer, capabilities=asks_ahead), job(folder="closed")
     with pytest.raises(PathRefused) as refused, opened(recording) as source:
-        upload(session, source, job(folder="closed"), Ledger(names=("closed/call.wav",)))
+        upload(session, source, refused_job, Ledger(names=("closed/call.wav",)))
+    assert refused_job.progress.sent == 0, "the server has taken nothing of it"
     assert refused.value.words == words
     assert not refused.value.part_left
     assert files_in(customer.root) == {}
 
 
+class FullBehind(asyncssh.SFTPServer):
+    """Has room for so many bytes of a file."""
+
+    room = 300_000
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        """Refused where it reaches further."""
+        if offset + len(data) > self.room:
+            raise asyncssh.SFTPFailure("No space left")
+        written: int = super().write(file_obj, offset, data)  # type: ignore[assignment]
+        return written
+
+
+def test_of_a_file_that_was_refused_in_its_midst_only_what_was_confirmed_counts_as_sent(
+    tmp_path: Path, recording: Path
+) -> None:
+    refused_job = job()
+    server = AsyncSshServer(tmp_path, sftp=FullBehind)
+    with server, opened(recording) as source, pytest.raises(AccountFailure):
+        upload(open_session(server.customer), source, refused_job, Ledger())
+    assert 0 < refused_job.progress.sent <= FullBehind.room < SIZE
+
+
 def test_nobody_listening_is_told_in_the_systems_words(customer: CustomerServer) -> None:
-    with Proxy(customer) as proxy:
-        port = proxy.port
     with pytest.raises(ConnectFailed) as refused:
-        open_session(customer, port=port)
+        open_session(customer, port=free_port())
     assert refused.value.words == "Connection refused"

@@ -21,7 +21,7 @@ from tests.contract.accounts import (
     settings_of,
     upload,
 )
-from tests.contract.test_cannot_tell import job_by
+from tests.contract.blind_servers import job_by
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import PathRefused, VerificationFailed
@@ -34,14 +34,14 @@ SIZE = 480_044
 class OnlyWavFtp(FTPHandler):  # type: ignore[misc]
     """Takes recordings alone, by their name."""
 
-    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:
         """Refuse every other extension."""
         if not file.endswith(".wav"):
             self.respond("553 File name not allowed.")
             return None
         return super().ftp_STOR(file, mode)
 
-    def ftp_RNTO(self, path: str) -> None:  # noqa: N802
+    def ftp_RNTO(self, path: str) -> None:
         """Refuse every other extension."""
         if not path.endswith(".wav"):
             self.respond("553 File name not allowed.")
@@ -68,7 +68,7 @@ class OnlyWavFtpUnknown(OnlyWavFtpForNow):
 class RenamesToWav(OnlyWavFtp):
     """Takes every name at first, and then those of recordings alone."""
 
-    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:
         """Take it."""
         return FTPHandler.ftp_STOR(self, file, mode)
 
@@ -139,7 +139,7 @@ def test_a_server_that_takes_final_names_alone_gets_the_file_under_its_name(
 
 def test_where_every_name_is_refused_the_words_say_so(tmp_path: Path) -> None:
     class OnlyMp3(asyncssh.SFTPServer):
-        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:  # noqa: ARG002
+        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
             raise asyncssh.SFTPFailure("Only .mp3 here")
 
     with AsyncSshServer(tmp_path, sftp=OnlyMp3) as server:
@@ -156,7 +156,7 @@ def test_what_a_server_keeps_though_it_refuses_it_is_removed(tmp_path: Path) -> 
     class Judging(FTPHandler):  # type: ignore[misc]
         """Sees the name only once it has the file."""
 
-        def ftp_STOR(self, path: str, mode: str = "w") -> Any:  # noqa: N802
+        def ftp_STOR(self, path: str, mode: str = "w") -> Any:
             self.is_wav = path.endswith(".wav")
             return super().ftp_STOR(path, mode)
 
@@ -186,7 +186,7 @@ class Late(FTPHandler):  # type: ignore[misc]
 
     asked: dict[str, int]
 
-    def ftp_SIZE(self, path: str) -> None:  # noqa: N802
+    def ftp_SIZE(self, path: str) -> None:
         """0 at first."""
         asked = vars(type(self)).get("asked", {})
         type(self).asked = {**asked, path: asked.get(path, 0) + 1}
@@ -199,7 +199,7 @@ class Late(FTPHandler):  # type: ignore[misc]
 class NeverWhole(FTPHandler):  # type: ignore[misc]
     """Has lost some of it."""
 
-    def ftp_SIZE(self, path: str) -> None:  # noqa: N802
+    def ftp_SIZE(self, path: str) -> None:
         """One byte less."""
         self.respond(f"213 {Path(path).stat().st_size - 1}")
 
@@ -244,11 +244,11 @@ class Bucket(asyncssh.SFTPServer):
 class BucketFtp(FTPHandler):  # type: ignore[misc]
     """The same over FTP."""
 
-    def ftp_MKD(self, path: str) -> None:  # noqa: N802
+    def ftp_MKD(self, path: str) -> None:
         """Accept it, and forget it."""
         self.respond(f'257 "{path}" directory created.')
 
-    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:
         """Make what is above."""
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         return super().ftp_STOR(file, mode)
@@ -257,7 +257,7 @@ class BucketFtp(FTPHandler):  # type: ignore[misc]
 class NoFolders(Bucket):
     """Makes none, and shows none."""
 
-    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:  # noqa: ARG002
+    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
         """Refuse it."""
         raise asyncssh.SFTPError(FX_OP_UNSUPPORTED, "no folders here")
 
@@ -273,7 +273,7 @@ class NoFolders(Bucket):
 class NoFoldersFtp(BucketFtp):
     """The same over FTP."""
 
-    def ftp_MKD(self, path: str) -> None:  # noqa: N802, ARG002
+    def ftp_MKD(self, path: str) -> None:
         """Refuse it."""
         self.respond("502 no folders here")
 

@@ -198,7 +198,7 @@ def test_a_connection_cut_anywhere_never_leaves_a_truncated_file(
 class Forgetful(FTPHandler):  # type: ignore[misc]
     """Wants RNTO right behind RNFR."""
 
-    def ftp_RNFR(self, path: str) -> None:  # noqa: N802
+    def ftp_RNFR(self, path: str) -> None:
         """Forget it as soon as something else is to be done, or at once the first time."""
         super().ftp_RNFR(path)
         if not getattr(self, "was_asked", False):

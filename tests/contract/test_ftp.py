@@ -2,6 +2,7 @@
 
 import io
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from transports.errors import (
     TransferError,
 )
 from transports.job import Verified
+
+UNSPECIFIED = str(ip_address(0))
 
 
 def refusal(*answers: bytes, greeting: bytes = b"220 ready\r\n") -> TransferError:
@@ -97,11 +100,16 @@ def _serving(tmp_path: Path, handler: type[FTPHandler], **more: Any) -> PyFtpSer
     return PyFtpServer(root, handler=handler, **more)
 
 
-def test_an_address_in_the_answer_to_pasv_is_ignored(tmp_path: Path, recording: Path) -> None:
-    class Elsewhere(FTPHandler):  # type: ignore[misc]
-        masquerade_address = "192.0.2.1"
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.1.2.3", UNSPECIFIED, "255.255.255.255"])
+def test_an_address_in_the_answer_to_pasv_is_ignored(
+    tmp_path: Path, recording: Path, address: str
+) -> None:
+    """A server behind a NAT tells its own, which leads nowhere from here."""
 
-        def ftp_EPSV(self, line: str) -> None:  # noqa: N802, ARG002
+    class Elsewhere(FTPHandler):  # type: ignore[misc]
+        masquerade_address = address
+
+        def ftp_EPSV(self, line: str) -> None:
             self.respond("500 EPSV not understood.")
 
     with _serving(tmp_path, Elsewhere) as server:
@@ -112,9 +120,23 @@ def test_an_address_in_the_answer_to_pasv_is_ignored(tmp_path: Path, recording: 
         assert files_in(server.customer.root) == {"call.wav": 480_044}
 
 
+@pytest.mark.parametrize("told", ["10.1.2.3", UNSPECIFIED])
+def test_vsftpd_behind_a_nat_is_reached_at_the_address_of_its_control_connection(
+    tmp_path: Path, recording: Path, told: str
+) -> None:
+    lines = ["cmds_denied=EPSV", f"pasv_address={told}"]
+    with Vsftpd(tmp_path / "vsftpd", extra=lines) as server:
+        session = open_session(server.customer)
+        with opened(recording) as source:
+            upload(session, source, job(), Ledger())
+        session.close()
+        assert f"({told.replace('.', ',')}," in (server.folder / "protocol.log").read_text()
+        assert files_in(server.customer.root) == {"call.wav": 480_044}
+
+
 def test_pasv_is_tried_where_the_port_of_epsv_is_closed(tmp_path: Path, recording: Path) -> None:
     class Closed(FTPHandler):  # type: ignore[misc]
-        def ftp_EPSV(self, line: str) -> None:  # noqa: N802, ARG002
+        def ftp_EPSV(self, line: str) -> None:
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 port = listener.getsockname()[1]
             self.respond(f"229 Entering extended passive mode (|||{port}|).")

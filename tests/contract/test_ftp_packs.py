@@ -5,7 +5,7 @@ Where both sides only write, both wait for ever once the buffers between them ar
 
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from pyftpdlib.handlers import FTPHandler
 from config.accounts import Capabilities, Look
 from deploy.local.customers import PyFtpServer
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, settings_of
+from tests.contract.ftp_handlers import BareNames
 from tests.contract.scripted import ScriptedServer
 from transports import settings_test
 from transports.base import Egress, Limits
 from transports.ftp.control import MOST_AHEAD
 from transports.job import Transfer, Uploaded, intend_each
-from transports.network import egress
+from transports.network import dialing
 from transports.upload import upload
 
 PACKS = {
@@ -122,7 +123,7 @@ def transfers_of(recording: Path, folder: str) -> list[Transfer]:
 def test_a_server_that_reads_little_and_says_much_gets_a_flight_of_long_names(
     capabilities: Capabilities, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(egress, "_SEND_BUFFER", SMALL)
+    monkeypatch.setattr(dialing, "SEND_BUFFER", SMALL)
     with (
         Wordy() as server,
         closing(open_session(server.customer, PATIENT, capabilities=capabilities)) as session,
@@ -199,3 +200,37 @@ def test_a_server_with_a_small_buffer_for_commands_gets_one_at_a_time(
             upload(session, transfers, intend_each)
         assert all(isinstance(each.outcome, Uploaded) for each in transfers)
         assert len(files_in(root)) == COUNT
+
+
+@pytest.mark.parametrize("queues", [True, False])
+def test_where_folders_are_entered_each_file_is_looked_at_and_renamed_in_its_own(
+    tmp_path: Path, recording: Path, *, queues: bool
+) -> None:
+    """Bare names in one pack would all be taken in the folder that was entered last."""
+    names = ("call.wav", "call (2).wav")
+    root = tmp_path / "served"
+    (root / "a").mkdir(parents=True)
+    with PyFtpServer(root, handler=BareNames) as server:
+        (root / "a" / "call.wav").write_bytes(b"the customer's own")
+        can = Capabilities(at_once=1, pipelines=True, queues=queues, enters=True, look=Look.MLST)
+        with (
+            closing(open_session(server.customer, PATIENT, capabilities=can)) as session,
+            opened(recording) as source,
+        ):
+            transfers = [
+                Transfer(
+                    lambda: nullcontext(source),
+                    job(number, folder=folder),
+                    Ledger(names=tuple(f"{folder}/{name}" for name in names)),
+                )
+                for number, folder in enumerate("ab")
+            ]
+            upload(session, transfers, intend_each)
+    assert [transfer.result().remote_path for transfer in transfers] == [
+        "a/call (2).wav",
+        "b/call.wav",
+    ]
+    assert (root / "a" / "call.wav").read_bytes() == b"the customer's own"
+    size = recording.stat().st_size
+    whole = {"a/call (2).wav": size, "b/call.wav": size}
+    assert files_in(root) == {"a/call.wav": 18, **whole}

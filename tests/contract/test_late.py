@@ -2,20 +2,21 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from pyftpdlib.handlers import FTPHandler
 
-from config.accounts import Capabilities
+from config.accounts import Capabilities, Look
 from deploy.local.customers import PyFtpServer
 from tests.contract.accounts import LIMITS, Ledger, files_in, job, open_session, opened, upload
 from transports.base import Limits
 from transports.errors import ConnectionLost
 from transports.ftp.server import FtpServer
 from transports.job import Verified
-from transports.network.egress import Connection
+from transports.network.dialing import Connection
 
 
 class Scanning(FTPHandler):  # type: ignore[misc]
@@ -91,3 +92,40 @@ def test_a_session_that_is_ended_while_it_is_made_anew_stays_ended(
         with pytest.raises(ConnectionLost):
             session.put([b"x"], "call.wav.part")
         assert not session.connected
+
+
+class Mute(FTPHandler):  # type: ignore[misc]
+    """Never says that it has a file, and notes what comes."""
+
+    seen: ClassVar[list[str]] = []
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """As ever."""
+        if cmd in {"STOR", "PASS"}:
+            self.seen.append(cmd)
+        super().pre_process_command(line, cmd, arg)
+
+    def respond(self, resp: str, *arguments: Any, **more: Any) -> None:
+        """Everything else."""
+        if not resp.startswith("226"):
+            super().respond(resp, *arguments, **more)
+
+
+@pytest.mark.parametrize("is_in_packs", [False, True])
+def test_a_confirmation_that_never_comes_is_looked_for_in_a_new_login_and_nothing_is_sent_again(
+    tmp_path: Path,
+    recording: Path,
+    is_in_packs: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    root = tmp_path / "served"
+    root.mkdir()
+    Mute.seen.clear()
+    known = Capabilities(at_once=1, look=Look.MLST, pipelines=is_in_packs)
+    with PyFtpServer(root, handler=Mute) as server:
+        session = open_session(server.customer, replace(LIMITS, stall=0.5), capabilities=known)
+        with opened(recording) as source:
+            done = upload(session, source, job(), Ledger())
+        session.close()
+    assert (done.sent, done.verified) == (True, Verified.SIZE)
+    assert Mute.seen == ["PASS", "STOR", "PASS"]
+    assert files_in(root) == {"call.wav": 480_044}

@@ -37,7 +37,7 @@ SIZE = 480_044
 class Keeping(asyncssh.SFTPServer):
     """Removes nothing, and does not say what it takes."""
 
-    def remove(self, path: bytes) -> None:  # noqa: ARG002
+    def remove(self, path: bytes) -> None:
         """Refused."""
         raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "it must stay")
 
@@ -47,7 +47,7 @@ class Keeping(asyncssh.SFTPServer):
 class KeepingAll(Keeping):
     """Renames nothing either."""
 
-    def rename(self, oldpath: bytes, newpath: bytes) -> None:  # noqa: ARG002
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:
         """Refused."""
         raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no renaming")
 
@@ -68,7 +68,7 @@ class Blunt(asyncssh.SFTPServer):
 class Busy(FTPHandler):  # type: ignore[misc]
     """Says of what it cannot remove that it is busy."""
 
-    def ftp_DELE(self, path: str) -> None:  # noqa: N802
+    def ftp_DELE(self, path: str) -> None:
         """450 is a temporary refusal."""
         if not Path(path).exists() or "old" in path:
             self.respond("450 Requested file action not taken.")
@@ -140,7 +140,7 @@ class Cutting(asyncssh.SFTPServer):
 class Fragile(Cutting):
     """When a file is to be removed: it never comes to it."""
 
-    def remove(self, path: bytes) -> None:  # noqa: ARG002
+    def remove(self, path: bytes) -> None:
         """Stays."""
         self.cut()
 
@@ -179,7 +179,7 @@ def test_a_server_that_does_not_bear_a_removal_passes_and_what_stays_is_named(
 
 def test_what_a_test_that_failed_has_left_is_named(tmp_path: Path) -> None:
     class Shortening(FTPHandler):  # type: ignore[misc]
-        def ftp_SIZE(self, path: str) -> None:  # noqa: N802, ARG002
+        def ftp_SIZE(self, path: str) -> None:
             self.respond("213 1000")
 
     root = tmp_path / "served"

@@ -160,6 +160,11 @@ ODD = {
     "MLST is listed and broken": odd({"MLST": "500 oops"}),
     "MLST hangs up": odd({"MLST": HANG_UP}),
     "MLST is nonsense": odd({"MLST": "250-x\r\n250 y"}),
+    "no MLST": odd({"MLST": "500 What?", "FEAT": "211-Features\r\n SIZE\r\n EPSV\r\n211 End"}),
+    "no EPSV": odd({"EPSV": "500 What?"}),
+    "no MLST, no SIZE, no EPSV, no FEAT": odd(
+        dict.fromkeys(("MLST", "SIZE", "EPSV", "FEAT"), "500 What?")
+    ),
     "ProFTPD's RNFR": Prompt,
     "ProFTPD's RNFR and digests": PromptHashing,
     "no NOOP": odd({"NOOP": "502 What?"}),

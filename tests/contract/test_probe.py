@@ -34,7 +34,7 @@ def plain(report: TestReport) -> Capabilities:
     """What was found, without what is looked at in `test_capabilities`."""
     measured: dict[str, object] = {"at_once": None, "request_size": None, "algorithms": None}
     measured |= {"pipelines": False, "queues": False, "look": None}
-    measured |= {"finish_seconds": None, "removes": True}
+    measured |= {"finish_seconds": None, "removes": True, "resumes": None}
     return report.capabilities.model_copy(update=measured)
 
 

@@ -23,7 +23,7 @@ from tests.contract.accounts import (
     settings_of,
     upload,
 )
-from tests.contract.test_cannot_tell import job_by
+from tests.contract.blind_servers import job_by
 from transports import settings_test
 from transports.base import Egress
 from transports.errors import VerificationFailed
@@ -79,11 +79,11 @@ class Close(asyncssh.SFTPServer):
 class MkdirFtp(FTPHandler):  # type: ignore[misc]
     """The same over FTP."""
 
-    def ftp_MKD(self, path: str) -> None:  # noqa: N802
+    def ftp_MKD(self, path: str) -> None:
         """Accept it, and forget it."""
         self.respond(f'257 "{path}" directory created.')
 
-    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:
         """Make what is above."""
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         return super().ftp_STOR(file, mode)
@@ -92,7 +92,7 @@ class MkdirFtp(FTPHandler):  # type: ignore[misc]
 class RemoveFtp(FTPHandler):  # type: ignore[misc]
     """Removes nothing."""
 
-    def ftp_DELE(self, path: str) -> None:  # noqa: N802, ARG002
+    def ftp_DELE(self, path: str) -> None:
         """Accept it, and forget it."""
         self.respond("250 File removed.")
 
@@ -100,7 +100,7 @@ class RemoveFtp(FTPHandler):  # type: ignore[misc]
 class RenameFtp(FTPHandler):  # type: ignore[misc]
     """Renames nothing."""
 
-    def ftp_RNTO(self, path: str) -> None:  # noqa: N802, ARG002
+    def ftp_RNTO(self, path: str) -> None:
         """Accept it, and forget it."""
         self.respond("250 Renaming ok.")
 
@@ -108,7 +108,7 @@ class RenameFtp(FTPHandler):  # type: ignore[misc]
 class CloseFtp(FTPHandler):  # type: ignore[misc]
     """Keeps no file."""
 
-    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802, ARG002
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:
         """Its bytes go nowhere."""
         return super().ftp_STOR(os.devnull, mode)
 

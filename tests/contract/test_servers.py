@@ -82,7 +82,13 @@ class Ground:
         note(Answer(self.entry.key, self.entry.version(), question, seen))
 
 
-@pytest.fixture(scope="module", params=SERVERS, ids=lambda entry: entry.key)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(each, marks=[pytest.mark.slow] if each.is_slow else [], id=each.key)
+        for each in SERVERS
+    ],
+)
 def ground(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ground]:
@@ -225,8 +231,9 @@ def test_an_upload_that_was_cut_is_whole_at_the_next_try(ground: Ground, recordi
     name = name_of(done.remote_path)
     assert (ground.place / name).read_bytes() == recording.read_bytes()
     others = {left for left in files_in(ground.place) if left.endswith(".part") or "cut" in left}
-    assert others == {name}, "what was cut is gone"
-    ground.note("cut", f"whole, as `{name}`")
+    came_back = {cut.part} if ground.entry.brings_back else set[str]()
+    assert others - came_back == {name}, "what was cut is gone"
+    ground.note("cut", f"whole, as `{name}`" + "; the `.part` may come back" * bool(came_back))
 
 
 def test_a_folder_that_is_missing_is_made(ground: Ground, recording: Path) -> None:
@@ -276,7 +283,9 @@ def test_nothing_is_left_that_is_not_named(ground: Ground, recording: Path) -> N
             assert not server.exists(done.remote_path)
         server.remove(done.remote_path)
     ours = [name for name in files_in(ground.customer.root) if "courier-" in name]
-    assert ours == []
+    assert [
+        name for name in ours if not (ground.entry.brings_back and "courier-test" in name)
+    ] == []
     ground.note("left", "nothing")
 
 

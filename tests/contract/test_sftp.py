@@ -289,7 +289,7 @@ class Full(Refusing):
 
     offset = 0
 
-    def statvfs(self, path: bytes) -> asyncssh.SFTPVFSAttrs:  # noqa: ARG002
+    def statvfs(self, path: bytes) -> asyncssh.SFTPVFSAttrs:
         """Nothing available."""
         return asyncssh.SFTPVFSAttrs(bsize=4096, frsize=4096, blocks=100, bfree=5, bavail=0)
 
@@ -304,7 +304,7 @@ def test_a_full_disk_is_told_from_other_refusals(tmp_path: Path, recording: Path
 class Blind(asyncssh.SFTPServer):
     """Lets nobody look."""
 
-    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:  # noqa: ARG002
+    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
         """Refused."""
         raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no looking")
 
@@ -339,7 +339,7 @@ def test_a_size_that_does_not_fit_is_asked_for_once_more(tmp_path: Path, recordi
 class Fixed(asyncssh.SFTPServer):
     """Renames nothing."""
 
-    def rename(self, oldpath: bytes, newpath: bytes) -> None:  # noqa: ARG002
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:
         """Refused."""
         raise asyncssh.SFTPError(FX_OP_UNSUPPORTED, "no renaming")
 

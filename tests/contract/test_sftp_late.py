@@ -135,7 +135,7 @@ class Together(asyncssh.SFTPServer):
 class Halving(Together):
     """Has lost half of each file by the time at which it is asked again."""
 
-    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:  # noqa: ARG002 - of every file
+    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
         """Another size than the one that was sent."""
         return asyncssh.SFTPAttrs(size=5)
 
@@ -214,7 +214,7 @@ def test_who_gets_no_channel_of_the_new_login_logs_in_alone(
 class Losing(Slow):
     """Has lost half of the file by the time at which it is asked again."""
 
-    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:  # noqa: ARG002 - of every file
+    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
         """Half of its size."""
         return asyncssh.SFTPAttrs(size=240_022)
 

@@ -9,7 +9,7 @@ import pytest
 
 from config.accounts import Look
 from tests.contract.accounts import open_session
-from tests.contract.test_cannot_tell import OWN, Listing, delivered, report_of, sftp
+from tests.contract.blind_servers import OWN, Listing, delivered, report_of, sftp
 from transports.base import CannotTell
 
 
@@ -53,7 +53,7 @@ def test_a_folder_of_more_files_than_are_looked_through_tells_nothing(
 class Endless(Listing):
     """Its listing is one name again and again."""
 
-    async def scandir(self, path: bytes) -> Any:  # noqa: ARG002
+    async def scandir(self, path: bytes) -> Any:
         """Without an end."""
         while True:
             yield asyncssh.SFTPName(b"x.wav", attrs=asyncssh.SFTPAttrs(size=1))
@@ -62,7 +62,7 @@ class Endless(Listing):
 class Nothing(Listing):
     """It lists nothing, of any folder."""
 
-    async def scandir(self, path: bytes) -> Any:  # noqa: ARG002
+    async def scandir(self, path: bytes) -> Any:
         """Nothing."""
         names: list[asyncssh.SFTPName] = []
         for name in names:

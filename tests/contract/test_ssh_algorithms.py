@@ -78,7 +78,7 @@ def test_a_server_that_has_only_sha_1_is_told_so_whatever_is_allowed(
         for weak in (False, True):
             with pytest.raises(TooOld) as refused:
                 open_session(server.customer, weak_algorithms=weak)
-            assert f"this server offers only {offered}" in refused.value.words
+            assert f"this server offers only {offered};" in refused.value.words
             assert "brought up to date" in refused.value.advice
 
 

@@ -1,26 +1,36 @@
 """Flights of many files against real servers: each file has an end of its own."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyftpdlib.handlers import FTPHandler
 
-from config.accounts import Capabilities, Look
-from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
-from tests.contract.accounts import Ledger, files_in, job, open_session, opened
+from config.accounts import Capabilities
+from deploy.local.customers import CustomerServer, PyFtpServer
+from tests.contract.accounts import Ledger, files_in, job, open_session
+from tests.contract.many_files import (
+    BAD,
+    COUNT,
+    PIPELINES,
+    PLAIN,
+    QUEUES,
+    SIZE,
+    assert_arrived,
+    failure,
+    make_recordings,
+    transfers_of,
+)
 from tests.contract.proxy import Proxy
 from tests.servers import Vsftpd
 from transports.base import Put, PutResult, Server
 from transports.errors import (
     AccountFailure,
-    ConnectionLost,
     Kind,
     NameRefused,
     PathRefused,
@@ -34,9 +44,6 @@ from transports.job import Intent, Transfer, Uploaded, Verified, intend_each
 from transports.sources.source import Source
 from transports.upload import upload
 
-PLAIN = Capabilities()
-PIPELINES = Capabilities(pipelines=True)
-QUEUES = Capabilities(pipelines=True, queues=True)
 SERVERS = {
     "sshd": PLAIN,
     "asyncssh_server": PLAIN,
@@ -46,9 +53,6 @@ SERVERS = {
     "pyftpd_server": PLAIN,
     "pyftpd_server pipelines": PIPELINES,
 }
-COUNT = 16
-SIZE = 48_044
-BAD = 5
 
 Ground = tuple[CustomerServer, Capabilities]
 
@@ -72,34 +76,7 @@ def root_of(ground: Ground) -> Path:
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> list[Path]:
-    """Sixteen of them, each another one."""
-    paths = [tmp_path / f"recording-{number}.wav" for number in range(COUNT)]
-    for path in paths:
-        path.write_bytes(os.urandom(SIZE))
-    return paths
-
-
-def transfers_of(
-    recordings: Sequence[Path], folder: str = "to", start: int = 0, **changes: Any
-) -> list[Transfer]:
-    def transfer(number: int, path: Path) -> Transfer:
-        names = (f"{folder}/{number}.wav", f"{folder}/{number} (2).wav")
-        what = job(start + number, folder=folder, **changes)
-        return Transfer(lambda: opened(path), what, Ledger(names))
-
-    return [transfer(number, path) for number, path in enumerate(recordings)]
-
-
-def failure(transfer: Transfer) -> TransferError:
-    """What it ended with."""
-    assert isinstance(transfer.outcome, TransferError)
-    return transfer.outcome
-
-
-def assert_arrived(root: Path, recordings: Sequence[Path], names: Sequence[str]) -> None:
-    """These and nothing else stand in the folder, whole."""
-    expected = dict(zip(names, [path.read_bytes() for path in recordings], strict=True))
-    assert {path.name: path.read_bytes() for path in (root / "to").iterdir()} == expected
+    return make_recordings(tmp_path)
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -322,135 +299,3 @@ def test_a_refusal_at_the_end_of_one_is_its_own(
     assert len(full) >= 1
     assert len(full) + len(done) == COUNT
     assert len(files_in(vsftpd.customer.root)) == len(done)
-
-
-class FewHandles(asyncssh.SFTPServer):
-    """Has three files open at once, and no more."""
-
-    most_seen = 0
-    now = 0
-
-    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
-        """Refuse the fourth one."""
-        if self.now == 3:
-            raise asyncssh.SFTPFailure("Too many open files")
-        self.now += 1
-        type(self).most_seen = max(self.most_seen, self.now)
-        try:
-            return super().open(path, pflags, attrs)
-        except BaseException:
-            self.now -= 1
-            raise
-
-    def close(self, file_obj: object) -> Any:
-        """One may be opened again."""
-        self.now -= 1
-        return super().close(file_obj)
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Path:
-    """The folder of a server of the test's own."""
-    root = tmp_path / "served"
-    root.mkdir()
-    return root
-
-
-def test_where_few_files_may_be_open_the_flight_goes_on_with_fewer(
-    served: Path, recordings: list[Path]
-) -> None:
-    with (
-        AsyncSshServer(served, sftp=FewHandles) as server,
-        closing(open_session(server.customer)) as session,
-    ):
-        transfers = transfers_of(recordings)
-        upload(session, transfers, intend_each)
-        assert all(isinstance(each.outcome, Uploaded) for each in transfers)
-    assert FewHandles.most_seen == 3
-    assert_arrived(served, recordings, [f"{n}.wav" for n in range(COUNT)])
-
-
-class FullForOne(asyncssh.SFTPServer):
-    """Has no room for one of the files."""
-
-    def write(self, file_obj: Any, offset: int, data: bytes) -> Any:
-        """Refuse what goes to that one."""
-        if file_obj.name.endswith(job(BAD).part.encode()):
-            raise asyncssh.SFTPFailure("No space left")
-        return super().write(file_obj, offset, data)
-
-
-def test_one_for_which_there_is_no_room_leaves_the_flight(
-    served: Path, recordings: list[Path]
-) -> None:
-    with (
-        AsyncSshServer(served, sftp=FullForOne) as server,
-        closing(open_session(server.customer)) as session,
-    ):
-        transfers = transfers_of(recordings)
-        upload(session, transfers, intend_each)
-    full = failure(transfers[BAD])
-    assert isinstance(full, AccountFailure)
-    assert full.common is None
-    del recordings[BAD]
-    assert_arrived(served, recordings, [f"{n}.wav" for n in range(COUNT) if n != BAD])
-
-
-class HangsUpAtRename(asyncssh.SFTPServer):
-    """Does the first rename, and is gone at the fourth one."""
-
-    count = 0
-
-    def rename(self, oldpath: bytes, newpath: bytes) -> Any:
-        """Hang up, once."""
-        type(self).count += 1
-        if self.count == 4:
-            self.channel.get_connection().abort()
-            raise asyncssh.SFTPConnectionLost("gone")
-        return super().rename(oldpath, newpath)
-
-
-def test_renames_whose_answers_are_lost_are_looked_after_over_a_new_connection(
-    served: Path, recordings: list[Path]
-) -> None:
-    with (
-        AsyncSshServer(served, sftp=HangsUpAtRename) as server,
-        closing(open_session(server.customer)) as session,
-    ):
-        transfers = transfers_of(recordings)
-        upload(session, transfers, intend_each)
-    done = [n for n, each in enumerate(transfers) if isinstance(each.outcome, Uploaded)]
-    lost = [each.outcome for each in transfers if isinstance(each.outcome, TransferError)]
-    assert set(done) >= {0, 1, 2}
-    assert 3 not in done
-    assert len(lost) == COUNT - len(done)
-    assert {type(each) for each in lost} == {ConnectionLost}
-    assert len({id(each.common) for each in lost}) == 1
-    assert {path.name for path in (served / "to").glob("*.wav")} == {f"{n}.wav" for n in done}
-
-
-class ForgetsRenames(FTPHandler):  # type: ignore[misc]
-    """Forgets some of the first RNFR."""
-
-    asked = 0
-
-    def ftp_RNFR(self, path: str) -> None:  # noqa: N802
-        """Take it, and forget it."""
-        super().ftp_RNFR(path)
-        self.asked += 1
-        if 2 <= self.asked <= BAD:
-            self._rnfr = None
-
-
-def test_where_a_pack_of_renames_is_not_taken_each_is_done_alone(
-    served: Path, recordings: list[Path]
-) -> None:
-    with (
-        PyFtpServer(served, handler=ForgetsRenames) as server,
-        closing(open_session(server.customer, capabilities=PIPELINES)) as session,
-    ):
-        session.look = Look.MLST
-        transfers = transfers_of(recordings)
-        upload(session, transfers, intend_each)
-        assert not session.pipelines  # type: ignore[attr-defined]
-    assert_arrived(served, recordings, [f"{n}.wav" for n in range(COUNT)])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,6 +81,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         return  # of a worker of this run, which has written it
     RECORD.parent.mkdir(exist_ok=True)
     seen = [text for name, text in report.user_properties if name == "seen"]
-    line = Seen(report.nodeid, report.outcome, round(report.duration, 1), [*map(str, seen)])
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    line = Seen(report.nodeid, report.outcome, round(report.duration, 1), [*map(str, seen)], today)
     with RECORD.open("a") as record:
         record.write(json.dumps(line._asdict()) + "\n")

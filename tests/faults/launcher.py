@@ -55,7 +55,7 @@ def main() -> None:
     faulthandler.register(signal.SIGUSR1)  # to be asked where it hangs
     fault: Fault = json.loads(os.environ.pop(VARIABLE))
     from consumers.sharding import presence  # noqa: PLC0415 - the variable is gone before they look
-    from worker import cli, service  # noqa: PLC0415
+    from worker import cli, service  # noqa: PLC0415 - the same
 
     for place, value in fault["constants"].items():
         module, name = place.split(":")

@@ -28,6 +28,8 @@ from tests.integration.platform import WAIT_SECONDS, Platform, all_in_short, unt
 
 ROOT = Path(__file__).parents[2]
 LEASE = 3.0
+CALM = 15.0
+"""A lease that a busy machine does not lose: where nothing may be begun anew."""
 SHORT_BEATS = {"consumers.amqp.connection:HEARTBEAT": 2, "consumers.intake.intake:HEARTBEAT": 2}
 """The broker misses a silent worker before its lease is over, as with the times of production."""
 
@@ -297,7 +299,7 @@ def scene(
                 worker.kill()
             for worker in () if quiet else made.workers:
                 if worker.child.log.exists():
-                    print(worker.child.log.read_text(errors="replace")[-20_000:])  # noqa: T201
+                    print(worker.child.log.read_text(errors="replace")[-20_000:])  # noqa: T201 - shown with a failure
 
 
 def wait(seconds: float) -> None:

@@ -360,7 +360,7 @@ class Soak:
         }
         for name, figure in figures.items():
             print(f"{name:<20}{figure:>12}")  # noqa: T201 - what it is run for
-        for sentence in [*tally.faults, *broken][:30]:
+        for sentence in [*broken, *tally.faults][:60]:  # the rarer ones are not crowded out
             say(sentence)
         return 1 if tally.faults or broken else 0
 

@@ -15,7 +15,7 @@ from deploy.local.customers import AsyncSshServer, CustomerServer
 from deploy.local.services import Services
 from tests.contract.proxy import Proxy
 from tests.faults.conftest import MakeScene, Tell
-from tests.faults.scene import LEASE, Scene, Worker, wait
+from tests.faults.scene import CALM, LEASE, Scene, Worker, wait
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
@@ -45,7 +45,7 @@ def test_row_08_the_broker_restarts_and_the_order_is_kept(
 ) -> None:
     mood.seconds_a_write = 0.05
     ground.customer("acme", customer.customer, Protocol.SFTP, uploads=1)
-    ground.start()
+    ground.start(lease_seconds=CALM)
     ids = ground.publish("acme", 30)
     until(lambda: len(mood.renamed) >= 3, "some to be delivered")
     ground.platform.wait_routed(ids)
@@ -74,7 +74,7 @@ def test_row_09_the_broker_is_killed_under_load_and_no_confirmed_message_is_lost
     def pipeline() -> None:
         while not refused.is_set():
             try:
-                confirmed.extend(ground.publish(random.choice(accounts)))  # noqa: S311
+                confirmed.extend(ground.publish(random.choice(accounts)))  # noqa: S311 - any
             except (pika.exceptions.AMQPError, OSError):
                 refused.set()
 
@@ -96,7 +96,7 @@ def test_row_10_the_connection_is_reset_during_an_upload_which_finishes(
     ground.customer("acme", customer.customer, Protocol.SFTP)
     mood.held = True
     with proxied(ground) as (proxy, url):
-        through(ground, url)
+        through(ground, url, CALM)
         ids = ground.publish("acme", 3)
         until(lambda: mood.uploads, "an upload")
         proxy.reset()
@@ -156,8 +156,10 @@ def test_row_12_an_upload_longer_than_the_acknowledgement_timeout_is_delivered_o
     ground: Scene, customer: AsyncSshServer, mood: Mood, services: Services, tell: Tell
 ) -> None:
     ground.customer("acme", customer.customer, Protocol.SFTP)
+    worker = ground.start(lease_seconds=CALM)
+    # The channel on which events are taken in has the patience that it was opened with.
+    until(lambda: ground.platform.consumers("recordings.ready"), "events to be taken in")
     with patience(services, 1500):
-        worker = ground.start()
         mood.held = True
         ids = ground.publish("acme", 3)
         until(lambda: mood.uploads, "an upload")

@@ -9,7 +9,7 @@ import pytest
 from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer
 from tests.faults.conftest import Tell
-from tests.faults.scene import Scene
+from tests.faults.scene import CALM, Scene
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
@@ -48,7 +48,7 @@ def test_row_15_duplicate_and_reordered_events_are_one_upload_each(
     ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    workers = [ground.start() for _ in range(2)]
+    workers = [ground.start(lease_seconds=CALM) for _ in range(2)]
     ids = ground.publish("acme", 20)
     bodies = [event(ground, name) for name in ids] * 3
     random.shuffle(bodies)

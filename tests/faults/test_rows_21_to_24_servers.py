@@ -123,7 +123,7 @@ def test_row_22_a_quota_and_a_read_only_path_are_told_in_the_servers_words(
     class Quota(FTPHandler):  # type: ignore[misc]
         full = True
 
-        def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+        def ftp_STOR(self, file: str, mode: str = "w") -> Any:
             if Quota.full:
                 return self.respond("552 Quota exceeded, ask for more.")
             return super().ftp_STOR(file, mode)

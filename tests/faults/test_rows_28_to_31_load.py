@@ -9,7 +9,7 @@ from config.accounts import Protocol
 from deploy.local.customers import AsyncSshServer, PyFtpServer
 from tests.contract.proxy import Proxy
 from tests.faults.conftest import MakeScene, Tell
-from tests.faults.scene import Scene, wait
+from tests.faults.scene import CALM, Scene, wait
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 from worker.service import GRACE_SECONDS
@@ -32,7 +32,7 @@ def test_row_28_a_black_hole_among_100_accounts_slows_the_others_by_less_than_a_
         ground.start()
         through(ground, accounts, 1)  # queues and folders are made
         without, beside = [], []
-        for _ in range(2):
+        for _ in range(4):
             without.append(through(ground, accounts, 4))
             ground.publish("hole", 4)
             beside.append(through(ground, accounts, 4))
@@ -116,7 +116,12 @@ def test_row_30_a_thousand_failed_logins_leave_threads_descriptors_and_memory_fl
     tell: Tell,
     protocol: Protocol,
 ) -> None:
-    ground = make_scene(suspend_after=100_000, max_tries=100_000, retry_delays=(0.0,))
+    ground = make_scene(
+        suspend_after=100_000,
+        max_tries=100_000,
+        retry_delays=(0.0,),
+        suspend_seconds=0.001,  # for so long a login that was refused is not asked for again
+    )
     server = asyncssh_server if protocol is Protocol.SFTP else prompt_ftp
     ground.customer("acme", server.customer, protocol, password="wrong")
     worker = ground.start()
@@ -144,7 +149,7 @@ def test_row_31_sigterm_under_load_lets_uploads_end_gives_the_rest_back_and_exit
     accounts = [f"acme-{number}" for number in range(6)]
     for account in accounts:
         ground.customer(account, customer.customer, Protocol.SFTP)
-    worker = ground.start()
+    worker = ground.start(lease_seconds=CALM)
     for account in accounts:
         ground.publish(account, 10, size=1_000_000)
     until(lambda: len(mood.renamed) >= 6, "some to be delivered")

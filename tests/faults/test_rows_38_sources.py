@@ -1,11 +1,13 @@
-"""Sources that the kernel makes up, and such as never end, their account removed meanwhile."""
+"""Sources that the kernel makes up, such as never end, and large ones over a line that drops."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import SecretStr
 
 from config.accounts import Protocol
 from consumers.upkeep.removal import remove_account
@@ -14,7 +16,9 @@ from tests.faults.accounting import files_below
 from tests.faults.conftest import MakeScene, Tell
 from tests.faults.scene import Scene
 from tests.integration.platform import until
+from tests.servers.cutting import CuttingProxy
 from tests.servers.https import ScriptedHttps
+from tests.servers.s3 import BUCKET, RcloneS3
 from worker.core import open_messaging
 
 MADE_UP = [
@@ -108,3 +112,35 @@ def test_row_38_a_source_without_end_is_cut_when_its_account_is_removed(
     assert worker.exit_code is None
     assert worker.memory() < before + 120_000
     tell("account removed while chunks without end were sent: cut, nothing left, others go on")
+
+
+def test_row_38_a_large_object_over_a_line_that_drops_comes_once_and_in_little_memory(
+    ground: Scene, customer: AsyncSshServer, tmp_path: Path, tell: Tell
+) -> None:
+    ground.customer("acme", customer.customer, Protocol.SFTP)
+    content = os.urandom(1_000_000) * 150
+    with RcloneS3(tmp_path / "s3") as s3, CuttingProxy(s3.port, after=40_000_000) as proxy:
+        url = s3.put("large.wav", content)
+        worker = ground.start(
+            s3_buckets=(BUCKET,),
+            s3_endpoint=proxy.endpoint,
+            s3_access_key_id=s3.keys.access_key_id,
+            s3_secret_access_key=SecretStr(s3.keys.secret_access_key),
+        )
+        ground.wait_delivered(*ground.publish("acme", 1))
+        before = worker.memory()
+        ground.platform.publish(
+            "acme",
+            url,
+            recording_id="large.wav",
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        ground.accounts["acme"].published["large.wav"] = content
+        row = ground.platform.wait_status("large.wav", "delivered")
+        assert row["tries"] == 0
+        grown = worker.memory() - before
+        assert grown < 120_000
+        assert proxy.connections <= 6
+    ground.account_for_all()
+    tell(f"150 MB from S3, cut each 40 MB: {proxy.connections} requests, {grown // 1000} MB more")

@@ -17,7 +17,7 @@ from consumers.amqp.nodes import parameters
 from deploy.local.customers import AsyncSshServer
 from tests.faults.accounting import files_below
 from tests.faults.conftest import Tell
-from tests.faults.scene import ROOT, Scene, environment
+from tests.faults.scene import CALM, ROOT, Scene, environment
 from tests.integration.platform import until
 from tests.servers.misbehaving import Mood
 
@@ -87,7 +87,7 @@ def test_row_40_a_rename_that_the_dump_knows_of_is_recognised(
     ground: Scene, customer: AsyncSshServer, mood: Mood, tell: Tell
 ) -> None:
     ground.customer("acme", customer.customer, Protocol.SFTP)
-    worker = ground.start(ground.point(INTEND, "after", frozen=True))
+    worker = ground.start(ground.point(INTEND, "after", frozen=True), lease_seconds=CALM)
     (recording,) = ground.publish("acme")
     worker.wait_frozen()
     dump = dumped(ground)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pymongo.database import Database
 
 from config.accounts import FtpSettings
-from config.settings import PREFIX
+from config.environment import PREFIX
 from config.signins import BY_ADDRESS, BY_LOGIN
 from config.tokens import Tokens
 from config.users import Users
@@ -63,14 +63,14 @@ class Console:
     services: Services
     _stack: ExitStack
 
-    def user(self, login: str, account_id: str | None) -> None:
+    def user(self, login: str, account_id: str | None, *, read_only: bool = False) -> None:
         """Somebody who may sign in."""
-        self.services.users.create(login, account_id, SecretStr(PASSWORD))
+        password = SecretStr(PASSWORD)
+        self.services.users.create(login, account_id, password, read_only=read_only)
 
     def browser(self, login: str) -> Browser:
         """Signed in as this user."""
-        browser = Browser(base_url=self.url, headers={"Origin": self.url}, timeout=LIMIT)
-        self._stack.callback(browser.close)
+        browser = self.unused_browser()
         form = {"login": login, "password": PASSWORD}
         answer = browser.post("/sign-in", data=form)
         assert answer.status_code == 303, answer.text
@@ -78,6 +78,12 @@ class Console:
         assert session is not None
         browser.csrf = session.csrf
         browser.headers[CSRF_HEADER] = session.csrf
+        return browser
+
+    def unused_browser(self) -> Browser:
+        """One that has not signed in yet."""
+        browser = Browser(base_url=self.url, headers={"Origin": self.url}, timeout=LIMIT)
+        self._stack.callback(browser.close)
         return browser
 
     def nobody(self) -> httpx.Client:
@@ -127,6 +133,7 @@ class Console:
 @contextmanager
 def serving(platform: Platform) -> Iterator[Console]:
     """The console over the platform, from start to stop."""
+    platform.core.ledger.ensure_indexes()
     with ExitStack() as stack:
         messaging = stack.enter_context(open_messaging(platform.core, _unheard))
         server = ConsoleServer("127.0.0.1:0", platform.core, messaging)

@@ -26,6 +26,7 @@ from pymongo.errors import AutoReconnect
 from config.accounts import FtpSettings, Protocol
 from config.directory import Directory
 from config.secrets import Vault
+from consumers.delivery.dead_letters import DeadLetters
 from consumers.delivery.deps import Deps
 from consumers.delivery.messages import Ack, Delivery
 from consumers.delivery.policy import Rules
@@ -33,10 +34,11 @@ from consumers.delivery.slots import Slots
 from consumers.delivery.worker import AccountWorker
 from consumers.intake.events import decode
 from consumers.ledger import CRASH_LOOP, Arrival, Document, Ledger, Routing
-from consumers.observe import Observation, TryEnded
-from tests.servers.fake import FakeServer, Place
+from consumers.observe import Observation, ProgramFailed, TryEnded
+from tests.servers.fake import FakeServer, OpenGate, Place
 from transports.base import Egress, Limits, Server
 from transports.errors import ConnectionLost, NameRefused, NotPermitted, PathRefused
+from transports.sources.stores import Stores
 
 OWN = "in/call-0.wav"
 """A file of the customer's own, whose name recordings want too."""
@@ -58,6 +60,10 @@ WRITES = frozenset(
         *("rest_after_fault", "queue_usable"),
     ]
 )
+
+
+class Unforeseen(KeyError):
+    """A fault of the program that `Strike.FAULT` has made."""
 
 
 class Strike(Enum):
@@ -111,7 +117,7 @@ class Fate:
             case Strike.NO_RIGHT:
                 raise PathRefused("550 Permission denied")
             case Strike.FAULT:
-                raise KeyError("nobody foresaw it")
+                raise Unforeseen
             case Strike.CUT:
                 raise cut()
         result = self._done(strike, work)
@@ -238,6 +244,9 @@ class Queue:
         self._world = world
         self.messages: list[tuple[str, int]] = []
 
+    def route(self, routing: Routing) -> None:
+        self.route_all([routing])
+
     def route_all(self, routings: Sequence[Routing]) -> dict[str, Exception]:
         """Bring these turns into the queue."""
         self._world.fate.check()
@@ -292,29 +301,20 @@ class FakeConsumer:
     def close(self) -> None: ...
 
 
-class Buried:
-    """Dead letters, of which the ledger alone knows."""
+class Buried(DeadLetters):
+    """Dead letters, of which the ledger alone knows: there is no broker."""
 
     def __init__(self, world: "World") -> None:
+        broker: Any = None
+        router: Any = world.queue
+        super().__init__(broker, broker, broker, router, world.ledger, world.seen.append)
         self._world = world
 
-    def try_to_bury(self, *_: object) -> bool:
+    def try_to_bury(self, routing: Routing, tries: int, reason: str) -> bool:
         self._world.fate.check()
         return True
 
-    def bury_crash_loops(self, account_id: str, epoch: int) -> bool:
-        ledger = self._world.ledger
-        for loop in ledger.dead_letters.crash_loops(account_id):
-            ledger.dead_letters.crash_loop_ends(loop.routing.recording_id, epoch)
-        return True
-
-    def replay(self, recording_id: str) -> bool:
-        routing = self._world.ledger.dead_letters.revive(recording_id)
-        if routing is not None:
-            self._world.queue.route_all([routing])
-        return routing is not None
-
-    def sweep(self, _account_id: str) -> int:
+    def sweep(self, account_id: str) -> int:
         return 0
 
 
@@ -376,6 +376,9 @@ class World:
             assert self.fate.is_killed
         finally:
             self.fate = Fate()  # what comes now is done by others than the dead worker
+        faults = [each.fault for each in self.seen if isinstance(each, ProgramFailed)]
+        others = [each for each in faults if not isinstance(each, Killed | Unforeseen)]
+        assert not others, f"of the program or of this world: {others}"
 
     def connect(self, *_: object, **__: object) -> Server:
         """A login, as `transports.backends.connect` opens it."""
@@ -390,7 +393,7 @@ class World:
         parts = {name: Struck(part, fate) for name, part in vars(self.ledger).items()}
         ledger: Any = SimpleNamespace(**parts)
         world: Any = self
-        buried: Any = Buried(self)
+        logins: Any = OpenGate()
         return Deps(
             worker=f"worker-{self.epoch}",
             directory=self._directory,
@@ -398,14 +401,16 @@ class World:
             broker=world,
             publisher=world,
             router=world.queue,
-            dead_letters=buried,
+            dead_letters=Buried(self),
             ownership=_Ownership(self, fate, self.epoch),
             slots=_taken(Slots(9)),
+            logins=logins,
             rules=Rules(40, 4, 0, retry_delays=(0.0,), replay_after_outage=True),
             limits=Limits(),
             egress=Egress(),
             source_dirs=(),
             max_source_bytes=10_000,
+            stores=Stores(),
             observe=self.seen.append,
         )
 

@@ -177,6 +177,15 @@ class Platform:
         except pika.exceptions.ChannelClosedByBroker:
             return 0
 
+    def consumers(self, queue: str) -> int:
+        """How many consume from a queue that exists; 0 for one that does not."""
+        try:
+            with self._channel() as channel:
+                count: int = channel.queue_declare(queue, passive=True).method.consumer_count
+                return count
+        except pika.exceptions.ChannelClosedByBroker:
+            return 0
+
     def queued_ids(self, account_id: str) -> list[str]:
         """What lies ready in the account's queue, in order. Only while no session consumes it."""
         queue = f"deliveries.{account_id}"
@@ -280,6 +289,12 @@ class Platform:
     def wait_routed(self, ids: Collection[str]) -> None:
         """Wait until all these events are taken and their messages in the account's queue."""
         until(lambda: all(self.row(name).get("routed_at") for name in ids), "all to be routed")
+
+    def wait_rest(self, account_id: str) -> None:
+        """Wait until no session of the account is open or due: it would free what a test claims."""
+        accounts = self.core.database["accounts"]
+        due = {"_id": account_id, "run.next_due": {"$ne": None}}
+        until(lambda: accounts.find_one(due) is None, f"the session of {account_id} to end")
 
     def wait_length(self, queue: str, ready: int) -> None:
         """Wait until so many messages are ready in the queue: none of them is unacknowledged."""

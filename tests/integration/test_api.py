@@ -86,6 +86,7 @@ def test_a_customer_is_set_up_and_its_waiting_recording_arrives(
         courier.wait_status(recording_id, "delivered")
         shown = own.get(f"/deliveries/{recording_id}").json()
         assert (shown["status"], shown["tries"]) == ("delivered", 0)
+        assert [step["what"] for step in shown.pop("story")][-1] == "delivered"
         assert own.get("/deliveries", params={"status": "delivered"}).json() == [shown]
         assert (folder / "one.wav").is_file()
 
@@ -263,6 +264,8 @@ def test_permission_and_numbers(console: Console, provider: httpx.Client) -> Non
     }
     provider.put("/accounts/acme/permission")
 
+    long = provider.put(f"/accounts/acme/numbers/{'4' * 65}", json={"method": "ftp"})
+    assert "must have 1 to 64 printable ASCII" in problem(long, 422)["fields"]["number"]
     number = "/accounts/acme/numbers/+441632960001"
     problem(own.put(number, json={"method": "ftp"}), 409)
     assert provider.put(number, json={"method": "ftp"}).status_code == 200

@@ -121,7 +121,7 @@ class Changing(FTPHandler):  # type: ignore[misc] # pyftpdlib has no types
 
     alter: Callable[[bytes], bytes] = staticmethod(lambda content: content[:-1] + b"?")
 
-    def ftp_RNTO(self, path: str) -> None:  # noqa: N802 - pyftpdlib's name
+    def ftp_RNTO(self, path: str) -> None:
         super().ftp_RNTO(path)
         file = Path(path)
         file.write_bytes(type(self).alter(file.read_bytes()))
@@ -138,7 +138,7 @@ class Growing(Changing):
 class Sweeping(FTPHandler):  # type: ignore[misc] # pyftpdlib has no types
     """Takes each file away once it is in its place."""
 
-    def ftp_RNTO(self, path: str) -> None:  # noqa: N802 - pyftpdlib's name
+    def ftp_RNTO(self, path: str) -> None:
         super().ftp_RNTO(path)
         Path(path).unlink()
 

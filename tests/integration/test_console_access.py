@@ -10,7 +10,8 @@ from fastapi.routing import RouteContext, iter_route_contexts
 
 from config.accounts import DeliveryMethod
 from config.numbers import Number
-from tests.integration.console import Console, serving
+from consumers.ledger.bulk_actions import Decision, Subject, Verb
+from tests.integration.console import PASSWORD, Console, serving
 from tests.integration.platform import MakeCourier, Platform
 from worker.console.access import Access, ApiAccess, PageAccess, Right
 from worker.console.app import create_app
@@ -62,18 +63,27 @@ def test_every_route_declares_its_right_at_its_own_door(console: Console) -> Non
         assert isinstance(access, ApiAccess if is_api else PageAccess), path
 
 
-def test_only_the_sign_in_and_the_description_are_public(console: Console) -> None:
+def test_only_the_sign_in_the_guides_and_the_description_are_public(console: Console) -> None:
     public = {
         str(route.path) for route in routes(console) if access_of(route).right is Right.PUBLIC
     }
 
-    assert public == {"/sign-in", "/alert-mail", "/api/v1/openapi.json"}
+    assert public == {
+        "/sign-in",
+        "/sign-in/code",
+        "/forgotten-password",
+        "/new-password",
+        "/alert-mail",
+        "/help",
+        "/help/api",
+        "/api/v1/openapi.json",
+    }
 
 
 def test_what_a_path_names_is_what_is_checked(console: Console) -> None:
     for route in routes(console):
         access = access_of(route)
-        if access.right in {Right.PUBLIC, Right.SIGNED_IN}:
+        if access.right in {Right.PUBLIC, Right.SIGNED_IN, Right.OWN}:
             assert "{" not in str(route.path), f"{route.path} names something and checks nothing"
 
 
@@ -89,6 +99,7 @@ def requests(console: Console, account_id: str) -> Iterator[tuple[RouteContext, 
         "token_id": token_id,
         "number:path": number.number,
         "recording_id:path": recording_id,
+        "action_id": bulk_action_of(console, account_id),
         "run_id": console.services.validations.start(
             console.services.users.get(f"{account_id}.admin").principal,
             account_id,
@@ -117,6 +128,12 @@ def recording_of(platform: Platform, account_id: str) -> str:
         }
     )
     return f"recording-of-{account_id}"
+
+
+def bulk_action_of(console: Console, account_id: str) -> str:
+    decision = Decision(Subject.DEAD_LETTERS, Verb.REPLAY, account_id, "somebody", {}, 1)
+    actions = console.services.ledger.bulk_actions
+    return actions.begin(f"bulk-action-of-{account_id}", decision).action_id
 
 
 def bodies(method: str, path: str) -> dict[str, Any]:
@@ -215,7 +232,7 @@ def test_a_body_cannot_name_another_account(console: Console) -> None:
         )
     page = console.browser("mine.admin")
     assert "not one of this account" in page.notice(
-        "/accounts/mine/people", do="remove", login="theirs.admin"
+        "/accounts/mine/people", do="remove", login="theirs.admin", current=PASSWORD
     )
     assert console.services.users.get("theirs.admin").login == "theirs.admin"
 

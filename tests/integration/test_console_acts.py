@@ -6,7 +6,7 @@ import pytest
 
 from config.accounts import DeliveryMethod, Protocol
 from deploy.local.customers import AsyncSshServer
-from tests.integration.console import Browser, Console, serving
+from tests.integration.console import PASSWORD, Browser, Console, serving
 from tests.integration.platform import MakeCourier, running
 
 ACME = "/accounts/acme"
@@ -66,7 +66,7 @@ def test_numbers_belong_to_the_provider_and_their_methods_to_the_account(
 
     assert "go by FTP." in provider.notice(page, number="+441632960001", method="ftp")
     assert "Email" in browser.notice(page, number="+441632960001", method="ftp-and-email")
-    assert "not one of the account" in browser.notice(page, number="+4416", method="ftp")
+    assert "not one of the account" in browser.notice(page, number="+441632960009", method="ftp")
     assert "go by Email." in browser.notice(f"{page}/default", method="email")
     assert browser.send_form(f"{page}/remove", number="+441632960001").status_code == 403
     assert "2 to 15 digits" in provider.notice(page, number="\u0664", method="ftp")
@@ -108,15 +108,19 @@ def test_an_account_is_added_by_the_provider_only(console: Console, browser: Bro
 def test_users_and_tokens_are_made_and_shown_once(console: Console, browser: Browser) -> None:
     page = f"{ACME}/people"
 
-    shown = browser.send_form(page, do="create-user", login="it@customer.example").text
+    shown = browser.send_form(
+        page, do="create-user", login="it@customer.example", current=PASSWORD
+    ).text
     password = shown.split('class="secret">')[1].split("<")[0]
     assert password not in browser.get(page).text
-    assert "is taken" in browser.notice(page, do="create-user", login="it@customer.example")
-    assert "cannot lock yourself out" in browser.notice(page, do="remove", login="admin")
+    assert "is taken" in browser.notice(
+        page, do="create-user", login="it@customer.example", current=PASSWORD
+    )
+    assert "for other users" in browser.notice(page, do="remove", login="admin")
     assert "disabled" in browser.notice(page, do="disable", login="it@customer.example")
     assert "removed" in browser.notice(page, do="remove", login="it@customer.example")
 
-    shown = browser.send_form(page, do="create-token", name="Provisioning").text
+    shown = browser.send_form(page, do="create-token", name="Provisioning", current=PASSWORD).text
     secret = shown.split('class="secret">')[1].split("<")[0]
     token = next(each for each in console.services.tokens.list(["acme"]))
     assert secret not in browser.get(page).text
@@ -189,7 +193,7 @@ def test_the_overview_is_searched_and_filtered(console: Console) -> None:
         return {name for name in ("acme", "acme.sub") if f'href="/accounts/{name}"' in text}
 
     assert found() == {"acme", "acme.sub"}
-    assert found(q="sub") == {"acme.sub"}
-    assert found(q="127.0.0.1") == {"acme"}
+    assert found(search="sub") == {"acme.sub"}
+    assert found(search="127.0.0.1") == {"acme"}
     assert found(state="active") == {"acme"}
-    assert found(q="(.*") == set()
+    assert found(search="(.*") == set()

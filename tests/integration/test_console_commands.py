@@ -187,9 +187,12 @@ def test_dead_letters_replayed_and_discarded_are_in_the_audit(
         courier("dead-letters", "discard", "--recording", recording_id)
         courier("dead-letters", "discard", "--account", "acme")
 
+        begun = {"of": 1, "recordings": recording_id}
         one = {"count": 1, "recordings": recording_id}
         assert [(entry.action, entry.after) for entry in entries(console, "acme")] == [
+            ("bulk.begun", {"act": "replay dead-letters", **begun}),
             ("dead-letters.replayed", one),
+            ("bulk.begun", {"act": "discard dead-letters", **begun}),
             ("dead-letters.discarded", one),
         ]
 

@@ -87,7 +87,8 @@ def test_no_page_holds_scripts_or_styles_of_its_own(console: Console) -> None:
         assert "<style" not in text
         assert " style=" not in text
         assert " onclick=" not in text
-        assert text.count("<script ") == text.count("<script src=") == 2
+        data = text.count('type="application/json"')  # the browser runs none of it
+        assert text.count("<script ") - data == text.count("<script src=") > 0
         assert "//" not in text.replace("<!doctype", "").split("<body")[0]  # nothing from elsewhere
 
 
@@ -182,7 +183,7 @@ def test_what_people_type_is_shown_as_text(console: Console) -> None:
         text = browser.get(path).text
         assert script not in text
         assert "&lt;script&gt;" in text
-    assert script not in browser.get("/overview", params={"q": script}).text
+    assert script not in browser.get("/overview", params={"search": script}).text
     assert script not in browser.get("/overview", params={"state": script}).text
 
 

@@ -88,6 +88,11 @@ def test_killed_at_this_moment_of_an_upload_the_file_stands_there_once(
     sent_again = 0 if moment == "renamed" else 1
     assert len(mood.uploads) == 3 + sent_again
     assert courier.run_state("acme").failures == 0
+    story = [event for row in rows for event in row["events"]]
+    died = [event["died"] for event in story if event["what"] == "lost"]
+    assert died
+    assert all(died)
+    assert any(event.get("found", False) for event in story) == (moment == "renamed")
 
 
 def test_killed_again_and_again_every_recording_arrives_whole_and_once(

@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -33,7 +34,7 @@ OURS = (f"{CHECKOUT}/consumers/", f"{CHECKOUT}/transports/")
 DELIVERY = f"{CHECKOUT}/consumers/delivery/"
 MOST_TO_FIRST_BYTE = 12
 MOST_OF_AN_ACK = 4
-MAKES_CONTEXT = getattr(contextlib.contextmanager(iter), "__code__")  # noqa: B009
+MAKES_CONTEXT = getattr(contextlib.contextmanager(iter), "__code__")  # noqa: B009 - untyped
 BEGINNINGS = {"dispatch.next_flight", "flight.run", "flights.ended", "messages.send"}
 """Where the ways begin, each in its thread."""
 MORE = "session.another"
@@ -107,7 +108,7 @@ def _caller(frame: FrameType) -> FrameType:
 
 def _is_value(frame: FrameType) -> bool:
     owner = type(frame.f_locals.get("self"))
-    return isinstance(getattr(owner, frame.f_code.co_name, None), property)
+    return isinstance(getattr(owner, frame.f_code.co_name, None), property | cached_property)
 
 
 @contextlib.contextmanager

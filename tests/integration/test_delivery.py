@@ -204,7 +204,7 @@ def test_hostile_events_are_set_aside_with_a_reason_and_stop_nobody(
         (known % (6, ',"size":-1')).encode(),
         (known % (7, ',"number":"+44"')).encode(),
         (known % (8, "")).replace("acme", "nobody").encode(),
-        (known % (9, "")).replace("file:///a/b.wav", "s3://bucket/b.wav").encode(),
+        (known % (9, "")).replace("file:///a/b.wav", "gcs://bucket/b.wav").encode(),
     ]
     with running(courier):
         for body in hostile:

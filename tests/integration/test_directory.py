@@ -10,8 +10,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from pymongo.database import Database
 
-from config.accounts import DeliveryMethod, FtpSettings, Protocol, lineage
-from config.directory import Directory, Number
+from config.accounts import Account, DeliveryMethod, FtpSettings, Protocol, lineage
+from config.directory import Directory, Number, account_of
 from config.errors import AccountError, SecretError, UnknownAccount
 from config.passwords import generate_password
 from config.secrets import Vault
@@ -87,6 +87,27 @@ def test_the_tree_is_read_downwards(directory: Directory) -> None:
     assert [each.account_id for each in directory.children("a")] == ["b", "c"]
     assert [each.account_id for each in directory.descendants("a")] == ["b", "c", "d"]
     assert directory.children("x") == directory.descendants("unknown") == ()
+
+
+def test_what_the_ledger_keeps_of_an_account_is_not_read_with_its_settings(
+    directory: Directory, database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family(directory, top=None, middle="top")
+    kept = {"run": {"paused": False}, "standstills": [{"words": "x" * 200}] * 50}
+    database["accounts"].update_many({}, {"$set": kept})
+    read: list[set[str]] = []
+
+    def seen(document: dict[str, Any]) -> Account:
+        read.append({*document})
+        return account_of(document)
+
+    monkeypatch.setattr("config.directory.account_of", seen)
+    monkeypatch.setattr("config.directory.account_or_why", seen)
+    directory.get("middle")
+    directory.find_all(["top"])
+    assert len([*directory.list(), *directory.children("top")]) == 3
+    assert len(read) == 5
+    assert not any(fields & {*kept} for fields in read)
 
 
 def test_an_account_moves_with_all_beneath_it_and_its_permission_with_its_place(

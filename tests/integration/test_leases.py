@@ -3,27 +3,33 @@
 import subprocess
 import sys
 import time
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bson.codec_options import CodecOptions
 from pymongo.database import Database
 
 from consumers.ledger import BUCKETS, bucket_of
-from consumers.sharding.leases import Leases, wanted_by
+from consumers.sharding import leases
+from consumers.sharding.leases import RENEWALS, Leases, wanted_by
 from consumers.sharding.presence import Presence, workers
 from transports.errors import NotPermitted
 
-TTL = 3.0
+TTL = 60.0
 """Longer than all that a test does within it takes on a busy machine."""
+SHORT = 3.0
+"""Where it is to end: longer than one round takes."""
 
 
 class Member:
     """One worker of the group, its rounds called by the test."""
 
-    def __init__(self, database: Database[dict[str, Any]], name: str) -> None:
+    def __init__(self, database: Database[dict[str, Any]], name: str, ttl: float = TTL) -> None:
         self.presence = Presence(database, name)
         self.busy: set[int] = set()
-        self.leases = Leases(database, self.presence, name, lambda: self.busy, TTL)
+        self.leases = Leases(database, self.presence, name, lambda: self.busy, ttl)
         self.leases.prepare()
 
     def round(self) -> set[int]:
@@ -86,11 +92,11 @@ def test_a_bucket_with_an_open_session_changes_hands_only_after_it(
 def test_a_frozen_worker_knows_by_its_own_clock_that_its_leases_are_over(
     database: Database[dict[str, Any]],
 ) -> None:
-    one, two = Member(database, "one"), Member(database, "two")
+    one, two = Member(database, "one", SHORT), Member(database, "two", SHORT)
     one.round()
     epoch = one.leases.epoch("acme")
     assert epoch is not None
-    time.sleep(TTL * 1.2)
+    time.sleep(SHORT * 1.2)
     assert one.leases.epoch("acme") is None
     assert one.leases.until("acme", epoch) is None
     with pytest.raises(NotPermitted):
@@ -101,13 +107,35 @@ def test_a_frozen_worker_knows_by_its_own_clock_that_its_leases_are_over(
         one.leases.permit("acme", epoch)
 
 
-def test_a_worker_that_comes_back_to_its_own_lease_begins_a_new_epoch(
-    database: Database[dict[str, Any]],
+def test_files_are_begun_until_somewhat_before_the_end_of_the_lease(
+    database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = Member(database, "one")
     one.round()
+    epoch = one.leases.epoch("acme")
+    assert epoch is not None
+    until = one.leases.until("acme", epoch)
+    lease = database.get_collection("leases", CodecOptions(tz_aware=True)).find_one(
+        {"_id": bucket_of("acme")}
+    )
+    assert lease is not None
+    assert lease["expires"] - until == timedelta(seconds=TTL / RENEWALS)
+    assert one.leases.until("acme", epoch + 1) is None
+    late = time.monotonic() + TTL * (1 - 1 / RENEWALS)
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: late))
+    assert one.leases.epoch("acme") is None
+    assert one.leases.until("acme", epoch) is None
+    assert one.leases.owned() == []
+    one.leases.permit("acme", epoch)
+
+
+def test_a_worker_that_comes_back_to_its_own_lease_begins_a_new_epoch(
+    database: Database[dict[str, Any]],
+) -> None:
+    one = Member(database, "one", SHORT)
+    one.round()
     before = one.leases.epoch("acme")
-    time.sleep(TTL * 1.2)
+    time.sleep(SHORT * 1.2)
     one.round()
     after = one.leases.epoch("acme")
     assert before is not None

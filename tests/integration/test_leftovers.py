@@ -24,12 +24,6 @@ def left_behind(courier: Platform, root: Path) -> Path:
     return part
 
 
-def is_due(courier: Platform) -> bool:
-    account = courier.core.database["accounts"].find_one({"_id": "acme"})
-    assert account is not None
-    return account["run"]["next_due"] is not None
-
-
 def test_they_are_removed_over_a_login_of_their_own(
     make_courier: MakeCourier, customer: AsyncSshServer
 ) -> None:
@@ -51,17 +45,32 @@ def test_a_server_that_is_away_meanwhile_is_no_failure_of_the_account(
         part = left_behind(courier, customer.root)
         customer.stop()
         courier.core.ledger.accounts.resume("acme")
-        until(lambda: not is_due(courier), "the session to end")
+        courier.wait_rest("acme")
         run = courier.run_state("acme")
     assert part.exists()
     assert (run.failures, run.last_error) == (0, None)
+
+
+def test_a_login_that_is_refused_meanwhile_is_asked_for_by_no_file_for_a_while(
+    make_courier: MakeCourier, customer: AsyncSshServer
+) -> None:
+    courier = make_courier()
+    courier.account("acme", customer.customer, Protocol.SFTP, path="in", password="wrong")
+    with running(courier):
+        left_behind(courier, customer.root)
+        courier.core.ledger.accounts.resume("acme")
+        until(lambda: courier.run_state("acme").known_refusal, "the refusal to be remembered")
+        assert courier.run_state("acme").failures == 0
+        courier.publish_many("acme", ["call.wav"])
+        until(lambda: courier.run_state("acme").failures, "the file to fail by it")
+    assert customer.logins == 1
 
 
 def cutting_renames(is_well: threading.Event) -> type[FTPHandler]:
     """Hangs up in the place of a rename, as long as it is not well."""
 
     class Cutting(FTPHandler):  # type: ignore[misc]
-        def ftp_RNTO(self, path: str) -> None:  # noqa: N802
+        def ftp_RNTO(self, path: str) -> None:
             if is_well.is_set():
                 super().ftp_RNTO(path)
             else:

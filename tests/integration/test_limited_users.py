@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient, monitoring
 
 from config.accounts import Protocol
-from consumers.intake.invalid_queue import invalid_messages
+from consumers.intake.invalid_queue import InvalidFilter, look_at_invalid
 from consumers.observe import Observation
 from deploy.local.customers import PyFtpServer, SmtpSink
 from deploy.local.mongodb import OPTIONS, installed, private_member
@@ -126,7 +126,7 @@ def test_the_least_rights_are_enough_for_a_recordings_whole_way(
         courier.wait_length("dead-letters.acme", 1)
         courier.publish_raw(b"nonsense")
         courier.wait_length("recordings.invalid", 1)
-        assert len(invalid_messages(core.settings.rabbitmq)) == 1
+        assert look_at_invalid(core.settings.rabbitmq, InvalidFilter(), 0, 1).matching == 1
         missing.write_bytes(b"there now")
         with open_messaging(core, unheard) as messaging:
             assert messaging.dead_letters.replay(late)

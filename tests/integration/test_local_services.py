@@ -7,7 +7,7 @@ import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from deploy.local.customers import (
     SmtpSink,
 )
 from deploy.local.packages import debian_11_source
-from deploy.local.processes import ServiceError, wait_until
+from deploy.local.processes import Child, ServiceError, wait_until
 from deploy.local.services import Services
 from tests.servers import Sshd, Vsftpd
 from tests.snippets import CHECKOUT, snippet
@@ -202,6 +202,26 @@ def test_vsftpd_takes_settings_and_cuts_sessions_when_stopped(tmp_path: Path) ->
         server.start()
         with ftp(server.customer) as client:
             assert client.pwd() == "/"
+
+
+def test_nothing_in_a_namespace_runs_once_its_child_is_killed(tmp_path: Path) -> None:
+    enter = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    sessions = f"for each in 1 2 3 4; do setsid sh -c 'sleep 600; : {tmp_path}' & done; wait"
+    child = Child("Sessions", [*enter, "sh", "-c", sessions], tmp_path / "log")
+    for _ in range(20):
+        child.start()
+        wait_until(lambda: len(_processes_of(tmp_path)) > 4, 60, "Not all of them have begun.")
+        child.kill()
+        assert _processes_of(tmp_path) == []
+
+
+def _processes_of(folder: Path) -> list[bytes]:
+    """The commands that name it; one that has ended has none any more."""
+    commands = []
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            commands.append(command.read_bytes())
+    return [command for command in commands if os.fsencode(folder) in command]
 
 
 def test_asyncssh_server_stores_a_file(asyncssh_server: AsyncSshServer) -> None:

@@ -5,7 +5,7 @@ from pydantic import SecretStr
 from config.tls import Endpoint
 from consumers.amqp import topology
 from consumers.amqp.connection import Broker, Publisher
-from consumers.intake.invalid_queue import invalid_messages
+from consumers.intake.invalid_queue import InvalidFilter, look_at_invalid
 from consumers.observe import Observation
 from deploy.local.processes import free_port
 from tests.integration.platform import until
@@ -31,7 +31,7 @@ def test_each_connection_finds_the_node_that_is_up(amqp_url: str) -> None:
         Publisher(broker).publish("", topology.INVALID.name, b"{}")
     finally:
         broker.stop()
-    assert [message.size for message in invalid_messages(nodes)] == [2]
+    assert [message.size for message in look_at_invalid(nodes, InvalidFilter(), 0, 2).events] == [2]
 
 
 def test_a_lost_connection_is_replaced_by_one_to_any_node(amqp_url: str) -> None:

@@ -143,6 +143,7 @@ def test_an_example_in_python_ends_with_an_error_where_no_queue_takes_the_event(
     done = author.python(PYTHON[library], source, "acme")
     assert done.returncode != 0
     assert "No queue took the event" in done.stderr or "UnroutableError" in done.stderr
+    assert "ResourceWarning" not in done.stderr
 
 
 def test_the_commands_of_the_page_do_what_it_says(author: Author, at_work: Path) -> None:

@@ -101,7 +101,7 @@ def test_resuming_ends_a_pause_and_not_a_suspension(
         run = courier.run_state("acme")
         assert (run.state, run.suspended_until) == (State.SUSPENDED, before.suspended_until)
         courier.account_for("acme", customer.root, queued=ids)
-        assert customer.logins == 10
+        assert customer.logins == 1
 
 
 def test_a_disabled_account_and_one_without_permission_keep_their_files(
@@ -168,6 +168,8 @@ def test_a_dead_customer_does_not_slow_another(
             for ids in stuck:
                 for recording_id in ids:
                     courier.wait_status(recording_id, "delivered")
+            # Once more: what else takes the machine may have begun meanwhile.
+            alone = max(alone, _seconds_for(courier, "alone-again"))
             courier.account_for("acme", customer.root)
     assert beside < 2 * alone + 1
 

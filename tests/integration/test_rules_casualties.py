@@ -53,7 +53,7 @@ def test_an_account_with_one_recording_gets_it_after_the_outage(
         assert (run.state, run.suspensions) == (State.ACTIVE, 0)
         until(lambda: courier.run_state("acme").failures >= 6, "the casualty to be tried")
         assert courier.row(only)["tries"] == 5
-        assert courier.queue_length("dead-letters.acme") == 1
+        courier.wait_length("dead-letters.acme", 1)
         customer.start()
         row = courier.wait_status(only, "delivered")
         courier.account_for("acme", customer.root)
@@ -75,7 +75,7 @@ def test_a_casualty_is_the_probe_when_nothing_else_is_queued_and_brings_the_othe
         courier.account_for("acme", customer.root, dead=ids)
         until(lambda: courier.run_state("acme").suspensions >= 2, "a casualty to be the probe")
         assert [courier.row(recording_id)["tries"] for recording_id in ids] == [5, 5]
-        assert courier.queue_length("dead-letters.acme") == 2
+        courier.wait_length("dead-letters.acme", 2)
         customer.start()
         rows = [courier.wait_status(recording_id, "delivered") for recording_id in ids]
         courier.account_for("acme", customer.root)

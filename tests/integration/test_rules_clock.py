@@ -7,10 +7,12 @@ import pytest
 
 from config.accounts import Protocol
 from consumers.delivery.policy import State
+from consumers.sharding.presence import workers
 from deploy.local.customers import AsyncSshServer, SmtpSink
 from tests.contract.proxy import Proxy
 from tests.integration.platform import MakeCourier, running, until
 from tests.servers import Sshd
+from worker.clocks import ADVICE
 
 HOURS = 7200.0
 NAMES = [f"call-{number:02}.wav" for number in range(10)]
@@ -39,7 +41,7 @@ def test_a_failure_from_before_the_last_change_of_state_counts_for_nothing(
 
 
 @pytest.mark.parametrize("skew", [-HOURS, HOURS])
-def test_a_worker_whose_clock_is_hours_wrong_keeps_the_databases_times(
+def test_a_worker_whose_clock_is_hours_wrong_keeps_the_databases_times_and_says_so(
     make_courier: MakeCourier,
     customer: AsyncSshServer,
     smtp_sink: SmtpSink,
@@ -50,8 +52,17 @@ def test_a_worker_whose_clock_is_hours_wrong_keeps_the_databases_times(
     courier = make_courier(retry_delays=(0.0, 0.2, 0.4, 0.8), suspend_seconds=1.0)
     courier.account("acme", customer.customer, Protocol.SFTP, email_alerts=("it@acme.example",))
     customer.stop()
-    monkeypatch.setattr(time, "time", lambda: true_time() + skew)
     with running(courier):
+        monkeypatch.setattr(time, "time", lambda: true_time() + skew)
+        [told] = until(
+            lambda: [each for each in workers(courier.core.database) if each.state == "degraded"],
+            "the worker to be degraded",
+        )
+        assert told.serves
+        assert told.words == (
+            f"This machine's clock is 2 hours {'ahead of' if skew > 0 else 'behind'} "
+            f"MongoDB's: {ADVICE}"
+        )
         ids = courier.publish_many("acme", NAMES)
         run = courier.wait_state("acme", State.SUSPENDED)
         assert run.suspended_until is not None

@@ -13,7 +13,8 @@ from pymongo.errors import PyMongoError
 from config.tls import Endpoint, Trust
 from consumers.amqp import topology
 from consumers.amqp.connection import Broker, BrokerAway, Publisher
-from consumers.intake.invalid_queue import invalid_messages
+from consumers.database_words import in_words
+from consumers.intake.invalid_queue import InvalidFilter, look_at_invalid
 from consumers.observe import Observation, Trouble
 from deploy.local.mongodb import OPTIONS, installed, private_member
 from deploy.local.processes import free_port
@@ -106,7 +107,7 @@ def by_kombu(rabbitmq: Endpoint) -> None:
 
 
 def by_pika(rabbitmq: Endpoint) -> None:
-    invalid_messages(rabbitmq)
+    look_at_invalid(rabbitmq, InvalidFilter(), 0, 1)
 
 
 def by_the_publisher(rabbitmq: Endpoint) -> None:
@@ -250,8 +251,10 @@ def mongod(tmp_path: Path, listeners: Listeners) -> Iterator[str]:
 
 
 def test_mongodb_under_tls_gets_our_certificate_and_is_checked_like_the_others(
-    mongod: str, listeners: Listeners
+    mongod: str, listeners: Listeners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A server that refuses is asked again for as long as one that is away.
+    monkeypatch.setitem(mongodb.OURS, "timeoutMS", 5_000)
     authority, stranger = listeners.authority, listeners.stranger
     own = authority.issue("courier")
     url = f"mongodb://{mongod}/x?tls=true"
@@ -275,7 +278,7 @@ def asked(url: str, trust: Trust) -> str:
             mongodb.ask(client.get_default_database())
             client.get_default_database()["x"].insert_one({})
     except PyMongoError as error:
-        return mongodb.in_words(error)
+        return in_words(error)
     return ""
 
 

@@ -13,6 +13,7 @@ from config.accounts import Protocol
 from consumers.delivery.policy import State
 from consumers.ledger import trace_of
 from deploy.local.customers import PyFtpServer
+from deploy.local.processes import free_port
 from tests.integration.console import tokens_of
 from tests.integration.ledger.rows import claimed, dies
 from tests.integration.platform import MakeCourier, Platform, running, until
@@ -110,7 +111,8 @@ def test_a_recording_retried_suspended_probed_and_delivered_is_one_trace(
 def test_a_batch_is_linked_to_the_traces_of_its_recordings_and_not_nested(
     make_courier: MakeCourier, tmp_path: Path
 ) -> None:
-    parents = [f"00-{number:032x}-{number:016x}-01" for number in range(1, 6)]
+    numbers = range(1, 21)
+    parents = [f"00-{number:032x}-{number:016x}-01" for number in numbers]
     ftp = ftp_server(tmp_path / "ftp")
     with otlp_receiver() as collector, ftp:
         courier = make_courier(otlp_endpoint=collector.url)
@@ -126,10 +128,12 @@ def test_a_batch_is_linked_to_the_traces_of_its_recordings_and_not_nested(
                 courier.wait_status(recording_id, "delivered")
         spans = collector.spans
 
-    traces = {f"{number:032x}" for number in range(1, 6)}
+    traces = {f"{number:032x}" for number in numbers}
     for name in ("receive recordings.ready", "send deliveries"):
         batches = named(spans, name)
-        assert {trace for span in batches for trace in span.links} == traces
+        linked = {trace for span in batches for trace in span.links}
+        assert linked  # what comes a moment later, alone, is no batch
+        assert linked <= traces
         for span in batches:
             assert span.trace_id not in traces
             assert span.parent_id == ""
@@ -216,9 +220,7 @@ def test_a_collector_that_comes_back_is_sent_what_happens_then(
 def test_a_replay_at_the_console_of_several_workers_stays_in_its_trace(
     make_courier: MakeCourier,
 ) -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     with otlp_receiver() as collector:
         courier = make_courier(otlp_endpoint=collector.url, console_bind=address)
         courier.core.directory.create("acme", ftp_access=True)

@@ -22,8 +22,9 @@ from consumers.observe import ProgramFailed
 from tests.integration.faked import Places
 from tests.integration.platform import MakeCourier, Platform, in_short, running, until
 from tests.servers.fake import Place
-from transports.errors import NameRefused, Phase
+from transports.errors import NameRefused
 from transports.names import part_name
+from transports.phases import Phase
 from transports.sources.source import OpenSource, open_source
 
 

@@ -9,9 +9,10 @@ from tests.servers.conch import Conch
 from tests.servers.dropbear import Dropbear
 from tests.servers.ftp_srv import FtpSrv
 from tests.servers.inetutils import InetutilsFtpd
-from tests.servers.openssh import Sshd
+from tests.servers.openssh import Sshd, TrixieSshd
 from tests.servers.proftpd import ModSftp, Proftpd
 from tests.servers.pure_ftpd import PureFtpd
+from tests.servers.rclone import RcloneFtp, RcloneSftp
 from tests.servers.ssh2 import Ssh2
 from tests.servers.twisted import TwistedFtp
 from tests.servers.vsftpd import Vsftpd
@@ -24,8 +25,11 @@ __all__ = [
     "ModSftp",
     "Proftpd",
     "PureFtpd",
+    "RcloneFtp",
+    "RcloneSftp",
     "Ssh2",
     "Sshd",
+    "TrixieSshd",
     "TwistedFtp",
     "Vsftpd",
 ]

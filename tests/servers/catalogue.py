@@ -15,14 +15,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
-from deploy.local import npm
+from deploy.local import debian, npm
 from deploy.local.customers import AsyncSshServer, CustomerServer, PyFtpServer
 from deploy.local.packages import unpacked
+from tests.servers import rclone
+from tests.servers.dropbear import Dropbear
 from tests.servers.ftp_srv import FtpSrv
 from tests.servers.inetutils import InetutilsFtpd
-from tests.servers.openssh import Sshd
+from tests.servers.openssh import Sshd, TrixieSshd
 from tests.servers.proftpd import ModSftp, Proftpd
 from tests.servers.pure_ftpd import PureFtpd
+from tests.servers.rclone import RcloneFtp, RcloneSftp
 from tests.servers.ssh2 import Ssh2
 from tests.servers.twisted import TwistedFtp
 from tests.servers.vsftpd import Vsftpd
@@ -47,6 +50,10 @@ class Entry:
     setting: str
     version: Callable[[], str]
     start: Callable[[Path], AbstractContextManager[Running]]
+    is_slow: bool = False
+    """To be had only in minutes: tried by `make servers` alone."""
+    brings_back: bool = False
+    """A file that is removed while the server still has the cut upload of it open comes back."""
 
     @property
     def key(self) -> str:
@@ -68,6 +75,16 @@ def of_unpacked(package: str) -> str:
     return match[1] if match else "unknown"
 
 
+def of_release(release: str, package: str) -> str:
+    """The version of one of another release of Debian."""
+    folder = debian.make(release, package)
+    status = (folder / "var/lib/dpkg/status").read_text(encoding="utf-8")
+    match = re.search(
+        rf"^Package: {re.escape(package)}\n(?:\S.*\n| .*\n)*?Version: (.+)", status, re.MULTILINE
+    )
+    return match[1] if match else "unknown"
+
+
 def of_npm(package: str) -> str:
     """The version of a package of npm."""
     return str(json.loads((npm.MODULES / package / "package.json").read_text())["version"])
@@ -78,6 +95,12 @@ def _in_folder(
 ) -> AbstractContextManager[Running]:
     folder.mkdir(parents=True)
     return make(folder)
+
+
+def _pyftpdlib_over_tls(folder: Path) -> AbstractContextManager[Running]:
+    from tests.servers.pyftpd import PyFtpdTls  # noqa: PLC0415 - only it needs pyOpenSSL
+
+    return PyFtpdTls(folder)
 
 
 _VSFTPD = ("FTP", "vsftpd")
@@ -101,6 +124,13 @@ _OVER_TLS_OF_VSFTPD: dict[str, Callable[[Path], AbstractContextManager[Running]]
     "require_ssl_reuse, TLS 1.2": partial(Vsftpd, tls="ftps", newest="TLSv1.2"),
     "implicit_ssl, require_ssl_reuse": partial(Vsftpd, tls="ftps-implicit"),
 }
+
+_SEES_ALL = "--dir-cache-time=1ms"
+"""Else it sees what others put into its folder only minutes later, and the tests are others.
+
+Not `0s`: rclone forgets a folder by a timer of twice that time, which then goes off for ever, and
+thousands of its threads of work wait for one another while it answers nobody (seen under load).
+"""
 
 SERVERS = (
     Entry(*_VSFTPD, AS_SHIPPED, _version_of_vsftpd, Vsftpd),
@@ -151,6 +181,14 @@ SERVERS = (
         partial(metadata.version, "pyftpdlib"),
         partial(_in_folder, PyFtpServer),
     ),
+    Entry(
+        "FTP",
+        "rclone serve ftp",
+        _SEES_ALL,
+        rclone.version,
+        partial(RcloneFtp, extra=[_SEES_ALL]),
+        brings_back=True,
+    ),
     Entry("FTP", "Twisted", AS_SHIPPED, partial(of_debian, "python3-twisted"), TwistedFtp),
     *(
         Entry("FTPS", "vsftpd", setting, _version_of_vsftpd, start)
@@ -170,6 +208,13 @@ SERVERS = (
         partial(of_unpacked, "pure-ftpd"),
         partial(PureFtpd, tls="ftps"),
     ),
+    Entry(
+        "FTPS",
+        "pyftpdlib",
+        "TLS_FTPHandler",
+        partial(metadata.version, "pyftpdlib"),
+        _pyftpdlib_over_tls,
+    ),
     Entry(*_OPENSSH, AS_SHIPPED, _version_of_openssh, Sshd),
     Entry(
         *_OPENSSH,
@@ -187,6 +232,14 @@ SERVERS = (
         _version_of_openssh,
         partial(Sshd, extra=_CONFINED, home="/customer"),
     ),
+    Entry(
+        "SFTP",
+        "OpenSSH of Debian 13",
+        AS_SHIPPED,
+        partial(of_release, "trixie", "openssh-server"),
+        TrixieSshd,
+        is_slow=True,
+    ),
     Entry("SFTP", "ProFTPD mod_sftp", AS_SHIPPED, _version_of_proftpd, ModSftp),
     Entry(
         "SFTP",
@@ -196,4 +249,14 @@ SERVERS = (
         partial(_in_folder, AsyncSshServer),
     ),
     Entry("SFTP", "npm ssh2", AS_SHIPPED, partial(of_npm, "ssh2"), Ssh2),
+    Entry(
+        "SFTP",
+        "rclone serve sftp",
+        _SEES_ALL,
+        rclone.version,
+        partial(RcloneSftp, extra=[_SEES_ALL]),
+    ),
+    Entry(
+        "SFTP", "dropbear", "OpenSSH's sftp-server", partial(of_debian, "dropbear-bin"), Dropbear
+    ),
 )

@@ -1,14 +1,41 @@
 """A server of our own interface, in memory: it fails by what a test tells it to raise."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from config.accounts import HashAlgorithm, Look
+from config.accounts import FtpSettings, HashAlgorithm, Look
 from transports.base import Move, Put, PutResult, Server, ServerFeatures, TargetExists
 from transports.batches import is_lost, rename_each
+from transports.digests import digest_of
 from transports.errors import NameRefused
+
+
+class OpenGate:
+    """Every login passes at once: for tests that are about no neighbours."""
+
+    def log_in(
+        self,
+        _settings: FtpSettings,
+        _account_id: str,
+        connect: Callable[[], Server],
+        _asks_since: datetime | None = None,
+    ) -> Server:
+        return connect()
+
+    def again(self, _settings: FtpSettings, _account_id: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def log_in_beside(self, _settings: FtpSettings, connect: Callable[[], Server]) -> Server:
+        return connect()
+
+    def closed_for(
+        self, _settings: FtpSettings, _account_id: str, _asks_since: datetime | None = None
+    ) -> None: ...
+
+    def delivers(self, _settings: FtpSettings, _account_id: str) -> None: ...
 
 
 @dataclass
@@ -44,18 +71,38 @@ class FakeServer:
     def answers(self) -> bool:
         return self.connected
 
+    def reconnect(self) -> bool:
+        self._place.fails("connect", "")
+        self.connected = True
+        return True
+
+    def is_untouched(self, path: str) -> bool:
+        del path
+        return False
+
     def put(
         self,
         blocks: Iterable[bytes],
         path: str,
-        look_at: str | None = None,  # noqa: ARG002 - the interface
+        look_at: str | None = None,
         *,
         new: bool = False,
     ) -> PutResult:
-        self._place.fails("put", path)
-        if new and path in self._place.files:
+        put = Put(path, lambda: nullcontext(blocks), new=new)
+        return self._put(put, blocks)
+
+    def _put(self, put: Put, blocks: Iterable[bytes]) -> PutResult:
+        """Ask `fails` for each further block as the step `write`."""
+        self._place.fails("put", put.path)
+        files = self._place.files
+        if put.new and put.path in files:
             raise TargetExists
-        self._place.files[path] = b"".join(blocks)
+        files[put.path] = files.get(put.path, b"")[: put.start]
+        put.reached = put.start
+        for block in blocks:
+            files[put.path] += block
+            put.reached += len(block)
+            self._place.fails("write", put.path)
         return PutResult()
 
     def put_all(self, puts: Sequence[Put]) -> None:
@@ -63,7 +110,7 @@ class FakeServer:
             put.begun = True
             try:
                 with put.open() as blocks:
-                    put.outcome = self.put(blocks, put.path, put.look_at, new=put.new)
+                    put.outcome = self._put(put, blocks)
             except BaseException as error:
                 if is_lost(self, error):
                     raise
@@ -77,7 +124,7 @@ class FakeServer:
         content = self._place.files.get(path)
         return None if content is None else len(content)
 
-    def exists(self, path: str, by: Look | None = None) -> bool:  # noqa: ARG002 - the interface
+    def exists(self, path: str, by: Look | None = None) -> bool:
         self._place.fails("exists", path)
         return path in self._place.files
 
@@ -91,9 +138,12 @@ class FakeServer:
         self._place.fails("replace", to)
         self._place.files[to] = self._place.files.pop(path)
 
-    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:  # noqa: ARG002 - the interface
+    def digest(
+        self, path: str, algorithm: HashAlgorithm, size: int, *, of_prefix: bool = False
+    ) -> str:
         self._place.fails("digest", path)
-        return hashlib.new(algorithm, self._place.files[path], usedforsecurity=False).hexdigest()
+        content = self._place.files[path]
+        return digest_of(content[:size] if of_prefix else content, algorithm)
 
     def read(self, path: str, most: int) -> bytes:
         self._place.fails("read", path)
@@ -110,7 +160,7 @@ class FakeServer:
 
     def remove_directory(self, path: str) -> None: ...
 
-    def delivers_in_packs(self, parts: Sequence[str], names: Sequence[str]) -> bool:  # noqa: ARG002 - the interface
+    def delivers_in_packs(self, parts: Sequence[str], names: Sequence[str]) -> bool:
         return True
 
     def another(self) -> Server:

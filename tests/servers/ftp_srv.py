@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from deploy.local import npm
-from deploy.local.processes import free_port
 from tests.servers.process import ProcessServer
 
 _PASSIVE_PORTS = 100
@@ -27,19 +26,20 @@ server.listen();
 class FtpSrv(ProcessServer):
     """As its README starts it."""
 
+    passive_ports = _PASSIVE_PORTS
+
     @property
     def _argv(self) -> Sequence[str]:
         return ["node", "-e", _SCRIPT]
 
     @property
     def _env(self) -> Mapping[str, str]:
-        passive = free_port()
         return {
             "NODE_PATH": str(npm.MODULES),
             "SERVER_USER": self.customer.username,
             "SERVER_PASSWORD": self.customer.password,
             "SERVER_PORT": str(self.customer.port),
             "SERVER_ROOT": str(self.customer.root),
-            "SERVER_PASSIVE": str(passive),
-            "SERVER_PASSIVE_END": str(passive + _PASSIVE_PORTS),
+            "SERVER_PASSIVE": str(self._passive[0]),
+            "SERVER_PASSIVE_END": str(self._passive[-1]),
         }

@@ -57,12 +57,19 @@ class NamespacedServer(ChildServer):
     """Its user is one of the test's own making."""
 
     def __init__(
-        self, folder: Path, package: str, server: str, home: str, tls: str | None = None
+        self,
+        folder: Path,
+        package: str,
+        server: str,
+        home: str,
+        tls: str | None = None,
+        host: str = LOOPBACK,
     ) -> None:
         """`home`: the name that the server gives to the customer's folder. `tls`: `ftps` or
-        `ftps-implicit`, where it speaks that.
+        `ftps-implicit`, where it speaks that. `host`: the only address at which it listens.
         """
         self.folder = folder
+        self.host = host
         self.username = "customer"
         self.password = secrets.token_urlsafe(12)
         self._port = free_port()
@@ -95,7 +102,7 @@ class NamespacedServer(ChildServer):
     def customer(self) -> CustomerServer:
         """What the customer tells of it."""
         return CustomerServer(
-            host=LOOPBACK,
+            host=self.host,
             port=self.port,
             username=self.username,
             password=self.password,
@@ -111,7 +118,7 @@ class NamespacedServer(ChildServer):
         """The certificate that it shows, where it speaks TLS."""
         if self.authority is None:
             raise ServiceError(f"{type(self).__name__} speaks no TLS here.")
-        return self.authority.issue(LOOPBACK)
+        return self.authority.issue(self.host)
 
     def _new_child(self) -> Child:
         return Child(type(self).__name__, self._namespaced(), self.log)

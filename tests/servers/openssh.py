@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from deploy.local import debian
 from tests.servers.host_keys import fingerprint, make_host_key
 from tests.servers.namespace import LOOPBACK, NamespacedServer
 
@@ -33,8 +34,8 @@ class Sshd(NamespacedServer):
 
     `logon`: the only method it offers, unless there are `authorized` keys, by their lines.
     `extra`: lines of sshd_config, for example
-    `MaxSessions 1`; they come first and so win. `home`: where its sessions begin. Port and
-    host key survive `stop` and `start`.
+    `MaxSessions 1`; they come first and so win. `home`: where its sessions begin. `host`: the only
+    address at which it listens. Port and host key survive `stop` and `start`.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Sshd(NamespacedServer):
         authorized: Sequence[str] = (),
         extra: Sequence[str] = (),
         home: str = "/home/customer",
+        host: str = LOOPBACK,
     ) -> None:
-        super().__init__(folder, "openssh-server", "sshd", home=home)
+        super().__init__(folder, "openssh-server", "sshd", home=home, host=host)
         self._interactive = logon == "keyboard-interactive"
         self._extra = tuple(extra)
         self._authorized = folder / "authorized_keys"
@@ -74,7 +76,7 @@ class Sshd(NamespacedServer):
         settings.write_text(
             _SETTINGS.format(
                 extra="\n".join(self._extra),
-                host=LOOPBACK,
+                host=f"[{self.host}]" if ":" in self.host else self.host,
                 port=self.port,
                 key=self._key,
                 password=_yes(not self._interactive),
@@ -84,6 +86,19 @@ class Sshd(NamespacedServer):
             )
         )
         return [str(self.program), "-D", "-e", "-f", str(settings)]
+
+
+class TrixieSshd(Sshd):
+    """OpenSSH 10 of Debian 13, run from a folder of the checkout's own.
+
+    It shuts addresses out after failed logins (PerSourcePenalties), loopback too. The first one
+    has debootstrap make the folder, which takes minutes.
+    """
+
+    @property
+    def _argv(self) -> Sequence[str]:
+        release = debian.make("trixie", "openssh-server")
+        return [*debian.wrapper(release), "/usr/sbin/sshd", *super()._argv[1:]]
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - sshd's own word for it

@@ -94,7 +94,7 @@ def _sftp(
 
 def _ftp(temporary: str, words: str, texts: list[str]) -> type[FTPHandler]:
     class Refusing(FTPHandler):  # type: ignore[misc]
-        def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802
+        def ftp_STOR(self, file: str, mode: str = "w") -> Any:
             if temporary in file:
                 self.respond(f"{words}.")
                 return None

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.packages import unpacked
-from deploy.local.processes import free_port
 from tests.servers.host_keys import fingerprint, make_host_key
 from tests.servers.namespace import LOOPBACK, NamespacedServer
 
@@ -49,6 +48,8 @@ class Proftpd(NamespacedServer):
     last. Its port survives `stop` and `start`.
     """
 
+    passive_ports = _PASSIVE_PORTS
+
     def __init__(
         self,
         folder: Path,
@@ -61,7 +62,6 @@ class Proftpd(NamespacedServer):
         super().__init__(folder, PACKAGE, "proftpd", home=home, tls=tls)
         self._modules = (*modules, *(["mod_tls.c"] if tls else []))
         self._extra = (*self._tls_lines(), *extra)
-        self._passive = free_port()
 
     @property
     def _argv(self) -> Sequence[str]:
@@ -74,8 +74,8 @@ class Proftpd(NamespacedServer):
                 loaded="\n".join(f"LoadModule {each}" for each in [*apart, *self._modules]),
                 host=LOOPBACK,
                 port=self.port,
-                passive=self._passive,
-                passive_end=self._passive + _PASSIVE_PORTS,
+                passive=self._passive[0],
+                passive_end=self._passive[-1],
                 folder=self.folder,
                 extra="\n".join(self._extra),
             )

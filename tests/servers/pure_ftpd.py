@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.processes import free_port
 from tests.servers.namespace import LOOPBACK, NamespacedServer
 
 _PASSIVE_PORTS = 100
@@ -16,17 +15,18 @@ class PureFtpd(NamespacedServer):
     `ftps`, the only kind that it knows.
     """
 
+    passive_ports = _PASSIVE_PORTS
+
     def __init__(self, folder: Path, *, extra: Sequence[str] = (), tls: str | None = None) -> None:
         super().__init__(folder, "pure-ftpd", "pure-ftpd", home="/", tls=tls)
         self._extra = (*self._tls_options(), *extra)
-        self._passive = free_port()
 
     @property
     def _argv(self) -> Sequence[str]:
         return [
             str(self.program),
             f"--bind={LOOPBACK},{self.port}",
-            f"--passiveportrange={self._passive}:{self._passive + _PASSIVE_PORTS}",
+            f"--passiveportrange={self._passive[0]}:{self._passive[-1]}",
             f"--pidfile={self.folder / 'pure-ftpd.pid'}",
             "--login=unix",
             "--chrooteveryone",

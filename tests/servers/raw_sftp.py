@@ -75,13 +75,13 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         self._channel = chan
         self._answers = asyncio.ensure_future(self._answer())
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - not kept
+    def connection_lost(self, exc: Exception | None) -> None:
         self._answers.cancel()
 
     def subsystem_requested(self, subsystem: str) -> bool:
         return subsystem == "sftp"
 
-    def data_received(self, data: bytes, datatype: int | None) -> None:  # noqa: ARG002 - one kind
+    def data_received(self, data: bytes, datatype: int | None) -> None:
         self._heard += data
         while len(self._heard) >= 4 + (length := int.from_bytes(self._heard[:4])):
             self._packets.put_nowait(self._heard[4 : 4 + length])

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.processes import free_port
 from tests.servers.namespace import LOOPBACK, NamespacedServer
 
 _PASSIVE_PORTS = 100
 _SETTINGS = """\
-listen=YES
-listen_ipv6=NO
+listen={v4}
+listen_ipv6={v6}
 background=NO
-listen_address={host}
+listen_address{digit}={host}
 listen_port={port}
 pasv_min_port={passive}
 pasv_max_port={passive_end}
@@ -52,14 +51,22 @@ MaxProtocol = {newest}
 """
 
 
+def _address(host: str) -> dict[str, str]:
+    if ":" in host:
+        return {"v4": "NO", "v6": "YES", "digit": "6", "host": host}
+    return {"v4": "YES", "v6": "NO", "digit": "", "host": host}
+
+
 class Vsftpd(NamespacedServer):
     """`folder`: an empty folder for its files; uploads land in `folder/home`.
 
     `extra`: lines of vsftpd.conf, for example `cmds_denied=SIZE,RNFR`; they come last and so
     win. Its port survives `stop` and `start`. `tls`: `ftps` or `ftps-implicit`, with the session
     resumed on data connections and with TLS's end of each file. `newest`: the newest TLS that it
-    speaks, for example `TLSv1.2`.
+    speaks, for example `TLSv1.2`. `host`: the only address at which it listens.
     """
+
+    passive_ports = _PASSIVE_PORTS
 
     def __init__(
         self,
@@ -68,21 +75,21 @@ class Vsftpd(NamespacedServer):
         extra: Sequence[str] = (),
         tls: str | None = None,
         newest: str | None = None,
+        host: str = LOOPBACK,
     ) -> None:
-        super().__init__(folder, "vsftpd", "vsftpd", home="/", tls=tls)
+        super().__init__(folder, "vsftpd", "vsftpd", home="/", tls=tls, host=host)
         self._extra = (*self._tls_lines(), *extra)
         self._newest = newest
-        self._passive = free_port()
 
     @property
     def _argv(self) -> Sequence[str]:
         settings = self.folder / "vsftpd.conf"
         settings.write_text(
             _SETTINGS.format(
-                host=LOOPBACK,
+                **_address(self.host),
                 port=self.port,
-                passive=self._passive,
-                passive_end=self._passive + _PASSIVE_PORTS,
+                passive=self._passive[0],
+                passive_end=self._passive[-1],
                 folder=self.folder,
                 extra="\n".join(self._extra),
             )

@@ -18,6 +18,7 @@ BELOW = {
 PURE = [
     "consumers/delivery/policy.py",
     "config/accounts.py",
+    "config/name_templates.py",
     "config/numbers.py",
     "config/permissions.py",
     "alerts/message.py",
@@ -26,8 +27,11 @@ PURE = [
 ]
 WITHOUT_IO = {
     *("abc", "base64", "collections", "dataclasses", "datetime", "email", "enum", "hashlib"),
+    "functools",
     *("ipaddress", "re", "typing", "unicodedata", "pydantic"),
     "cryptography",  # reads certificates that are texts
+    "phonenumbers",  # tables of the countries' numbering plans, which are modules
+    "zoneinfo",  # reads the system's time zones, which are as fixed as a table
 }
 """All that pure modules may import; whatever else comes in is to be looked at here."""
 SOURCES = [path for room in BELOW for path in sorted((HOUSE / room).rglob("*.py"))]

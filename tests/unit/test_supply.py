@@ -17,6 +17,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("worker", "consumers", "transports", "alerts", "config")
 RUNTIME, DEVELOPMENT = "requirements-runtime.txt", "requirements.txt"
+CLOUDS = "requirements-clouds.txt"
+"""Instead of the runtime's, for recordings of Google and Azure."""
 _PIN = re.compile(
     r"([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)( ; [^\\\n]+)? \\\n((?:    --hash=\S+(?: \\)?\n)+)"
 )
@@ -50,8 +52,12 @@ def declared(*extras: str) -> Iterator[Requirement]:
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [(RUNTIME, ("tracing",)), (DEVELOPMENT, ("tracing", "local", "dev"))],
-    ids=["runtime", "dev"],
+    [
+        (RUNTIME, ("tracing", "s3")),
+        (CLOUDS, ("tracing", "s3", "clouds")),
+        (DEVELOPMENT, ("tracing", "s3", "clouds", "local", "dev")),
+    ],
+    ids=["runtime", "clouds", "dev"],
 )
 def test_each_lock_has_what_is_declared_in_a_version_that_is_allowed(
     name: str, extras: tuple[str, ...]
@@ -62,24 +68,28 @@ def test_each_lock_has_what_is_declared_in_a_version_that_is_allowed(
         assert each.specifier.contains(version), f"make lock: {each} is {version}"
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
+@pytest.mark.parametrize("name", [RUNTIME, CLOUDS, DEVELOPMENT])
 def test_each_package_of_a_lock_has_its_hashes(name: str) -> None:
     assert locked(name)
     assert all(hashes for _, hashes in locked(name).values())
 
 
 def test_the_runtime_has_the_same_packages_as_development_and_none_of_its_tools() -> None:
-    assert locked(RUNTIME).items() <= locked(DEVELOPMENT).items()
+    assert locked(RUNTIME).items() <= locked(CLOUDS).items() <= locked(DEVELOPMENT).items()
     tools = {canonicalize_name(each.name) for each in declared("local", "dev")}
     tools -= {canonicalize_name(each.name) for each in declared("tracing")}
-    assert not tools & locked(RUNTIME).keys()
+    assert not tools & locked(CLOUDS).keys()
+
+
+def test_what_reads_from_clouds_is_in_no_other_lock_of_the_program() -> None:
+    assert not {"gcsfs", "adlfs", "aiohttp", "grpcio", "azure-core"} & locked(RUNTIME).keys()
 
 
 def test_the_program_imports_nothing_that_its_lock_has_not() -> None:
     known = packages_distributions()
     for module in sorted(_imported() - set(sys.stdlib_module_names) - set(PACKAGES)):
         names = {canonicalize_name(name) for name in known[module]}
-        assert names & locked(RUNTIME).keys(), f"{module} of {names} is not in {RUNTIME}"
+        assert names & locked(CLOUDS).keys(), f"{module} of {names} is not in {CLOUDS}"
 
 
 def _imported() -> set[str]:

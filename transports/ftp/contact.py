@@ -13,18 +13,27 @@ from transports.access import Access, session_over, translated
 from transports.base import Limits, OnStep, closed_on_failure, unheard
 from transports.errors import (
     CertificateRefused,
+    ClientCertificateRefused,
+    ConnectionLost,
     EncryptionAsked,
+    HungUp,
     ImplicitTlsAsked,
+    NoAnswerToTls,
+    NoGreeting,
     NoTlsAnswers,
     PlainAnswers,
     ProtocolFailed,
+    SilentBeforeLogin,
     Stalled,
+    StrangerAnswers,
     TlsFailed,
     TransferError,
 )
 from transports.ftp.control import Control
 from transports.ftp.errors import (
     SESSION_IS_OVER,
+    ClientCertificateEnded,
+    ClientCertificateNotAccepted,
     Judge,
     Refused,
     greeting_refused,
@@ -34,11 +43,19 @@ from transports.ftp.errors import (
 from transports.ftp.replies import code_of
 from transports.ftp.trust import Certificate, Trust, certificate_of, refused, version_of
 from transports.ftp.wire import wait_for
-from transports.network.egress import Address, dial
+from transports.network.dialing import Address, dial
+from transports.network.keep_alive import keep_alive
 from transports.network.round_trip import RoundTrip
 from transports.network.watchdog import Watch
+from transports.words import MAX_BANNER, is_other_service, stranger
 
+MAY_WANT_CERTIFICATE = (
+    " Where this happens each time, the server may want a client certificate (Client Certificate, "
+    "Client Key): it hung up right after TLS had begun."
+)
 _TLS_SECONDS = 5.0
+_TLS_RECORDS = (b"\x16\x03", b"\x15\x03")
+"""How an answer in TLS begins: with a handshake, or with an alert (RFC 8446 section 5.1)."""
 
 
 class Contact:
@@ -53,22 +70,27 @@ class Contact:
         self.line = line
         self.trust = trust
         self.closed = True
+        self.is_greeted = False
+        self.takes_logins = False
+        """Whether all is said that comes before a logon."""
         self.ended = False
         """Whether no other connection may be made for what was lost."""
+        self._is_first_in_tls = False
+        """Whether nothing was answered yet since the TLS handshake."""
         self._watch: Watch
 
     def dial(self, step: OnStep) -> None:
         """Connect. Raises ConnectFailed."""
         connection = self.access.dial()
         with closed_on_failure(connection.socket):
+            # It is silent while a file goes over another one: firewalls forget it meanwhile.
+            keep_alive(connection.socket, self.limits.keep_alive)
             step("connected", connection.address.host)
-        # The next one goes to the same server, whatever else has its name.
-        again = partial(dial, [connection.address], self.limits)
-        self.access = self.access._replace(dial=again)
         self._watch = Watch()
         self._watch.guard(connection.socket)
-        self.control = Control(connection, self.line)
-        self.closed = False
+        said = self.access.tap.conversation(self.password)
+        self.control = Control(connection, self.line, self.settings.name_encoding, said)
+        self.closed = self.is_greeted = self.takes_logins = False
 
     def begin(self, step: OnStep) -> None:
         """Hear the greeting, and speak TLS before anything else where that is wanted."""
@@ -84,6 +106,7 @@ class Contact:
             with self.talk(self.limits.login, tls_refused):
                 self.control.ask_for_tls()
             self._secure(trust, step)
+        self.takes_logins = True
 
     def _secure(self, trust: Trust, step: OnStep) -> None:
         """The TLS handshake of the control connection. Raises TlsFailed, CertificateChanged."""
@@ -96,6 +119,7 @@ class Contact:
         step("encrypted", version_of(self._tls))
         trust.check(self._tls)
         step("certificate", trust.told(certificate_of(self._tls)))
+        self._is_first_in_tls = True
 
     def _shake_hands(self, trust: Trust) -> None:
         wire = self.control.wire
@@ -173,16 +197,27 @@ class Contact:
             raise session_over()
         with translated(partial(self._told, judge)), self._watch.within(seconds):
             yield
+        self._is_first_in_tls = False
 
     def _greet(self) -> None:
         try:
             with self.talk(self.limits.login, greeting_refused):
                 self.control.greet()
-        except Stalled as silent:
-            is_secure = self.control.wire.tls is not None
-            if is_secure or not _waits_for_tls(self.control.peer, self.limits):
+            self.is_greeted = True
+        except ConnectionLost as lost:
+            if self.ended:
                 raise
-            raise ImplicitTlsAsked("The server waits for a TLS handshake") from silent
+            raise HungUp(lost.words) from lost
+        except Stalled as silent:
+            if self.control.wire.tls is not None:
+                raise
+            answer = _answer_to_tls(self.control.peer, self.limits)
+            if answer.startswith(_TLS_RECORDS):
+                raise ImplicitTlsAsked("The server waits for a TLS handshake") from silent
+            other = stranger(answer, self.password)
+            if isinstance(other, StrangerAnswers) and is_other_service(answer):
+                raise other from silent
+            raise
 
     def _check_wanted(self) -> None:
         """Raises ConnectionLost where it was cut or closed while it was made anew."""
@@ -193,11 +228,44 @@ class Contact:
         if not isinstance(error, Refused) or code_of(error.reply) == SESSION_IS_OVER:
             self._drop()
         if self._watch.expired:
-            return Stalled(self._watch.words)
+            return self._silence(self._watch.words)
         failure = translate(error, self.password, judge)
+        if self._is_cut_for_the_end(failure):
+            return ClientCertificateEnded(failure.words)
+        if isinstance(failure, ClientCertificateRefused) and self.trust and self.trust.shows:
+            has_ended = self.trust.shows_ended
+            meant = ClientCertificateEnded if has_ended else ClientCertificateNotAccepted
+            return meant(failure.words)
+        if self._may_want_certificate(failure) and not isinstance(error, Refused):
+            failure.advice += MAY_WANT_CERTIFICATE
         if self.trust is not None and isinstance(failure, EncryptionAsked):  # of another kind
             return TlsFailed(failure.words)
         return failure
+
+    def _silence(self, words: str) -> Stalled:
+        if not self.is_greeted:
+            speaks_tls = self.trust is not None
+            is_implicit = speaks_tls and self.settings.protocol is Protocol.FTPS_IMPLICIT
+            return (NoAnswerToTls if is_implicit else NoGreeting)(words)
+        return (Stalled if self.takes_logins else SilentBeforeLogin)(words)
+
+    def _is_cut_for_the_end(self, failure: TransferError) -> bool:
+        """Whether a server that looks at client certificates hung up over one that has ended.
+
+        TLS 1.3 refuses them behind the handshake (RFC 8446 section 4.4.2.4), and some servers are
+        gone before that alert is out.
+        """
+        is_cut = isinstance(failure, ConnectionLost) and self._is_first_in_tls
+        return is_cut and self.trust is not None and self.trust.shows_ended
+
+    def _may_want_certificate(self, failure: TransferError) -> bool:
+        """Whether a server hung up where those do that want a certificate, and none is shown.
+
+        Whether it has asked for one, Python's ssl does not tell, and many ask and want none: so it
+        stays a cut, of which more is told.
+        """
+        is_cut = isinstance(failure, ConnectionLost) and self._is_first_in_tls
+        return is_cut and self.trust is not None and not self.trust.shows
 
     def _drop(self) -> None:
         self.closed = True
@@ -206,18 +274,24 @@ class Contact:
             self.control.close()
 
 
-def _waits_for_tls(address: Address, limits: Limits) -> bool:
-    """Whether the server that did not greet answers a TLS handshake."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # nothing is sent; whose certificate it is does not matter
-    seconds = min(limits.login, _TLS_SECONDS)
+def _answer_to_tls(address: Address, limits: Limits) -> bytes:
+    """What a server that did not greet answers to the beginning of TLS; nothing where it is silent.
+
+    Web servers answer it with a sentence in clear.
+    """
     try:
         with dial([address], limits).socket as plain:
-            plain.settimeout(seconds)
-            with context.wrap_socket(plain):
-                return True
-    except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")
+            plain.settimeout(min(limits.login, _TLS_SECONDS))
+            plain.sendall(_beginning_of_tls() + b"\r\n\r\n")  # the end of a request of HTTP
+            return plain.recv(MAX_BANNER)
     except (OSError, TransferError):
-        return False
+        return b""
+
+
+def _beginning_of_tls() -> bytes:
+    """The first message of a handshake; nothing else is ever sent over the connection."""
+    sent = ssl.MemoryBIO()
+    begun = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="server")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        begun.do_handshake()
+    return sent.read()

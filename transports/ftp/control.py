@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from config.naming_settings import NameEncoding
 from transports.errors import NameRefused
 from transports.ftp.errors import NEEDS_ACCOUNT, SESSION_IS_OVER, Garbled, Stranger, refusal
 from transports.ftp.replies import code_of, is_done, is_refusal, is_sendable, told_features
 from transports.ftp.wire import Wire, wait_for
-from transports.network.egress import Connection
+from transports.network.dialing import Connection
 from transports.network.round_trip import RoundTrip
+from transports.tap import Conversation
 from transports.words import own
 
 _MAX_LINE = 8192
@@ -38,16 +40,19 @@ the test on save has tried that the server's own buffer takes (`FtpServer.delive
 
 Command = tuple[str, str]
 """A verb, and a path or nothing."""
+_SECRET = {"PASS", "ACCT"}
+"""What follows these is for nobody's eyes."""
 _PROTECT: tuple[Command, ...] = (("PBSZ", "0"), ("PROT", "P"))
 UNSENDABLE = "A name with a line break cannot be sent over FTP"
 
 
-def line_of(command: Command) -> bytes:
+def line_of(command: Command, encoding: str = "utf-8") -> bytes:
     """As it is sent. Raises NameRefused where it cannot be."""
     verb, path = command
     if not is_sendable(path):
         raise NameRefused(UNSENDABLE)
-    return (f"{verb} {path}\r\n" if path else f"{verb}\r\n").encode()
+    line = f"{verb} {path}\r\n" if path else f"{verb}\r\n"
+    return line.encode(encoding, "replace")
 
 
 class Control:
@@ -57,15 +62,29 @@ class Control:
     finds the bytes again.
     """
 
-    def __init__(self, connection: Connection, line: RoundTrip) -> None:
-        """`line` hears how long the server takes to answer."""
+    def __init__(
+        self,
+        connection: Connection,
+        line: RoundTrip,
+        names: NameEncoding = NameEncoding.UTF_8,
+        said: Conversation | None = None,
+    ) -> None:
+        """`line` hears how soon the server answers, `said` what; `names`: how paths are sent."""
+        self._names = names
+        self._said = said
         self.peer = connection.address
         self.awaits_reply = False
         """Whether a transfer was begun whose last reply is still to come."""
         self.awaits_begin = False
         """Whether a transfer was asked for whose first reply is still to come."""
+        self.may_have_begun = False
+        """Whether the server may have begun the last transfer: it was asked, and did not refuse."""
+        self.has_begun = False
+        """Whether it has said of the last transfer that it begins it."""
         self.greeting = ""
         """As it came: whoever shows it has to mask the password."""
+        self.spoke_at = time.monotonic()
+        """When a command was last sent."""
         self._round_trip = line
         self._is_logged_in = False
         self.wire = Wire(connection.socket)
@@ -144,23 +163,24 @@ class Control:
             raise refusal(reply)
         self._is_logged_in = True
 
-    def log_in_at_once(self, username: str, password: str, passive: str) -> str:
-        """USER to FEAT in one flight; the reply to the passive command behind them."""
+    def log_in_at_once(self, username: str, password: str, passive: str | None) -> str:
+        """USER to FEAT in one flight; the reply to the passive command behind them, if any."""
         protect = _PROTECT if self.wire.tls is not None else ()
         logon_pair = (("USER", username), ("PASS", password))
-        self.ask(*logon_pair, *protect, ("TYPE I", ""), ("FEAT", ""), (passive, ""))
+        ahead = ((passive, ""),) if passive else ()
+        self.ask(*logon_pair, *protect, ("TYPE I", ""), ("FEAT", ""), *ahead)
         user, logon = self.answers(2)
         if protect:
             _, self._protection = self.answers(len(protect))
-        _binary, features, data = self.answers(3)
+        _binary, features, *data = self.answers(2 + len(ahead))
         logon = user if user[0] in "245" else logon
         if not is_done(logon):
             raise refusal(logon)
         self._is_logged_in = True
         self.learn(features)
         if self.knows("UTF8"):
-            self.reply_to("OPTS UTF8 ON")
-        return data
+            self.reply_to("OPTS UTF8 ON" if self._names is NameEncoding.UTF_8 else "OPTS UTF8 OFF")
+        return "".join(data)
 
     def learn(self, features: str) -> None:
         """What the server can do, from its reply to FEAT."""
@@ -199,7 +219,12 @@ class Control:
 
         The rest goes out as the replies are read.
         """
-        lines = [line_of(command) for command in commands]
+        # A password is sent as it always was: the choice is about names.
+        encoding = self._names if self._is_logged_in else NameEncoding.UTF_8
+        lines = [line_of(command, encoding) for command in commands]
+        if self._said is not None and self._said.is_heard:
+            for verb, path in commands:
+                self._said.asked(f"{verb} {'***' if verb in _SECRET else path}".rstrip())
         self._asking()
         self._unsent += lines
         self._send_ahead()
@@ -217,7 +242,12 @@ class Control:
             pack.append(self._unsent.popleft())
             self._ahead.append(len(pack[-1]))
         if pack:
-            self.wire.send(b"".join(pack))
+            self.spoke_at = time.monotonic()
+            try:
+                self.wire.send(b"".join(pack))
+            except OSError:
+                self._hear_uncalled()  # who hangs up may have said why: by 421, or TLS by an alert
+                raise
 
     def _answer(self) -> str:
         reply = self._reply()
@@ -240,16 +270,15 @@ class Control:
 
         `behind`: commands that it is to answer after the end of the transfer.
         """
+        self.may_have_begun, self.has_begun = True, False
         self.ask((verb, path), *behind)
         self._ahead.popleft()  # its replies are heard by `hear_begin` and `end_transfer`
         self._send_ahead()
         self.awaits_begin = True
 
     def hear_begin(self, *, may_be_over: bool = False) -> None:
-        """Wait for the reply that begins a transfer; with `may_be_over` also for one that ends it.
-
-        The latter is all that some say.
-        """
+        """Wait for the reply that begins a transfer; with `may_be_over` also for one that ends it:
+        it is all that some say."""
         self.awaits_begin = False
         reply = self._reply()
         if code_of(reply) == "200" and self.speaks_within(_SOON):  # some say it before 150
@@ -257,21 +286,22 @@ class Control:
         is_over = may_be_over and is_done(reply)
         self.awaits_reply = not is_over and reply.startswith(("1", "2"))  # some say 200 or 250
         if not (self.awaits_reply or is_over):
+            self.may_have_begun = not reply.startswith("5")
             raise refusal(reply)
+        self.has_begun = True
         self._is_behind_transfer = is_over
 
     def end_transfer(self) -> None:
         """Wait for the reply that ends a transfer; the one that begins it may be missing."""
         if not (self.awaits_begin or self.awaits_reply):
             return
-        has_begun = not self.awaits_begin
         self.awaits_begin = self.awaits_reply = False
         self._is_behind_transfer = True
         for _ in range(_MAX_ANNOUNCEMENTS):
             reply = self._reply()
-            if not self._is_early(reply, has_begun=has_begun):
+            if not self._is_early(reply, has_begun=self.has_begun):
                 break
-            has_begun = True
+            self.has_begun = True
         if not is_done(reply):
             raise refusal(reply)
 
@@ -342,7 +372,10 @@ class Control:
             lines.append(self._line())
             while not self._is_last(lines[-1], code_of(first)):
                 lines.append(self._line())
-        return "\n".join(lines)
+        reply = "\n".join(lines)
+        if self._said is not None and self._said.is_heard:
+            self._said.answered(reply)
+        return reply
 
     def _is_last(self, line: str, code: str) -> bool:
         if code_of(line) == code:

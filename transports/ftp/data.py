@@ -5,9 +5,9 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from transports.errors import ConnectFailed
+from transports.errors import ConnectFailed, DataConnectFailed, NoPassive, OutgoingFailed
 from transports.ftp.replies import told_port
-from transports.network.egress import begin_dial, dial, end_dial
+from transports.network.dialing import Dialing, begin_dial, dial, end_dial
 from transports.words import spoken
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _AHEAD_SECONDS = 5.0
 class _Ahead(NamedTuple):
     """The data connection of the next file, on its way."""
 
-    connection: socket.socket
+    connection: Dialing
     until: float
     """When it is too old to be used, by the monotonic clock."""
 
@@ -51,7 +51,7 @@ class DataConnections:
         port = told_port(self.verb, reply)
         if port is None:
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, OutgoingFailed):
             connection = begin_dial(self._connection.control.peer.at(port))
             self._ahead = _Ahead(connection, time.monotonic() + _AHEAD_SECONDS)
 
@@ -81,7 +81,10 @@ class DataConnections:
     def _dialed(self, verb: str, reply: str) -> socket.socket:
         port = told_port(verb, reply)
         if port is None:
-            raise ConnectFailed(
+            raise NoPassive(
                 spoken(reply, self._connection.password) or "The server offers no passive transfers"
             )
-        return dial([self._connection.control.peer.at(port)], self._connection.limits).socket
+        try:
+            return dial([self._connection.control.peer.at(port)], self._connection.limits).socket
+        except ConnectFailed as failure:
+            raise DataConnectFailed(failure.words, port) from failure

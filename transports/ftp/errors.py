@@ -5,14 +5,18 @@ from collections.abc import Callable
 
 from pydantic import SecretStr
 
+from transports.diagnosis import files, ours, reaching
 from transports.errors import (
     AccountFailure,
+    ClientCertificateRefused,
     ConnectFailed,
     ConnectionLost,
     EncryptionAsked,
     LoginRefused,
     NameRefused,
     NoTlsAnswers,
+    OurFailure,
+    OutgoingFailed,
     PathRefused,
     ProtectionRefused,
     ProtocolFailed,
@@ -20,7 +24,14 @@ from transports.errors import (
     ServerBusy,
     TransferError,
 )
-from transports.ftp.replies import UNKNOWN_COMMAND, asks_for_encryption, code_of, is_refusal
+from transports.ftp.replies import (
+    UNKNOWN_COMMAND,
+    asks_for_encryption,
+    code_of,
+    is_refusal,
+    says_too_many,
+    says_wrong_login,
+)
 from transports.ftp.trust import failure_of
 from transports.words import lost, own, spoken, stranger
 
@@ -50,6 +61,14 @@ Judge = Callable[[str], type[TransferError] | None]
 """What a refusal means for the command that was refused; None: what its code always means."""
 
 
+class ClientCertificateNotAccepted(ClientCertificateRefused):
+    entry = reaching.CLIENT_CERTIFICATE_NOT_ACCEPTED
+
+
+class ClientCertificateEnded(ClientCertificateNotAccepted):
+    entry = reaching.CLIENT_CERTIFICATE_ENDED
+
+
 class Refused(Exception):
     """The server refused a command. Never leaves this package."""
 
@@ -64,6 +83,22 @@ class Garbled(Exception):
 
 class Stranger(Exception):
     """What greeted is no FTP server. Never leaves this package."""
+
+
+class ActiveModeOff(OutgoingFailed):
+    entry = ours.ACTIVE_MODE_OFF
+
+
+class CallBackFailed(ConnectFailed):
+    entry = reaching.NOT_CALLED_BACK
+
+
+class NoPortFree(OurFailure):
+    entry = ours.NO_PORT_FREE
+
+
+class RenameRefused(AccountFailure):
+    entry = files.RENAME_REFUSED
 
 
 def refusal(reply: str) -> Refused | Garbled:
@@ -82,15 +117,20 @@ def translate(
         case OSError() | EOFError():
             return lost(error)
         case Refused(reply=reply):
-            failure = judge(reply) if judge is not None else None
-            meant = failure or _BY_CODE.get(code_of(reply), AccountFailure)
-            return meant(spoken(reply, password))
+            return _meant(reply, judge)(spoken(reply, password))
         case Stranger():
             return stranger(str(error), password)
         case Garbled():
             return ProtocolFailed(spoken(error.args[0], password) or _BROKEN)
         case _:
             return ProtocolFailed(_BROKEN)
+
+
+def _meant(reply: str, judge: Judge | None) -> type[TransferError]:
+    if says_too_many(reply):
+        return ServerBusy
+    failure = judge(reply) if judge is not None else None
+    return failure or _BY_CODE.get(code_of(reply), AccountFailure)
 
 
 def words_of(reply: str, verb: str, password: SecretStr) -> str:
@@ -116,7 +156,9 @@ def protection_refused(reply: str) -> type[TransferError] | None:
 
 
 def login_refused(reply: str) -> type[TransferError] | None:
-    """A refusal of the username or the password."""
+    """A refusal of the username or the password, be it by hanging up."""
+    if code_of(reply) == SESSION_IS_OVER and says_wrong_login(reply):
+        return LoginRefused
     return greeting_refused(reply) or (LoginRefused if reply.startswith("5") else None)
 
 

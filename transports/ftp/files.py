@@ -27,7 +27,11 @@ from transports.ftp.session import FtpSession
 from transports.ftp.wire import Wire
 from transports.names import may_be
 
-_PACKS = ({"pipelines": True, "queues": True}, {"pipelines": True})
+_PACKS = (
+    {"pipelines": True, "queues": True},
+    {"pipelines": True, "early": True},
+    {"pipelines": True},
+)
 _MOST_LISTED = 8 * 1024 * 1024
 _PIECE = 16 * 1024
 _LONGEST_NAME = 4096
@@ -36,19 +40,28 @@ _PATTERN = re.compile(r"[*?\[\]{}~\\]|^-")
 _SEPARATOR = re.compile(r"[\s\"'`$&;|<>()!#]")
 """In a name: where NLST may take one name for two."""
 _HIDDEN = "."
+_HASH = "HASH"
 _HASH_NAMES = {
     HashAlgorithm.SHA256: "SHA-256",
     HashAlgorithm.SHA1: "SHA-1",
     HashAlgorithm.MD5: "MD5",
+    HashAlgorithm.CRC32: "CRC32",
 }
 """As the command HASH has them (draft-bryan-ftpext-hash-02)."""
 _HASH_COMMANDS = {
     HashAlgorithm.SHA256: ("XSHA256",),
     HashAlgorithm.SHA1: ("XSHA1", "XSHA"),
     HashAlgorithm.MD5: ("XMD5",),
+    HashAlgorithm.CRC32: ("XCRC",),
 }
 """What servers had before it, each a command of its own."""
-_DIGITS = {HashAlgorithm.SHA256: 64, HashAlgorithm.SHA1: 40, HashAlgorithm.MD5: 32}
+DIGEST_COMMANDS = {_HASH, *(each for names in _HASH_COMMANDS.values() for each in names)}
+_DIGITS = {
+    HashAlgorithm.SHA256: 64,
+    HashAlgorithm.SHA1: 40,
+    HashAlgorithm.MD5: 32,
+    HashAlgorithm.CRC32: 8,
+}
 
 
 class FtpFiles(FtpSession):
@@ -58,11 +71,11 @@ class FtpFiles(FtpSession):
     def features(self) -> ServerFeatures:
         """What the server's answer to FEAT names, and what was found out since."""
         return ServerFeatures(
-            hashes=tuple(each for each in HashAlgorithm if self._hash_command(each)),
+            hashes=tuple(each for each in HashAlgorithm if self._digest_command(each)),
             avoids=tuple(sorted(self._connection.avoids)),
             enters=self._folders.enters,
             tls=self._connection.encryption,
-            packs=_PACKS,
+            packs=() if self._folders.enters else _PACKS,
         )
 
     @property
@@ -96,18 +109,29 @@ class FtpFiles(FtpSession):
             raise Unsupported(reply)
         return None
 
-    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
-        """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
-        command = self._hash_command(algorithm)
+    def digest(
+        self, path: str, algorithm: HashAlgorithm, size: int, *, of_prefix: bool = False
+    ) -> str:
+        """The server's digest of the file, in hexadecimal digits. Raises Unsupported.
+
+        Of a beginning it tells none: servers differ in how they are asked for that.
+        """
+        command = None if of_prefix else self._digest_command(algorithm)
         if command is None:
             raise Unsupported("The server tells no such digest")
-        name = self._folders.at(path)
-        with self._connection.talk(self._connection.limits.digest(size)):
-            if command == "HASH":
-                self._connection.control.reply_to(f"OPTS HASH {_HASH_NAMES[algorithm]}")
-            reply = self._connection.control.reply_to(command, name)
-        digest = told_digest(reply, _DIGITS[algorithm])
+        connection, name = self._connection, self._folders.at(path)
+        try:
+            with connection.talk(connection.limits.digest(size)):
+                for verb, _ in self._choosing(command, algorithm):
+                    connection.control.reply_to(verb)
+                reply = connection.control.reply_to(command, name)
+        except Stalled as silent:
+            connection.do_without(command, silent)
+            raise Unsupported(silent.words) from silent
+        digest = self._told_digest(reply, path, algorithm)
         if digest is None:
+            if code_of(reply) not in MISSING:
+                connection.avoids.add(command)
             raise Unsupported(reply)
         return digest
 
@@ -124,16 +148,25 @@ class FtpFiles(FtpSession):
             if len(content) < most:  # else the server may still be sending
                 connection.end_data(data)  # some wait for our end of TLS before they say a word
                 with connection.talk(connection.limits.reply, read_refused):
-                    connection.control.end_transfer()
+                    connection.hear_end(data)
         finally:
             connection.abandon(data)
         return bytes(content)
 
-    def _hash_command(self, algorithm: HashAlgorithm) -> str | None:
-        control = self._connection.control
-        if _HASH_NAMES[algorithm] in control.parameters("HASH"):
-            return "HASH"
-        return next((each for each in _HASH_COMMANDS[algorithm] if control.knows(each)), None)
+    def _digest_command(self, algorithm: HashAlgorithm) -> str | None:
+        """The command that tells such a digest; None without one."""
+        control, avoids = self._connection.control, self._connection.avoids
+        known = [each for each in _HASH_COMMANDS[algorithm] if control.knows(each)]
+        if _HASH_NAMES[algorithm] in control.parameters(_HASH):
+            known.insert(0, _HASH)
+        return next((each for each in known if each not in avoids), None)
+
+    def _choosing(self, command: str, algorithm: HashAlgorithm) -> list[Command]:
+        """What has to be said before the command."""
+        return [(f"OPTS HASH {_HASH_NAMES[algorithm]}", "")] if command == _HASH else []
+
+    def _told_digest(self, reply: str, path: str, algorithm: HashAlgorithm) -> str | None:
+        return told_digest(reply, _DIGITS[algorithm], path)
 
     def _is_there(self, path: str, look: Look) -> bool:
         match look:
@@ -170,6 +203,18 @@ class FtpFiles(FtpSession):
             raise CannotTell(error.words) from error
 
     def _lists(self, path: str, wanted: str, *, of_folder: bool) -> bool:
+        try:
+            return self._is_in_listing(path, wanted, of_folder=of_folder)
+        except _NotThere as refused:
+            if of_folder:
+                raise CannotTell(refused.words) from refused
+            return False
+        except _NoListing as refused:
+            raise CannotTell(refused.words) from refused
+
+    def _is_in_listing(self, path: str, wanted: str, *, of_folder: bool) -> bool:
+        """Raises _NotThere and _NoListing, over TLS as early as the connection is to be made."""
+
         def named() -> str:
             name = self._folders.at(path)
             return name if not of_folder else posixpath.dirname(name)
@@ -181,15 +226,9 @@ class FtpFiles(FtpSession):
                 return True
             connection.end_data(data)
             with connection.talk(connection.limits.reply, _listing_refused):
-                connection.control.end_transfer()
+                connection.hear_end(data)
             if data.is_cut:
                 raise CannotTell("The server's listing was cut off")
-        except _NotThere as refused:
-            if of_folder:
-                raise CannotTell(refused.words) from refused
-            return False
-        except _NoListing as refused:
-            raise CannotTell(refused.words) from refused
         finally:
             connection.abandon(data)
         return False

@@ -43,7 +43,7 @@ class Folders:
             return
         self._find_home(path)
         folder = self._from_login(path)
-        if not self._is_there(folder):
+        if not self._is_there_or_made(path, folder):
             refused = self._make_all(folder)
             is_made = self._is_there(folder) or self._make_one_by_one(folder)
             # Gateways of buckets make folders that are not there before a file is: they are taken
@@ -51,6 +51,10 @@ class Folders:
             if not is_made and refused is not None:
                 raise PathRefused(words_of(refused, "MKD", self._connection.password))
         self._known.add(path)
+
+    def forget(self, path: str) -> None:
+        """A file was refused there: maybe somebody has removed the folder meanwhile."""
+        self._known.difference_update(with_parents(posixpath.dirname(path)))
 
     def remove(self, path: str) -> None:
         """Remove the empty folder. Raises PathRefused."""
@@ -85,6 +89,17 @@ class Folders:
         if not self.enters:
             self._go_home()
         return is_there
+
+    def _is_there_or_made(self, path: str, folder: str) -> bool:
+        """Whether the folder is there; where the one above it is known to be, it may be made now:
+        it takes one command to find out, and one more to make it."""
+        if self.enters or posixpath.dirname(path) not in self._known - {""}:
+            return self._is_there(folder)
+        self._go_home()
+        if self._enter(folder):
+            self._go_home()
+            return True
+        return is_done(self._connection.convenience("MKD", folder))
 
     def _make_all(self, path: str) -> str | None:
         """Why the last of the folders was refused, None where it was made."""

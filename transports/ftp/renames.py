@@ -6,7 +6,7 @@ from transports.base import CannotTell, Move, TargetExists, Unsupported, permitt
 from transports.batches import rename_each
 from transports.errors import NameRefused, TransferError
 from transports.ftp.control import MOST_AHEAD, UNSENDABLE, Command, line_of
-from transports.ftp.errors import refusal, rename_refused
+from transports.ftp.errors import RenameRefused, refusal, rename_refused, words_of
 from transports.ftp.files import is_there
 from transports.ftp.replies import (
     UNKNOWN_COMMAND,
@@ -113,7 +113,7 @@ class FtpRenames(FtpStores):
             else:
                 self._judge_rename(move, begun, done)
         if forgotten:
-            connection.pipelines = self._queues = False
+            connection.pipelines = False
             self._rename_singly([move for move in forgotten if move.is_permitted()])
 
     def _rename_singly(self, moves: Sequence[Move]) -> None:
@@ -132,12 +132,24 @@ class FtpRenames(FtpStores):
         try:
             with connection.talk(connection.limits.reply, rename_refused):
                 _check_renamed(begun, done)
-        except (TransferError, Unsupported) as error:
+        except Unsupported as unsupported:
+            move.error = self._refused(begun, done) or unsupported
+        except TransferError as error:
             if not self.connected:
                 raise
             move.error = error
         else:
             move.done = True
+
+    def _refused(self, begun: str, done: str) -> TransferError | None:
+        """What it means where the server is known to rename: something has changed there, or is
+        wrong with this one file. None where that is not known."""
+        connection = self._connection
+        if not (connection.is_tested and self._capabilities.rename):
+            return None
+        if is_refusal(begun):
+            return RenameRefused(words_of(begun, "RNFR", connection.password))
+        return NameRefused(words_of(done, "RNTO", connection.password))
 
 
 def _check_renamed(begun: str, done: str) -> None:

@@ -4,6 +4,7 @@ None stands for whatever is no answer: servers answer with words, other codes an
 every range.
 """
 
+import posixpath
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -32,6 +33,19 @@ _ENCRYPTION = re.compile(
     r"|\bsecure (connection|session|channel|login|transport)|\bAUTH (first|command|before|required)"
     r"|\b(use|perform|issue|send) AUTH\b",
     re.IGNORECASE,
+)
+
+_OF_TOO_MANY = {"421", "425", "426", "430", "450", "530"}
+_MANY = r"(connection|session|client|user|login|logon|host|instance)s?\b"
+_TOO_MANY = re.compile(
+    rf"\btoo many\b.*\b{_MANY}|\b(no )?more than \d+ .*\b{_MANY}|\bmaximum\b.*\b{_MANY}"
+    rf"|\b{_MANY}.*\b(limit|maximum|exceeded)\b|\blimit\b.*\b{_MANY}|\(the maximum\)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""vsftpd, ProFTPD, pure-ftpd, IIS, FileZilla, Serv-U and Apache FtpServer say it so."""
+_IDLE = re.compile(r"\btime[ -]?(out|limit)|\btimed out\b|\bidle\b|\binactiv", re.IGNORECASE)
+_WRONG_LOGIN = re.compile(
+    r"fail|attempt|incorrect|invalid|\bwrong|\btr(y|ies)\b(?! again| later)|\bbad\b", re.IGNORECASE
 )
 
 
@@ -96,10 +110,19 @@ def told_features(reply: str) -> Mapping[str, str]:
     return MappingProxyType({name.upper(): "".join(rest) for name, *rest in words})
 
 
-def told_digest(reply: str, digits: int) -> str | None:
-    """The digest of so many hexadecimal digits in the reply, however it is spelt."""
-    pattern = rf"(?<![0-9A-Fa-f])[0-9A-Fa-f]{{{digits}}}(?![0-9A-Fa-f])"
-    match = re.search(pattern, reply) if is_done(reply) else None
+def told_digest(reply: str, digits: int, name: str = "") -> str | None:
+    """The digest of so many hexadecimal digits in the reply, however it is spelt.
+
+    What stands in the file's `name` is none, where the server repeats that, and neither is a folder
+    or the range of bytes (draft-bryan-ftpext-hash): its end may have as many digits.
+    """
+    if not is_done(reply):
+        return None
+    said = reply
+    for repeated in filter(None, (name, posixpath.basename(name))):
+        said = said.replace(repeated, " ")
+    pattern = rf"(?<![0-9A-Fa-f/-])[0-9A-Fa-f]{{{digits}}}(?![0-9A-Fa-f/-])"
+    match = re.search(pattern, said)
     return match[0].lower() if match else None
 
 
@@ -108,6 +131,23 @@ def asks_for_encryption(reply: str) -> bool:
     return code_of(reply) in _POLICY_CODES or (
         is_refusal(reply) and _ENCRYPTION.search(reply) is not None
     )
+
+
+def says_too_many(reply: str) -> bool:
+    """Whether it refuses one connection or login more than it takes at once.
+
+    ProFTPD does so by 530, the code of a wrong password; one of those tried too often is no such.
+    """
+    return (
+        code_of(reply) in _OF_TOO_MANY
+        and _TOO_MANY.search(reply) is not None
+        and not (says_wrong_login(reply) or _IDLE.search(reply))
+    )
+
+
+def says_wrong_login(reply: str) -> bool:
+    """Whether a refusal of the logon speaks of what was wrong with it, or was too often."""
+    return _WRONG_LOGIN.search(reply) is not None
 
 
 def is_other_service_by(greeting: str, answer: str) -> bool:

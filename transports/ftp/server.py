@@ -6,20 +6,27 @@ stands there), `session`, `stores` (writing), `renames`. Here is what is left, a
 commands that are sent together.
 """
 
+import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 
 from transports.access import session_over
 from transports.base import SAMPLE, Move, Put, PutResult, permitted
+from transports.digests import digest_of
 from transports.errors import PathRefused
 from transports.ftp.control import MOST_AHEAD, Command, line_of
 from transports.ftp.errors import store_refused, words_of
 from transports.ftp.renames import FtpRenames
 from transports.ftp.replies import code_of, is_done, told_size
+from transports.ftp.wire import Wire, wait_for
 
 _EARLY = 0.5
 """Seconds within which a server answers that does not wait for the end of a file."""
+_ENDED = 0.3
+"""Seconds within which a server ends a data connection that it does not want to keep."""
+_WAYS_OF_A_HANDSHAKE = 3
+"""How often one of TLS 1.2 goes to the server and back, and once more for what is sent then."""
 
 
 class FtpServer(FtpRenames):
@@ -61,7 +68,7 @@ class FtpServer(FtpRenames):
         Two files go to names that are free, and then to the same names, which are taken now. At
         the end comes a pack of the full length.
         """
-        if self._queues and not self._queues_commands(parts[0]):
+        if self._sends_early and not self._keeps_what_is_early(parts[0]):
             return False
         puts = self._store_samples(parts, names, are_taken=False)
         if not (puts and self._renames(puts)):
@@ -73,11 +80,19 @@ class FtpServer(FtpRenames):
         self, parts: Sequence[str], names: Sequence[str], *, are_taken: bool
     ) -> list[Put]:
         """Nothing where the server told anything else of them than what is true."""
-        pairs = zip(parts, names, strict=True)
-        puts = [Put(part, lambda: nullcontext([SAMPLE]), name) for part, name in pairs]
+        pairs, algorithm = zip(parts, names, strict=True), self._capabilities.hash
+        puts = [
+            Put(part, lambda: nullcontext([SAMPLE]), name, hash=algorithm) for part, name in pairs
+        ]
         self.put_all(puts)
         told = are_taken if self._look_verb() else None
-        is_right = all(each.outcome == PutResult(len(SAMPLE), each.look_at, told) for each in puts)
+        # Some tell no digest of a few bytes.
+        digests = [None, digest_of(SAMPLE, algorithm)] if algorithm else [None]
+        is_right = all(
+            each.outcome
+            in [PutResult(len(SAMPLE), each.look_at, told, digest) for digest in digests]
+            for each in puts
+        )
         return puts if is_right else []
 
     def _renames(self, puts: Sequence[Put]) -> bool:
@@ -85,31 +100,74 @@ class FtpServer(FtpRenames):
         self.rename_all(moves)
         return all(each.done for each in moves)
 
-    def _queues_commands(self, path: str) -> bool:
-        """Whether commands that come while a file is on its way wait for its end, as tried with it.
+    def _keeps_what_is_early(self, path: str) -> bool:
+        """Whether bytes of a file that come before its command wait for it, as tried with it: they
+        do so where a packet with the command was lost. Where commands are to be sent while a file
+        is on its way, also whether they wait for its end.
 
         Raises ConnectionLost where they do not.
         """
-        connection, control = self._connection, self._connection.control
-        data = connection.accept_data("STOR", partial(self._folders.at, path), store_refused)
-        name = self._folders.at(path)
+        connection, control, sent = self._connection, self._connection.control, 0
+
+        def send_early(data: Wire) -> None:
+            nonlocal sent
+            sent = self._sent_early(data)
+
+        named = partial(self._folders.at, path)
+        data = connection.accept_data("STOR", named, store_refused, before=send_early)
+        asked = [("SIZE", self._folders.at(path)), ("NOOP", "")] if self._queues else []
         blocks = [SAMPLE] * 100
         try:
-            sent = self._stream(data, blocks)
+            sent += self._stream(data, blocks)
             with connection.talk(connection.limits.stall, store_refused):
                 if control.awaits_begin:
                     control.hear_begin()
-                control.ask(("SIZE", name), ("NOOP", ""))
-                if control.speaks_within(_EARLY):
-                    raise EOFError  # what belongs to what is anybody's guess now
-            sent += self._stream(data, blocks)
+                control.ask(*asked)
+            self._expect_silence(asked)
+            sent += self._stream(data, blocks)  # ProFTPD hears commands when more bytes come
+            self._expect_silence(asked)
             connection.end_data(data)
             with connection.talk(connection.limits.stall, store_refused):
-                control.end_transfer()
-                size, _ = control.answers(2)
+                connection.hear_end(data)
+                told = control.answers(len(asked))
+                if told and told_size(told[0]) != sent:
+                    raise EOFError  # what belongs to what is anybody's guess now
         finally:
             connection.close_data(data)
-        return told_size(size) == sent
+        is_whole = bool(told) or self.size(path) == sent
+        with suppress(PathRefused):
+            self.remove(path)  # some let no file be written over
+        return is_whole
+
+    def _expect_silence(self, asked: Sequence[Command]) -> None:
+        """Raises ConnectionLost where one of these commands is answered now."""
+        connection = self._connection
+        with connection.talk(connection.limits.stall, store_refused):
+            if asked and connection.control.speaks_within(_EARLY):
+                raise EOFError
+
+    def _sent_early(self, data: Wire) -> int:
+        """How many bytes were sent over a data connection that has no transfer yet. Where TLS waits
+        for the transfer, that is none: the first of its handshake alone.
+
+        Raises ConnectionLost where the server ends the connection over them, as pyftpdlib does.
+        """
+        connection, sent = self._connection, 0
+        with connection.talk(connection.limits.reply):
+            for _ in range(_WAYS_OF_A_HANDSHAKE):
+                if data.try_handshake():
+                    sent = data.try_send(memoryview(SAMPLE))
+                connection.control.reply_to("NOOP")
+                if sent:
+                    break
+            # Its answer may be quicker than what the server makes of the bytes.
+            deadline = time.monotonic() + _ENDED
+            while sent and data.try_receive(1) is None:
+                if time.monotonic() >= deadline or not wait_for(data, until=deadline):
+                    return sent
+            if sent:
+                raise EOFError
+        return sent
 
     def _takes_long_packs(self, commands: Sequence[Command]) -> bool:
         """Whether the server's buffer holds all that may be on its way: small ones lose the rest.

@@ -27,18 +27,21 @@ class FtpSession:
         self._known_folders = known_folders
         self._folders = Folders(connection, known_folders, enters=enters)
         self._capabilities = capabilities
-        self._queues = capabilities.queues
         self._says_begin = True
+        """Whether the server says that it begins a file; few never do."""
         self._tells_size: bool | None = None if capabilities.size else False
         """Whether SIZE tells sizes; None until it is known."""
         self.look: Look | None = None
+        self._begun = dict[str, bool]()
+        """Whether each file of the test on save may ever have been begun. Of uploads, which are
+        very many in a login, nothing is noted."""
 
     @classmethod
     def open(cls, access: Access, step: OnStep) -> Self:
         """A session with the server, logged in."""
         capabilities = access.settings.capabilities
         settings = access.settings
-        trust = Trust(settings) if settings.protocol.uses_tls else None
+        trust = Trust(settings, access.client_key) if settings.protocol.uses_tls else None
         turn = SendingTurn(RoundTrip())
         connection = FtpConnection(access, set(capabilities.avoids), turn, trust)
         connection.open(step)
@@ -67,6 +70,12 @@ class FtpSession:
         session.look = self.look
         return session
 
+    def reconnect(self) -> bool:
+        """Whether a connection stands, be it a new one. Raises TransferError."""
+        if not (self.connected or self._connection.ended):
+            self._connection.reopen()
+        return self.connected
+
     def answers(self) -> bool:
         """Whether the server still answers, be it with a refusal."""
         with contextlib.suppress(TransferError):
@@ -75,5 +84,22 @@ class FtpSession:
 
     @property
     def pipelines(self) -> bool:
-        """Whether commands are sent together, which the server has given no reason against."""
-        return self._connection.pipelines
+        """Whether commands are sent together, which the server has given no reason against.
+
+        Not where folders are entered: in a pack all names would be taken in the last of them.
+        """
+        return self._connection.pipelines and not self._folders.enters
+
+    @property
+    def _queues(self) -> bool:
+        """Whether commands are sent while a file is on its way."""
+        return self.pipelines and self._capabilities.queues
+
+    @property
+    def _sends_early(self) -> bool:
+        """Whether a file's bytes are sent before the server has said that it begins it.
+
+        They may overtake STOR where a packet with it is lost. pyftpdlib then ends their connection
+        and waits for another one, so only who was tried with it is sent to like that.
+        """
+        return self._queues or (self.pipelines and self._capabilities.early)

@@ -12,10 +12,14 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
 
+from config.certificates import own_end
+from config.client_certificates import show_certificate
 from config.fingerprints import of_certificate
 from config.ftp_settings import FtpSettings
 from config.tls import LOWEST_VERSION
+from transports.diagnosis.reaching import HANDSHAKE_REFUSED
 from transports.errors import (
     CertificateChanged,
     CertificateExpired,
@@ -31,6 +35,13 @@ from transports.errors import (
     TransferError,
 )
 from transports.words import MAX_BANNER, spoken
+
+
+class HandshakeRefused(TlsFailed):
+    """Said in TLS 1.2 for want of a certificate of ours, too."""
+
+    entry = HANDSHAKE_REFUSED
+
 
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _OTHER_NAMES = {62, 63, 64}
@@ -60,6 +71,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[TransferError], str], ...] = (
         NoTlsAnswers,
         "What the server answers is no TLS",
     ),
+    (re.compile(r"ALERT_HANDSHAKE_FAILURE"), HandshakeRefused, _REFUSED),
     (re.compile(r"ALERT"), TlsFailed, _REFUSED),
 )
 """By OpenSSL's name of the error; the first match counts."""
@@ -78,12 +90,24 @@ class Certificate(NamedTuple):
 class Trust:
     """The trust in one server, shared by all connections of a login: so TLS resumes sessions."""
 
-    def __init__(self, settings: FtpSettings) -> None:
+    def __init__(self, settings: FtpSettings, client_key: SecretStr | None = None) -> None:
+        """`client_key`: of the settings' client certificate. Raises TlsFailed."""
         self.pins = settings.host_keys
         self.name = settings.host.partition("%")[0].rstrip(".")
         """Without the interface of an IPv6 address."""
+        self.shows = settings.client_certificate is not None and client_key is not None
+        """Whether the server is shown a certificate where it asks for one."""
         self._settings = settings
         self._context = _context(settings)
+        if settings.client_certificate is not None and client_key is not None:
+            _show(self._context, settings.client_certificate, client_key)
+
+    @property
+    def shows_ended(self) -> bool:
+        """Whether the certificate that the server is shown has ended by now."""
+        shown = self._settings.client_certificate
+        ends = own_end(shown) if shown is not None else None
+        return ends is not None and ends <= datetime.now(UTC)
 
     def of_any(self) -> "Trust":
         """The trust in whoever answers: only to see what certificate it shows."""
@@ -174,6 +198,13 @@ def _context(settings: FtpSettings) -> ssl.SSLContext:
     # The server's own certificate, given as the authority, need not be one.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+def _show(context: ssl.SSLContext, certificate: str, key: SecretStr) -> None:
+    try:
+        show_certificate(context, certificate, key)
+    except ssl.SSLError as error:
+        raise TlsFailed(f"The client certificate cannot be used: {error.reason}") from error
 
 
 def _bare_context() -> ssl.SSLContext:

@@ -4,6 +4,7 @@ A record of TLS may hold nothing of use, and what is read may wait inside of Ope
 whether a connection is readable, but tries to read, and waits for what that was short of.
 """
 
+import contextlib
 import select
 import socket
 import ssl
@@ -64,20 +65,32 @@ class Wire:
             return b""
 
     def try_end(self) -> bool:
-        """Whether the other side was told that nothing more comes; else it has to wait.
+        """Whether the other side of TLS was told that nothing more comes; else it has to wait.
 
         Its own word for that is not waited for. Raises OSError.
         """
-        if self._tls is not None:
-            try:
-                self._tls.unwrap()
-            except ssl.SSLWantReadError:  # only for the other side's word
-                pass
-            except ssl.SSLWantWriteError:
-                self.event = select.POLLOUT
-                return False
-        socket.socket.shutdown(self.socket, socket.SHUT_WR)
-        return True
+        # What is short of input was told, and waits for that word alone.
+        return self._is_unwrapped() or self.event == select.POLLIN
+
+    def has_ended(self) -> bool:
+        """Whether the other side of TLS has said that nothing more comes, or has just gone."""
+        try:
+            return self._is_unwrapped()
+        except OSError:
+            return True
+
+    def shut(self) -> None:
+        """Send the end of the connection (FIN), and go on hearing."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_WR)
+
+    def _is_unwrapped(self) -> bool:
+        """Whether both sides have said the end of TLS: nothing may be sent any more, as it would
+        go in clear."""
+        tls = self._tls
+        if tls is not None and not self.is_over:
+            self.is_over = self._try(tls.unwrap, select.POLLIN) is not None
+        return self.is_over
 
     def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""

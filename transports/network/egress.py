@@ -4,195 +4,118 @@ What is connected to is the address that was checked; a name is never looked up 
 that its owner cannot answer differently in between (DNS rebinding).
 """
 
-import contextlib
-import errno
-import os
-import select
 import socket
-import threading
-from dataclasses import dataclass
-from ipaddress import ip_address
-from time import monotonic
-from typing import Any, NamedTuple
+from dataclasses import replace
+from itertools import chain, zip_longest
 
-from config.settings import MAX_PORT
+from config.outgoing import Proxy
 from transports.base import Egress, Limits
-from transports.errors import ConnectFailed, EgressDenied, ResolveFailed
+from transports.errors import (
+    ConnectFailed,
+    EgressDenied,
+    FamilyNotReached,
+    OutgoingFailed,
+    ResolveFailed,
+)
 from transports.network.addresses import permitted
-from transports.words import own, spoken, system_words
+from transports.network.dialing import Address, Connection, Hop, check_port, dial
+from transports.network.lookup import look_up
+from transports.words import own, system_words
 
 MAX_ADDRESSES = 4
-_SEND_BUFFER = 512 * 1024
-_lookups = threading.BoundedSemaphore(64)
-
-
-@dataclass(frozen=True)
-class Address:
-    """A checked address, as the socket calls take it."""
-
-    family: socket.AddressFamily
-    sockaddr: tuple[Any, ...]
-
-    @property
-    def host(self) -> str:
-        """The IP address as text."""
-        return str(self.sockaddr[0])
-
-    def at(self, port: int) -> "Address":
-        """The same address with another port."""
-        return Address(self.family, (self.host, port, *self.sockaddr[2:]))
-
-
-class Connection(NamedTuple):
-    """A TCP connection, and where it goes."""
-
-    socket: socket.socket
-    address: Address
+MAX_HOPS = 2
+"""Addresses of the proxy that are tried for each of the server's."""
+_IPV4 = 4
+_FAMILIES = {_IPV4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 def connect(host: str, port: int, limits: Limits, egress: Egress) -> Connection:
-    """A TCP connection to the host. Raises ResolveFailed, EgressDenied, ConnectFailed."""
-    return dial(resolve(host, port, limits, egress), limits)
+    """A TCP connection to the host of a recording, which is no customer's: it goes the straight
+    way, without proxy and fixed source address.
+
+    Raises ResolveFailed, EgressDenied, ConnectFailed.
+    """
+    return dial(addresses(host, port, limits, egress), limits)
 
 
-def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Address]:
-    """The host's first addresses that may be connected to.
+def addresses(host: str, port: int, limits: Limits, egress: Egress) -> list[Address]:
+    """The first addresses of the host of a recording that may be connected to.
 
     Raises ResolveFailed, EgressDenied, ConnectFailed for a port out of range.
     """
+    return _first(_checked(host, port, limits, egress))
+
+
+def resolve(host: str, port: int, limits: Limits, egress: Egress) -> list[Address]:
+    """The first addresses of a customer's server that may be connected to, in the order in which to
+    try them, each with the way to it.
+
+    Raises ResolveFailed, EgressDenied, FamilyNotReached, OutgoingFailed, ConnectFailed for a port
+    out of range.
+    """
+    allowed = _checked(host, port, limits, egress)
+    if egress.proxy is not None:
+        hops = _hops(egress.proxy, limits, egress)
+        return [replace(each, hop=hop) for each in _first(allowed) for hop in hops]
+    reached = _from_sources(allowed, egress)
+    if not reached:
+        mine, theirs = ("IPv4", "IPv6") if egress.sources[0].version == _IPV4 else ("IPv6", "IPv4")
+        words = f"The platform connects over {mine}, and {host} has addresses of {theirs} alone"
+        raise FamilyNotReached(own(words))
+    return _first(reached)
+
+
+def resolve_proxy(egress: Egress, limits: Limits) -> list[Hop]:
+    """The addresses of the proxy; none where there is no proxy. Raises OutgoingFailed."""
+    return [] if egress.proxy is None else _hops(egress.proxy, limits, egress)
+
+
+def _hops(proxy: Proxy, limits: Limits, egress: Egress) -> list[Hop]:
     try:
-        _check_port(port)
+        found = look_up(proxy.host, proxy.port, limits.resolve)
+    except ResolveFailed as failure:
+        words = f"The address of the platform's proxy is not known: {failure.words}"
+        raise OutgoingFailed(own(words)) from failure
+    reached = _from_sources(found, egress)
+    if not reached:
+        words = "The platform's proxy has no address that its own address can connect to"
+        raise OutgoingFailed(own(words))
+    return [Hop(proxy, each) for each in _first(reached)[:MAX_HOPS]]
+
+
+def _from_sources(addresses: list[Address], egress: Egress) -> list[Address]:
+    """The addresses with that of this machine from which each is connected to, where it is fixed.
+
+    Those of a family without one are left out: firewalls would not know where we come from.
+    """
+    if not egress.sources:
+        return addresses
+    sources = {_FAMILIES[each.version]: str(each) for each in egress.sources}
+    return [
+        replace(each, source=sources[each.family]) for each in addresses if each.family in sources
+    ]
+
+
+def _checked(host: str, port: int, limits: Limits, egress: Egress) -> list[Address]:
+    """All addresses of the host that may be connected to."""
+    try:
+        check_port(port)
     except OSError as error:
         raise ConnectFailed(system_words(error)) from error
-    found = _Lookup(host, port).wait(limits.resolve)
+    found = look_up(host, port, limits.resolve)
     allowed = [address for address in found if permitted(address.host, egress)]
     if not allowed:
         first = found[0].host
         where = "an address" if host == first else f"{first},"
         raise EgressDenied(f"{host} is {where} where no connection may go")
-    return allowed[:MAX_ADDRESSES]
+    return allowed
 
 
-def dial(addresses: list[Address], limits: Limits) -> Connection:
-    """A connection to the first address that takes one. Raises ConnectFailed.
-
-    The time limit is for all of them together, each getting an equal share of what is left.
-    """
-    deadline = monotonic() + limits.connect
-    refused = OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        try:
-            share = max(0.1, (deadline - monotonic()) / left)
-            return Connection(_connected(address, share), address)
-        except OSError as error:
-            refused = error
-    raise ConnectFailed(system_words(refused)) from refused
-
-
-def begin_dial(address: Address) -> socket.socket:
-    """Begin to connect a socket. `end_dial` waits for the result."""
-    connection = _new_socket(address)
-    connection.settimeout(0)
-    connection.connect_ex(address.sockaddr)
-    return connection
-
-
-def end_dial(connection: socket.socket, limits: Limits) -> socket.socket | None:
-    """The same socket once it is connected. None where that failed: the socket is closed then."""
-    asked = select.poll()
-    asked.register(connection, select.POLLOUT)
-    answered = asked.poll(limits.connect * 1000)
-    if not answered or connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        connection.close()
-        return None
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
-
-
-def _check_port(port: int) -> None:
-    """Raises OSError: `connect` would raise OverflowError, `getaddrinfo` take another port."""
-    if not 0 < port <= MAX_PORT:
-        words = f"There is no port {port}: ports are 1 to {MAX_PORT}"
-        raise OSError(errno.EADDRNOTAVAIL, words)
-
-
-def _new_socket(address: Address) -> socket.socket:
-    _check_port(address.sockaddr[1])
-    connection = socket.socket(address.family, socket.SOCK_STREAM)
-    # A small buffer, so that what is sent has also left: the stall limit could not see
-    # several megabytes creep out of the kernel over a slow line.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return connection
-
-
-def _connected(address: Address, seconds: float) -> socket.socket:
-    connection = _new_socket(address)
-    try:
-        connection.settimeout(seconds)
-        connection.connect(address.sockaddr)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-class _Lookup:
-    """A lookup in a thread of its own: getaddrinfo cannot be interrupted, but left behind.
-
-    The number of those left behind is bounded; they end with the resolver's own time limit.
-    """
-
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
-        self._done = threading.Event()
-        self._found: list[Address] = []
-        self._error: Exception | None = None
-
-    def wait(self, seconds: float) -> list[Address]:
-        if _is_literal(self._host):
-            self._look()
-        else:
-            self._look_aside(seconds)
-        if self._error is not None:
-            raise ResolveFailed(_lookup_words(self._error)) from self._error
-        if not self._found:
-            raise ResolveFailed(f"{self._host} has no address")
-        return self._found
-
-    def _look_aside(self, seconds: float) -> None:
-        started = monotonic()
-        if not _lookups.acquire(timeout=seconds):
-            raise ResolveFailed("The resolver does not answer")
-        threading.Thread(target=self._look_and_leave, name="lookup", daemon=True).start()
-        if not self._done.wait(seconds - (monotonic() - started)):
-            raise ResolveFailed(f"No answer of the resolver in {seconds:g} seconds")
-
-    def _look_and_leave(self) -> None:
-        with contextlib.ExitStack() as stack:
-            stack.callback(_lookups.release)
-            self._look()
-
-    def _look(self) -> None:
-        try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            self._found = [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
-        except (OSError, ValueError) as error:  # ValueError: a label too long or empty, a NUL
-            self._error = error
-        finally:
-            self._done.set()
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _lookup_words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return system_words(error)
-    return own(f"It is not a host name: {spoken(str(error))}")
+def _first(addresses: list[Address]) -> list[Address]:
+    """IPv6 and IPv4 by turns, the resolver's choice first (RFC 8305, section 4): however many
+    addresses of one family are dead, one of the other is among the first."""
+    family = addresses[0].family
+    preferred = [each for each in addresses if each.family == family]
+    others = [each for each in addresses if each.family != family]
+    pairs = zip_longest(preferred, others)
+    return [each for each in chain.from_iterable(pairs) if each is not None][:MAX_ADDRESSES]

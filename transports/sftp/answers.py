@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from paramiko.sftp import CMD_STATUS, SFTP_DESC, SFTP_OK, SFTPError
 
+from config.accounts import HashAlgorithm
+from transports.digests import new_digest
 from transports.words import decoded, own
 
 MAX_PACKET = 256 * 1024
@@ -174,7 +176,7 @@ def has_no_room(data: bytes) -> bool:
 def digest_of(data: bytes, algorithm: str) -> str:
     """The digits of an answer to check-file (draft-ietf-secsh-filexfer-extensions-00).
 
-    Raises Malformed where it is of another algorithm.
+    Raises Malformed where it is of another algorithm, or has another length than its digests.
     """
     packet = Packet(data)
     used = packet.text()
@@ -182,7 +184,10 @@ def digest_of(data: bytes, algorithm: str) -> str:
         used = packet.text()
     if used != algorithm.encode():
         raise Malformed(own("The server told a digest that it was not asked for"))
-    return packet.rest.hex()
+    digits = packet.rest.hex()
+    if len(digits) != len(new_digest(HashAlgorithm(algorithm)).hexdigest()):
+        raise Malformed(own("The server told a digest of no allowed length"))
+    return digits
 
 
 def _described(code: int) -> str:

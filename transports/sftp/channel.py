@@ -18,7 +18,9 @@ from config.text import MAX_WORDS
 from transports.base import USUAL_REQUEST
 from transports.network.round_trip import Asked, RoundTrip
 from transports.sftp.answers import MAX_PACKET, Malformed, Packet, extensions_of
+from transports.sftp.told import answer_told, is_told, request_told
 from transports.ssh.packets import Buffer, send_data
+from transports.tap import Conversation
 from transports.words import own
 
 _VERSION = 3
@@ -68,12 +70,21 @@ class SftpChannel(SFTPClient):
 
         def _async_request(self, waiting: Answered, kind: int, *args: Any) -> int: ...
 
-    def __init__(self, channel: Channel, moved: Moved, line: RoundTrip) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        moved: Moved,
+        line: RoundTrip,
+        said: Conversation | None = None,
+    ) -> None:
         """Greet the server.
 
         `moved` hears of everything that was sent, and of every answer that is waited for; `line` of
-        every request and every answer.
+        every request and every answer; `said` of what they say, while somebody listens.
         """
+        self._said = said
+        self._told: set[int] = set()
+        """Requests that were told and are not answered."""
         self.extensions: frozenset[bytes] = frozenset()
         """Which the server has named in its greeting."""
         self._moved = moved
@@ -94,6 +105,7 @@ class SftpChannel(SFTPClient):
         """Close the channel; what was asked over it will not be answered any more."""
         self._line.forget(len(self._asked))
         self._asked.clear()
+        self._told.clear()
         super().close()
 
     def ask_all(self, requests: Iterable[Request]) -> None:
@@ -114,10 +126,17 @@ class SftpChannel(SFTPClient):
     def _gather(self, request: Request) -> None:
         size = sum(len(each) for each in request.args if isinstance(each, bytes))
         self._asked[self.request_number] = self._line.ask(size)
+        if self._said is not None and self._said.is_heard:
+            self._tell(self._said, request)
         if request.kind == CMD_WRITE:
             self._gather_write(request.answered, *request.args)
         else:
             self._async_request(request.answered, request.kind, *request.args)
+
+    def _tell(self, said: Conversation, request: Request) -> None:
+        if is_told(request.kind, request.args):
+            self._told.add(self.request_number)
+            said.asked(request_told(request.kind, request.args))
 
     def _gather_write(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> None:
         """As any other request, but its data is not copied."""
@@ -139,6 +158,9 @@ class SftpChannel(SFTPClient):
         asked = self._asked.pop(number, None)
         if asked is not None:
             self._line.answer(asked)
+        if self._said is not None and number in self._told:
+            self._told.discard(number)
+            self._said.answered(answer_told(kind, packet.rest))
         if waiting is not None:  # what nobody waits for any more is no harm, and no progress
             waiting.take(kind, packet.rest)
             self._moved()

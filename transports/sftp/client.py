@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from paramiko import SFTPAttributes, sftp
 from paramiko.sftp import SFTPError, int64
 
+from config.naming_settings import NameEncoding
 from transports.base import BLOCK, USUAL_REQUEST
 from transports.sftp.answers import (
     Attributes,
@@ -31,6 +32,12 @@ from transports.sftp.channel import Answered, Request, SftpChannel
 from transports.words import heard, own
 
 Told = TypeVar("Told")
+BY_NAME = "check-file-name"
+DIGEST_WAYS = (BY_NAME, "check-file-handle", "check-file")
+"""Requests for a digest. The last one is that of earlier drafts; the last two want the file to be
+opened first."""
+_WHOLE = (int64(0), int64(0), 0)
+"""From where, how far, and in blocks of what size: from the beginning, to the end, in one."""
 _LEAST_REQUEST = 1024
 """Bytes: a server that says it takes less is not believed."""
 
@@ -43,11 +50,13 @@ class SftpClient:
         channel: SftpChannel,
         request_size: int | None = None,
         like: "SftpClient | None" = None,
+        names: NameEncoding = NameEncoding.UTF_8,
     ) -> None:
         """`request_size`: what the server is known to take, whatever it says. `like`: of the
-        same server, which has told already what it takes.
+        same server, which has told already what it takes. `names`: how paths are sent.
         """
         self.channel = channel
+        self._names = names
         self.told_request_size: int | None
         self.told_request_size = like.told_request_size if like else self._asked_request_size()
         self.request_size = min(request_size or self.told_request_size or USUAL_REQUEST, BLOCK)
@@ -56,10 +65,13 @@ class SftpClient:
         """The end of this session, and of its channel."""
         self.channel.close()
 
-    def opening(self, answered: Answered, path: str, *, new: bool) -> Request:
-        """To open a file to write to, empty; with `new` one of that name is refused."""
+    def opening(self, answered: Answered, path: str, *, new: bool, keep: bool = False) -> Request:
+        """To open a file to write to, empty; with `new` one of that name is refused.
+
+        With `keep` it has to be there, and stays as it is.
+        """
         only = sftp.SFTP_FLAG_EXCL if new else sftp.SFTP_FLAG_TRUNC
-        flags = sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE | only
+        flags = sftp.SFTP_FLAG_WRITE | (0 if keep else sftp.SFTP_FLAG_CREATE | only)
         return Request(answered, sftp.CMD_OPEN, (path, flags, SFTPAttributes()))
 
     def writing(self, answered: Answered, handle: bytes, offset: int, data: bytes) -> Request:
@@ -74,6 +86,10 @@ class SftpClient:
         """To tell what stands at the path, be it a link."""
         return Request(answered, sftp.CMD_LSTAT, (path,))
 
+    def digesting(self, answered: Answered, path: str, algorithm: str) -> Request:
+        """To tell the digest of a file."""
+        return Request(answered, sftp.CMD_EXTENDED, (BY_NAME, path, algorithm, *_WHOLE))
+
     def renaming(self, answered: Answered, path: str, to: str) -> Request:
         """To rename a file; what a server does where the name is taken is its own affair."""
         return Request(answered, sftp.CMD_RENAME, (path, to))
@@ -81,7 +97,7 @@ class SftpClient:
     def ask_all(self, requests: Sequence[Request]) -> None:
         """Send the requests, as many in one packet as fit."""
         if requests:
-            self.channel.ask_all(map(_of_home, requests))
+            self.channel.ask_all(map(self._sendable, requests))
 
     def close_handle(self, handle: bytes) -> None:
         """Close the file of a transfer that was given up."""
@@ -134,9 +150,17 @@ class SftpClient:
         """Rename over an existing file (OpenSSH's PROTOCOL, section 4.3)."""
         self._done(sftp.CMD_EXTENDED, "posix-rename@openssh.com", path, to)
 
-    def digest_by_name(self, path: str, algorithm: str) -> str:
-        """The digest of a file (draft-ietf-secsh-filexfer-extensions-00, section 3)."""
-        return self._digest("check-file-name", path, algorithm)
+    def digest(self, way: str, path: str, algorithm: str, length: int) -> str:
+        """The digest of a file's first bytes; with a `length` of 0 of all (draft-ietf-secsh-
+        filexfer-extensions-00, section 3). `way`: one of `DIGEST_WAYS`.
+        """
+        if way == BY_NAME:
+            return self._digest(way, path, algorithm, length)
+        handle = self.open_to_read(path)
+        try:
+            return self._digest(way, handle, algorithm, length)
+        finally:
+            self.close_handle(handle)
 
     def open_to_read(self, path: str) -> bytes:
         """A handle of a file that is there."""
@@ -158,14 +182,6 @@ class SftpClient:
                 return b""
             raise
 
-    def digest_by_handle(self, path: str, algorithm: str) -> str:
-        """The same, of a server that wants the file opened first."""
-        handle = self.open_to_read(path)
-        try:
-            return self._digest("check-file", handle, algorithm)
-        finally:
-            self.close_handle(handle)
-
     def is_full(self, path: str) -> bool:
         """Whether the file system has no room for this user, as far as the server tells."""
         if not self.knows(b"statvfs@openssh.com"):
@@ -174,6 +190,14 @@ class SftpClient:
             return self._extended(has_no_room, "statvfs@openssh.com", path)
         except Refused:
             return False
+
+    def _sendable(self, request: Request) -> Request:
+        """With the texts as the server gets them; whatever is no path is ASCII."""
+        args = tuple(
+            _at_home(each).encode(self._names, "replace") if isinstance(each, str) else each
+            for each in request.args
+        )
+        return request._replace(args=args)
 
     def _opened(self, path: str, flags: int) -> bytes:
         return self._handle(sftp.CMD_OPEN, path, flags, SFTPAttributes())
@@ -184,10 +208,9 @@ class SftpClient:
             raise SFTPError(own("Expected a handle"))
         return handle_of(body)
 
-    def _digest(self, request: str, file: str | bytes, algorithm: str) -> str:
-        whole = int64(0), int64(0), 0
+    def _digest(self, request: str, file: str | bytes, algorithm: str, length: int) -> str:
         digest = partial(digest_of, algorithm=algorithm)
-        return self._extended(digest, request, file, algorithm, *whole)
+        return self._extended(digest, request, file, algorithm, int64(0), int64(length), 0)
 
     def _asked_request_size(self) -> int | None:
         if not self.knows(b"limits@openssh.com"):
@@ -239,11 +262,6 @@ class _Reply:
     def has_come(self) -> bool:
         """Whether it has."""
         return self.kind >= 0
-
-
-def _of_home(request: Request) -> Request:
-    args = tuple(_at_home(each) if isinstance(each, str) else each for each in request.args)
-    return request._replace(args=args)
 
 
 def _at_home(path: str) -> str:

@@ -5,27 +5,38 @@ from collections.abc import Sequence
 
 from config.accounts import HashAlgorithm, Look
 from transports.base import BLOCK, USUAL_REQUEST, CannotTell, ServerFeatures, Unsupported
-from transports.errors import NameRefused, PathRefused, TransferError
+from transports.errors import NameRefused, PathRefused, Stalled, TransferError
 from transports.names import with_parents
-from transports.sftp.answers import Refused
+from transports.sftp.answers import Malformed, Refused
+from transports.sftp.client import DIGEST_WAYS
 from transports.sftp.looks import MISSING, SftpLooks, path_refused
+from transports.ssh.connection import SshConnection
 from transports.words import own
 
 _REQUEST_SIZES = (BLOCK, 128 * 1024, 64 * 1024)
+_MOST_OPEN = 16
+"""Files that are open at once."""
 
 
 class SftpFiles(SftpLooks):
     """Reads, removes, makes folders; tells what the server says of itself."""
 
+    def __init__(self, connection: SshConnection) -> None:
+        super().__init__(connection)
+        found = self._settings.capabilities.open_files
+        self._most_open = min(_MOST_OPEN, found or _MOST_OPEN)
+        """Files that the server lets be open at once, as far as it was seen."""
+
     @property
     def features(self) -> ServerFeatures:
         """What the server says of itself; which digests it knows, it does not."""
         return ServerFeatures(
-            hashes=tuple(HashAlgorithm) if self._sftp.knows(b"check-file") else (),
+            hashes=tuple(HashAlgorithm) if self._may_tell_digests else (),
             request_size=self._sftp.told_request_size,
             algorithms=self._connection.transport.agreed(),
             guards_names=True,
             request_sizes=_REQUEST_SIZES,
+            open_files=self._most_open if self._most_open < _MOST_OPEN else None,
         )
 
     def answers(self) -> bool:
@@ -38,16 +49,43 @@ class SftpFiles(SftpLooks):
             return False
         return True
 
-    def digest(self, path: str, algorithm: HashAlgorithm, size: int) -> str:
+    def digest(
+        self, path: str, algorithm: HashAlgorithm, size: int, *, of_prefix: bool = False
+    ) -> str:
         """The server's digest of the file, in hexadecimal digits. Raises Unsupported."""
-        with self._talk(self._limits.digest(size)):
-            try:
+        length = size if of_prefix else 0
+        for way in DIGEST_WAYS:
+            if way not in self._connection.forgone:
+                digest = self._digest_by(way, path, algorithm, size, length)
+                if digest is not None:
+                    return digest
+        raise Unsupported("The server tells no such digest")
+
+    def _digest_by(
+        self, way: str, path: str, algorithm: HashAlgorithm, size: int, length: int
+    ) -> str | None:
+        """None where that is refused, or the server does not come to its end."""
+        forgone = self._connection.forgone
+        try:
+            with self._talk(self._limits.digest(size)):
                 try:
-                    return self._sftp.digest_by_name(path, algorithm)
-                except Refused:
-                    return self._sftp.digest_by_handle(path, algorithm)
-            except Refused as refusal:
-                raise Unsupported(refusal.words) from refusal
+                    return self._sftp.digest(way, path, algorithm, length)
+                except Refused as refusal:
+                    if refusal.code not in MISSING:
+                        forgone.add(way)
+                except Malformed:
+                    forgone.add(way)
+        except Stalled:
+            forgone.update(DIGEST_WAYS)
+            if not self._connect_again():
+                raise
+        return None
+
+    @property
+    def _may_tell_digests(self) -> bool:
+        """ProFTPD's mod_sftp knows the requests, and names them to clients of later versions."""
+        is_mod_sftp = "mod_sftp" in (self._connection.transport.remote_version or "")
+        return is_mod_sftp or self._sftp.knows(b"check-file")
 
     def read(self, path: str, most: int) -> bytes:
         """The file's first bytes, `most` at most. Raises NameRefused."""
@@ -75,6 +113,16 @@ class SftpFiles(SftpLooks):
                 return
         if refused.code not in MISSING and not self._is_gone(path):
             raise PathRefused(self._words(refused.words))
+
+    def is_untouched(self, path: str) -> bool:
+        """Whether the file was to be written, and the server did not open it."""
+        return self._begun.get(path) is False
+
+    def _note_begun(self, path: str, refusal: Refused | None) -> None:
+        """A server that just fails may have made the file; one that permits none has not."""
+        if self._connection.access.is_settings_test:
+            begins = refusal is None or path_refused(refusal) is not PathRefused
+            self._begun[path] = begins or self._begun.get(path, False)
 
     def make_directory(self, path: str) -> None:
         """Make sure of the folder. Raises PathRefused.

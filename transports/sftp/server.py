@@ -13,9 +13,10 @@ on its way unanswered is bounded for all of them together.
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+import posixpath
+from collections.abc import Callable, Iterable, Sequence
 
-from paramiko.sftp import SFTP_FAILURE, SFTP_OP_UNSUPPORTED
+from paramiko.sftp import SFTP_FAILURE, SFTP_OP_UNSUPPORTED, SFTP_PERMISSION_DENIED
 
 from config.accounts import Look as By
 from transports.base import (
@@ -28,6 +29,7 @@ from transports.base import (
     permitted,
     put_alone,
 )
+from transports.busy import FileRefusedBesideOthers
 from transports.errors import (
     ConnectionLost,
     NameRefused,
@@ -35,14 +37,17 @@ from transports.errors import (
     Stalled,
     TransferError,
 )
+from transports.names import with_parents
 from transports.sftp.answers import Refused
+from transports.sftp.channel import Request
+from transports.sftp.client import BY_NAME, DIGEST_WAYS
 from transports.sftp.files import SftpFiles
 from transports.sftp.looks import path_refused
 from transports.sftp.session import Judge
-from transports.sftp.writes import Flow, Look, Opened, Told, Writes, look_at
+from transports.sftp.writes import Digest, Flow, Look, Opened, Told, Writes, look_at
 
-_MOST_OPEN = 16
-"""Files that are open at once."""
+_MAY_BE_TOO_MANY = {SFTP_FAILURE, SFTP_PERMISSION_DENIED}
+"""What servers say that let no more files be open: version 3 has no status of its own for it."""
 
 
 class _File:
@@ -55,15 +60,14 @@ class _File:
         """Whether all of its bytes went out."""
         self.itself: Look | None = None
         """What stands there behind its close."""
+        self.digest: Digest | None = None
+        """Its digest, as the server tells it there."""
         self.wanted: Look | None = None
         """What stands under the name that it is to have."""
 
 
 class SftpServer(SftpFiles):
     """A session at an SFTP server. See `transports.base.Server`."""
-
-    _most_open = _MOST_OPEN
-    """Files that the server lets be open at once, as far as it was seen."""
 
     def put(
         self, blocks: Iterable[bytes], path: str, look_at: str | None = None, *, new: bool = False
@@ -82,12 +86,16 @@ class SftpServer(SftpFiles):
         waiting, tried = list(puts), set[Put]()
         while waiting:
             pack, waiting = waiting[: self._most_open], waiting[self._most_open :]
-            files, again = self._open(pack, tried)
-            try:
-                self._write(files)
-            except (ConnectionLost, Stalled) as lost:
-                self._make_good(files, lost)
-                return
+            with self._connection.open_files.counted(len(pack)) as have_others:
+                files, again = self._open(pack, tried, have_others)
+                try:
+                    self._write(files)
+                except (ConnectionLost, Stalled) as lost:
+                    for file in files:
+                        file.put.reached = file.writes.confirmed
+                    self._note_silence(files, lost)
+                    self._make_good(files, lost)
+                    return
             waiting[:0] = again
 
     def rename_all(self, moves: Sequence[Move]) -> None:
@@ -131,10 +139,13 @@ class SftpServer(SftpFiles):
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def _open(self, pack: list[Put], tried: set[Put]) -> tuple[list[_File], list[Put]]:
+    def _open(
+        self, pack: list[Put], tried: set[Put], have_others: Callable[[], bool]
+    ) -> tuple[list[_File], list[Put]]:
         """The files that are open, and those to be tried again beside fewer.
 
         Servers limit how many may be open at once, and say no more than that it failed.
+        `have_others`: whether other sessions of the connection had some open meanwhile.
         """
         flow = self._flow()
         opened = [Opened(flow) for _ in pack]
@@ -147,14 +158,15 @@ class SftpServer(SftpFiles):
         files, again = list[_File](), list[Put]()
         has_some = any(refusal is None for refusal in refusals)
         for put, each, refusal in zip(pack, opened, refusals, strict=True):
+            self._note_begun(put.path, refusal)
             if refusal is None:
                 put.opened = True
-                files.append(_File(put, Writes(flow, each.handle)))
-            elif has_some and refusal.code == SFTP_FAILURE and put not in tried:
+                files.append(_File(put, Writes(flow, each.handle, put.start)))
+            elif has_some and refusal.code in _MAY_BE_TOO_MANY and put not in tried:
                 tried.add(put)
                 again.append(put)
             else:
-                files += self._opened_otherwise(put, refusal)
+                files += self._opened_otherwise(put, refusal, have_others)
         if again:
             self._most_open = max(1, len(files))
         return files, again
@@ -165,19 +177,28 @@ class SftpServer(SftpFiles):
         client = self._sftp
         with self._talk(self._reply):
             pairs = zip(opened, pack, strict=True)
-            flow.ask(*(client.opening(each, put.path, new=put.new) for each, put in pairs))
+            opening = client.opening
+            flow.ask(
+                *(opening(each, put.path, new=put.new, keep=put.start > 0) for each, put in pairs)
+            )
             flow.wait_for_all()
             return [each.refusal() for each in opened]
 
-    def _opened_otherwise(self, put: Put, refusal: Refused) -> list[_File]:
+    def _opened_otherwise(
+        self, put: Put, refusal: Refused, have_others: Callable[[], bool]
+    ) -> list[_File]:
         """The file, where it can be opened after all; else the refusal is its outcome."""
         put.begun = True
         if put.new and self._may_be_taken(put.path, refusal):
             put.outcome = TargetExists(self._words(refusal.words))
         elif put.new and self.look is not None:  # it is free: maybe it knows no such request
             put.new = False
-            return self._open([put], {put})[0]
+            return self._open([put], {put}, have_others)[0]
+        elif refusal.code in _MAY_BE_TOO_MANY and have_others():
+            put.outcome = FileRefusedBesideOthers(self._words(refusal.words))
         else:
+            # Maybe somebody has removed the folder since it was last seen.
+            self._folders.difference_update(with_parents(posixpath.dirname(put.path)))
             put.outcome = path_refused(refusal)(self._words(refusal.words))
         return []
 
@@ -216,9 +237,19 @@ class SftpServer(SftpFiles):
                 raise
             put.outcome = error
         with self._talk(seconds):
-            looks = put.outcome is None and self._settings.capabilities.size
-            file.itself = file.writes.close(put.path if looks else None)
+            file.writes.close(*(self._about(file) if put.outcome is None else []))
         file.is_sent = put.outcome is None
+
+    def _about(self, file: _File) -> list[Request]:
+        """What is asked about a file behind its close."""
+        put, flow, asked = file.put, file.writes.flow, list[Request]()
+        if self._settings.capabilities.size:
+            file.itself = Look(flow)
+            asked.append(self._sftp.looking(file.itself, put.path))
+        if put.hash is not None and BY_NAME not in self._connection.forgone:
+            file.digest = Digest(flow, put.hash)
+            asked.append(self._sftp.digesting(file.digest, put.path, put.hash))
+        return asked
 
     def _patience(self, files: list[_File]) -> float:
         """Seconds until the next answer, where these are ahead: some scan a file at its close."""
@@ -236,6 +267,7 @@ class SftpServer(SftpFiles):
 
     def _judge_put(self, file: _File) -> None:
         put, refusal = file.put, file.writes.refusal()
+        put.reached = file.writes.confirmed
         if put.outcome is not None:
             return
         if refusal is not None:
@@ -249,12 +281,21 @@ class SftpServer(SftpFiles):
             itself.size if itself else None,
             put.look_at,
             wanted.is_there if wanted and is_told else None,
+            file.digest.digits if file.digest else None,
         )
 
     @property
     def _may_believe_lstat(self) -> bool:
         """Not where the test on save has found another means: of buckets it finds everything."""
         return self.look is None and self.looks[:1] == (By.LSTAT,)
+
+    def _note_silence(self, files: list[_File], lost: TransferError) -> None:
+        """Where the server has not come to the end of a digest, it is not asked for one again."""
+        waits = any(
+            file.writes.is_done and file.digest and not file.digest.is_told for file in files
+        )
+        if waits and isinstance(lost, Stalled):
+            self._connection.forgone.update(DIGEST_WAYS)
 
     def _make_good(self, files: list[_File], lost: TransferError) -> None:
         """Look over a new connection at what was sent whole. Raises what was lost without one."""

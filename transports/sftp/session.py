@@ -4,6 +4,7 @@ No error of paramiko or of the operating system leaves `_talk` untranslated.
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Self
 
@@ -18,7 +19,7 @@ from transports.errors import (
     AccountFailure,
     ConnectionLost,
     HostKeyChanged,
-    ProtocolFailed,
+    NoSftp,
     ServerBusy,
     StartupText,
     TransferError,
@@ -31,6 +32,8 @@ from transports.ssh.connection import SshConnection
 from transports.words import own, spoken
 
 _RESOURCE_SHORTAGE = 4  # RFC 4254 section 5.1
+_SHARED_SECONDS = 1.0
+"""How long a refused login is the answer to all sessions that have lost a connection together."""
 Judge = Callable[[Refused], type[TransferError]]
 
 
@@ -53,6 +56,9 @@ class SftpSession:
         self._ended = False
         """Whoever uses it has ended it: no other connection is made for what was lost."""
         self.look: Look | None = None
+        self._begun = dict[str, bool]()
+        """Whether each file of the test on save may ever have been begun. Of uploads, which are
+        very many in a login, nothing is noted."""
 
     @property
     def host_key(self) -> str | None:
@@ -175,6 +181,10 @@ class SftpSession:
         seen = self._settings.capabilities.finish_seconds or 0
         return max(self._limits.reply, 3 * seen)
 
+    def reconnect(self) -> bool:
+        """Whether a connection stands, be it a new one. Raises TransferError."""
+        return self._connect_again() or not (self._closed or self._ended)
+
     def _connect_again(self) -> bool:
         """A connection in place of what was lost; False where none is wanted any more.
 
@@ -211,16 +221,18 @@ class SftpSession:
         return session
 
     def _logged_in_again(self, old: SshConnection) -> Self:
-        if old.refusal is not None:
+        if old.refusal is not None and time.monotonic() - old.refused_at < _SHARED_SECONDS:
             raise old.refusal
         keys = self._settings.host_keys or ((self.host_key,) if self.host_key else ())
         settings = self._settings.model_copy(update={"host_keys": keys})
         try:
-            fresh = self.open(old.access._replace(settings=settings), unheard)
+            with old.access.again():
+                fresh = self.open(old.access._replace(settings=settings), unheard)
         except TransferError as error:
-            old.refusal = error
+            old.refusal, old.refused_at = error, time.monotonic()
             raise
         old.renewed = fresh._connection  # noqa: SLF001 - one of its own kind
+        old.renewed.forgone |= old.forgone
         return fresh
 
     def hand_over(self, to: object) -> tuple[SshConnection, Watch, SftpClient | None]:
@@ -247,15 +259,19 @@ class SftpSession:
             except (SSHException, SFTPError, EOFError, OSError) as error:
                 if self._watch.expired or not self._connection.stands:
                     raise
-                raise refused(error, self._connection.password) from error
+                connection = self._connection
+                meant = connection.told_by_banner() or refused(error, connection.password)
+                raise meant from error
 
     def _new_client(self, like: SftpClient | None) -> SftpClient:
         channel = self._connection.open_channel()
         with closed_on_failure(channel):
             channel.invoke_subsystem("sftp")
             size = self._settings.capabilities.request_size
-            requests = SftpChannel(channel, self._watch.moved, self._connection.line)
-            return SftpClient(requests, size, like)
+            connection = self._connection
+            said = connection.access.tap.conversation(connection.password)
+            requests = SftpChannel(channel, self._watch.moved, connection.line, said)
+            return SftpClient(requests, size, like, self._settings.name_encoding)
 
     def _words(self, text: str | bytes) -> str:
         return spoken(text, self._connection.password)
@@ -300,7 +316,7 @@ class SftpSession:
 def _no_sftp(error: Exception, password: SecretStr) -> TransferError:
     if isinstance(error, ChannelException) and error.code == _RESOURCE_SHORTAGE:
         return ServerBusy(_named(error, password))
-    return ProtocolFailed("The login worked, but the server offers no SFTP")
+    return NoSftp("The login worked, but the server offers no SFTP")
 
 
 def _no_more(error: Exception, password: SecretStr) -> TransferError:

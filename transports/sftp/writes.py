@@ -7,7 +7,14 @@ looked at; what it means is asked once it is there.
 import contextlib
 from collections.abc import Callable, Sequence
 
-from paramiko.sftp import CMD_ATTRS, CMD_HANDLE, CMD_STATUS, SFTP_NO_SUCH_FILE, SFTPError
+from paramiko.sftp import (
+    CMD_ATTRS,
+    CMD_EXTENDED_REPLY,
+    CMD_HANDLE,
+    CMD_STATUS,
+    SFTP_NO_SUCH_FILE,
+    SFTPError,
+)
 
 from transports.sftp.answers import (
     Malformed,
@@ -15,6 +22,7 @@ from transports.sftp.answers import (
     Refused,
     attributes_of,
     check_status,
+    digest_of,
     handle_of,
 )
 from transports.sftp.channel import Request
@@ -101,11 +109,18 @@ class Opened(Told):
 class Writes(Told):
     """The writes of one file and its close: many on their way, each one's status checked."""
 
-    def __init__(self, flow: Flow, handle: bytes) -> None:
+    def __init__(self, flow: Flow, handle: bytes, start: int = 0) -> None:
+        """`start`: bytes that the file has already."""
         super().__init__(flow)
         self._handle = handle
-        self.sent = 0
-        """Bytes that were sent so far."""
+        self.sent = start
+        """Bytes of the file that were sent so far."""
+        self.confirmed = start
+        """Bytes from its beginning that the server has confirmed, without a hole."""
+        self._on_way = dict[int, _Piece]()
+        """Its writes that have no answer, by their beginnings: paramiko holds them weakly."""
+        self._early = dict[int, int]()
+        """What it has confirmed behind a hole: the beginning of each piece, and its end."""
         self._asked = 0
 
     def send(self, block: bytes) -> None:
@@ -114,25 +129,64 @@ class Writes(Told):
         for start in range(0, len(block), size):
             self._send_piece(block[start : start + size])
 
-    def close(self, path: str | None) -> "Look | None":
-        """Ask for the close, and behind it what stands at the path then."""
+    def close(self, *behind: Request) -> None:
+        """Ask for the close, and for what is to be asked behind it."""
         self._asked += 1
-        client, look = self.flow.client, Look(self.flow)
-        closing = client.closing(self, self._handle)
-        if path is None:
-            self.flow.ask(closing)
-            return None
-        self.flow.ask(closing, client.looking(look, path))
-        return look
+        self.flow.ask(self.flow.client.closing(self, self._handle), *behind)
+
+    def take_piece(self, start: int, end: int, kind: int, body: bytes) -> None:
+        """The answer to the write of these bytes."""
+        del self._on_way[start]
+        self.take(kind, body)
+        if self._error is not None:
+            return
+        self._early[start] = end
+        while self.confirmed in self._early:
+            self.confirmed = self._early.pop(self.confirmed)
 
     def _send_piece(self, piece: bytes) -> None:
         self._asked += 1
-        self.flow.ask(self.flow.client.writing(self, self._handle, self.sent, piece))
-        self.sent += len(piece)
+        start, self.sent = self.sent, self.sent + len(piece)
+        answered = self._on_way[start] = _Piece(self, start, self.sent)
+        self.flow.ask(self.flow.client.writing(answered, self._handle, start, piece))
         self.flow.wait_for_room(lambda: self._error is not None)
         refusal = self.refusal()
         if refusal is not None:
             raise refusal
+
+
+class _Piece:
+    """One write of a file."""
+
+    __slots__ = ("__weakref__", "_end", "_start", "_writes")
+
+    def __init__(self, writes: Writes, start: int, end: int) -> None:
+        self._writes = writes
+        self._start = start
+        self._end = end
+
+    def take(self, kind: int, body: bytes) -> None:
+        """Its answer."""
+        self._writes.take_piece(self._start, self._end, kind, body)
+
+
+class Digest:
+    """What a server told of a file's digest; nothing is known of it where it refused."""
+
+    def __init__(self, flow: Flow, algorithm: str) -> None:
+        self._flow = flow
+        self._algorithm = algorithm
+        self.is_told = False
+        """Whether it has answered, be it with a refusal."""
+        self.digits: str | None = None
+
+    def take(self, kind: int, body: bytes) -> None:
+        """The answer."""
+        self.is_told = True
+        if kind == CMD_EXTENDED_REPLY:
+            with contextlib.suppress(Malformed):
+                self.digits = digest_of(body, self._algorithm)
+        self._flow.answered()
 
 
 class Look:

@@ -10,7 +10,7 @@ import ctypes
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from transports.errors import SourceUnreadable
@@ -67,13 +67,25 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def resolve_within(path: Path, dirs: tuple[Path, ...]) -> Path:
     """Where the path leads after all links: to one of the folders, or anywhere if there are none.
 
-    Raises SourceUnreadable, OSError, and RuntimeError for a circle of links.
+    Raises SourceUnreadable, OSError.
     """
-    resolved = path.resolve(strict=True)
-    folders = [folder.resolve() for folder in dirs]
-    if folders and not any(resolved.is_relative_to(folder) for folder in folders):
+    found = resolved(path, strict=True)
+    if dirs and not is_within(found, dirs):
         raise SourceUnreadable("It lies outside of the folders that recordings may come from")
-    return resolved
+    return found
+
+
+def is_within(path: Path, dirs: Sequence[Path]) -> bool:
+    """Whether a path without links leads to one of the folders. Raises SourceUnreadable."""
+    return any(path.is_relative_to(resolved(folder)) for folder in dirs)
+
+
+def resolved(path: Path, *, strict: bool = False) -> Path:
+    """The path without links; `strict`: of what is there. Raises SourceUnreadable, OSError."""
+    try:
+        return path.resolve(strict=strict)
+    except RuntimeError as error:  # pathlib, for a circle of links
+        raise SourceUnreadable("Too many levels of symbolic links") from error
 
 
 def open_regular(path: Path) -> io.FileIO:

@@ -3,15 +3,24 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import unquote_to_bytes
 
 from transports.base import BLOCK, Egress, Limits
-from transports.errors import SourceChanged, SourceMissing, SourceUnreadable, TransferError
+from transports.errors import (
+    SourceChanged,
+    SourceMissing,
+    SourceRefused,
+    SourceUnreadable,
+    TransferError,
+)
 from transports.sources.files import open_regular, resolve_within
 from transports.sources.generated import SCHEME, GeneratedSource
+from transports.sources.object_urls import SCHEMES, ObjectUrl, scheme_of
+from transports.sources.stores import Reach, Stores
 from transports.words import system_words
 
 _FILE_URL = re.compile(r"file://(?:localhost)?(/.*)", re.IGNORECASE | re.DOTALL)
@@ -37,26 +46,75 @@ class OpenSource(Source, Protocol):
 
 @contextlib.contextmanager
 def open_source(
-    url: str, *, dirs: tuple[Path, ...], max_bytes: int, egress: Egress, limits: Limits
+    url: str,
+    *,
+    dirs: tuple[Path, ...],
+    max_bytes: int,
+    egress: Egress,
+    limits: Limits,
+    stores: Stores | None = None,
 ) -> Iterator[OpenSource]:
-    """The recording at a `file://` or `https://` URL, or the canary's own.
+    """The recording at a `file://`, `https://`, `s3://`, `gs://` or `az://` URL, or the canary's.
 
     Files must be regular, on a file system that stores them, and, where `dirs` names folders, lie
-    in one of them after all symbolic links are resolved. https recordings have `max_bytes` at
-    most, and connections go only where `egress` lets them.
+    in one of them after all symbolic links are resolved. Others have `max_bytes` at most, and
+    connections go only where `egress` lets them. `stores` has their logins, and the buckets
+    that may be read; None: neither.
     Raises SourceMissing, SourceUnreadable.
     """
-    if url.lower().startswith("https://"):
-        from transports.sources.https import HttpsSource  # noqa: PLC0415 - only where it is used
-
-        with HttpsSource(url, max_bytes, egress, limits) as source:
+    if scheme_of(url) in {"https", *SCHEMES}:
+        reach = Reach(max_bytes, egress, limits, stores or Stores())
+        with remote(url, reach) as source:
             yield source
         return
     if url.startswith(f"{SCHEME}://"):
         yield GeneratedSource(url)
         return
-    with FileSource(_path_of(url), dirs) as file:
+    with FileSource(path_of(url), dirs) as file:
         yield file
+
+
+def remote(url: str, reach: Reach) -> AbstractContextManager[OpenSource]:
+    """One that is read over the network: https or a store of objects. Raises SourceUnreadable."""
+    if scheme_of(url) == "https":
+        from transports.sources.https import https_source  # noqa: PLC0415 - only where it is used
+
+        return https_source(url, reach)
+    found = reach.stores.object_at(url)
+    try:
+        return _OPENERS[found.scheme](found, reach)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        words = (
+            f"This worker lacks the package {package}, which {found.scheme}:// recordings are "
+            f"read with: install {SCHEMES[found.scheme].extra}"
+        )
+        raise SourceRefused(words) from None
+
+
+def _s3(found: ObjectUrl, reach: Reach) -> AbstractContextManager[OpenSource]:
+    from transports.sources.s3 import s3_source  # noqa: PLC0415 - only where it is used
+
+    return s3_source(found, reach)
+
+
+def _google(found: ObjectUrl, reach: Reach) -> AbstractContextManager[OpenSource]:
+    from transports.sources.clouds.google import google_source  # noqa: PLC0415 - the same
+
+    return google_source(found, reach)
+
+
+def _azure(found: ObjectUrl, reach: Reach) -> AbstractContextManager[OpenSource]:
+    from transports.sources.clouds.azure import azure_source  # noqa: PLC0415 - the same
+
+    return azure_source(found, reach)
+
+
+_OPENERS: dict[str, Callable[[ObjectUrl, Reach], AbstractContextManager[OpenSource]]] = {
+    "s3": _s3,
+    "gs": _google,
+    "az": _azure,
+}
 
 
 class FileSource:
@@ -108,10 +166,11 @@ class FileSource:
         # One that is gone by now was read whole all the same.
         with _readable(), contextlib.suppress(FileNotFoundError):
             if _identity(self._path.stat()) != _identity(after):
-                raise SourceChanged("The recording was replaced while it was read")
+                raise SourceChanged
 
 
-def _path_of(url: str) -> Path:
+def path_of(url: str) -> Path:
+    """The file that a `file` URL names. Raises SourceUnreadable where it names none."""
     match = _FILE_URL.fullmatch(url)
     try:
         path = unquote_to_bytes(match[1]) if match else b"\0"
@@ -140,5 +199,3 @@ def _readable() -> Iterator[None]:
         raise SourceMissing(system_words(error)) from error
     except OSError as error:
         raise SourceUnreadable(system_words(error)) from error
-    except RuntimeError as error:  # pathlib, for a circle of symbolic links
-        raise SourceUnreadable("Too many levels of symbolic links") from error

@@ -3,6 +3,7 @@
 A raw Transport, so that the host key is compared before any credential is sent.
 """
 
+import math
 import threading
 from collections.abc import Sequence
 
@@ -17,26 +18,32 @@ from paramiko.ssh_exception import (
 from pydantic import SecretStr
 
 from transports.access import Access, session_over
+from transports.diagnosis.refused_logins import ACCOUNT_EXPIRED, ACCOUNT_LOCKED, PASSWORD_EXPIRED
 from transports.errors import (
     ConnectionLost,
     FtpAnswers,
+    HungUp,
     LoginRefused,
     NoCommonAlgorithm,
+    NoGreeting,
     ProtocolFailed,
     ServerBusy,
+    SilentBeforeLogin,
     Stalled,
     StrangerAnswers,
     TransferError,
 )
-from transports.network.egress import Connection
+from transports.network.dialing import Connection
 from transports.network.round_trip import RoundTrip
 from transports.network.sending_turn import SendingTurn
 from transports.network.watchdog import Watch
 from transports.ssh.authentication import log_in
+from transports.ssh.open_files import OpenFiles
 from transports.ssh.transport import SshTransport, Wire
 from transports.words import heard, is_other_service, lost, spoken, stranger
 
 _TOO_MANY_CONNECTIONS = 12  # RFC 4253 section 11.1
+_ENDS_LOGON = (ACCOUNT_EXPIRED, PASSWORD_EXPIRED, ACCOUNT_LOCKED)
 
 
 def translate(error: Exception, password: SecretStr | None = None) -> TransferError:
@@ -70,8 +77,11 @@ class SshConnection:
         self.transport = SshTransport(self.wire, self.limits.login, without, weak=weak)
         self.line = RoundTrip(lambda: self.wire.heard_at)
         self.turn = SendingTurn(self.line)
+        self.open_files = OpenFiles()
         self.folders: set[str] = {"", ".", "~"}
         """Folders that are known to be there."""
+        self.forgone = set[str]()
+        """Requests that the server was found not to bear: they are not sent any more."""
         self._lock = threading.Lock()
         self._sessions: dict[object, Watch] = {}
         self._failure: TransferError | None = None
@@ -82,6 +92,8 @@ class SshConnection:
         """The connection that its sessions have made in its place."""
         self.refusal: TransferError | None = None
         """Why there is none."""
+        self.refused_at = -math.inf
+        """When that was, by the monotonic clock."""
 
     @property
     def stands(self) -> bool:
@@ -170,12 +182,30 @@ class SshConnection:
         if not self.transport.remote_version:
             return self._told_without_ssh(error, watch)
         if watch.expired:
-            return Stalled(watch.words)
+            return (Stalled if self.host_key else SilentBeforeLogin)(watch.words)
         if isinstance(error, IncompatiblePeer):
             return self.transport.no_common_algorithm() or NoCommonAlgorithm(heard(error))
         if self.transport.goodbye is not None:
             return self._told_goodbye(error)
-        return translate(self._cause(error), self.password)
+        failure = translate(self._cause(error), self.password)
+        is_cut_early = type(failure) is ConnectionLost and self._is_logging_in
+        return (self.told_by_banner() if is_cut_early else None) or failure
+
+    @property
+    def _is_logging_in(self) -> bool:
+        return not self.transport.logon.is_authenticated()
+
+    def told_by_banner(self) -> LoginRefused | None:
+        """Why the server does no more for this user than to take the password.
+
+        OpenSSH sends what PAM says of an account or a password that has expired as a banner. Then
+        it hangs up, or starts nothing.
+        """
+        said: str | bytes | None = self.transport.logon.banner
+        if not said:
+            return None
+        refused = LoginRefused(spoken(said, self.password))
+        return refused if refused.diagnosis in _ENDS_LOGON else None
 
     def _told_without_ssh(self, error: Exception, watch: Watch) -> TransferError:
         other = stranger(self.wire.greeting, self.password)
@@ -184,11 +214,11 @@ class SshConnection:
         if (
             self.wire.ended and not watch.expired
         ):  # what OpenSSH does beyond MaxStartups, with or without a word
-            return ServerBusy(other.words or "The server closed the connection before greeting")
+            return HungUp(other.words or "The server closed the connection before greeting")
         if isinstance(other, StrangerAnswers) and other.words:
             return other
         if watch.expired:
-            return Stalled(watch.words)
+            return NoGreeting(watch.words)
         if isinstance(error, OSError):
             return lost(error)
         return ProtocolFailed(other.words or "The server does not speak SSH")

@@ -25,6 +25,8 @@ _ALLOWANCE = 1024 * 1024
 _AHEAD = 16 * 1024
 """Bytes that are read at once: many packets, of which each would cost two system calls."""
 _LEAST_RSA_BITS = 2048
+_MARKS = ("ext-info-", "kex-strict-")
+"""How names begin that stand among the key exchanges and are none: they tell what else is known."""
 
 
 def is_weak(algorithm: str) -> bool:
@@ -204,7 +206,8 @@ class SshTransport(Transport):
             ("cipher", "server_encrypt_algo_list", self.preferred_ciphers),
             ("MAC", "server_mac_algo_list", self.preferred_macs),
         ):
-            names = self._offers.get(offered, [])
+            listed = self._offers.get(offered, [])
+            names = [name for name in listed if not name.startswith(_MARKS)]
             if not names or set(names) & set(taken):
                 continue
             return self._unusable(names)(
@@ -248,6 +251,6 @@ class SshTransport(Transport):
         code, text = message.get_int(), message.get_binary()
         self.goodbye = code, decoded(text)
 
-    def _log(self, level: int, message: str | list[str], *args: object) -> None:  # noqa: ARG002
+    def _log(self, level: int, message: str | list[str], *args: object) -> None:  # noqa: ARG002 - see below
         """For debugging only: what fails is raised, and told by who knows the account."""
         super()._log(logging.DEBUG, message, *args)  # type: ignore[misc]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from config.accounts import Account
+from config.errors import FieldRefused
 from config.ssh_keys import KeyType
 from worker.account_keys import discard_key, generate_key, import_key
 from worker.cli import context, output
@@ -13,6 +14,7 @@ from worker.cli.apps import command_group
 from worker.cli.options import AccountId, key_file, line_of_stdin
 from worker.cli.output import AsJson
 from worker.cli.record import actor
+from worker.cli.refusal import Refused
 from worker.show import keys_shape
 
 app = command_group()
@@ -54,7 +56,11 @@ def take(
     """
     passphrase = line_of_stdin() if passphrase_stdin else None
     with context.core() as core:
-        import_key(core, account_id, key_file(file), passphrase, actor=actor())
+        try:
+            import_key(core, account_id, key_file(file), passphrase, actor=actor())
+        except FieldRefused as error:
+            how = " Give it with --passphrase-stdin." if error.field == "passphrase" else ""
+            raise Refused(f"{error}{how}") from None
         _tell_new(core.directory.get(account_id), as_json=as_json)
 
 

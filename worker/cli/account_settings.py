@@ -7,35 +7,35 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr
 
-from config.accounts import Account, LogonType, Protocol
+from config.accounts import Account, AlertFrequency, LogonType, Protocol
 from config.audit import Action
 from config.certificates import MAX_PEM
 from config.errors import FieldRefused, PasswordAsked
-from config.fields import declared
-from config.ftp_settings import AlertFrequency, ExistingFile
+from config.ftp_settings import MAX_CLIENT_CERTIFICATE, ExistingFile
+from config.naming_settings import InFlight, NameEncoding
 from config.public_keys import MAX_CERTIFICATE
 from transports.errors import CertificateUntrusted, HostKeyChanged, TransferError
 from transports.settings_report import Step, TestReport
+from worker import show
 from worker.cli import context, output
-from worker.cli.errors import with_advice
 from worker.cli.options import AccountId, key_file, line_of_stdin, text_file
+from worker.cli.options import field_option as _field
 from worker.cli.output import AsJson
 from worker.cli.record import actor, record
-from worker.cli.refusal import Refused
-from worker.core import Core
+from worker.cli.refusal import Refused, with_advice
+from worker.database import Core
 from worker.ftp_settings import Saved, Secrets, change, try_stored
 
 _OPTIONS = {
     "private_key": "('--private-key FILE', or 'courier accounts key generate'.)",
     "key_certificate": "Give another one with --key-certificate, or '' for none.",
     "passphrase": "Give it with --passphrase-stdin.",
+    "active_mode": "Leave it out, or give --no-active-mode.",
+    "client_certificate": "Give another one with --client-certificate, or '' for none.",
+    "client_key": "Give it with --client-key.",
+    "client_key_passphrase": "Give it with --client-key-passphrase-stdin.",
 }
 UNUSED = "FTP access is not granted to it or to an account above it: until then these are unused."
-
-
-def _field(name: str, *flags: str, also: str = "", metavar: str | None = None) -> Any:
-    """The option of a field of the settings, with the help of its declaration."""
-    return typer.Option(*flags, metavar=metavar, help=f"{declared(name).help} {also}".rstrip())
 
 
 def set_settings(
@@ -66,7 +66,36 @@ def set_settings(
             also="The option names a file; an empty name removes it.",
         ),
     ] = None,
+    client_certificate: Annotated[
+        str | None,
+        _field(
+            "client_certificate",
+            "--client-certificate",
+            metavar="FILE",
+            also="The option names a file; an empty name removes it.",
+        ),
+    ] = None,
+    client_key: Annotated[
+        Path | None,
+        _field("client_key", "--client-key", metavar="FILE", also="Read from this file."),
+    ] = None,
+    client_key_passphrase_stdin: Annotated[
+        bool,
+        _field(
+            "client_key_passphrase",
+            "--client-key-passphrase-stdin",
+            also="Read from the line after the other secrets'.",
+        ),
+    ] = False,
     path: Annotated[str | None, _field("path")] = None,
+    folder_template: Annotated[
+        str | None, _field("folder_template", also="An empty one is none.", metavar="TEMPLATE")
+    ] = None,
+    name_template: Annotated[
+        str | None, _field("name_template", also="An empty one is none.", metavar="TEMPLATE")
+    ] = None,
+    in_flight: Annotated[InFlight | None, _field("in_flight")] = None,
+    name_encoding: Annotated[NameEncoding | None, _field("name_encoding")] = None,
     email_alerts: Annotated[str | None, _field("email_alerts", metavar="A@X,B@Y")] = None,
     host_keys: Annotated[
         list[str] | None,
@@ -97,9 +126,17 @@ def set_settings(
     replace_characters: Annotated[
         bool | None, _field("replace_characters", "--replace-characters/--no-replace-characters")
     ] = None,
+    active_mode: Annotated[
+        bool | None, _field("active_mode", "--active-mode/--no-active-mode")
+    ] = None,
     alert_frequency: Annotated[AlertFrequency | None, _field("alert_frequency")] = None,
     recovery_email: Annotated[
         bool | None, _field("recovery_email", "--recovery-email/--no-recovery-email")
+    ] = None,
+    bandwidth: Annotated[int | None, _field("bandwidth", also="0 is as if left empty.")] = None,
+    time_zone: Annotated[str | None, _field("time_zone")] = None,
+    delivery_window: Annotated[
+        str | None, _field("delivery_window", also="An empty text removes it.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -117,7 +154,14 @@ def set_settings(
         "key_certificate": text_file(Path(key_certificate), MAX_CERTIFICATE)
         if key_certificate
         else None,
+        "client_certificate": text_file(Path(client_certificate), MAX_CLIENT_CERTIFICATE + 1)
+        if client_certificate
+        else None,
         "path": path,
+        "folder_template": folder_template,
+        "name_template": name_template,
+        "in_flight": in_flight,
+        "name_encoding": name_encoding,
         "email_alerts": None if email_alerts is None else _addresses(email_alerts),
         "host_keys": None if host_keys is None else tuple(filter(None, host_keys)),
         "ca_certificates": _content(ca_certificates) if ca_certificates else None,
@@ -125,18 +169,28 @@ def set_settings(
         "uploads": uploads,
         "existing_file": existing_file,
         "replace_characters": replace_characters,
+        "active_mode": active_mode,
         "alert_frequency": alert_frequency,
         "recovery_email": recovery_email,
+        "bandwidth": bandwidth,
+        "time_zone": time_zone,
+        "delivery_window": delivery_window or None,
     }
     changes: dict[str, Any] = {
         option: value for option, value in given.items() if value is not None
     }
     if uploads == 0:
         changes["uploads"] = None
+    if bandwidth == 0:
+        changes["bandwidth"] = None
+    if delivery_window == "":
+        changes["delivery_window"] = None
     if key_certificate == "":
         changes["key_certificate"] = None
     if ca_certificates == "":
         changes["ca_certificates"] = None
+    if client_certificate == "":
+        changes["client_certificate"] = None
     steps = _Steps(as_json=as_json)
     with context.core() as core:
         before = core.directory.get(account_id)
@@ -144,6 +198,8 @@ def set_settings(
             _password(before, logon_type, from_stdin=password_stdin),
             None if private_key is None else key_file(private_key),
             line_of_stdin() if passphrase_stdin else None,
+            None if client_key is None else key_file(client_key),
+            line_of_stdin() if client_key_passphrase_stdin else None,
         )
         saved = _changed(core, account_id, changes, secrets, steps)
         steps.end(saved.report, "Nothing was saved")
@@ -157,7 +213,7 @@ def try_settings(account_id: AccountId, *, as_json: AsJson = False) -> None:
     with context.core() as core:
         if core.directory.get(account_id).settings is None:
             raise Refused(_nothing_stored(account_id))
-        report = try_stored(core, account_id, steps.took, actor=actor())
+        report = try_stored(core, account_id, steps.took, actor=actor()).report
     steps.end(report, "The test failed")
     if not as_json:
         output.say("Recordings can be delivered with these settings.")
@@ -190,8 +246,10 @@ class _Steps:
     def end(self, report: TestReport, otherwise: str) -> None:
         """Raises Refused where the test failed."""
         if self._as_json:
-            output.print_json([vars(step) for step in report.steps])
+            output.print_json([step.document() for step in report.steps])
         if report.failure is not None:
+            if not self._as_json:
+                output.print_page(show.cause_lines(report.failure.diagnosis.code))
             raise Refused(f"{otherwise}: {_told(report.failure)}")
 
 

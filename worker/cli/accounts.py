@@ -6,25 +6,33 @@ from typing import Annotated
 import typer
 
 from config.audit import Action
-from consumers.upkeep.removal import check_removable, remove_account
 from worker import audit_facts, show
-from worker.cli import account_key, account_page, context, output
+from worker.account_facts import AccountFacts, read_account
+from worker.cli import account_alerts, account_key, account_page, context, output
+from worker.cli.account_admin import forget_settings, move, rename
+from worker.cli.account_list import list_accounts
+from worker.cli.account_names import preview_name
 from worker.cli.account_settings import disable, enable, set_settings, try_settings
 from worker.cli.apps import command_group
 from worker.cli.options import AccountId
 from worker.cli.output import AsJson
 from worker.cli.record import record
 from worker.cli.refusal import Refused
-from worker.core import Core
+from worker.database import Core
 from worker.permission import set_ftp_access
-from worker.show import AccountFacts
 
 app = command_group()
+app.command("list")(list_accounts)
+app.command("rename")(rename)
+app.command("move")(move)
 app.command("set")(set_settings)
 app.command("test")(try_settings)
 app.command("enable")(enable)
 app.command("disable")(disable)
+app.command("forget-settings")(forget_settings)
+app.command("preview-name")(preview_name)
 app.add_typer(account_key.app, name="key", help="The account's key for SFTP.")
+app.add_typer(account_alerts.app, name="alerts", help="Who hears of the account's outages.")
 
 
 @app.command("create")
@@ -42,30 +50,15 @@ def create(
     output.say(f"The account {account_id} was created.")
 
 
-@app.command("list")
-def list_accounts(*, as_json: AsJson = False) -> None:
-    """List all accounts with their state and what waits for them."""
-    with context.core() as core:
-        found = list(show.read_accounts(core))
-    if as_json:
-        output.print_json([show.account_shape(facts) for facts in found])
-        return
-    output.print_table(
-        ("ACCOUNT", "NAME", "PARENT", "STATE", "SERVER", "QUEUED", "DEAD LETTERS"),
-        [account_page.listed(facts) for facts in found],
-        empty="There are no accounts: 'courier accounts create ID' adds one.",
-    )
-
-
 @app.command("show")
 def show_account(account_id: AccountId, *, as_json: AsJson = False) -> None:
     """Show an account: its settings, its state and its last deliveries."""
     with context.core() as core:
-        facts = show.read_account(core, account_id)
+        facts = read_account(core, account_id)
         if as_json:
             output.print_json(show.account_shape(facts))
             return
-        output.print_page(account_page.page(facts))
+        output.print_page(account_page.page(facts, account_page.kept_by(core, facts)))
         account_page.print_last_deliveries(core, account_id)
 
 
@@ -102,19 +95,25 @@ def resume(account_id: AccountId) -> None:
     """End a pause, and nothing else: a suspension by failures ends by its probe."""
     with context.core() as core:
         if not core.ledger.accounts.resume(account_id):
-            state = show.read_account(core, account_id).state
+            state = read_account(core, account_id).state
             raise Refused(f"{account_id} is not paused but {state}: {_instead_of_resume(state)}")
         record(core, Action.ACCOUNT_RESUMED, account_id)
-        state = show.read_account(core, account_id).state
+        state = read_account(core, account_id).state
     output.say(f"{account_id} is not paused any more; it is {state}.")
 
 
 @app.command("try-now")
 def try_now(account_id: AccountId) -> None:
-    """Begin a suspended account's probe at once, without waiting for its timer."""
+    """Begin a suspended account's probe at once, without waiting for its timer.
+
+    Outside of the account's delivery window what waits is sent at once, this time.
+    """
     with context.core() as core:
-        state = show.read_account(core, account_id).state
-        if state != "suspended" or not core.ledger.accounts.try_now(account_id):
+        facts = read_account(core, account_id)
+        waits, state = facts.window_opens_at is not None, facts.state
+        may_be_tried = waits or state == "suspended"
+        tries = core.ledger.accounts.try_now
+        if not (may_be_tried and tries(account_id, waits_for_window=waits)):
             raise Refused(
                 f"{account_id} is not suspended but {state}: there is no timer to cut short."
             )
@@ -135,9 +134,14 @@ def remove(
     Refuses while files are queued. What is given up stays in the ledger as discarded; the id is
     not given out again.
     """
+    from consumers.upkeep.removal import (  # noqa: PLC0415 - RabbitMQ's libraries load slowly
+        check_removable,
+        remove_account,
+    )
+
     with context.messaging() as (core, messaging):
         check_removable(core.directory, account_id)
-        facts = show.read_account(core, account_id)
+        facts = read_account(core, account_id)
         if not discard_files:
             _refuse_to_lose(facts)
         lost = remove_account(core.directory, core.ledger, messaging.broker, account_id)

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pymongo
 
 from config.settings import load_settings
-from consumers.observe import Observation
 from worker import mongodb
-from worker.core import Core, Messaging, open_core, open_messaging
+from worker.database import Core, open_core
+
+if TYPE_CHECKING:
+    from consumers.observe import Observation
+    from worker.core import Messaging
 
 DATABASE_SECONDS = 5.0
 """How long a command waits before it says that the database is away."""
@@ -20,18 +24,23 @@ def core() -> Iterator[Core]:
 
     Raises ConfigError, and pymongo's errors where MongoDB is away.
     """
-    with open_core(load_settings()) as opened:
-        with pymongo.timeout(DATABASE_SECONDS):
-            mongodb.ask(opened.database)
-        yield opened
+    try:
+        with open_core(load_settings()) as opened:
+            with pymongo.timeout(DATABASE_SECONDS):
+                mongodb.ask(opened.database)
+            yield opened
+    finally:
+        mongodb.end_at_once()
 
 
 @contextmanager
-def messaging() -> Iterator[tuple[Core, Messaging]]:
+def messaging() -> Iterator[tuple[Core, "Messaging"]]:
     """The same with a connection to RabbitMQ. Raises BrokerAway."""
+    from worker.core import open_messaging  # noqa: PLC0415 - its libraries take a while to load
+
     with core() as opened, open_messaging(opened, _unheard) as connected:
         yield opened, connected
 
 
-def _unheard(_observation: Observation) -> None:
+def _unheard(_observation: "Observation") -> None:
     """A command prints its own outcome: observations are not logged."""

@@ -4,31 +4,49 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from config.audit import Action
-from consumers.delivery.dead_letters import DeadLetters
-from consumers.ledger import Document, Ledger, Selection, Status
+from consumers.ledger import CRASH_LOOP, Document, Ledger, Selection, Status
+from transports.errors import Kind
 from worker import audit_facts
 from worker.cli import context, output
 from worker.cli.apps import command_group
-from worker.cli.deliveries import print_rows
-from worker.cli.options import OfAccount, Since, Until, Yes, require_account
+from worker.cli.deliveries import DEFAULT_LIMIT, print_rows
+from worker.cli.options import (
+    Limit,
+    OfAccount,
+    Since,
+    Until,
+    Yes,
+    check_range,
+    choice,
+    filled,
+    one_more,
+    require_account,
+    up_to,
+)
 from worker.cli.output import AsJson
 from worker.cli.record import record
 from worker.cli.refusal import Refused
-from worker.core import Core
+from worker.database import Core
+
+if TYPE_CHECKING:
+    from consumers.delivery.dead_letters import DeadLetters
+
+REASONS = {reason: reason for reason in (*map(str, Kind), CRASH_LOOP)}
 
 app = command_group()
 
 OfRecording = Annotated[
-    str | None, typer.Option("--recording", metavar="ID", help="Only this recording.")
+    str | None,
+    typer.Option("--recording", metavar="ID", parser=filled, help="Only this recording."),
 ]
 OfReason = Annotated[
     str | None,
-    typer.Option(help="Only of this kind of failure: account, file, source or crash-loop."),
+    choice(REASONS, "--reason", help="Only those that failed by this."),
 ]
 
 
@@ -40,15 +58,17 @@ def list_dead_letters(
     since: Since = None,
     until: Until = None,
     reason: OfReason = None,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, the newest first."""
     chosen = _selection(account, recording, since, until, reason)
     with context.core() as core:
-        rows = list(core.ledger.queries.select(chosen))
+        rows, is_cut = up_to(limit, core.ledger.queries.select(chosen, one_more(limit)))
         if not rows:
             require_account(core, account)
     print_rows(rows, as_json=as_json, empty="There are no dead letters.")
+    output.note_cut("newest", limit, is_cut=is_cut)
 
 
 @app.command("replay")
@@ -65,6 +85,7 @@ def replay(
     with context.messaging() as (core, messaging):
         found = _found(core, chosen)
         act = messaging.dead_letters.replay
+        _note_begin(core, "replay dead-letters", found)
         with _noting(core, Action.DEAD_LETTERS_REPLAYED, found, messaging.dead_letters) as done:
             _each("Replaying", found, act, done)
     output.say(f"{_dead_letters(len(done))} replayed.")
@@ -88,6 +109,7 @@ def discard(
             question = f"Give up {_dead_letters(len(found))} of all accounts?"
             typer.confirm(question, abort=True, err=True)
         act = messaging.dead_letters.discard
+        _note_begin(core, "discard dead-letters", found)
         with _noting(core, Action.DEAD_LETTERS_DISCARDED, found, messaging.dead_letters) as done:
             _each("Discarding", found, act, done)
     output.say(f"{_dead_letters(len(done))} discarded.")
@@ -100,6 +122,7 @@ def _selection(
     until: datetime | None,
     reason: str | None,
 ) -> Selection:
+    check_range(since, until)
     return Selection(account, recording, Status.DEAD_LETTERED, since, until, reason)
 
 
@@ -136,9 +159,20 @@ def _each(
             tell()
 
 
+def _note_begin(core: Core, act: str, rows: list[Document]) -> None:
+    """In the audit first: a command that dies in its midst has no end to tell."""
+    for account_id, ids in _by_account(rows):
+        record(core, Action.BULK_BEGUN, account_id, {}, audit_facts.begun(act, ids))
+
+
+def _by_account(rows: list[Document]) -> Iterator[tuple[str, list[str]]]:
+    for account_id in sorted({row["account_id"] for row in rows}):
+        yield account_id, [row["_id"] for row in rows if row["account_id"] == account_id]
+
+
 @contextmanager
 def _noting(
-    core: Core, action: Action, rows: list[Document], dead_letters: DeadLetters
+    core: Core, action: Action, rows: list[Document], dead_letters: "DeadLetters"
 ) -> Iterator[list[Document]]:
     """Collect what is done. At the end, also of a run that was cut short, write an audit entry for
     each account and remove the messages from the queues.
@@ -147,10 +181,9 @@ def _noting(
     try:
         yield done
     finally:
-        for account_id in sorted({row["account_id"] for row in rows}):
-            ids = [row["_id"] for row in done if row["account_id"] == account_id]
-            if ids:
-                record(core, action, account_id, {}, audit_facts.recordings(ids))
+        for account_id, ids in _by_account(done):
+            record(core, action, account_id, {}, audit_facts.recordings(ids))
+        for account_id, _ in _by_account(rows):
             dead_letters.sweep(account_id)
 
 

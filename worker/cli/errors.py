@@ -1,7 +1,6 @@
 """The one map from errors to the sentence that a user reads."""
 
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,14 +15,16 @@ from config.errors import ConfigError, SettingsError
 from config.fields import explain as explain_fields
 from config.fields import settings_field
 from consumers.amqp.connection import BrokerAway, BrokerRefuses, NotRouted
+from consumers.database_words import in_words
 from consumers.intake.reasons import InvalidEvent
 from transports.errors import TransferError
 from worker import mongodb
-from worker.cli.output import printable, stop_printing
-from worker.cli.refusal import Refused
+from worker.cli.output import complain, stop_printing
+from worker.cli.refusal import Refused, with_advice
 
 FAILED = 1
 USAGE = 2
+_WITHOUT_END = re.compile(r"(\S{100})\S{200,}?(?=['\"]?[:.,;]?(?:\s|$))")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
@@ -34,6 +35,8 @@ def explain(error: Exception) -> int:
     """
     if isinstance(error, typer.BadParameter):
         error.message = error.message.removeprefix("Value error, ")  # pydantic's, for a choice
+    if isinstance(message := getattr(error, "message", None), str):
+        error.message = _shortened(message)  # type: ignore[attr-defined]
     if isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "exit_code"):
         raise error
     if isinstance(error, BrokenPipeError):
@@ -41,8 +44,13 @@ def explain(error: Exception) -> int:
         return FAILED
     lines = error.problems if isinstance(error, SettingsError) else [sentence(error)]
     for line in lines:
-        print(printable(line), file=sys.stderr)  # noqa: T201 - the one place for it
-    return USAGE if isinstance(error, ValidationError) else FAILED
+        complain(_shortened(line))
+    return USAGE if isinstance(error, ValidationError | UnicodeEncodeError) else FAILED
+
+
+def _shortened(line: str) -> str:
+    """A word that nobody reads, such as a value without end, says no more than its beginning."""
+    return _WITHOUT_END.sub(r"\1…", line)
 
 
 def sentence(error: Exception) -> str:
@@ -54,11 +62,6 @@ def sentence(error: Exception) -> str:
         f"This is a fault of the program ({type(error).__name__}): please report it with the "
         "command you gave."
     )
-
-
-def with_advice(failure: TransferError) -> str:
-    """The server's words, and what to check."""
-    return f"{failure.words.rstrip('.')}: {failure.advice[0].lower()}{failure.advice[1:]}"
 
 
 def _of_rabbitmq(error: Exception) -> str:
@@ -77,7 +80,7 @@ def _of_rabbitmq(error: Exception) -> str:
 
 
 def _of_mongodb(error: PyMongoError) -> str:
-    words = mongodb.in_words(error)
+    words = in_words(error)
     if isinstance(error, InvalidURI | MongoUrlError):
         return f"COURIER_MONGODB_URL cannot be used: {words}."
     if mongodb.is_away(error):
@@ -101,6 +104,10 @@ def _by_option(field: str, told: str) -> str:
     return f"--{field.replace('_', '-')}{told.removeprefix(title).rstrip('.')}"
 
 
+def _of_text(_error: UnicodeEncodeError) -> str:
+    return "A value is no text in UTF-8: type it anew."
+
+
 def _of_system(error: OSError) -> str:
     words = error.strerror or str(error) or type(error).__name__
     subject = f"{error.filename}: " if error.filename else ""
@@ -115,4 +122,5 @@ _TOLD: tuple[tuple[tuple[type[Exception], ...], Callable[[Any], str]], ...] = (
     ((ValidationError,), _of_options),
     ((TransferError,), with_advice),
     ((OSError,), _of_system),
+    ((UnicodeEncodeError,), _of_text),
 )

@@ -10,8 +10,12 @@ from config.numbers import Number
 from worker import audit_facts, show
 from worker.cli import context, output
 from worker.cli.apps import command_group
+from worker.cli.options import MOST_LISTED, Limit, one_more, up_to
 from worker.cli.output import AsJson
 from worker.cli.record import record
+from worker.cli.tables import Column
+
+_NONE = "There are no numbers: recordings without a known one go by their account's method."
 
 app = command_group()
 
@@ -28,15 +32,27 @@ def set_number(
     *,
     account: Annotated[str, typer.Option(metavar="ID", help="Whose number it is.")],
     method: Annotated[DeliveryMethod, typer.Option(help="Where its recordings go.")],
+    allow_short: Annotated[
+        bool,
+        typer.Option(
+            "--allow-short",
+            help="Also a short code, an extension, or what else is no country's number.",
+        ),
+    ] = False,
 ) -> None:
-    """Store whose number it is and how its recordings are delivered."""
+    """Store whose number it is and how its recordings are delivered.
+
+    It is stored in E.164, such as **+441632960001**, and known however an event spells it.
+    """
     with context.core() as core:
-        spelled = core.directory.spelling(number)
+        spelled = core.directory.spelling(number, allow_short=allow_short)
         before, after = core.directory.number(spelled), Number(spelled, account, method)
         core.directory.set_number(after)
         for each in audit_facts.number_set(before, after):
             record(core, *each, target=spelled)
     output.say(f"Recordings of {spelled} go to {account} by {method.value}.")
+    if before is not None and before.number != spelled:
+        output.note(f"It takes the place of {before.number}, as an earlier version had stored it.")
 
 
 @app.command("default")
@@ -60,18 +76,15 @@ def set_default(
 
 
 @app.command("list")
-def list_numbers(*, as_json: AsJson = False) -> None:
-    """List all numbers."""
+def list_numbers(*, limit: Limit = MOST_LISTED, as_json: AsJson = False) -> None:
+    """List the numbers, in order."""
     with context.core() as core:
-        found = [show.number_shape(number) for number in core.directory.numbers()]
+        found, is_cut = up_to(limit, core.directory.numbers(limit=one_more(limit)))
     if as_json:
-        output.print_json(found)
-        return
-    output.print_table(
-        ("NUMBER", "ACCOUNT", "METHOD"),
-        [tuple(each.values()) for each in found],
-        empty="There are no numbers: recordings without a known one go by their account's method.",
-    )
+        output.print_json([show.number_shape(number) for number in found])
+    else:
+        output.print_table(("NUMBER", "ACCOUNT", Column("METHOD", least=None)), found, empty=_NONE)
+    output.note_cut("first", limit, is_cut=is_cut)
 
 
 @app.command("remove")

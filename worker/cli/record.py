@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.audit import Action, Audit
-from worker.core import Core
+from worker.database import Core
 
 
 def record(

@@ -1,5 +1,6 @@
 """`courier run`."""
 
+import gc
 import os
 import threading
 from contextlib import ExitStack
@@ -12,12 +13,14 @@ from pymongo.errors import PyMongoError
 
 from config.settings import Settings, load_settings
 from consumers.amqp.connection import HEARTBEAT
+from consumers.database_words import in_words
 from consumers.observe import Trouble
-from worker import logs, mongodb, tracing
+from worker import logs, mongodb, store_checks, tracing
 from worker.cli.addresses import named_addresses
 from worker.cli.apps import single_command
 from worker.cli.refusal import Refused
 from worker.core import Core, open_core
+from worker.outgoing import check_outgoing
 from worker.risky_settings import risky_settings
 from worker.service import Service
 from worker.signals import StopSignals, stop_signals
@@ -27,6 +30,8 @@ DATABASE_SECONDS = 3.0
 """Longest single wait for the database at the start, so that Ctrl-C is heard."""
 PAUSE_SECONDS = 1.0
 ORPHAN_SECONDS = 1.0
+YOUNG_OBJECTS = 20_000
+"""So many more than before are looked at together; a list of accounts makes tens of thousands."""
 
 app = single_command()
 
@@ -47,7 +52,9 @@ def run(
     """
     settings = load_settings()
     _refuse_short_leases(settings)
+    check_outgoing(settings)
     tracing.check_library(settings)
+    store_checks.check_library(settings)
     logs.configure(settings.log_format)
     with stop_signals() as asked, open_core(settings) as core:
         if processes > 1:
@@ -82,15 +89,18 @@ def _supervise(core: Core, processes: int, asked: StopSignals, *, console: bool)
                 stack.enter_context(served_console(core))
         _log().info("service_started", processes=processes, metrics=core.settings.metrics_bind)
         _warn(core.settings)
+        _keep_what_is_loaded()
         workers.run(asked)
     _log().info("service_stopped")
 
 
 def _work(core: Core, asked: StopSignals, *, console: bool, supervised: bool) -> None:
+    if supervised:
+        _end_with_the_supervisor(asked.stop)
     service = Service(core, console=console, health=not supervised)
     with named_addresses(core.settings):
         service.listen()
-    if not _database_is_there(core, asked.stop):
+    if not (_database_is_there(core, asked.stop) and service.prepare(asked.stop)):
         service.stop(asked.hurry)
         return
     with named_addresses(core.settings):
@@ -102,18 +112,32 @@ def _work(core: Core, asked: StopSignals, *, console: bool, supervised: bool) ->
     )
     if not supervised:
         _warn(core.settings)
-    _wait(asked.stop, supervised=supervised)
+    _keep_what_is_loaded()
+    while not asked.stop.wait(PAUSE_SECONDS):
+        pass
     _log().info("service_stopping")
     service.stop(asked.hurry)
     _log().info("service_stopped")
 
 
-def _wait(stop: threading.Event, *, supervised: bool) -> None:
-    """Wait until the program is asked to stop, or its supervisor is gone."""
+def _keep_what_is_loaded() -> None:
+    """What a start has made is used to the end: looking for garbage in it, again and again, takes
+    a third of the time of a page that shows thousands of accounts."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
+def _end_with_the_supervisor(stop: threading.Event) -> None:
+    """Ask to stop once the supervisor is gone, at any time from now on: a start may take hours."""
     supervisor = os.getppid()
-    while not stop.wait(ORPHAN_SECONDS):
-        if supervised and os.getppid() != supervisor:
-            return
+
+    def look() -> None:
+        while not stop.wait(ORPHAN_SECONDS):
+            if os.getppid() != supervisor:
+                stop.set()
+
+    threading.Thread(target=look, name="supervisor", daemon=True).start()
 
 
 def _database_is_there(core: Core, stop: threading.Event) -> bool:
@@ -122,7 +146,6 @@ def _database_is_there(core: Core, stop: threading.Event) -> bool:
     Raises NoReplicaSet.
     """
     observe = logs.LogObserver()
-    told = ""
     while not stop.is_set():
         try:
             with pymongo.timeout(DATABASE_SECONDS):
@@ -130,12 +153,9 @@ def _database_is_there(core: Core, stop: threading.Event) -> bool:
         except PyMongoError as error:
             if not mongodb.is_away(error):
                 raise
-            words = f"waiting for it to answer: {mongodb.in_words(error)}"
+            observe(Trouble("mongodb", f"waiting for it to answer: {in_words(error)}"))
         else:
             return True
-        if words != told:
-            observe(Trouble("mongodb", words))
-            told = words
         stop.wait(PAUSE_SECONDS)
     return False
 

@@ -4,6 +4,7 @@ import typer
 from cryptography.fernet import Fernet
 
 from config.audit import Action
+from config.factors import Factors
 from config.secrets import Vault
 from worker.cli import context, output
 from worker.cli.apps import command_group
@@ -25,21 +26,26 @@ def generate() -> None:
 
 @app.command()
 def rotate() -> None:
-    """Encrypt every stored password and private key with the first key of COURIER_SECRET_KEYS.
+    """Encrypt every stored password, private key and second factor with the first key of
+    COURIER_SECRET_KEYS.
 
     Safe while the service runs, and safe to repeat. Afterwards the other keys are not needed,
-    unless a secret could not be read: then its account is named, and left as it is.
+    unless a secret could not be read: then its account or user is named, and left as it is.
     """
     with context.core() as core:
-        rotation = core.directory.rotate(Vault(core.settings.secret_keys))
-        facts = {"rotated": rotation.rotated, "unreadable": len(rotation.unreadable)}
+        vault = Vault(core.settings.secret_keys)
+        of_accounts = core.directory.rotate(vault)
+        of_users = Factors(core.database, vault).rotate(vault)
+        rotated = of_accounts.rotated + of_users.rotated
+        unreadable = (*of_accounts.unreadable, *of_users.unreadable)
+        facts = {"rotated": rotated, "unreadable": len(unreadable)}
         record(core, Action.SECRETS_ROTATED, None, {}, facts)
-    output.say(f"{_secrets(rotation.rotated)} rotated, {len(rotation.unreadable)} unreadable.")
-    if rotation.unreadable:
+    output.say(f"{_secrets(rotated)} rotated, {len(unreadable)} unreadable.")
+    if unreadable:
         raise Refused(
             f"No key in COURIER_SECRET_KEYS can read what is stored for "
-            f"{', '.join(rotation.unreadable)}: add the key it was stored with and rotate again, "
-            "or save the account's password or private key again."
+            f"{', '.join(unreadable)}: add the key it was stored with and rotate again, "
+            "save the account's password or private key again, or reset the user's second factor."
         )
 
 

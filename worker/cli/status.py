@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +14,7 @@ from worker import show
 from worker.cli import context, output
 from worker.cli.apps import single_command
 from worker.cli.output import AsJson, Cell
-from worker.core import Core
+from worker.database import Core
 from worker.show import Shape
 
 SECONDS = 1.0
@@ -62,6 +61,8 @@ def _print(core: Core, *, as_json: bool) -> None:
 
 
 def _refresh(core: Core) -> None:
+    from rich.live import Live  # noqa: PLC0415 - most look once
+
     with Live(_page(_read(core)), console=output.stdout(), auto_refresh=False) as live:
         while True:
             time.sleep(SECONDS)

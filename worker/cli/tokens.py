@@ -9,11 +9,23 @@ from config.tokens import MAX_DAYS, Tokens
 from worker import audit_facts
 from worker.cli import context, output
 from worker.cli.apps import command_group
-from worker.cli.options import OfAccount, require_account
-from worker.cli.output import AsJson
+from worker.cli.options import MOST_LISTED, Limit, OfAccount, one_more, require_account, up_to
+from worker.cli.output import AsJson, Cell
 from worker.cli.record import actor, record
-from worker.core import Core
-from worker.show import token_shape
+from worker.cli.tables import Column
+from worker.database import Core
+from worker.show import Shape, token_shape
+
+_COLUMNS = (
+    Column("TOKEN", least=None),
+    Column("NAME"),
+    Column("ACCOUNT", least=12),
+    Column("SCOPE", least=None),
+    Column("MADE BY", weight=2),
+    Column("CREATED", weight=1, least=None),
+    Column("ENDS", weight=4, least=None),
+    Column("LAST USED", weight=3, least=None),
+)
 
 app = command_group()
 
@@ -54,31 +66,33 @@ def create(
 
 
 @app.command("list")
-def list_tokens(*, account: OfAccount = None, as_json: AsJson = False) -> None:
-    """List the tokens, without their secrets."""
+def list_tokens(
+    *, account: OfAccount = None, limit: Limit = MOST_LISTED, as_json: AsJson = False
+) -> None:
+    """List the tokens without their secrets, the oldest first."""
     with context.core() as core:
         require_account(core, account)
         accounts = None if account is None else [account]
-        found = [token_shape(token) for token in _tokens(core).list(accounts)]
+        tokens, is_cut = up_to(limit, _tokens(core).list(accounts, one_more(limit)))
+    found = [token_shape(token) for token in tokens]
     if as_json:
         output.print_json(found)
-        return
-    output.print_table(
-        ("TOKEN", "NAME", "ACCOUNT", "SCOPE", "MADE BY", "CREATED", "ENDS", "LAST USED"),
-        [
-            (
-                each["token_id"],
-                each["name"],
-                each["account_id"] or "(service provider)",
-                each["scope"],
-                each["created_by"] or "",
-                output.moment(each["created_at"]),
-                output.moment(each["expires_at"]) or "never",
-                output.moment(each["last_used_at"]) or "never",
-            )
-            for each in found
-        ],
-        empty="There are no tokens: 'courier tokens create NAME' makes one.",
+    else:
+        empty = "There are no tokens: 'courier tokens create NAME' makes one."
+        output.print_table(_COLUMNS, [_line(each) for each in found], empty=empty)
+    output.note_cut("oldest", limit, is_cut=is_cut)
+
+
+def _line(token: Shape) -> tuple[Cell, ...]:
+    return (
+        token["token_id"],
+        token["name"],
+        token["account_id"] or "(service provider)",
+        token["scope"],
+        token["created_by"] or "",
+        output.moment(token["created_at"]),
+        output.moment(token["expires_at"]) or "never",
+        output.moment(token["last_used_at"]) or "never",
     )
 
 

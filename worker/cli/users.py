@@ -8,17 +8,42 @@ from pydantic import SecretStr
 
 from config.audit import Action
 from config.passwords import generate_password
-from config.users import Users
+from config.users import User, Users
+from worker import audit_facts
 from worker.cli import context, output
 from worker.cli.apps import command_group
-from worker.cli.options import OfAccount, require_account
-from worker.cli.output import AsJson
+from worker.cli.options import MOST_LISTED, Limit, OfAccount, one_more, require_account, up_to
+from worker.cli.output import AsJson, Cell
 from worker.cli.record import record
 from worker.cli.refusal import Refused
-from worker.core import Core
-from worker.show import user_shape
+from worker.cli.tables import Column
+from worker.cli.user_access import (
+    disable,
+    enable,
+    list_sessions,
+    reset_factor,
+    set_role,
+    sign_out,
+)
+from worker.database import Core
+from worker.show import iso, user_shape
+
+_COLUMNS = (
+    Column("LOGIN"),
+    Column("ACCOUNT"),
+    Column("ROLE", least=None),
+    Column("SECOND FACTOR", 2, least=None),
+    Column("DISABLED", least=None),
+    Column("SINCE", 1, least=None),
+)
 
 app = command_group()
+app.command("role")(set_role)
+app.command("sessions")(list_sessions)
+app.command("sign-out")(sign_out)
+app.command("reset-factor")(reset_factor)
+app.command("disable")(disable)
+app.command("enable")(enable)
 
 Login = Annotated[str, typer.Argument(metavar="LOGIN", help="A name or an e-mail address.")]
 FromStdin = Annotated[
@@ -37,6 +62,9 @@ def create(
         str | None,
         typer.Option(metavar="ID", help="Whose user it is; without it the service provider's."),
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="It may look, and change nothing.")
+    ] = False,
     password_stdin: FromStdin = False,
     generate: Generate = False,
 ) -> None:
@@ -47,34 +75,39 @@ def create(
     with context.core() as core:
         require_account(core, account)
         password = _password(from_stdin=password_stdin, generate=generate)
-        user = _users(core).create(login, account, password)
-        record(core, Action.USER_CREATED, account, target=user.login)
+        user = _users(core).create(login, account, password, read_only=read_only)
+        made = audit_facts.user_created(user)
+        record(core, Action.USER_CREATED, account, {}, made, target=user.login)
     whose = f"the account {account}" if account else "the service provider"
     output.say(f"The user {user.login} of {whose} was created.")
     _show_once(password, generate=generate)
 
 
 @app.command("list")
-def list_users(*, account: OfAccount = None, as_json: AsJson = False) -> None:
-    """List the users."""
+def list_users(
+    *, account: OfAccount = None, limit: Limit = MOST_LISTED, as_json: AsJson = False
+) -> None:
+    """List the users, by login."""
     with context.core() as core:
         require_account(core, account)
-        found = list(_users(core).list(None if account is None else [account]))
+        accounts = None if account is None else [account]
+        found, is_cut = up_to(limit, _users(core).list(accounts, one_more(limit)))
     if as_json:
         output.print_json([user_shape(user) for user in found])
-        return
-    output.print_table(
-        ("LOGIN", "ACCOUNT", "DISABLED", "SINCE"),
-        [
-            (
-                user.login,
-                user.account_id or "(service provider)",
-                "yes" if user.disabled else "no",
-                output.moment(user_shape(user)["created_at"]),
-            )
-            for user in found
-        ],
-        empty="There are no users: 'courier users create LOGIN' adds the first.",
+    else:
+        empty = "There are no users: 'courier users create LOGIN' adds the first."
+        output.print_table(_COLUMNS, [_line(user) for user in found], empty=empty)
+    output.note_cut("first", limit, is_cut=is_cut)
+
+
+def _line(user: User) -> tuple[Cell, ...]:
+    return (
+        user.login,
+        user.account_id or "(service provider)",
+        "read-only" if user.read_only else "full",
+        "yes" if user.has_factor else "no",
+        "yes" if user.disabled else "no",
+        output.moment(iso(user.created_at)),
     )
 
 

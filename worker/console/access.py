@@ -18,15 +18,22 @@ from config.errors import TokenError, UserError
 from config.fields import settings_fields
 from config.ftp_settings import FtpSettings
 from config.permissions import Principal
+from consumers.ledger.bulk_actions import Stage
 from worker.console.guards import SAFE
+from worker.console.language import gettext as _
+from worker.console.language import mark as N_
+from worker.console.language import read_by, translated
+from worker.console.parameters import refuse_unknown, refuse_unknown_filter
 from worker.console.services import Services, services_of
 
 SESSION_COOKIE = "courier_session"
 HX_REQUEST = "HX-Request"
 """Set by the script that refreshes a part of a page."""
+ASKED = "X-Asked"
+"""Set beside it where a person has asked for that part, and not a clock."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
-MAX_FIELDS = 60
+MAX_FIELDS = 520
 _HOST_PREFIX = "__Host-"
 """Browsers accept a cookie of this name only over https, for one host and all its paths."""
 
@@ -40,6 +47,8 @@ class Right(StrEnum):
     """Nothing: signing in."""
     SIGNED_IN = "signed in"
     """To be somebody; the route itself shows no more than the principal may see."""
+    OWN = "own"
+    """To be somebody; the route is about the principal's own password, sessions and sign-in."""
     SEE = "see"
     CHANGE = "change"
     """The account's FTP settings, numbers and deliveries: `Principal.may_change`."""
@@ -101,6 +110,22 @@ def of_token(request: Request, _principal: Principal) -> str | None:
         raise NotFound from None
 
 
+def of_bulk_action(request: Request, _principal: Principal) -> str | None:
+    """The account whose bulk action the path names; None: the service provider's."""
+    action = services_of(request).ledger.bulk_actions.read(str(request.path_params["action_id"]))
+    if action is None or action.stage is Stage.PLANNED:  # a plan is its maker's alone
+        raise NotFound
+    return action.account_id
+
+
+def of_account_run(request: Request, principal: Principal) -> str | None:
+    """The account of whoever has planned the act on many that the path names: nobody else's."""
+    action = services_of(request).ledger.bulk_actions.read(str(request.path_params["run_id"]))
+    if action is None or action.actor != principal.login:
+        raise NotFound
+    return principal.account_id
+
+
 def of_nobody(_request: Request, _principal: Principal) -> str | None:
     """No account: the service provider's."""
     return None
@@ -138,13 +163,23 @@ class Access:
     """
 
     door: ClassVar[str]
+    only_looks: ClassVar[str]
+    """What a principal is told that may look and change nothing."""
 
     def __init__(self, right: Right, of: Owner = in_path) -> None:
         self.right = right
         self.of = of
 
     def check(self, services: Services, request: Request, principal: Principal) -> None:
-        """Raises NotFound where the account may not be seen, Forbidden where the right lacks."""
+        """Raises NotFound where the account may not be seen, Forbidden where the right lacks.
+
+        Here, for pages and API alike, whoever may only look is kept from every change but those
+        of its own sign-in.
+        """
+        if self.right is Right.OWN:
+            return
+        if principal.read_only and request.method not in SAFE:
+            raise Forbidden(self.only_looks)
         if self.right is Right.SIGNED_IN:
             return
         account_id = self.of(request, principal)
@@ -155,6 +190,7 @@ class PageAccess(Access):
     """For pages: by the session's cookie, every change with the session's token."""
 
     door = "page"
+    only_looks = N_("You may look at everything here and change nothing: ask an administrator.")
 
     def __call__(self, request: Request, form: FormData) -> Principal | None:
         if self.right is Right.PUBLIC:
@@ -167,6 +203,8 @@ class PageAccess(Access):
             _check_csrf(request, form)
         request.state.principal = principal
         self.check(services, request, principal)
+        if request.method in SAFE:
+            refuse_unknown_filter(request)
         return principal
 
 
@@ -174,6 +212,10 @@ class ApiAccess(Access):
     """For the API: by a bearer token (RFC 6750) and never by a cookie."""
 
     door = "api"
+    only_looks = (
+        "This token may look and change nothing: use one of the scope 'write', made by somebody "
+        "who may change things."
+    )
 
     def __call__(self, request: Request) -> Principal:
         services = services_of(request)
@@ -184,9 +226,8 @@ class ApiAccess(Access):
         if principal is None:
             raise NotSignedIn
         services.limits.request(principal)
-        if principal.read_only and request.method not in SAFE:
-            raise Forbidden("This token may look and change nothing: use one of the scope 'write'.")
         self.check(services, request, principal)
+        refuse_unknown(request)
         return principal
 
 
@@ -195,19 +236,24 @@ def signed_in(services: Services, request: Request) -> Principal | None:
 
     A page that refreshes itself does not count as a use of the session.
     """
-    is_use = request.method not in SAFE or HX_REQUEST not in request.headers
+    is_by_clock = HX_REQUEST in request.headers and ASKED not in request.headers
+    is_use = request.method not in SAFE or not is_by_clock
     session = services.sessions.read(cookie_of(request, SESSION_COOKIE), is_use=is_use)
     if session is None:
         return None
     request.state.session = session
     principal = services.users.session(session.login, session.epoch)
+    if principal is not None:
+        read_by(principal.language)
     return principal and replace(principal, session_id=session.session_id)
 
 
 def _check_csrf(request: Request, form: Form) -> None:
     given = request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD, "")
     if not secrets.compare_digest(given.encode(), request.state.session.csrf.encode()):
-        raise Forbidden("This form is not of your session any more: reload the page and try again.")
+        raise Forbidden(
+            N_("This form is not of your session any more: reload the page and try again.")
+        )
 
 
 def check(services: Services, right: Right, principal: Principal, account_id: str | None) -> None:
@@ -218,18 +264,22 @@ def check(services: Services, right: Right, principal: Principal, account_id: st
             raise NotFound
         return
     if right is Right.PROVIDER:
-        raise Forbidden("Only the service provider may do this.")
+        raise Forbidden(N_("Only the service provider may do this."))
     if account_id is None or not principal.may_see(account_id, find):
         raise NotFound
     if right is Right.CHANGE and not principal.may_change(account_id, find):
         raise Forbidden(
-            "This account has no FTP access: it is granted by the account above it or by your "
-            "service provider."
+            N_(
+                "This account has no FTP access: it is granted by the account above it or by your "
+                "service provider."
+            )
         )
     if right is Right.GRANT and not principal.may_grant(account_id, find):
         raise Forbidden(
-            "FTP access can be passed on only to accounts beneath yours, and only while your own "
-            "account has it."
+            N_(
+                "FTP access can be passed on only to accounts beneath yours, and only while your "
+                "own account has it."
+            )
         )
 
 
@@ -242,4 +292,7 @@ def check_provider_fields(
     for field in (each for each in settings_fields() if each.by_provider):
         before = getattr(stored, field.name) if stored else field.default
         if changes.get(field.name, before) != before:
-            raise Forbidden(f"Only the service provider may change {field.title}.")
+            raise Forbidden(
+                _("Only the service provider may change %(field)s.")
+                % {"field": translated(field.title)}
+            )

@@ -1,7 +1,7 @@
-"""The changes that pages and API offer, each with its entry in the audit."""
+"""The changes of accounts that pages and API offer, each with its entry in the audit."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -9,29 +9,27 @@ from pydantic import SecretStr
 from config.accounts import DeliveryMethod
 from config.audit import Action
 from config.directory import Number
-from config.errors import LoginTaken, UserError
-from config.permissions import Principal
+from config.ftp_settings import FtpSettings
 from config.ssh_keys import KeyType
-from config.users import User, generate_password
-from consumers.ledger import Selection, Status
+from consumers.ledger.dead_letter_lists import DeadLetterFilter
 from consumers.upkeep.removal import GivenUp, check_removable, remove_account
 from worker import audit_facts
+from worker.account_facts import read_account
 from worker.account_keys import discard_key, generate_key, import_key
+from worker.alert_mail import save_alerts, send_test_mail
+from worker.console.acting import Acting
 from worker.console.errors import Conflict
-from worker.console.services import Services
+from worker.console.language import gettext as _
+from worker.console.language import ngettext, translated
+from worker.console.numerals import number
 from worker.permission import set_ftp_access, wake_beneath
-from worker.show import read_account
 
 MAX_DEAD_LETTERS = 1000
 """Most dead letters that one request replays or discards."""
 
 
-@dataclass(frozen=True)
-class Acts:
-    """Changes in one principal's name. The route has checked that it may."""
-
-    services: Services
-    principal: Principal
+class Acts(Acting):
+    """Changes of accounts, their numbers and their files."""
 
     # --- accounts -----------------------------------------------------------------------------
 
@@ -81,9 +79,12 @@ class Acts:
         check_removable(services.directory, account_id)
         facts = read_account(services.core, account_id)
         if facts.queued and not discard_files:
-            raise Conflict(
-                f"{facts.queued} files are queued for it: wait for them, or give them up."
+            words = ngettext(
+                "%(number)s file is queued for it: wait for it, or give it up.",
+                "%(number)s files are queued for it: wait for them, or give them up.",
+                facts.queued,
             )
+            raise Conflict(words % {"number": number(facts.queued)})
         lost = remove_account(
             services.directory, services.ledger, services.messaging.broker, account_id
         )
@@ -98,7 +99,7 @@ class Acts:
         """Switch the stored settings on or off. Raises Conflict where there are none."""
         account = self.services.directory.get(account_id)
         if account.settings is None:
-            raise Conflict("There are no FTP settings to switch on or off: save them first.")
+            raise Conflict(_("There are no FTP settings to switch on or off: save them first."))
         self.services.directory.set_enabled(account_id, enabled=enabled)
         if enabled:
             self.services.ledger.accounts.wake(account_id)
@@ -111,6 +112,16 @@ class Acts:
         self.services.directory.forget_settings(account_id, self.principal.login)
         before, after = audit_facts.settings_before(account), {"enabled": False}
         self._note(Action.SETTINGS_REMOVED, account_id, before, after)
+
+    def save_alerts(self, account_id: str, changes: Mapping[str, Any]) -> FtpSettings:
+        """Change who hears of outages. Raises AccountError, TooManyRequests."""
+        self.services.limits.alerts(self.principal, account_id)
+        return save_alerts(self.services.core, account_id, changes, actor=self.principal.login)
+
+    def send_test_mail(self, account_id: str, *, to_actor: bool) -> tuple[str, ...]:
+        """Send a test e-mail. Raises AccountError. Returns the addresses."""
+        core, actor = self.services.core, self.principal.login
+        return send_test_mail(core, account_id, actor=actor, to_actor=to_actor)
 
     def generate_key(self, account_id: str, kind: KeyType) -> None:
         """Make a key that waits for the test on save. Raises TooManyRequests."""
@@ -129,36 +140,44 @@ class Acts:
     def pause(self, account_id: str) -> None:
         """Stop deliveries until somebody resumes. Raises Conflict where it is paused already."""
         if not self.services.ledger.accounts.pause(account_id):
-            raise Conflict("The account is paused already.")
+            raise Conflict(_("The account is paused already."))
         self._note(Action.ACCOUNT_PAUSED, account_id)
 
     def resume(self, account_id: str) -> None:
         """End a pause. Raises Conflict where there is none."""
         if not self.services.ledger.accounts.resume(account_id):
             state = read_account(self.services.core, account_id).state
-            raise Conflict(f"The account is not paused but {state}: there is nothing to resume.")
+            words = _("The account is not paused but %(word_state)s: there is nothing to resume.")
+            raise Conflict(words % {"word_state": translated(state)})
         self._note(Action.ACCOUNT_RESUMED, account_id)
 
     def try_now(self, account_id: str) -> None:
-        """Begin a suspended account's probe at once.
+        """Begin a suspended account's probe at once; outside of its delivery window, send what
+        waits.
 
-        Raises Conflict where it is not suspended, TooManyRequests where it was tried just now.
+        Raises Conflict where it waits for neither, TooManyRequests where it was tried just now.
         """
-        state = read_account(self.services.core, account_id).state
-        if state == "suspended":
+        facts = read_account(self.services.core, account_id)
+        waits, state = facts.window_opens_at is not None, facts.state
+        may_be_tried = waits or state == "suspended"
+        if may_be_tried:
             self.services.limits.try_now(self.principal, account_id)
-        if state != "suspended" or not self.services.ledger.accounts.try_now(account_id):
-            raise Conflict(f"The account is not suspended but {state}: there is no timer to cut.")
+        tries = self.services.ledger.accounts.try_now
+        if not (may_be_tried and tries(account_id, waits_for_window=waits)):
+            words = _("The account is not suspended but %(word_state)s: there is no timer to cut.")
+            raise Conflict(words % {"word_state": translated(state)})
         self._note(Action.ACCOUNT_TRIED_NOW, account_id)
 
     # --- numbers ------------------------------------------------------------------------------
 
-    def set_number(self, given: Number) -> Number:
+    def set_number(self, given: Number, *, allow_short: bool = False) -> Number:
         """Store a number's method. Returns the number as stored.
 
-        Only the provider may give an account another number."""
+        Only the provider may give an account another number; a short code or an extension only
+        where `allow_short` says that it is meant."""
         directory = self.services.directory
-        number = replace(given, number=directory.spelling(given.number))
+        spelled = directory.spelling(given.number, allow_short=allow_short)
+        number = given._replace(number=spelled)
         before = directory.number(number.number)
         if self.principal.is_provider:
             directory.set_number(number)
@@ -172,131 +191,35 @@ class Acts:
         """Forget a number of the account. Raises Conflict where it is another's, or unknown."""
         known = self.services.directory.number(given)
         if known is None or known.account_id != account_id:
-            raise Conflict("That is not a number of this account.")
+            raise Conflict(_("That is not a number of this account."))
         self.services.directory.remove_number(known.number)
         before = audit_facts.number_removed(known)
         self._note(Action.NUMBER_REMOVED, account_id, before, {}, target=known.number)
 
     # --- dead letters -------------------------------------------------------------------------
 
-    def replay(self, account_id: str, chosen: Selection, ids: Collection[str] | None) -> int:
+    def replay(self, account_id: str, chosen: DeadLetterFilter) -> int:
         """Put dead letters of the account back on their way, the oldest first."""
-        act = self.services.messaging.dead_letters.replay
-        return self._each(Action.DEAD_LETTERS_REPLAYED, account_id, chosen, ids, act)
+        act = self.services.messaging.dead_letters.replay_all
+        return self._each(Action.DEAD_LETTERS_REPLAYED, account_id, chosen, act)
 
-    def discard(self, account_id: str, chosen: Selection, ids: Collection[str] | None) -> int:
+    def discard(self, account_id: str, chosen: DeadLetterFilter) -> int:
         """Give dead letters of the account up for good."""
-        act = self.services.messaging.dead_letters.discard
-        return self._each(Action.DEAD_LETTERS_DISCARDED, account_id, chosen, ids, act)
-
-    # --- users and tokens ---------------------------------------------------------------------
-
-    def create_user(
-        self, login: str, account_id: str | None, password: SecretStr | None
-    ) -> tuple[User, SecretStr | None]:
-        """Add a user. Returns the user, and the generated password where none was given.
-
-        Raises LoginTaken, and TooManyRequests where the account has found many logins taken.
-        """
-        self.services.limits.may_create_user(self.principal)
-        made = generate_password() if password is None else None
-        secret = made or password
-        assert secret is not None  # noqa: S101 - one of the two
-        try:
-            user = self.services.users.create(login, account_id, secret)
-        except LoginTaken:
-            self.services.limits.taken_login(self.principal)
-            raise
-        self._note(Action.USER_CREATED, account_id, target=user.login)
-        return user, made
-
-    def reset_password(self, login: str, password: SecretStr | None) -> SecretStr | None:
-        """Store another password, which ends the sessions. Returns it where it was generated."""
-        user = self.services.users.get(login)
-        made = generate_password() if password is None else None
-        secret = made or password
-        assert secret is not None  # noqa: S101 - one of the two
-        self.services.users.reset_password(login, secret)
-        after = {"password": secret}
-        self._note(Action.PASSWORD_RESET, user.account_id, {}, after, target=user.login)
-        return made
-
-    def set_user_disabled(self, login: str, *, disabled: bool) -> None:
-        """Lock a user out, or let it in again. Raises UserError for oneself."""
-        self._refuse_oneself(login)
-        user = self.services.users.get(login)
-        self.services.users.set_disabled(login, disabled=disabled)
-        action = Action.USER_DISABLED if disabled else Action.USER_ENABLED
-        self._note(action, user.account_id, target=user.login)
-
-    def remove_user(self, login: str) -> None:
-        """Forget a user. Raises UserError for oneself."""
-        self._refuse_oneself(login)
-        user = self.services.users.get(login)
-        self.services.users.remove(login)
-        self._note(Action.USER_REMOVED, user.account_id, target=user.login)
-
-    def create_token(
-        self,
-        name: str,
-        account_id: str | None,
-        *,
-        read_only: bool = False,
-        days: int | None = None,
-    ) -> tuple[str, SecretStr]:
-        """Add a token: its id, and the secret that is shown once."""
-        tokens = self.services.tokens
-        token_id, secret = tokens.create(
-            name, account_id, read_only=read_only, days=days, creator=self.principal.login
-        )
-        made = audit_facts.token_created(tokens.get(token_id))
-        self._note(Action.TOKEN_CREATED, account_id, {}, made, target=token_id)
-        return token_id, secret
-
-    def revoke_token(self, token_id: str) -> None:
-        """Forget a token."""
-        token = self.services.tokens.get(token_id)
-        self.services.tokens.revoke(token_id)
-        self._note(
-            Action.TOKEN_REVOKED, token.account_id, {"name": token.name}, {}, target=token_id
-        )
-
-    # --- one way for each thing ---------------------------------------------------------------
-
-    def _refuse_oneself(self, login: str) -> None:
-        if login.lower() == self.principal.login:
-            raise UserError("You cannot lock yourself out: ask another administrator.")
+        act = self.services.messaging.dead_letters.discard_all
+        return self._each(Action.DEAD_LETTERS_DISCARDED, account_id, chosen, act)
 
     def _each(
         self,
         action: Action,
         account_id: str,
-        chosen: Selection,
-        ids: Collection[str] | None,
-        act: Callable[[str], bool],
+        chosen: DeadLetterFilter,
+        act: Callable[[Sequence[str]], Sequence[str]],
     ) -> int:
-        rows = list(self.services.ledger.queries.select(chosen))[::-1]
-        found = [row["_id"] for row in rows if ids is None or row["_id"] in ids]
-        done = [each for each in found[:MAX_DEAD_LETTERS] if act(each)]
+        """The oldest ones, as many as one request may deal with: bulk actions take all."""
+        lists = self.services.ledger.dead_letter_lists
+        mine = replace(chosen, account_id=account_id)
+        done = act([row["_id"] for row in lists.oldest(mine, MAX_DEAD_LETTERS)])
         if done:
             self.services.messaging.dead_letters.sweep(account_id)
             self._note(action, account_id, {}, audit_facts.recordings(done))
         return len(done)
-
-    def _note(
-        self,
-        action: Action,
-        account_id: str | None,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
-        *,
-        target: str | None = None,
-    ) -> None:
-        self.services.audit.record(
-            self.principal.login, action, account_id, before, after, target=target
-        )
-
-
-def dead_letters_of(account_id: str) -> Selection:
-    """All dead letters of an account."""
-    return Selection(account_id=account_id, status=Status.DEAD_LETTERED)

@@ -16,7 +16,9 @@ from worker.console.access import NotSignedIn
 from worker.console.api.problems import SettingsRefused
 from worker.console.errors import KINDS
 from worker.console.guards import API, HeadAsGet, LimitedBody, SameOrigin, SecurityHeaders
+from worker.console.language import languages
 from worker.console.proxies import TrustedProxies
+from worker.console.reader import ReadersLanguage, read_again
 from worker.console.services import Services
 
 DESCRIPTION = """
@@ -52,13 +54,15 @@ def create_app(services: Services) -> FastAPI:
         SettingsRefused,
         RequestValidationError,
         StarletteHTTPException,
-        Exception,
     ):
         app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(Exception, _answer_fault)
+    languages()  # reads for a while, which the first request shall not
     settings = services.core.settings
     app.add_middleware(HeadAsGet)
     app.add_middleware(SameOrigin, console_url=settings.console_url)
     app.add_middleware(LimitedBody)
+    app.add_middleware(ReadersLanguage)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(TrustedProxies, trusted=settings.trusted_proxies)  # the outermost
     return app
@@ -71,6 +75,12 @@ def _answer(request: Request, error: Exception) -> Response:
     if answered.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         answered.headers["Allow"] = ", ".join(_allowed(request))
     return answered
+
+
+def _answer_fault(request: Request, error: Exception) -> Response:
+    """A fault of the program is answered outside of all middlewares."""
+    with read_again(request):
+        return _answer(request, error)
 
 
 def _allowed(request: Request) -> list[str]:

@@ -17,6 +17,7 @@ from config.errors import (
     ConfigError,
     FieldRefused,
     NumberError,
+    SearchUnavailable,
     SecretError,
     TokenError,
     UnknownAccount,
@@ -24,11 +25,18 @@ from config.errors import (
 )
 from config.fields import explain, explain_problems
 from consumers.amqp.connection import BrokerAway, NotRouted
+from worker.alert_mail import TooManyTestMails
 from worker.console.access import Forbidden, NotFound, NotSignedIn
+from worker.console.language import mark as N_
 from worker.console.limits import TooManyRequests
 from worker.console.validation import TooManyTests
 
-AWAY = "is away: nothing was changed that is not shown as changed. Try again in a minute."
+BROKER_AWAY = N_(
+    "RabbitMQ is away: nothing was changed that is not shown as changed. Try again in a minute."
+)
+DATABASE_AWAY = N_(
+    "MongoDB is away: nothing was changed that is not shown as changed. Try again in a minute."
+)
 
 
 class Conflict(Exception):
@@ -42,10 +50,12 @@ KINDS: dict[type[Exception], HTTPStatus] = {
     TooManyTests: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownAccount: HTTPStatus.NOT_FOUND,
+    TooManyTestMails: HTTPStatus.TOO_MANY_REQUESTS,
     AccountError: HTTPStatus.CONFLICT,
     UserError: HTTPStatus.CONFLICT,
     TokenError: HTTPStatus.CONFLICT,
     SecretError: HTTPStatus.SERVICE_UNAVAILABLE,
+    SearchUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigError: HTTPStatus.CONFLICT,
     BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
     NotRouted: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -57,21 +67,32 @@ KINDS: dict[type[Exception], HTTPStatus] = {
 """Our own errors and their statuses; the first match counts."""
 
 
+_OF_STATUS: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: N_(
+        "The request cannot be read: correct it, or send less at once, and try again."
+    ),
+    HTTPStatus.UNAUTHORIZED: N_("The platform may not read this file: tell its operator."),
+    HTTPStatus.NOT_FOUND: N_("There is nothing at this address."),
+    HTTPStatus.METHOD_NOT_ALLOWED: N_(
+        "This address does not take this method: those that it takes stand in the header Allow."
+    ),
+}
+"""What the framework itself answers with."""
+
+
 def _http_words(error: HTTPException) -> str:
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return "There is nothing at this address."
-    return error.detail if error.detail.endswith(".") else f"{error.detail}."
+    return _OF_STATUS.get(error.status_code) or f"{error.detail.removesuffix('.')}."
 
 
 _WORDS: dict[type[Exception], Callable[[Any], str]] = {
-    NotFound: lambda _: "There is no such thing here, or it is not for you to see.",
-    NotSignedIn: lambda _: "Sign in first.",
-    UnknownAccount: lambda _: "There is no such account.",
-    BrokerAway: lambda _: f"RabbitMQ {AWAY}",
-    NotRouted: lambda _: f"RabbitMQ {AWAY}",
-    AMQPError: lambda _: f"RabbitMQ {AWAY}",
-    KombuError: lambda _: f"RabbitMQ {AWAY}",
-    PyMongoError: lambda _: f"MongoDB {AWAY}",
+    NotFound: lambda _: N_("There is no such thing here, or it is not for you to see."),
+    NotSignedIn: lambda _: N_("Sign in first."),
+    UnknownAccount: lambda _: N_("There is no such account."),
+    BrokerAway: lambda _: BROKER_AWAY,
+    NotRouted: lambda _: BROKER_AWAY,
+    AMQPError: lambda _: BROKER_AWAY,
+    KombuError: lambda _: BROKER_AWAY,
+    PyMongoError: lambda _: DATABASE_AWAY,
     HTTPException: _http_words,
 }
 
@@ -92,7 +113,7 @@ def told(error: Exception) -> tuple[HTTPStatus, str, dict[str, str]]:
         if isinstance(error, kind):
             return status, _in_words(error), {}
     structlog.stdlib.get_logger("courier").error("console_failed", exc_info=error)
-    words = "This is a fault of the program: it was logged, and nothing more is known here."
+    words = N_("This is a fault of the program: it was logged, and nothing more is known here.")
     return HTTPStatus.INTERNAL_SERVER_ERROR, words, {}
 
 

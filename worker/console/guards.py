@@ -13,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.mail_links import PATH as BY_MAIL
+from worker.console.language import gettext as _
+from worker.console.language import mark as N_
 
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 10.0
@@ -21,7 +23,7 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 API = "/api/"
 STATIC = "/static/"
 _PORTS = {"http": 80, "https": 443}
-_ELSEWHERE = (
+_ELSEWHERE = N_(
     "The request came from another site's page. Where a proxy stands before the console, its "
     "operator names it in COURIER_TRUSTED_PROXIES, or the console's address in "
     "COURIER_CONSOLE_URL."
@@ -91,7 +93,7 @@ class SameOrigin:
             headers = Headers(scope=scope)
             own = (f"{scope['scheme']}://{headers.get('host', '')}", self._console_url)
             if not is_same_origin(headers.get("origin"), own):
-                await refuse(send, HTTPStatus.FORBIDDEN, _ELSEWHERE)
+                await refuse(send, HTTPStatus.FORBIDDEN, _(_ELSEWHERE))
                 return
         await self._app(scope, receive, send)
 
@@ -111,10 +113,11 @@ class LimitedBody:
         except _Gone:
             return  # half of what was sent must not be taken for the whole
         except TimeoutError:
-            await refuse(send, HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
+            words = _("The request did not arrive in time.")
+            await refuse(send, HTTPStatus.REQUEST_TIMEOUT, words)
             return
         if body is None:
-            words = f"The request is larger than {MAX_BODY // 1024} KiB."
+            words = _("The request is larger than %(most)s KiB.") % {"most": MAX_BODY // 1024}
             await refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
             return
         await self._app(scope, _replayed(body, receive), send)

@@ -9,10 +9,13 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import sha256
 
 from config.accounts import Find, lineage
 from config.errors import AccountError
 from config.permissions import Principal
+from config.signins import address_key
+from worker.console.language import mark as N_
 
 MAX_KEYS = 20_000
 """Most keys that are counted at once; the one that was seen longest ago is forgotten first."""
@@ -44,10 +47,18 @@ TRY_NOW_TREE = Rate(burst=20, seconds=3)
 """Uses of "try now" for a top account with everything beneath it."""
 SETTINGS_TESTS = Rate(burst=20, seconds=6)
 """Tests of settings beneath one top account: a test connects to any host that is named."""
+ALERTS = Rate(burst=20, seconds=6)
+"""Changes of alert addresses beneath one top account: each may write to those taken out."""
 KEYS = Rate(burst=10, seconds=30)
 """Keys generated or imported beneath one top account: each costs the processor up to seconds."""
 TAKEN_LOGINS = Rate(burst=10, seconds=360)
 """Logins that an account may find taken: it must not learn who else is here."""
+PASSWORD_SOURCE = Rate(burst=10, seconds=360)
+"""Links to a new password that are asked for from one source."""
+PASSWORD_LINKS = Rate(burst=200, seconds=2)
+"""Such links from all sources together: each is stored, also for a login that does not exist."""
+PASSWORD_MAILS = Rate(burst=3, seconds=3600)
+"""E-mails with such links to one login."""
 
 
 class Buckets:
@@ -93,11 +104,17 @@ class Limits:
         self._tree_tries = Buckets(TRY_NOW_TREE)
         self._tests = Buckets(SETTINGS_TESTS)
         self._keys = Buckets(KEYS)
+        self._alerts = Buckets(ALERTS)
         self._taken = Buckets(TAKEN_LOGINS)
+        self._password_sources = Buckets(PASSWORD_SOURCE)
+        self._password_links = Buckets(PASSWORD_LINKS)
+        self._password_mails = Buckets(PASSWORD_MAILS)
 
     def request(self, principal: Principal) -> None:
         """One request to the API. Raises TooManyRequests."""
-        sentence = "Too many requests: wait as long as Retry-After says, then go on more slowly."
+        sentence = N_(
+            "Too many requests: wait as long as Retry-After says, then go on more slowly."
+        )
         _enforce(self._tokens.take(principal.login), sentence)
         if principal.account_id is not None:
             _enforce(self._accounts.take(principal.account_id), sentence)
@@ -106,7 +123,7 @@ class Limits:
         """One "try now" of the account. Raises TooManyRequests."""
         if principal.is_provider:
             return
-        sentence = (
+        sentence = N_(
             "The account was tried several times just now: look at the result, wait a minute."
         )
         _enforce(self._tries.take(account_id), sentence)
@@ -115,19 +132,43 @@ class Limits:
     def test(self, principal: Principal, top: str) -> None:
         """One test of settings beneath the top account. Raises TooManyRequests."""
         if not principal.is_provider:
-            sentence = "Settings were tested many times just now: wait a minute, then try again."
+            sentence = N_(
+                "Settings were tested many times just now: wait a minute, then try again."
+            )
             _enforce(self._tests.take(top), sentence)
 
     def key(self, principal: Principal, account_id: str) -> None:
         """One key generated or imported for the account. Raises TooManyRequests."""
         if not principal.is_provider:
-            sentence = "Many keys were made just now: wait a minute, then try again."
+            sentence = N_("Many keys were made just now: wait a minute, then try again.")
             _enforce(self._keys.take(top_of(account_id, self._find)), sentence)
+
+    def alerts(self, principal: Principal, account_id: str) -> None:
+        """One change of the account's alert addresses. Raises TooManyRequests."""
+        if not principal.is_provider:
+            sentence = N_("Alerts were changed many times just now: wait a minute, then try again.")
+            _enforce(self._alerts.take(top_of(account_id, self._find)), sentence)
+
+    def ask_for_password(self, address: str) -> None:
+        """One link to a new password asked for from the address. Raises TooManyRequests."""
+        sentence = N_(
+            "Links were asked for many times from here: wait a few minutes, then try again."
+        )
+        _enforce(self._password_sources.take(address_key(address)), sentence)
+        sentence = N_("Many people ask for links at this moment: wait a minute, then try again.")
+        _enforce(self._password_links.take(""), sentence)
+
+    def may_mail_password(self, login: str) -> bool:
+        """Whether the login may get one more such e-mail, and count it. Nobody is told."""
+        key = sha256(login.strip().lower().encode(errors="replace")).hexdigest()
+        return self._password_mails.take(key) == 0
 
     def may_create_user(self, principal: Principal) -> None:
         """Raises TooManyRequests where the account has found many logins taken."""
         if principal.account_id is not None:
-            sentence = "Too many logins that are taken were tried: wait, then choose another one."
+            sentence = N_(
+                "Too many logins that are taken were tried: wait, then choose another one."
+            )
             _enforce(self._taken.wait(principal.account_id), sentence)
 
     def taken_login(self, principal: Principal) -> None:

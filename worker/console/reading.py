@@ -1,6 +1,6 @@
-"""What the pages show, read together from directory and ledger."""
+"""What the pages of one account show, read together from directory and ledger."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -8,32 +8,12 @@ from config.accounts import Account, lineage
 from config.errors import AccountError
 from config.permissions import Principal
 from consumers.ledger import Document, Selection, Status
+from consumers.ledger.summaries import family
+from worker.account_facts import AccountFacts, read_account
+from worker.account_tree import Beneath
 from worker.console.services import Services
-from worker.show import AccountFacts, read_account, read_accounts
 
-SHOWN_ACCOUNTS = 200
 SHOWN_ROWS = 20
-URGENT = ("suspended", "probing", "paused", "active", "disabled")
-"""States in the order of an operator's attention."""
-
-
-@dataclass(frozen=True)
-class Overview:
-    """The accounts that match, the most urgent first, and the numbers of all."""
-
-    rows: Sequence[AccountFacts]
-    found: int
-    states: dict[str, int]
-    queued: int
-    dead_letters: int
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """An account in the tree, and its depth."""
-
-    facts: AccountFacts
-    depth: int
 
 
 @dataclass(frozen=True)
@@ -43,51 +23,15 @@ class Activity:
     facts: AccountFacts
     deliveries: Sequence[Document]
     dead_letters: Sequence[Document]
+    ended: Mapping[Status, int]
+    """How many of its files have ended in each way, as far as they are counted."""
+    beneath: Beneath | None
+    """None where nothing hangs beneath the account."""
 
     @property
     def seconds_left(self) -> float:
         """Seconds until a suspended account is tried again."""
         return self.facts.run.seconds_until(self.facts.run.suspended_until)
-
-
-def visible(
-    services: Services, principal: Principal, *, recent: bool = False
-) -> list[AccountFacts]:
-    """The accounts that the principal may see, by id. `recent`: from a reading of a moment ago."""
-    found = services.accounts.get() if recent else read_accounts(services.core)
-    if principal.account_id is None:
-        return list(found)
-    beneath = services.directory.descendants(principal.account_id)
-    ids = {principal.account_id, *(each.account_id for each in beneath)}
-    return [facts for facts in found if facts.account.account_id in ids]
-
-
-def overview(
-    services: Services, principal: Principal, words: str, state: str, *, recent: bool
-) -> Overview:
-    """The accounts that match, the suspended ones first."""
-    everything = visible(services, principal, recent=recent)
-    matching = [each for each in everything if _matches(each, words.strip().lower(), state)]
-    matching.sort(key=_urgency)
-    return Overview(
-        rows=matching[:SHOWN_ACCOUNTS],
-        found=len(matching),
-        states={name: sum(each.state == name for each in everything) for name in URGENT},
-        queued=sum(each.queued for each in everything),
-        dead_letters=sum(each.dead_letters for each in everything),
-    )
-
-
-def tree(services: Services, principal: Principal) -> list[Leaf]:
-    """The principal's accounts, each followed by those beneath it."""
-    everything = visible(services, principal)
-    ids = {each.account.account_id for each in everything}
-    beneath: dict[str | None, list[AccountFacts]] = {}
-    for each in everything:
-        parent = each.account.parent
-        is_root = parent not in ids or each.account.account_id == principal.account_id
-        beneath.setdefault(None if is_root else parent, []).append(each)
-    return list(_walk(beneath, None, 0, set()))
 
 
 def activity(services: Services, account_id: str) -> Activity:
@@ -98,6 +42,8 @@ def activity(services: Services, account_id: str) -> Activity:
         facts=read_account(services.core, account_id),
         deliveries=list(ledger.queries.select(Selection(account_id=account_id), SHOWN_ROWS)),
         dead_letters=list(ledger.queries.select(dead, SHOWN_ROWS)),
+        ended=ledger.queries.ended(account_id),
+        beneath=_beneath(services, account_id),
     )
 
 
@@ -117,34 +63,13 @@ def breadcrumb(services: Services, principal: Principal, account: Account) -> li
     return seen[::-1]
 
 
-def _matches(facts: AccountFacts, words: str, state: str) -> bool:
-    if state and facts.state != state:
-        return False
-    account = facts.account
-    host = account.settings.host if account.settings else ""
-    text = f"{account.account_id} {account.name} {host}".lower()
-    return all(word in text for word in words.split())
-
-
-def _urgency(facts: AccountFacts) -> tuple[int, int, int, str]:
-    return (
-        URGENT.index(facts.state),
-        -facts.run.failures,
-        -facts.queued - facts.dead_letters,
-        facts.account.account_id,
-    )
-
-
-def _walk(
-    beneath: dict[str | None, list[AccountFacts]],
-    parent: str | None,
-    depth: int,
-    seen: set[str],
-) -> Iterable[Leaf]:
-    for each in beneath.get(parent, []):
-        account_id = each.account.account_id
-        if account_id in seen:
-            continue
-        seen.add(account_id)
-        yield Leaf(each, depth)
-        yield from _walk(beneath, account_id, depth + 1, seen)
+def _beneath(services: Services, account_id: str) -> Beneath | None:
+    """From a reading of a moment ago, which all pages share: it is of all accounts."""
+    if not services.ledger.summaries.has_beneath(account_id):
+        return None
+    found = Beneath()
+    recent = {each.account_id: each for each in services.summaries.get()}
+    for each in family(account_id, {name: each.parent for name, each in recent.items()}):
+        if each != account_id:
+            found.add(recent[each])
+    return found

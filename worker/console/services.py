@@ -1,26 +1,33 @@
 """The collaborators of the console's routes, made once at its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from fastapi import Request
 
+from alerts.outbox import Outbox
+from alerts.relay import AlertTried
 from config.alert_addresses import AlertAddresses
 from config.audit import Audit
 from config.directory import Directory
+from config.factors import Factors
 from config.mail_links import MailLinks
+from config.password_links import PasswordLinks
 from config.permissions import Principal
+from config.secrets import Vault
 from config.sessions import OpenSessions
 from config.signins import SignIns
 from config.tokens import TOKEN, Tokens
 from config.users import Users
-from consumers.ledger import Ledger
+from consumers.ledger import AccountSummary, Ledger
+from consumers.upkeep.bulk import BulkRunner
+from worker.console.downloads import Downloads
+from worker.console.late_indexes import ensure_beside
 from worker.console.limits import Limits
 from worker.console.recent import Recent
 from worker.console.sessions import Sessions
 from worker.console.validation import Validations
-from worker.core import Core, Messaging, make_addresses
-from worker.show import AccountFacts, read_accounts
+from worker.core import Core, Messaging, make_addresses, make_bulk_runner, make_outbox
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,15 @@ class Services:
     limits: Limits
     alert_addresses: AlertAddresses
     mail_links: MailLinks
-    accounts: Recent[list[AccountFacts]]
+    factors: Factors
+    password_links: PasswordLinks
+    outbox: Outbox
+    """Where e-mails are put; another part of the program sends them."""
+    summaries: Recent[list[AccountSummary]]
     """All accounts, for pages that refresh themselves."""
+    bulk: BulkRunner
+    """Begins what is done with many at once; the workers go on with it."""
+    downloads: Downloads = field(default_factory=Downloads, kw_only=True)
 
     @property
     def directory(self) -> Directory:
@@ -53,13 +67,15 @@ class Services:
 
 
 def make_services(core: Core, messaging: Messaging) -> Services:
-    """The collaborators, with their indexes. Raises pymongo's errors where MongoDB is away."""
+    """The collaborators, with their indexes; those of large collections may follow. Raises
+    pymongo's errors where MongoDB is away."""
     users = Users(core.database, core.directory.find)
     tokens = Tokens(core.database, core.directory.find)
     audit, signins = Audit(core.database), SignIns(core.database)
     opened = OpenSessions(core.database)
-    for each in (users, tokens, audit, signins, opened):
+    for each in (users, tokens, signins, opened, core.ledger.bulk_actions, core.ledger.try_paces):
         each.ensure_indexes()
+    ensure_beside((core.directory, audit))
     sessions = Sessions(core.settings.secret_keys, opened)
     limits = Limits(core.directory.find)
 
@@ -79,7 +95,11 @@ def make_services(core: Core, messaging: Messaging) -> Services:
         limits,
         make_addresses(core),
         MailLinks(core.settings.secret_keys, core.settings.console_url),
-        Recent(lambda: list(read_accounts(core))),
+        Factors(core.database, Vault(core.settings.secret_keys)),
+        PasswordLinks(core.database, core.settings.console_url),
+        make_outbox(core, _unheard),
+        Recent(core.ledger.summaries.read),
+        make_bulk_runner(core, messaging),
     )
 
 
@@ -89,6 +109,10 @@ def _stands(users: Users, tokens: Tokens, sessions: Sessions, principal: Princip
         return tokens.stands(principal)
     has_session = principal.session_id is None or sessions.is_open(principal.session_id)
     return has_session and users.stands(principal)
+
+
+def _unheard(_tried: AlertTried) -> None:
+    """The console sends no e-mail itself."""
 
 
 def services_of(request: Request) -> Services:

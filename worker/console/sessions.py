@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from config.errors import SecretError
-from config.sessions import SESSION_SECONDS, OpenSessions
+from config.sessions import SESSION_SECONDS, OpenSession, OpenSessions
 from config.users import User
 
 NOTICE_SECONDS = 60
+CODE_SECONDS = 300
+"""A sign-in waits for the second factor's code for this time."""
 DEVICE_SECONDS = 180 * 86_400
 """A browser is known for this time after a sign-in."""
 _KEY_BYTES = 32
@@ -36,6 +38,20 @@ class Session:
     epoch: int
     csrf: str
     """The token in every form of this session, which no other site knows."""
+
+
+@dataclass(frozen=True)
+class HalfSignIn:
+    """What the cookie of a sign-in says whose password was right, and whose code is missing.
+
+    It is no session and opens nothing.
+    """
+
+    login: str
+    epoch: int
+    csrf: str
+    to: str
+    """The page that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,7 @@ class Sessions:
         self._sessions = _derived(keys, b"courier console session, open at the server")
         self._notices = _derived(keys, b"courier console notice")
         self._devices = _derived(keys, b"courier console device")
+        self._halves = _derived(keys, b"courier console sign-in without its code")
         self._open = opened
 
     @property
@@ -71,11 +88,21 @@ class Sessions:
         """Whether anybody can sign in."""
         return self._sessions is not None
 
-    def begin(self, user: User) -> str:
+    def begin(self, user: User, address: str = "", browser: str = "") -> str:
         """The cookie of a new session. Raises SecretError without a key."""
-        csrf = secrets.token_urlsafe(24)
-        session = Session(self._open.begin(user.login), user.login, user.session_epoch, csrf)
+        session_id = self._open.begin(user.login, address, browser)
+        session = Session(session_id, user.login, user.session_epoch, _csrf())
         return _sealed(self._sessions, asdict(session))
+
+    def half(self, user: User, to: str) -> str:
+        """The cookie of a sign-in whose code is missing. Raises SecretError without a key."""
+        half = HalfSignIn(user.login, user.session_epoch, _csrf(), to)
+        return _sealed(self._halves, asdict(half))
+
+    def read_half(self, cookie: str) -> HalfSignIn | None:
+        """The sign-in of a cookie; None where we did not make it, or its time is over."""
+        content = _opened(self._halves, cookie, CODE_SECONDS)
+        return None if content is None else HalfSignIn(**content)
 
     def read(self, cookie: str, *, is_use: bool = True) -> Session | None:
         """The session of a cookie; None where we did not make it, or it is over.
@@ -93,6 +120,14 @@ class Sessions:
         """Whether the session still stands."""
         return self._open.is_open(session_id)
 
+    def prove(self, session: Session) -> None:
+        """Note that the user has just given the password in this session."""
+        self._open.prove(session.session_id)
+
+    def is_proved(self, session: Session) -> bool:
+        """Whether that was in the last minutes (`PROOF_SECONDS`)."""
+        return self._open.is_proved(session.session_id)
+
     def end(self, session: Session) -> None:
         """End the session: its cookie opens nothing any more."""
         self._open.end(session.session_id)
@@ -100,6 +135,14 @@ class Sessions:
     def end_all(self, login: str) -> None:
         """End all sessions of the user."""
         self._open.end_all(login)
+
+    def end_one(self, login: str, handle: str) -> bool:
+        """End the user's session of this handle. False where there is none."""
+        return self._open.end_one(login, handle)
+
+    def of(self, login: str) -> list[OpenSession]:
+        """The user's open sessions, the last used first."""
+        return self._open.of(login)
 
     def remember(self, login: str, cookie: str) -> str:
         """The cookie of a known browser of this user; the present one where there is one."""
@@ -122,6 +165,10 @@ class Sessions:
         """The notice of a cookie."""
         content = _opened(self._notices, cookie, NOTICE_SECONDS)
         return None if content is None else Notice(**content)
+
+
+def _csrf() -> str:
+    return secrets.token_urlsafe(24)
 
 
 def _derived(keys: Sequence[SecretStr], purpose: bytes) -> Fernet | None:

@@ -1,4 +1,4 @@
-"""The live test on save. It runs in a thread, and the page asks for its progress.
+"""The live test, on save or alone. It runs in a thread, and the page asks for its progress.
 
 A few tests run at once, one for each account, each with a time limit: nobody can hold the worker.
 The entered values, password included, stay in memory only, until they can no longer be approved.
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,11 +21,13 @@ from config.errors import ConfigError, FieldRefused, PasswordAsked
 from config.fields import explain
 from config.ftp_settings import MAX_HOST_KEYS
 from config.permissions import Principal
+from transports.diagnosis import advice_for_customers
 from transports.errors import (
     AccountFailure,
     CertificateChanged,
     CertificateRefused,
     CertificateUntrusted,
+    ClientCertificateRefused,
     ConnectFailed,
     EgressDenied,
     EncryptionAsked,
@@ -42,7 +45,10 @@ from transports.errors import (
     StrangerAnswers,
     TlsFailed,
     TransferError,
+    is_platforms,
 )
+from transports.ftp.errors import CallBackFailed
+from transports.settings_folders import SubfolderRefused
 from transports.settings_report import STEPS, Step
 from transports.ssh.errors import (
     CertificateNotAccepted,
@@ -53,9 +59,10 @@ from transports.ssh.errors import (
     PasswordWantedToo,
     RsaBySha1,
 )
+from worker.console.language import mark as N_
 from worker.console.limits import Limits, top_of
-from worker.core import Core
-from worker.ftp_settings import NOTHING_GIVEN, Saved, Secrets, change
+from worker.database import Core
+from worker.ftp_settings import NOTHING_GIVEN, Saved, Secrets, change, try_changes, try_stored
 
 AT_ONCE = 4
 AT_ONCE_TENANTS = AT_ONCE - 1
@@ -72,9 +79,23 @@ END_SECONDS = LIMIT_SECONDS + 120
 KEPT_SECONDS = 900.0
 MAX_KEPT = 200
 
+# Threads of tests know no reader: what they say is translated where it is shown.
+_NOT_ALLOWED = N_(
+    "Nothing was saved: whoever began the test is signed out by now, or may not change these "
+    "settings any more."
+)
+_TOO_LATE = N_(
+    "The test was given up after %(seconds)s seconds, and nothing was saved: check the server, and "
+    "try again."
+)
+_NO_THREAD = N_("Too much runs at this moment: try again in a minute.")
+_DATABASE_AWAY = N_("The database is away, and nothing was saved: try again in a minute.")
+_FAULT = N_("The test failed by a fault of the program, and nothing was saved.")
+
 _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (ResolveFailed, "host"),
     (EgressDenied, "host"),
+    (CallBackFailed, "active_mode"),
     (ConnectFailed, "host"),
     (FtpAnswers, "protocol"),
     (SshAnswers, "protocol"),
@@ -94,13 +115,26 @@ _FIELDS: tuple[tuple[type[TransferError], str], ...] = (
     (PasswordWantedToo, "logon_type"),
     (CertificateUntrusted, "host_keys"),
     (CertificateRefused, "host"),
+    (ClientCertificateRefused, "client_certificate"),
     (TlsFailed, "protocol"),
     (LoginRefused, "password"),
+    (SubfolderRefused, "folder_template"),
     (PathRefused, "path"),
     (QuotaExceeded, "path"),
     (AccountFailure, "host"),
 )
 """The field beside which a failure is shown; the first match counts."""
+
+
+class Act(StrEnum):
+    """What is asked for."""
+
+    SAVE = "save"
+    """Test the changes, and save them where that works."""
+    TRY = "try"
+    """Test the changes alone."""
+    TRY_STORED = "try-stored"
+    """Test what is stored."""
 
 
 class TooManyTests(Exception):
@@ -126,6 +160,7 @@ class Run:
     principal: Principal
     changes: Mapping[str, Any]
     given: Secrets = field(repr=False)
+    act: Act = Act.SAVE
     began: float = field(default_factory=time.monotonic)
     steps: list[Step] = field(default_factory=list)
     saved: Saved | None = None
@@ -142,9 +177,44 @@ class Run:
         return self.saved.report.failure if self.saved else None
 
     @property
+    def advice(self) -> str:
+        """What to do about the failure, for who began the test; empty where there was none."""
+        failure = self.failure
+        if failure is None or self.principal.is_provider:
+            return failure.advice if failure else ""
+        return advice_for_customers(failure.diagnosis.code, failure.advice)
+
+    @property
+    def hides_words(self) -> bool:
+        """Whether what was said of the failure is not for who began the test."""
+        failure = self.failure
+        if failure is None or self.principal.is_provider:
+            return False
+        return is_platforms(failure.kind, failure.diagnosis.code)
+
+    @property
+    def words(self) -> str:
+        """What was said of the failure, or its cause, for who began the test; empty where there was
+        none."""
+        failure = self.failure
+        if failure is None:
+            return ""
+        return failure.diagnosis.cause if self.hides_words else failure.words
+
+    @property
     def settings(self) -> FtpSettings | None:
         """The saved settings; None where nothing was saved."""
         return self.saved.settings if self.saved else None
+
+    @property
+    def tested(self) -> FtpSettings | None:
+        """The settings that work, with what was found of the server; None where they do not."""
+        return self.saved.tested if self.saved else None
+
+    @property
+    def may_be_approved(self) -> bool:
+        """Whether the key that the server shows may be approved, and saved with the rest."""
+        return self.act is Act.SAVE and self.shown_key is not None
 
     @property
     def failed_field(self) -> str | None:
@@ -201,10 +271,11 @@ class Validations:
         account_id: str,
         changes: Mapping[str, Any],
         given: Secrets,
+        act: Act = Act.SAVE,
     ) -> Run:
         """Begin to test the changes. Raises TooManyTests, TooManyRequests."""
         top = top_of(account_id, self._core.directory.find)
-        run = Run(secrets.token_urlsafe(16), account_id, top, principal, changes, given)
+        run = Run(secrets.token_urlsafe(16), account_id, top, principal, changes, given, act)
         with self._lock:
             self._forget_old()
             self._check_room(run)
@@ -214,7 +285,7 @@ class Validations:
             self._begin(run)
         except RuntimeError as error:  # the system has no thread left
             run.ended.set()
-            raise TooManyTests("Too much runs at this moment: try again in a minute.") from error
+            raise TooManyTests(_NO_THREAD) from error
         return run
 
     def _begin(self, run: Run) -> None:
@@ -233,8 +304,8 @@ class Validations:
         TooManyTests, and ConfigError where there is nothing to approve.
         """
         key = run.shown_key
-        if key is None or run.principal != principal:
-            raise ConfigError("There is no host key to approve: save the settings again.")
+        if key is None or run.principal != principal or not run.may_be_approved:
+            raise ConfigError(N_("There is no host key to approve: save the settings again."))
         stored = self._core.directory.get(run.account_id).settings
         keys = (*(run.pinned_keys if keep else ()), key)
         again = self.start(principal, run.account_id, {**run.changes, "host_keys": keys}, run.given)
@@ -255,12 +326,12 @@ class Validations:
     def _check_room(self, asked: Run) -> None:
         running = [run for run in self._runs.values() if not run.ended.is_set()]
         if any(run.account_id == asked.account_id for run in running):
-            raise TooManyTests("These settings are being tested already: wait for the result.")
+            raise TooManyTests(N_("These settings are being tested already: wait for the result."))
         tenants = [run for run in running if not run.principal.is_provider]
         theirs = [run for run in tenants if run.top == asked.top]
         too_many = len(theirs) >= AT_ONCE_EACH or len(tenants) >= AT_ONCE_TENANTS
         if len(running) >= AT_ONCE or (too_many and not asked.principal.is_provider):
-            raise TooManyTests("Other settings are being tested now: try again in a minute.")
+            raise TooManyTests(N_("Other settings are being tested now: try again in a minute."))
 
     def _forget_old(self) -> None:
         now = time.monotonic()
@@ -282,28 +353,22 @@ class Validations:
         except ConfigError as error:
             run.problem = str(error)
         except _NoRight:
-            run.problem = (
-                "Nothing was saved: whoever began the test is signed out by now, or may not change "
-                "these settings any more."
-            )
+            run.problem = _NOT_ALLOWED
         except _GivenUp:
-            run.problem = (
-                f"The test was given up after {LIMIT_SECONDS:.0f} seconds, and nothing was saved: "
-                "check the server, and try again."
-            )
+            run.problem = _TOO_LATE % {"seconds": f"{LIMIT_SECONDS:.0f}"}
         except PyMongoError:
-            run.problem = "The database is away, and nothing was saved: try again in a minute."
+            run.problem = _DATABASE_AWAY
         except BaseException:  # also of what is no Exception: the page must not wait in vain
-            run.problem = "The test failed by a fault of the program, and nothing was saved."
+            run.problem = _FAULT
             raise
         finally:
-            if run.shown_key is None:  # nothing is left to approve
+            if not run.may_be_approved:
                 run.given, run.changes = NOTHING_GIVEN, {}
             run.ended.set()
 
     def _test(self, run: Run) -> None:
         def took(step: Step) -> None:
-            run.steps.append(step)
+            run.steps.append(step if run.principal.is_provider else step.for_customers())
             is_late = time.monotonic() - run.began > LIMIT_SECONDS
             if self._stopping or (is_late and step.name != STEPS[-1]):
                 raise _GivenUp
@@ -312,12 +377,19 @@ class Validations:
             if not self._may_save(run.principal, run.account_id):
                 raise _NoRight
 
-        run.saved = change(
-            self._core,
-            run.account_id,
-            run.changes,
-            run.given,
-            took,
-            actor=run.principal.login,
-            before_save=still_may,
-        )
+        core, account_id, actor = self._core, run.account_id, run.principal.login
+        match run.act:
+            case Act.SAVE:
+                run.saved = change(
+                    core,
+                    account_id,
+                    run.changes,
+                    run.given,
+                    took,
+                    actor=actor,
+                    before_save=still_may,
+                )
+            case Act.TRY:
+                run.saved = try_changes(core, account_id, run.changes, run.given, took, actor=actor)
+            case Act.TRY_STORED:
+                run.saved = try_stored(core, account_id, took, actor=actor)

@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 EVERYTHING = "elradfmwMT"
 """pyftpdlib's letters for all permissions; without `w` nothing can be stored."""
 _POLL_SECONDS = 0.1
-_STOP_SECONDS = 15.0
+_STOP_SECONDS = 60.0
 
 
 class PyFtpServer(Listener):
@@ -42,9 +42,10 @@ class PyFtpServer(Listener):
         permissions: str = EVERYTHING,
         handler: type[FTPHandler] = FTPHandler,
         max_connections_per_ip: int = 0,
+        host: str = LOOPBACK,
     ) -> None:
         self.customer = CustomerServer(
-            host=LOOPBACK,
+            host=host,
             port=free_port(),
             username=username,
             password=password or new_password(),
@@ -98,7 +99,7 @@ class PyFtpServer(Listener):
             "abstracted_fs": self._filesystem(),
         }
         handler = type("Handler", (self._handler,), own)
-        server = FTPServer((LOOPBACK, self.customer.port), handler, ioloop=loop)
+        server = FTPServer((self.customer.host, self.customer.port), handler, ioloop=loop)
         server.max_cons_per_ip = self._max_connections_per_ip
         return server
 

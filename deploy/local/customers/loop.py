@@ -1,9 +1,10 @@
 """A server on an event loop in a thread of its own."""
 
 import asyncio
+import socket
 import threading
 from abc import abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 from deploy.local.customers.listener import Listener
 from deploy.local.processes import ServiceError
 
-_SECONDS = 15.0
+_SECONDS = 60.0
+_TURNS_OF_ACCEPTING = 2
+"""asyncio takes a connection, makes its transport in the next turn of the loop, and tells the
+protocol of it in the one after."""
 
 
 class ThreadedServer(Listener):
@@ -59,6 +63,17 @@ class ThreadedServer(Listener):
             if started.done():
                 raise
             started.set_exception(error)
+
+
+async def stop_accepting(listeners: Iterable[socket.socket]) -> None:
+    """Take no more connections; on return the last one that was taken has been told of.
+
+    To be awaited before the server is closed: asyncio leaves those open that it has just taken.
+    """
+    for listener in listeners:
+        asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(_TURNS_OF_ACCEPTING):
+        await asyncio.sleep(0)
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.local.customers.facts import LOOPBACK
-from deploy.local.customers.loop import ThreadedServer
+from deploy.local.customers.loop import ThreadedServer, stop_accepting
 from deploy.local.processes import free_port, wait_until
 
 Command = Literal["MAIL", "RCPT", "DATA"]
@@ -74,6 +74,7 @@ class SmtpSink(ThreadedServer):
         try:
             yield
         finally:
+            await stop_accepting(server.sockets)
             server.close()
             for connection in tuple(self._connections):
                 connection.abort()

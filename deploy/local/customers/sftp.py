@@ -9,7 +9,7 @@ from typing import Any, Literal
 import asyncssh
 
 from deploy.local.customers.facts import LOOPBACK, CustomerServer, new_password
-from deploy.local.customers.loop import ThreadedServer
+from deploy.local.customers.loop import ThreadedServer, stop_accepting
 from deploy.local.customers.open_files import OpenFiles
 from deploy.local.processes import free_port
 
@@ -110,6 +110,7 @@ class AsyncSshServer(ThreadedServer):
         try:
             yield
         finally:
+            await stop_accepting(acceptor.sockets)
             acceptor.close()
             for connection in tuple(self._connections):
                 connection.abort()

@@ -82,7 +82,7 @@ def _write(found: Scaling, *, whole: bool) -> None:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201 - the command's own output
+    print(words, flush=True)
 
 
 if __name__ == "__main__":

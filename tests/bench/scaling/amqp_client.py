@@ -97,7 +97,7 @@ def main() -> None:
         url, queue, int(messages), int(at_once)
     )
     used = time.process_time()
-    print(json.dumps([client.run(), time.process_time() - used]))  # noqa: T201
+    print(json.dumps([client.run(), time.process_time() - used]))
 
 
 if __name__ == "__main__":

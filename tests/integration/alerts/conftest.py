@@ -28,6 +28,7 @@ def open_desk(database: Database[dict[str, Any]], smtp_sink: SmtpSink) -> Open:
         url: str = smtp_sink.url,
         console_url: str | None = None,
         must_confirm: bool = False,
+        settled_seconds: float = 0.0,
     ) -> Desk:
         tried: list[AlertTried] = []
         outbox = Outbox(
@@ -36,6 +37,7 @@ def open_desk(database: Database[dict[str, Any]], smtp_sink: SmtpSink) -> Open:
             platform=PLATFORM,
             smtp=Endpoint(SecretStr(url)),
             oncall=oncall,
+            settled_seconds=settled_seconds,
             addresses=AlertAddresses(database, must_confirm=must_confirm),
             links=MailLinks([SecretStr(KEY)], console_url),
             observe=tried.append,

@@ -1,18 +1,21 @@
 """What the on-call is told: suspensions in digests."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from alerts import relay, smtp
-from alerts.outbox import DIGEST_SECONDS, Outbox
+from alerts.loss_book import LossPage
+from alerts.outbox import DIGEST_SECONDS, UNSETTLED_SECONDS, Outbox
 from alerts.smtp import Refusal
 from config.tls import Endpoint
 from deploy.local.customers import SmtpSink
-from tests.integration.alerts.desk import ONCALL, Open
+from tests.integration.alerts.desk import ONCALL, Desk, Open
 from tests.unit.alerts.facts import EXAMPLE, RECOVERY, suspension
+from tests.unit.alerts.test_digest import ONE_LOSS
 
 
 def test_the_oncall_is_told_at_once_and_then_at_most_every_interval(
@@ -133,12 +136,87 @@ def test_an_account_that_is_called_like_a_digest_is_no_digest(open_desk: Open) -
     assert desk.outbox.send_due() == 4
 
 
-def test_the_oncall_is_told_of_suspensions_that_their_account_is_not_and_of_no_recovery(
+def test_the_oncall_is_told_of_suspensions_and_recoveries_that_their_account_is_not(
     open_desk: Open, smtp_sink: SmtpSink
 ) -> None:
-    desk = open_desk(*ONCALL)
-    desk.outbox.store(suspension(recipients=(), outage_since=EXAMPLE.at))
-    desk.outbox.store(replace(RECOVERY, recipients=()))
+    desk = open_desk(*ONCALL, console_url="https://courier.example")
+    desk.outbox.store(suspension(recipients=(), outage_since=EXAMPLE.at, repeated=1))
+    ended = replace(RECOVERY, account_id="globex", recipients=())
+    desk.outbox.store(ended)
     assert desk.outbox.send_due() == 1
     (mail,) = smtp_sink.messages
-    assert mail.message["Subject"] == "FTP Suspension Digest: 1 account"
+    assert mail.message["Subject"] == "FTP Suspension Digest: 1 account, 1 ended"
+    text = mail.message.get_content()
+    assert "ENDED: 1 account delivers again" in text
+    assert "The console: https://courier.example" in text
+    desk.outbox.store(ended)
+    desk.age("reached", DIGEST_SECONDS)
+    assert desk.outbox.send_due() == 0, "each is told once"
+
+
+def test_a_mass_outage_is_waited_for_until_its_first_figure_is_true(
+    open_desk: Open, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.outbox.UNSETTLED_SECONDS", 2 * 3600)
+    desk = open_desk(*ONCALL, settled_seconds=3600)
+    for number in range(34):
+        desk.outbox.store(suspension(account_id=f"a{number}", recipients=()))
+        assert desk.outbox.send_due() == 0
+
+    desk.age("at", 3600)
+
+    assert desk.outbox.send_due() == 1
+    (mail,) = smtp_sink.messages
+    assert mail.message["Subject"] == "FTP Suspension Digest: 34 accounts"
+
+
+def test_events_without_end_do_not_hold_the_digest_up(open_desk: Open, smtp_sink: SmtpSink) -> None:
+    desk = open_desk(*ONCALL, settled_seconds=3600)
+    desk.outbox.store(suspension(recipients=()))
+    desk.age("at", UNSETTLED_SECONDS)
+    desk.outbox.store(suspension(account_id="globex", recipients=()))
+    assert desk.outbox.send_due() == 1
+    (mail,) = smtp_sink.messages
+    assert mail.message["Subject"] == "FTP Suspension Digest: 2 accounts"
+
+
+def test_a_loss_is_told_to_the_oncall_alone_and_once(open_desk: Open, smtp_sink: SmtpSink) -> None:
+    desk = open_desk(*ONCALL)
+    page = counted(desk)
+    assert desk.outbox.send_due() == 1
+    desk.outbox.losses.count(page)
+    desk.age("reached", DIGEST_SECONDS)
+    assert desk.outbox.send_due() == 0
+    (mail,) = smtp_sink.messages
+    assert mail.recipients == ONCALL
+    assert mail.message["Subject"] == "FTP Suspension Digest: 1 recording lost"
+    assert "r-1" in mail.message.get_content()
+
+
+def test_without_an_oncall_nothing_is_kept_of_a_loss(open_desk: Open) -> None:
+    desk = open_desk()
+    counted(desk)
+    assert desk.database["alerts"].count_documents({"_id": {"$ne": ":losses"}}) == 0
+
+
+def counted(desk: Desk) -> LossPage:
+    book = desk.outbox.losses
+    page = book.turn(book.page(), [ONE_LOSS])
+    book.count(page)
+    return page
+
+
+def test_suspensions_come_before_losses_that_an_earlier_version_stored_one_by_one(
+    open_desk: Open, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.outbox.DIGEST_EVENTS", 2)
+    desk = open_desk(*ONCALL)
+    facts = {**asdict(ONE_LOSS), "at": EXAMPLE.at - timedelta(hours=1), "recipients": []}
+    former = {"kind": "loss", "facts": facts, "undigested": True, "at": EXAMPLE.at}
+    desk.database["alerts"].insert_many(
+        [{"_id": f"acme:loss:r-{number}", **former} for number in range(5)]
+    )
+    desk.outbox.store(suspension(recipients=()))
+    assert desk.outbox.send_due() == 1
+    (mail,) = smtp_sink.messages
+    assert mail.message["Subject"] == "FTP Suspension Digest: 1 account, 1 recording lost"

@@ -3,6 +3,8 @@
 from alerts.personal import common
 from alerts.relay import AlertTried
 from alerts.suspension import Suspension, compose
+from alerts.trial import TrialMail
+from config.notices import SettingsNotice
 from deploy.local.customers import SmtpSink
 from tests.integration.alerts.desk import Open
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, RECOVERY, SENDER, suspension
@@ -19,6 +21,8 @@ Last error message from your server: 530 Login incorrect.
 Account: acme
 Files waiting: 12, the oldest since 2026-11-23 14:05:00 UTC
 Next try: 2026-11-23 15:15:00 UTC, with the oldest file.
+Cause: The server refuses this username with this password. (login-refused)
+Who can mend it: the customer
 What to check: Check username, password and logon type, and that the user is not locked.
 
 Nothing is lost: the files that wait are kept, and they are sent by themselves, the oldest first, \
@@ -27,6 +31,26 @@ as soon as your server takes one again.
 To stop these e-mails, have this address taken out of the account's Email Alerts, in its FTP \
 Settings or by your service provider.
 """
+
+
+def test_every_email_about_an_account_leads_to_its_page_where_the_console_has_an_address(
+    open_desk: Open, smtp_sink: SmtpSink
+) -> None:
+    desk = open_desk(console_url="https://courier.example")
+    notice = SettingsNotice(
+        "acme", "k", "admin", {"Host": "a"}, {"Host": "b"}, ("it@customer.example",), EXAMPLE.at
+    )
+    trial = TrialMail("acme", "k", "admin", ("it@customer.example",), EXAMPLE.at)
+    for alert in (suspension(recipients=("it@customer.example",)), RECOVERY, notice, trial):
+        desk.outbox.store(alert)
+    assert desk.outbox.send_due() == 4
+    line = "\nThe account in the console: https://courier.example/accounts/acme\n"
+    for mail in smtp_sink.messages:
+        text = mail.message.get_content().replace("\r\n", "\n")
+        assert text.count(line) == 1
+        assert text.index(line) < text.index("To stop these e-mails")
+    beginning = BODY.partition("\nTo stop")[0]
+    assert smtp_sink.messages[0].message.get_content().replace("\r\n", "\n").startswith(beginning)
 
 
 def test_the_alert_arrives_to_the_letter(open_desk: Open, smtp_sink: SmtpSink) -> None:

@@ -1,12 +1,14 @@
 """Who gets an alert: not who has stopped them, not who gets too many, and nobody by surprise."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from alerts.relay import PATIENCE_SECONDS
+from alerts import delivery, smtp
+from alerts.history import Addressed, AlertHistory
+from alerts.smtp import Refusal
+from alerts.trial import TrialMail
 from config.alert_addresses import (
     FAIR_SECONDS,
     HOUR,
@@ -15,40 +17,13 @@ from config.alert_addresses import (
     MAX_NEW,
     AlertAddresses,
 )
+from config.alert_settings import MAX_EMAIL_ALERTS
 from config.mail_links import Recipient
-from config.notices import SettingsNotice
+from config.tls import Endpoint
 from deploy.local.customers import SmtpSink
-from tests.integration.alerts.desk import Desk, Open
-from tests.unit.alerts.facts import RECOVERY, suspension
-
-CONSOLE = "https://courier.example"
-VICTIM = "somebody@elsewhere.example"
-
-
-def alert(desk: Desk, account_id: str, number: int, *to: str) -> None:
-    """One suspension of the account, and a round of the outbox."""
-    desk.outbox.store(suspension(account_id=account_id, number=number, recipients=to or (VICTIM,)))
-    desk.outbox.send_due()
-
-
-def age(desk: Desk, seconds: float) -> None:
-    """Let everything that was sent be so much longer ago."""
-    moments = {
-        "$map": {
-            "input": {"$ifNull": ["$sent", []]},
-            "as": "each",
-            "in": {"$subtract": ["$$each", round(seconds * 1000)]},
-        }
-    }
-    desk.database["alert_addresses"].update_many({}, [{"$set": {"sent": moments}}])
-    desk.database["alert_addresses"].update_many(
-        {"asked_at": {"$exists": True}},
-        [{"$set": {"asked_at": {"$subtract": ["$asked_at", round(seconds * 1000)]}}}],
-    )
-
-
-def got(sink: SmtpSink, address: str = VICTIM) -> list[Any]:
-    return [mail.message for mail in sink.messages if address in mail.recipients]
+from tests.integration.alerts.desk import Open
+from tests.integration.alerts.readers import CONSOLE, VICTIM, age, alert, got
+from tests.unit.alerts.facts import EXAMPLE, RECOVERY, suspension
 
 
 def test_a_flood_of_one_account_ends_after_some_mails_and_says_so(
@@ -119,6 +94,22 @@ def test_other_mails_of_the_account_count_too(open_desk: Open) -> None:
     assert desk.outbox.send_due() == 0
 
 
+def test_tests_use_up_nothing_of_the_alerts(open_desk: Open, smtp_sink: SmtpSink) -> None:
+    desk = open_desk()
+    people = tuple(f"it-{each}@customer.example" for each in range(MAX_EMAIL_ALERTS))
+    for key in ("a", "b", "c"):
+        desk.outbox.store(TrialMail("acme", key, "admin", people, EXAMPLE.at))
+        desk.outbox.send_due()
+    assert len(smtp_sink.messages) == 2, "tests have a limit of their own"
+    tested = AlertHistory(desk.database).list("acme", 10)
+    assert {each.outcome for mail in tested for each in mail.recipients} == {"sent", "limited"}
+
+    alert(desk, "acme", 1, *people)
+
+    assert set(smtp_sink.messages[-1].recipients) == set(people)
+    assert "left out" not in smtp_sink.messages[-1].message.get_content()
+
+
 def test_a_mail_that_is_tried_again_is_not_one_more(open_desk: Open, smtp_sink: SmtpSink) -> None:
     desk = open_desk()
     smtp_sink.stop()
@@ -139,168 +130,6 @@ def test_the_oncall_is_not_limited(open_desk: Open, smtp_sink: SmtpSink) -> None
         desk.send_again()
 
     assert len(got(smtp_sink)) == MAX_EACH + 3
-
-
-# --- changed settings ---------------------------------------------------------------------------
-
-
-def change_settings(desk: Desk, key: str, *to: str) -> None:
-    """The notice of one change of the account's settings, and a round of the outbox."""
-    before, after = {"Host": f"before-{key}"}, {"Host": f"after-{key}"}
-    at = datetime.now(UTC)
-    desk.outbox.store(SettingsNotice("acme", key, "eve", before, after, to or (VICTIM,), at))
-    desk.outbox.send_due()
-
-
-def flood(desk: Desk, *to: str) -> None:
-    """As many e-mails to the addresses as they may get in an hour."""
-    for number in range(MAX_EACH):
-        alert(desk, "acme", number, *to)
-
-
-def told(sink: SmtpSink, address: str = VICTIM) -> list[str]:
-    """The keys of the changes that the address was told, in their order."""
-    texts = [mail.get_content() for mail in got(sink, address)]
-    return [found[1] for text in texts if (found := re.search("after-([a-z]+)", text))]
-
-
-def test_a_change_of_the_settings_is_told_later_where_a_flood_came_before_it(
-    open_desk: Open, smtp_sink: SmtpSink
-) -> None:
-    desk = open_desk(console_url=CONSOLE)
-    flood(desk)
-    alert(desk, "acme", 100)
-    change_settings(desk, "diverted")
-    desk.send_again()
-    assert told(smtp_sink) == []
-    assert desk.document("acme:settings:diverted")["state"] == "waiting"
-
-    age(desk, FAIR_SECONDS)
-    desk.send_again()
-    desk.send_again()
-
-    assert told(smtp_sink) == ["diverted"]
-    assert desk.document("acme:settings:diverted")["state"] == "sent"
-    assert "1 e-mail was left out" in got(smtp_sink)[-1].get_content()
-
-
-def test_it_is_sent_as_soon_as_one_more_always_fits(open_desk: Open) -> None:
-    desk = open_desk()
-    flood(desk)
-    change_settings(desk, "diverted")
-
-    [known] = desk.database["alert_addresses"].find({"address": VICTIM})
-    due = desk.document("acme:settings:diverted")["due"]
-    assert due == max(known["sent"]) + timedelta(seconds=FAIR_SECONDS)
-
-
-def test_a_flood_that_goes_on_never_comes_before_it(open_desk: Open, smtp_sink: SmtpSink) -> None:
-    desk = open_desk()
-    flood(desk)
-    change_settings(desk, "diverted")
-    for number in range(3):
-        age(desk, FAIR_SECONDS)
-        desk.age("due", FAIR_SECONDS)
-        alert(desk, "acme", 100 + number)
-
-    assert told(smtp_sink) == ["diverted"]
-    assert desk.document("acme:100")["state"] == "left-out"
-
-
-def test_several_changes_are_told_the_oldest_first_and_each_once(
-    open_desk: Open, smtp_sink: SmtpSink
-) -> None:
-    desk = open_desk()
-    flood(desk)
-    for key in ("one", "two", "three"):
-        change_settings(desk, key)
-    desk.age("due", 3600, {"_id": "acme:settings:three"})  # it is looked at first
-    for _ in range(3):
-        age(desk, FAIR_SECONDS)
-        desk.send_again()
-
-    assert told(smtp_sink) == ["one", "two", "three"]
-
-
-@pytest.mark.parametrize("console_url", [CONSOLE, None])
-def test_who_has_room_is_told_at_once_and_nobody_twice(
-    open_desk: Open, smtp_sink: SmtpSink, console_url: str | None
-) -> None:
-    desk = open_desk(console_url=console_url)
-    flood(desk)
-    change_settings(desk, "diverted", "it@x.example", VICTIM, "ops@x.example")
-    for _ in range(3):
-        desk.send_again()
-    assert told(smtp_sink, "it@x.example") == told(smtp_sink, "ops@x.example") == ["diverted"]
-    assert told(smtp_sink) == []
-    assert desk.document(f"acme:settings:diverted:{VICTIM}")["state"] == "waiting"
-
-    for _ in range(3):
-        age(desk, FAIR_SECONDS)
-        desk.send_again()
-
-    assert told(smtp_sink, "it@x.example") == told(smtp_sink, "ops@x.example") == ["diverted"]
-    assert told(smtp_sink) == ["diverted"]
-    assert desk.document(f"acme:settings:diverted:{VICTIM}")["state"] == "sent"
-
-
-def test_what_the_limits_hold_is_no_sign_of_a_mail_server_that_is_away(
-    open_desk: Open, smtp_sink: SmtpSink
-) -> None:
-    desk = open_desk()
-    flood(desk)
-    change_settings(desk, "diverted")
-    assert desk.outbox.waiting() == 0
-    smtp_sink.stop()
-
-    age(desk, FAIR_SECONDS)
-    desk.send_again()
-
-    assert desk.outbox.waiting() == 1
-
-
-def test_nobody_gets_more_in_an_hour_for_it(open_desk: Open, smtp_sink: SmtpSink) -> None:
-    desk = open_desk()
-    for number in range(MAX_EACH + 10):
-        change_settings(desk, chr(ord("a") + number))
-    for _ in range(5):
-        desk.send_again()
-
-    assert len(got(smtp_sink)) == MAX_EACH
-
-
-def test_who_has_stopped_them_meanwhile_does_not_get_it(
-    open_desk: Open, smtp_sink: SmtpSink
-) -> None:
-    desk = open_desk()
-    flood(desk)
-    change_settings(desk, "diverted")
-    AlertAddresses(desk.database).stop(Recipient("acme", VICTIM))
-    age(desk, FAIR_SECONDS)
-    desk.send_again()
-
-    assert told(smtp_sink) == []
-    document = desk.document("acme:settings:diverted")
-    assert document["left_out"] == [{"address": VICTIM, "why": "stopped"}]
-
-
-def test_it_is_given_up_after_days_and_counted_then(open_desk: Open, smtp_sink: SmtpSink) -> None:
-    desk = open_desk(console_url=CONSOLE)
-    flood(desk)
-    change_settings(desk, "diverted")
-    desk.age("at", PATIENCE_SECONDS - 3600)
-    desk.send_again()
-    assert desk.document("acme:settings:diverted")["state"] == "waiting"
-
-    desk.age("at", 3600)
-    desk.send_again()
-
-    document = desk.document("acme:settings:diverted")
-    assert document["state"] == "left-out"
-    assert document["left_out"] == [{"address": VICTIM, "why": "limited"}]
-    age(desk, FAIR_SECONDS)
-    alert(desk, "acme", 100)
-    assert "1 e-mail was left out" in got(smtp_sink)[-1].get_content()
 
 
 # --- the link -----------------------------------------------------------------------------------
@@ -385,8 +214,9 @@ def test_an_address_is_asked_once_and_gets_alerts_only_after_it_has_agreed(
     assert link_of(question)
     assert desk.document("acme:0")["left_out"] == [{"address": VICTIM, "why": "unconfirmed"}]
     addresses.confirm(Recipient("acme", VICTIM))
-    alert(desk, "acme", 5)
-    assert got(smtp_sink)[-1]["Subject"] == "FTP Suspension Alert"
+    alert(desk, "acme", 5, VICTIM, "silent@x.example")
+    told = got(smtp_sink)[-1]
+    assert (told["Subject"], told["To"]) == ("FTP Suspension Alert", VICTIM)
 
 
 def test_who_does_not_agree_is_asked_again_no_sooner_than_the_next_day(
@@ -422,3 +252,21 @@ def test_what_is_no_link_of_ours_is_nobodys(open_desk: Open, token: str) -> None
     assert links.read(token) is None
     url = links.url(Recipient("acme", VICTIM))
     assert links.read(url.partition("token=")[2]) == Recipient("acme", VICTIM)
+
+
+def test_whom_the_server_refuses_while_others_get_it_is_kept_for_the_history(
+    open_desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send_to_first(message: Any, server: Endpoint, recipients: list[str]) -> Any:
+        smtp.send(message, server, recipients[:1])
+        return tuple(Refusal(one, "550 no such user", permanent=True) for one in recipients[1:])
+
+    monkeypatch.setattr(delivery, "send", send_to_first)
+    desk = open_desk()
+    alert(desk, "acme", 1, "a@x.example", "gone@x.example")
+    (mail,) = AlertHistory(desk.database).list("acme", 10)
+    assert mail.state == "sent"
+    assert mail.recipients == (
+        Addressed("a@x.example", "sent"),
+        Addressed("gone@x.example", "refused", "550 no such user"),
+    )

@@ -12,7 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from config.directory import Directory
 from config.tls import Endpoint
-from consumers.amqp import topology
+from consumers.amqp import names, topology
 from consumers.amqp.connection import Publisher
 from consumers.intake.events import decode
 from consumers.intake.intake import Intake
@@ -125,7 +125,7 @@ def crashed_after(route: Route, step: str) -> None:
         route.ledger.arrivals.next_generation("one")
         return
     topology.declare_once(route.rabbitmq, topology.account_queue(ACCOUNT))
-    turn = {topology.GENERATION_HEADER: routing.generation}
+    turn = {names.GENERATION_HEADER: routing.generation}
     route.publisher.publish("deliveries", ACCOUNT, routing.body, turn, message_id="one")
     if step == "publish":
         return

@@ -3,7 +3,7 @@
 import pytest
 
 from consumers.intake.events import decode
-from consumers.ledger import Arrival, Claimant, Status
+from consumers.ledger import Arrival, Claimant
 from consumers.upkeep import reconciler
 from tests.integration.intake.route import (
     ACCOUNT,
@@ -87,7 +87,7 @@ def test_the_reconciler_leaves_alone_what_is_on_its_route_or_final(route: Route)
     route.ledger.arrivals.open([Arrival(decode(skipped, None), skipped, skipped=True)])
 
     assert reconciler.route_unrouted(route.ledger, route.router) == 0
-    assert route.ledger.queries.counts(ACCOUNT).files[Status.QUEUED] == 1
+    assert route.ledger.queries.counts(ACCOUNT).queued == 1
 
 
 def test_the_reconciler_gives_a_publish_its_time(route: Route) -> None:

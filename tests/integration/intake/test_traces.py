@@ -1,5 +1,6 @@
 """The trace of an event: taken from its message's headers, kept in its row, and passed on."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -70,7 +71,8 @@ def test_an_unusable_event_keeps_its_trace_until_it_is_mended(route: Route) -> N
         [refused] = route.taken()
         assert refused.trace == TraceContext(TRACE, SPAN, 1)
         route.directory.create("later", ftp_access=True)
-        assert replay_invalid(route.rabbitmq, route.publisher, "", lambda _: None) == 1
+        now = datetime.now(UTC)
+        assert replay_invalid(route.rabbitmq, route.publisher, "", lambda _: None, now) == 1
         assert [each.outcome for each in route.taken(2)] == ["invalid", "routed"]
 
     assert route.row()["traceparent"] == PARENT

@@ -1,7 +1,9 @@
 """An account's failures, its suspension with the alert, the probe, the recovery."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from pymongo.database import Database
 
 from alerts.suspension import Suspension
@@ -71,6 +73,7 @@ def test_the_pending_alert_has_all_facts_of_its_suspension(states: AccountStates
             oldest=OLDEST,
             at=run.suspended_until - timedelta(seconds=900),
             until=run.suspended_until,
+            repeated=1,
         )
     ]
 
@@ -129,6 +132,7 @@ def test_a_probe_begins_and_ends(states: AccountStates) -> None:
     probing = states.read(ACME)
     assert (probing.state, probing.failures) == (State.PROBING, 10)
     assert is_due(states), "should this worker die"
+    assert probing.asks_since == seen.suspended_until, "one login answers all that are due by then"
 
     assert not states.begin_probe(ACME, EPOCH, probing), "it has begun"
     assert states.end_probe(ACME, EPOCH, probing)
@@ -142,6 +146,28 @@ def test_a_probe_does_not_begin_before_the_timer_is_over(states: AccountStates) 
 
     assert not states.begin_probe(ACME, EPOCH, states.read(ACME))
     assert states.read(ACME).state is State.SUSPENDED
+
+
+PEOPLE: dict[str, Callable[[AccountStates], object]] = {
+    "try now": lambda states: states.try_now(ACME),
+    "new settings": lambda states: states.settings_saved(ACME),
+    "resumed": lambda states: states.pause(ACME) and states.resume(ACME),
+    "switched on": lambda states: states.wake(ACME),
+}
+
+
+@pytest.mark.parametrize("act", PEOPLE.values(), ids=PEOPLE)
+def test_a_probe_asks_for_what_holds_since_somebody_has_done_something(
+    states: AccountStates, act: Callable[[AccountStates], object]
+) -> None:
+    suspend(states, TINY)
+    until_timer_is_over(states)
+    before = states.read(ACME).now
+    act(states)
+    assert states.begin_probe(ACME, EPOCH, states.read(ACME))
+    since = states.read(ACME).asks_since
+    assert since is not None
+    assert since >= before
 
 
 def test_only_a_suspended_account_is_probed(states: AccountStates) -> None:
@@ -200,7 +226,8 @@ def test_nobody_looks_any_more_where_a_try_now_waited_long_for_something_to_try(
 
 def test_a_pause_and_new_settings_end_what_a_try_now_began(states: AccountStates) -> None:
     suspend(states)
-    for number, forget in enumerate((states.pause, states.settings_saved), 2):
+    ends: tuple[Callable[[str], object], ...] = (states.pause, states.settings_saved)
+    for number, forget in enumerate(ends, 2):
         states.try_now(ACME)
         forget(ACME)
         states.resume(ACME)

@@ -292,12 +292,19 @@ def test_a_row_that_a_flight_has_delivered_is_as_by_one_alone(ledger: Ledger) ->
     deliver_one(ledger, single, replace(left, remote_path=path("single"), left=single.leftovers))
 
     one, other = row(ledger, "together"), row(ledger, "single")
-    own = ("_id", "event", "file_name", "arrival", "created_at", "unrouted_at", "remote_path")
-    times = ("delivered_at", "not_before", "routed_at", "last_error", "traceparent")
+    own = ("_id", "event", "file_name", "arrival", "remote_path")
+    arrival = ("created_at", "recorded", "unrouted_at", "traceparent")
+    times = ("delivered_at", "not_before", "routed_at", "last_error", *arrival)
     assert {*one} == {*other}
-    for name in {*one} - {*own} - {*times}:
+    for name in {*one} - {*own} - {*times, "events"}:
         assert one[name] == other[name], name
+    assert _timeless(one["events"]) == _timeless(other["events"])
     assert one["parts"] == [{"start": 1, "folder": FOLDER}]
+
+
+def _timeless(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    moments = {"at", "began", "until"}
+    return [{name: value for name, value in each.items() if name not in moments} for each in events]
 
 
 def test_each_file_of_a_flight_is_told_its_own(ledger: Ledger) -> None:

@@ -126,6 +126,7 @@ def test_a_casualty_of_which_workers_die_is_one_no_more(ledger: Ledger) -> None:
         assert ledger.claims.claim_outage_dead_letter("acme", 3, alone(dead), FOLDER) is not None
         ledger.claims.free("acme", ME)
     assert ledger.claims.outage_dead_letter_crashed("acme", 3)
+    assert not ledger.claims.has_outage_dead_letter("acme", 3), "it waits for its burial"
 
     [loop] = ledger.dead_letters.crash_loops("acme")
     assert loop.from_outage

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from pymongo.database import Database
 
-from consumers.ledger import Document, Ledger, Selection, Status
+from consumers.ledger import Document, Ledger, Selection, Status, queries
+from consumers.ledger.rows import ACCOUNT_STATUS
 from tests.integration.ledger.rows import claimed, deliver_one, dies, opened, row, uploaded, waits
 
 
@@ -60,16 +62,40 @@ def test_what_waits_is_counted_with_the_oldest(
         hour_ago,
         None,
     )
-    counted = ledger.queries.counts_by_account()
+    counted = ledger.queries.counts_of(["acme", "other"])
     assert counted["acme"].oldest == hour_ago
-    assert counted["acme"].files == {
-        **dict.fromkeys(Status, 0),
-        Status.QUEUED: 1,
-        Status.UPLOADING: 1,
-        Status.DEAD_LETTERED: 1,
-    }
-    assert counted["other"].files[Status.QUEUED] == 1
+    assert (counted["acme"].queued, counted["acme"].dead_letters) == (2, 1)
+    assert counted["other"].queued == 1
     assert ledger.queries.dead_letters() == 1
+
+
+@pytest.mark.parametrize("is_built", [True, False])
+def test_the_oldest_on_its_way_is_found_while_its_index_is_not_built_yet(
+    ledger: Ledger, database: Database[Document], *, is_built: bool
+) -> None:
+    for name in ("done", "first", "second"):
+        opened(ledger, name)
+    opened(ledger, "elsewhere", account_id="other")
+    deliver_one(ledger, claimed(ledger, "done"), uploaded())
+    if not is_built:
+        database["deliveries"].drop_index(ACCOUNT_STATUS)
+
+    oldest = ledger.queries.oldest("acme")
+    assert oldest is not None
+    assert (oldest["_id"], "events" in oldest) == ("first", False)
+    assert ledger.queries.oldest("nobody") is None
+
+
+def test_what_has_ended_is_counted_no_further_than_is_told(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "MOST_ENDED", 2)
+    for name in ("one", "two", "three", "four"):
+        deliver_one(ledger, claimed(ledger, name), uploaded(f"/in/{name}.wav"))
+    dies(ledger, claimed(ledger, "dead"))
+
+    assert ledger.queries.ended("acme") == {Status.DELIVERED: 3, Status.DEAD_LETTERED: 1}
+    assert ledger.queries.ended("nobody") == {}
 
 
 def test_rows_are_selected_by_what_is_asked(ledger: Ledger, database: Database[Document]) -> None:

@@ -97,15 +97,16 @@ def gather(
     for updates in askers:
         before = commit.waiting
         asked.append(pool.submit(commit.write, updates, len(updates)))
-        until(lambda: commit.waiting > before, "it to wait")  # noqa: B023
+        until(lambda: commit.waiting > before, "it to wait")  # noqa: B023 - called at once
     return asked
 
 
 def test_one_who_asks_alone_is_not_kept_waiting(commit: GroupCommit, bulks: Bulks) -> None:
+    before = threading.active_count()
     assert commit.write([seen(1), seen(2)], 2).holds
     assert commit.write([seen(3)], 1).holds
     assert bulks.sizes == [2, 1]
-    assert threading.active_count() < 20
+    assert threading.active_count() < before + 5
 
 
 def test_what_is_asked_for_while_bulks_are_under_way_goes_in_one(
@@ -258,7 +259,7 @@ def test_a_refusal_is_no_lost_answer(commit: GroupCommit, bulks: Bulks, fails: A
 def test_no_wait_is_longer_than_its_limit(
     rows: Collection[Document], pool: ThreadPoolExecutor, bulks: Bulks
 ) -> None:
-    commit = GroupCommit(rows, seconds=0.5)
+    commit = GroupCommit(rows, seconds=3.0)
     with busy(commit, rows, pool, bulks) as under_way:
         asked = gather(commit, pool, [seen(HELD[0])], [seen(2)])
         for each in under_way:

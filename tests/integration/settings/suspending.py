@@ -1,7 +1,8 @@
 """A suspension by the ledger's own transition."""
 
+from config.accounts import Account
 from consumers.ledger import Document, LastError, SuspensionAlert
-from tests.integration.platform import Platform
+from tests.integration.platform import Platform, until
 
 ERROR = LastError("account", "421 Bye", "Check the server.")
 
@@ -13,10 +14,18 @@ def run_of(courier: Platform) -> Document:
     return run
 
 
-def suspend(courier: Platform, seconds: float = 900) -> None:
+def suspend(courier: Platform, seconds: float = 900, account: Account | None = None) -> None:
+    """`account`: as a session has read it some time ago.
+
+    Where workers run, one may take the account up between the look and the transition.
+    """
     accounts = courier.core.ledger.accounts
-    account = courier.core.directory.get("acme")
-    epoch = run_of(courier)["epoch"]
-    seen = accounts.read("acme")
-    blame = SuspensionAlert(account, ERROR, queued=2, oldest=None)
-    assert accounts.suspend("acme", epoch, seen, failures=2, seconds=seconds, alert=blame)
+    blame = SuspensionAlert(
+        account or courier.core.directory.get("acme"), ERROR, queued=2, oldest=None
+    )
+
+    def is_suspended() -> bool:
+        epoch, seen = run_of(courier)["epoch"], accounts.read("acme")
+        return accounts.suspend("acme", epoch, seen, failures=2, seconds=seconds, alert=blame)
+
+    until(is_suspended, "the account to be suspended")

@@ -89,6 +89,7 @@ def publish_two(courier: Platform, *names: str) -> None:
         source = courier.recording(f"{name}.wav", name.encode() * 9)
         courier.publish("acme", source, file_name="call.wav", recording_id=name)
     courier.wait_routed(names)
+    courier.wait_rest("acme")
 
 
 def hold_the_path(courier: Platform, recording_id: str, delay: float) -> None:

@@ -10,51 +10,19 @@ from typer.testing import CliRunner
 
 from config.accounts import Protocol
 from config.certificates import check_certificates
-from deploy.local.customers import CustomerServer
-from tests.integration.console import Browser, Console, commands_reach, serving
-from tests.integration.platform import MakeCourier, running
-from tests.servers import Vsftpd
-from tests.servers.certificates import fingerprint
+from tests.integration.console import Browser, Console
+from tests.integration.platform import running
+from tests.integration.settings.page import FTP, form
+from tests.servers import Sshd, Vsftpd
+from tests.servers.certificates import Authority, fingerprint
+from tests.servers.ftps import Ftps
 from worker.cli import app
-
-FTP = "/accounts/acme/ftp"
-
-
-@pytest.fixture
-def console(make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
-    courier = make_courier()
-    courier.core.directory.create("acme", ftp_access=True)
-    commands_reach(courier, monkeypatch)
-    with serving(courier) as console:
-        console.user("admin", "acme")
-        yield console
-
-
-@pytest.fixture
-def browser(console: Console) -> Browser:
-    browser = console.browser("admin")
-    browser.headers["HX-Request"] = "true"
-    return browser
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Vsftpd]:
     with Vsftpd(tmp_path / "vsftpd", tls="ftps") as running:
         yield running
-
-
-def form(server: CustomerServer, **changes: str) -> dict[str, str]:
-    return {
-        "enabled": "on",
-        "protocol": str(server.tls),
-        "host": server.host,
-        "port": str(server.port),
-        "username": server.username,
-        "password": server.password,
-        "path": ".",
-        "ca_certificates": server.authority or "",
-        **changes,
-    }
 
 
 def saved(console: Console, browser: Browser, fields: dict[str, str]) -> str:
@@ -116,6 +84,22 @@ def test_a_pin_that_is_removed_on_the_page_has_the_certificate_verified(
     assert stored.host_keys == ()
 
 
+def test_a_key_of_ssh_that_the_form_still_shows_is_no_pin_of_a_certificate_nor_the_other_way(
+    console: Console, browser: Browser, server: Vsftpd, sshd: Sshd
+) -> None:
+    def pins_after(fields: dict[str, str]) -> tuple[str, ...]:
+        assert "Saved" in saved(console, browser, fields)
+        stored = console.settings("acme")
+        assert stored is not None
+        return stored.host_keys
+
+    key, certificate = sshd.host_key, fingerprint(server.pair)
+    assert pins_after(form(sshd.customer)) == (key,)
+    assert pins_after(form(server.customer, host_keys=key)) == ()
+    assert pins_after(form(server.customer, host_keys=certificate)) == (certificate,)
+    assert pins_after(form(sshd.customer, host_keys=certificate)) == (key,)
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
@@ -136,6 +120,26 @@ def test_what_is_wrong_is_told_beside_its_field(
     shown = saved(console, browser, form(server.customer, **changes))
     assert f'data-problem="{field}"' in shown
     assert words in shown
+    assert console.settings("acme") is None
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ({"expired": True}, "The certificate expired on 20"),
+        ({"early": True}, "The certificate is valid from 20"),
+    ],
+)
+def test_a_certificate_that_is_not_valid_by_now_is_told_beside_the_host(
+    console: Console, browser: Browser, tmp_path: Path, times: dict[str, bool], words: str
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    with Ftps(authority, pair=authority.issue("127.0.0.1", **times)) as server:
+        shown = saved(console, browser, form(server.customer))
+        assert not any(line.startswith(("USER", "PASS")) for line in server.heard)
+    assert 'data-problem="host"' in shown
+    assert words in shown
+    assert "No password was sent." in shown
     assert console.settings("acme") is None
 
 

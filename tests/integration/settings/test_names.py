@@ -15,7 +15,7 @@ from tests.integration.platform import Platform, running
 class Blind(asyncssh.SFTPServer):
     """Tells of no path what stands there, and lets nobody read."""
 
-    def lstat(self, path: bytes) -> Any:  # noqa: ARG002
+    def lstat(self, path: bytes) -> Any:
         raise asyncssh.SFTPError(FX_PERMISSION_DENIED, "no looking")
 
     stat = lstat

@@ -10,8 +10,9 @@ import pytest
 
 from alerts.changed import SUBJECT, compose
 from alerts.facts import from_document, to_document
-from config.ftp_settings import FtpSettings, Protocol
+from config.ftp_settings import FtpSettings
 from config.notices import SettingsNotice, notice_facts
+from config.protocols import Protocol
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER
 
 NOTICE = SettingsNotice(

@@ -18,6 +18,7 @@ from alerts import smtp
 from alerts.smtp import DeliveryFailed, Refusal, ServerAway, send
 from alerts.suspension import compose
 from config.tls import Endpoint
+from deploy.local.processes import free_port
 from tests.servers.certificates import Authority
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER
 
@@ -35,7 +36,7 @@ class Hooks:
         self.refusals: dict[str, str] = {}
         self.data_reply = "250 kept"
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+    async def handle_RCPT(
         self,
         _server: SMTP,
         _session: Session,
@@ -48,9 +49,7 @@ class Hooks:
         envelope.rcpt_tos.append(address)
         return "250 ok"
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, _session: Session, envelope: Envelope
-    ) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         if self.data_reply.startswith("250"):
             self.kept.append(tuple(envelope.rcpt_tos))
         return self.data_reply
@@ -73,13 +72,6 @@ def server(hooks: Hooks, scheme: str = "smtp", **options: object) -> Iterator[En
         yield Endpoint(SecretStr(f"{scheme}://localhost:{controller.port}"))
     finally:
         controller.stop()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 def with_login(server: Endpoint, login: str = ENCODED_LOGIN) -> Endpoint:

@@ -1,7 +1,7 @@
 """What the alert says, and that no field can make it say anything else."""
 
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.facts import from_document, to_document
 from alerts.message import duration, one_line, usable
-from alerts.suspension import (
-    DIGEST_ROWS,
-    Suspension,
-    compose,
-    compose_digest,
-)
+from alerts.suspension import Suspension, compose
 from tests.unit.alerts.facts import EXAMPLE, PLATFORM, SENDER, suspension
 
 BEGINNING = """\
@@ -81,6 +76,7 @@ def test_the_reader_is_told_what_waits_what_comes_next_and_what_to_check() -> No
     assert "Account: acme\n" in body
     assert "Files waiting: 12, the oldest since 2026-11-23 14:05:00 UTC\n" in body
     assert "Next try: 2026-11-23 15:15:00 UTC, with the oldest file.\n" in body
+    assert f"Cause: {EXAMPLE.cause} (login-refused)\nWho can mend it: the customer\n" in body
     assert f"What to check: {EXAMPLE.advice}\n" in body
     assert "Nothing is lost" in body
 
@@ -97,10 +93,32 @@ def test_of_an_outage_that_is_told_once_the_reader_learns_when_to_hear_again() -
     assert "Outage since" not in text(composed())
 
 
+def test_of_a_dormant_account_the_reader_learns_what_that_is_and_what_ends_it() -> None:
+    dormant = text(composed(suspension(dormant_since=EXAMPLE.at, seconds=21_600)))
+    assert dormant.startswith(BEGINNING.replace("15 minutes", "360 minutes"))
+    assert "Dormant since: 2026-11-23 15:00:00 UTC; the outage lasts for days, so your" in dormant
+    assert "tried every 6 hours. New FTP settings or 'Try now' end that at once" in dormant
+    assert "Dormant" not in text(composed())
+
+
+def test_facts_of_a_later_version_are_read() -> None:
+    document = {**to_document(EXAMPLE), "of_tomorrow": 1}
+    assert from_document(Suspension, document) == EXAMPLE
+
+
 def test_facts_stored_before_outages_were_known_are_read() -> None:
     document = to_document(EXAMPLE)
-    del document["outage_since"]
+    for name in ("outage_since", "repeated", "dormant_since"):
+        del document[name]
     assert from_document(Suspension, document) == EXAMPLE
+
+
+def test_facts_stored_before_causes_were_known_are_read_and_told() -> None:
+    document = to_document(EXAMPLE)
+    for name in ("cause", "code", "whose"):
+        del document[name]
+    body = text(composed(from_document(Suspension, document)))
+    assert "Cause: (not known)\nWho can mend it: (not known)\n" in body
 
 
 def test_times_are_told_in_utc_wherever_they_come_from() -> None:
@@ -213,55 +231,6 @@ def test_stored_facts_are_read_back_as_they_were() -> None:
     document = to_document(EXAMPLE)
     assert document["recipients"] == ["it@customer.example", "ops@customer.example"]
     assert from_document(Suspension, document) == EXAMPLE
-
-
-def test_the_digest_has_one_row_an_account_with_its_latest_suspension() -> None:
-    later = EXAMPLE.at + timedelta(minutes=15)
-    message = digest(
-        [
-            suspension(number=4, failures=11, at=later, words="421 Try\r\nlater"),
-            EXAMPLE,
-            suspension(account_id="globex-north", queued=7, words="Connection refused"),
-        ]
-    )
-    assert message["Subject"] == "FTP Suspension Digest: 2 accounts"
-    assert message["To"] == "oncall@platform.example"
-    lines = text(message).splitlines()
-    assert lines[2:5] == [
-        "ACCOUNT       FAILURES  WAITING  NEXT TRY                 LAST ERROR",
-        "acme          11        12       2026-11-23 15:15:00 UTC  421 Try later",
-        "globex-north  10        7        2026-11-23 15:15:00 UTC  Connection refused",
-    ]
-
-
-def test_a_digest_of_one_says_so() -> None:
-    message = digest([EXAMPLE])
-    assert message["Subject"] == "FTP Suspension Digest: 1 account"
-    assert message["Auto-Submitted"] == "auto-generated"
-
-
-def test_a_digest_of_very_many_says_how_many_it_leaves_out() -> None:
-    many = [suspension(account_id=f"a{number}") for number in range(DIGEST_ROWS + 7)]
-    lines = text(digest(many)).rstrip().splitlines()
-    assert lines[-1] == "and 7 more"
-    assert len(lines) == DIGEST_ROWS + 4
-
-
-def test_the_same_digest_is_the_same_message_in_whatever_order() -> None:
-    two = [EXAMPLE, suspension(account_id="globex", at=EXAMPLE.at + timedelta(seconds=1))]
-    assert digest(two)["Message-ID"] == digest(two[::-1])["Message-ID"]
-    assert digest(two)["Message-ID"] != digest(two[:1])["Message-ID"]
-
-
-def digest(suspensions: list[Suspension]) -> EmailMessage:
-    message = compose_digest(
-        suspensions,
-        sender=SENDER,
-        to=["oncall@platform.example"],
-        platform=PLATFORM,
-        at=datetime(2026, 11, 23, 15, 1, tzinfo=UTC),
-    )
-    return on_the_wire(message)
 
 
 def test_a_limit_cuts_with_a_mark() -> None:

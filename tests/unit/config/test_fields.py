@@ -13,10 +13,11 @@ from config.entered import Input
 from config.fields import explain, explain_problems, read_form, settings_field, settings_fields
 from config.ftp_settings import FtpSettingsInput
 
-SECRETS = {"password", "private_key", "passphrase"}
+SECRETS = {"password", "private_key", "passphrase", "client_key", "client_key_passphrase"}
 LEAST = {"protocol": "ftp", "host": "ftp.customer.example", "username": "acme"}
 OF_SFTP = {"logon_type", "host_keys", "weak_algorithms"}
-OF_TLS = {"host_keys", "ca_certificates"}
+OF_CLIENT = {"client_certificate", "client_key", "client_key_passphrase"}
+OF_TLS = {"host_keys", "ca_certificates", *OF_CLIENT}
 OF_KEYS = {"private_key", "passphrase", "key_certificate"}
 
 
@@ -36,8 +37,15 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
         "Password",
         "Private Key",
         "Passphrase",
+        "Client Key",
+        "Client Key Passphrase",
         "Key Certificate",
+        "Client Certificate",
         "Path",
+        "Subfolders",
+        "File Name",
+        "Files on Their Way",
+        "Name Encoding",
         "Email Alerts",
         "Host Keys",
         "CA Certificates",
@@ -45,8 +53,12 @@ def test_the_fields_stand_in_the_order_of_the_screen() -> None:
         "Uploads at Once",
         "Existing File",
         "Replace Characters",
+        "Active Mode",
         "Alert Frequency",
         "Recovery Email",
+        "Bandwidth Limit",
+        "Time Zone",
+        "Delivery Window",
     ]
 
 
@@ -90,7 +102,7 @@ def test_the_drop_downs_read_as_in_the_settings_text() -> None:
 def test_the_logon_type_and_the_host_key_appear_with_sftp_only() -> None:
     by_key = OF_KEYS
     for field in settings_fields():
-        not_of_sftp = {"ca_certificates", *by_key}
+        not_of_sftp = {"ca_certificates", "active_mode", *OF_CLIENT, *by_key}
         assert field.applies({"protocol": "sftp"}) == (field.name not in not_of_sftp)
         of_others = OF_SFTP | OF_TLS | by_key
         assert field.applies({"protocol": Protocol.FTP}) == (field.name not in of_others)
@@ -316,6 +328,7 @@ def test_an_empty_form_has_nothing_but_empty_lists_and_unticked_boxes() -> None:
         "host_keys": (),
         "weak_algorithms": False,
         "replace_characters": False,
+        "active_mode": False,
         "recovery_email": False,
     }
     assert read_form({"port": " ", "password": ""}) == read_form({})

@@ -196,3 +196,16 @@ def test_a_move_leads_out_of_a_broken_family_and_never_into_one(
         return
     moved = {**accounts, name: accounts[name].model_copy(update={"parent": parent})}
     list(lineage(moved[name], moved.get))
+
+
+@given(accounts=forests(), is_provider=st.booleans())
+def test_who_may_only_look_sees_what_it_saw_and_changes_and_grants_nothing(
+    accounts: Family, *, is_provider: bool
+) -> None:
+    for name in accounts:
+        account_id = None if is_provider else name
+        full, reader = Principal("anna", account_id), Principal("anna", account_id, read_only=True)
+        for other in accounts:
+            assert reader.may_see(other, accounts.get) == full.may_see(other, accounts.get)
+            assert not reader.may_change(other, accounts.get)
+            assert not reader.may_grant(other, accounts.get)

@@ -1,5 +1,7 @@
 """The URLs of the services: where they are and who we are, and nothing that weakens the program."""
 
+from pathlib import Path
+
 import pytest
 
 from config.errors import SettingsError
@@ -159,3 +161,56 @@ def test_each_service_has_its_own_sentence() -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({**given, "COURIER_SMTP_URL": "http://a"}, NO_FILE)
     assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "protocol", "host", "port", "login"),
+    [
+        ("socks5://proxy.example:1080", "socks5", "proxy.example", 1080, ("", "")),
+        ("http://127.0.0.1:8888/", "http", "127.0.0.1", 8888, ("", "")),
+        ("socks5://u:p%40ss@[2001:db8::1]:1080", "socks5", "2001:db8::1", 1080, ("u", "p@ss")),
+        ("http://J%C3%BCrgen:a%3Ab@p:1", "http", "p", 1, ("Jürgen", "a:b")),
+    ],
+)
+def test_a_proxy_is_read_from_its_url(
+    url: str, protocol: str, host: str, port: int, login: tuple[str, str]
+) -> None:
+    settings = load_settings({"COURIER_OUTGOING_PROXY": url}, NO_FILE)
+    proxy = settings.proxy
+    assert proxy is not None
+    assert (proxy.protocol, proxy.host, proxy.port) == (protocol, host, port)
+    assert (proxy.username, proxy.password.get_secret_value()) == login
+    for shown in (repr(settings), repr(proxy), str(proxy)):
+        assert login[1] == "" or login[1] not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://proxy.example:443", "must be a URL that begins with socks5:// or http://"),
+        ("socks4://proxy.example:1080", "must be a URL that begins with socks5:// or http://"),
+        (f"socks5h://u:{SECRET}@proxy.example:1080", "Courier looks names up itself"),
+        ("socks5://proxy.example", "must name the proxy's port"),
+        ("http://proxy.example:8080/path", "must have nothing behind the port"),
+        ("http://proxy.example:8080?x=y", "must have nothing behind the port"),
+        ("socks5://user@proxy.example:1080", "must have a user and a password"),
+        (f"socks5://:{SECRET}@proxy.example:1080", "must have a user and a password"),
+        (f"socks5://{'u' * 256}:{SECRET}@proxy.example:1080", "of 1 to 255 bytes each"),
+        (f"http://a%3Ab:{SECRET}@proxy.example:8080", "must have a user without ':'"),
+        ("socks5://a,b:1080", "must be a host name or an IP address"),
+        ("socks5://:1080", "must be a URL that begins with"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(url: str, told: str) -> None:
+    (problem,) = problems({"COURIER_OUTGOING_PROXY": url})
+    assert problem.startswith("COURIER_OUTGOING_PROXY is not valid: ")
+    assert told in problem
+    assert SECRET not in problem
+
+
+def test_a_proxys_url_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "proxy"
+    file.write_text(f"socks5://u:{SECRET}@proxy.example:1080\n")
+    settings = load_settings({"COURIER_OUTGOING_PROXY_FILE": str(file)}, NO_FILE)
+    assert settings.proxy is not None
+    assert settings.proxy.password.get_secret_value() == SECRET

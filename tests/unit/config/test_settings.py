@@ -50,7 +50,41 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert settings.canary_account is None
 
 
-@pytest.mark.parametrize("value", ["", "two words", "-canary", "x" * 65, "canary/7"])
+def test_servers_may_connect_to_nothing_unless_an_operator_says_where() -> None:
+    assert (load({}).active_ftp_addresses, load({}).active_ftp_ports) == ((), None)
+    settings = load(
+        {
+            "COURIER_ACTIVE_FTP_ADDRESSES": "192.0.2.7, 2001:db8::7",
+            "COURIER_ACTIVE_FTP_PORTS": "50000-50999",
+        }
+    )
+    assert settings.active_ftp_addresses == (ip_address("192.0.2.7"), ip_address("2001:db8::7"))
+    assert settings.active_ftp_ports == range(50_000, 51_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ADDRESSES", "192.0.2.7", "it needs COURIER_ACTIVE_FTP_PORTS"),
+        ("PORTS", "50000-50999", "it needs COURIER_ACTIVE_FTP_ADDRESSES"),
+        ("ADDRESSES", "192.0.2.7,192.0.2.8", "must name one IPv4 address"),
+        ("ADDRESSES", "::", "must name addresses at which this host is reached"),
+        ("ADDRESSES", "ftp.example", "does not appear to be an IPv4 or IPv6 address"),
+        ("PORTS", "50999-50000", "must be two ports from 1024 to 65535"),
+        ("PORTS", "20-21", "must be two ports from 1024 to 65535"),
+        ("PORTS", "50000-99999", "must be two ports from 1024 to 65535"),
+        ("PORTS", "50000", "must be two ports from 1024 to 65535"),
+    ],
+)
+def test_where_servers_may_connect_to_is_checked_at_the_start(
+    name: str, value: str, words: str
+) -> None:
+    (told,) = problems({f"COURIER_ACTIVE_FTP_{name}": value})
+    assert told.startswith(f"COURIER_ACTIVE_FTP_{name} is not valid: ")
+    assert words in told
+
+
+@pytest.mark.parametrize("value", [" ", "two words", "-canary", "x" * 65, "canary/7"])
 def test_the_canarys_account_is_an_accounts_id(value: str) -> None:
     assert load({"COURIER_CANARY_ACCOUNT": "canary"}).canary_account == "canary"
     (told,) = problems({"COURIER_CANARY_ACCOUNT": value})
@@ -73,6 +107,8 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("COURIER_SOURCE_DIRS", "/a,/b c", "source_dirs", (Path("/a"), Path("/b c"))),
     ("COURIER_EGRESS_DENY", "", "egress_deny", ()),
     ("COURIER_EGRESS_ALLOW", "203.0.113.0/24, 2001:db8::/32", "egress_allow", 2),
+    ("COURIER_SOURCE_ADDRESS", "203.0.113.7, 2001:db8::7", "source_address", 2),
+    ("COURIER_FIREWALL_ADDRESSES", "203.0.113.0/28,2001:db8::7", "firewall_addresses", 2),
     ("COURIER_MAX_SOURCE_BYTES", "1000000", "max_source_bytes", 1_000_000),
     ("COURIER_ONCALL_EMAILS", " ", "oncall_emails", ()),
     ("COURIER_METRICS_BIND", "[::]:0", "metrics_bind", "[::]:0"),
@@ -107,11 +143,38 @@ def test_the_nodes_of_a_cluster_are_several_urls() -> None:
     assert load({"COURIER_AMQP_URL": nodes}).amqp_url.get_secret_value() == nodes
 
 
+def test_servers_behind_a_proxy_cannot_connect_to_this_host() -> None:
+    (told,) = problems(
+        {
+            "COURIER_OUTGOING_PROXY": "socks5://proxy.example:1080",
+            "COURIER_ACTIVE_FTP_ADDRESSES": "192.0.2.7",
+            "COURIER_ACTIVE_FTP_PORTS": "50000-50999",
+        }
+    )
+    assert told.startswith("COURIER_ACTIVE_FTP_PORTS is not valid: servers that are reached")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ()),
+        ({"SOURCE_ADDRESS": "203.0.113.7,2001:db8::7"}, ("203.0.113.7", "2001:db8::7")),
+        ({"FIREWALL_ADDRESSES": "203.0.113.0/28,2001:db8::7"}, ("203.0.113.0/28", "2001:db8::7")),
+        ({"FIREWALL_ADDRESSES": "192.0.2.1", "SOURCE_ADDRESS": "10.0.0.1"}, ("192.0.2.1",)),
+        ({"SOURCE_ADDRESS": "10.0.0.1", "OUTGOING_PROXY": "http://p:1"}, ()),
+    ],
+)
+def test_customers_are_told_the_addresses_that_their_firewalls_see(
+    given: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    named = {f"COURIER_{name}": value for name, value in given.items()}
+    assert load(named).connects_from == expected
+
+
 BAD = [
     ("COURIER_AMQP_URL", "http://host/"),
     ("COURIER_AMQP_URL", "amqp://host:99999/"),
     ("COURIER_AMQP_URL", "amqp:///"),
-    ("COURIER_AMQP_URL", ""),
     ("COURIER_AMQP_URL", "amqp://a/;http://b/"),
     ("COURIER_AMQP_URL", "amqp://a/;"),
     ("COURIER_MONGODB_URL", "localhost:27017"),
@@ -124,19 +187,17 @@ BAD = [
     ("COURIER_ALERT_FROM", "Courier <a@b.example>"),
     ("COURIER_ALERT_FROM", "a@b.example\r\nBcc: c@d.example"),
     ("COURIER_ONCALL_EMAILS", "a@b.example,nobody"),
-    ("COURIER_PLATFORM_NAME", ""),
     ("COURIER_PLATFORM_NAME", "  "),
     ("COURIER_PLATFORM_NAME", "a\nb"),
     ("COURIER_PLATFORM_NAME", "a\x1bb"),
     ("COURIER_PLATFORM_NAME", "x" * 101),
     ("COURIER_MAX_TRIES", "0"),
     ("COURIER_MAX_TRIES", "five"),
-    ("COURIER_MAX_TRIES", ""),
     ("COURIER_SUSPEND_AFTER", "-1"),
     ("COURIER_SUSPEND_SECONDS", "0"),
     ("COURIER_SUSPEND_SECONDS", "inf"),
     ("COURIER_SUSPEND_SECONDS", "nan"),
-    ("COURIER_RETRY_DELAYS", ""),
+    ("COURIER_RETRY_DELAYS", ","),
     ("COURIER_RETRY_DELAYS", "0,-1"),
     ("COURIER_RETRY_DELAYS", "0;5"),
     ("COURIER_RETRY_DELAYS", "inf"),
@@ -144,13 +205,17 @@ BAD = [
     ("COURIER_UPLOAD_SLOTS", "0"),
     ("COURIER_UPLOAD_SLOTS", "1025"),
     ("COURIER_EGRESS_DENY", "10.0.0.1/8"),
+    ("COURIER_SOURCE_ADDRESS", "203.0.113.7,203.0.113.8"),
+    ("COURIER_SOURCE_ADDRESS", "::"),
+    ("COURIER_SOURCE_ADDRESS", "203.0.113.0/24"),
+    ("COURIER_SOURCE_ADDRESS", "platform.example"),
+    ("COURIER_FIREWALL_ADDRESSES", "platform.example"),
     ("COURIER_EGRESS_DENY", "metadata"),
     ("COURIER_METRICS_BIND", "9108"),
     ("COURIER_METRICS_BIND", ":9108"),
     ("COURIER_METRICS_BIND", "127.0.0.1:65536"),
     ("COURIER_CONSOLE_BIND", "127.0.0.1:http"),
     ("COURIER_LOG_FORMAT", "xml"),
-    ("COURIER_OTLP_ENDPOINT", ""),
     ("COURIER_OTLP_ENDPOINT", "127.0.0.1:4317"),
     ("COURIER_OTLP_ENDPOINT", "grpc://127.0.0.1:4317"),
     ("COURIER_OTLP_ENDPOINT", "http://user:hunter2@127.0.0.1:4318"),

@@ -22,6 +22,14 @@ def given(**files: Path | str) -> dict[str, str]:
     return {f"COURIER_TLS_{name.upper()}_FILE": str(path) for name, path in files.items()}
 
 
+def test_the_authorities_of_the_system_are_not_read_to_judge_files_that_are_not_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tls.Trust, "context", lambda _trust: pytest.fail("it takes 50 ms"))
+
+    load_settings({}, NO_FILE)
+
+
 def test_the_files_are_those_of_all_three_services(authority: Authority) -> None:
     own = authority.issue("courier")
     settings = load_settings(given(ca=authority.file, cert=own.cert, key=own.key), NO_FILE)

@@ -29,6 +29,12 @@ def test_other_words_stay_as_they_are() -> None:
     assert in_words(OSError("TLS - odd")) == "TLS - odd"
 
 
+def test_a_full_stop_is_left_to_whoever_tells_them() -> None:
+    said = "Login was refused using authentication mechanism PLAIN. For details see the logfile"
+    refused = LoginRefused(f"ConnectionClosedByBroker: (403) 'ACCESS_REFUSED - {said}.'")
+    assert in_words(refused) == said
+
+
 def test_a_consumer_that_rabbitmq_ended_is_told_in_words_and_not_by_its_tag() -> None:
     assert "ended the consumer" in in_words(ConsumerCancelled("None1", (60, 30)))
 

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
 
 from consumers.amqp.connection import BrokerAway, NotRouted
 from consumers.faults import GuardedSource, observed
 from consumers.observe import ProgramFailed, Trouble
 from consumers.sharding.revocation import Revocation
-from transports.errors import Interrupted, SourceFault, SourceMissing
+from transports.errors import Interrupted, SourceMissing
+from transports.phases import SourceFault
 from transports.sources.source import OpenSource
 
 
@@ -28,6 +29,17 @@ def test_what_passes_by_itself_is_trouble_of_the_service_that_it_came_from(
     error: Exception, where: str
 ) -> None:
     assert observed(error, "leases") == Trouble(where, "leases: no primary")
+
+
+def test_of_a_database_that_is_away_its_last_words_are_told_without_the_drivers_own() -> None:
+    """Nothing in them changes from one try to the next, so that the log tells it once a minute."""
+    error = ServerSelectionTimeoutError(
+        "127.0.0.1:9: [Errno 111] Connection refused (configured timeouts: connectTimeoutMS: "
+        "10000.0ms), Timeout: 19.9999s, Topology Description: <TopologyDescription id: 6b0c>"
+    )
+    assert observed(error, "leases") == Trouble(
+        "mongodb", "leases: 127.0.0.1:9: Connection refused"
+    )
 
 
 def test_anything_else_is_a_fault_of_the_program() -> None:

@@ -1,15 +1,18 @@
 """The compose file, as it is written. `make images` runs it."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from config.settings import PREFIX, Settings
+from config.environment import PREFIX
+from config.settings import Settings
 from tests.unit.deploy.test_image import PINNED
 from tests.unit.test_supply import ROOT, project
 from worker.supervisor import STOP_SECONDS
@@ -112,7 +115,12 @@ def test_no_secret_stands_in_the_files() -> None:
     environment = services()["courier"]["environment"]
     assert "COURIER_SECRET_KEYS_FILE" in environment
     assert "COURIER_AMQP_URL_FILE" in environment
-    for path in (DEPLOY / "compose.yaml", *(DEPLOY / "compose").rglob("*.*")):
+    files = [
+        path
+        for path in (DEPLOY / "compose").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    for path in (DEPLOY / "compose.yaml", *files):
         assert not re.search(r"://[^/\s:{]+:[^@\s{]+@", path.read_text()), path
         assert not re.search(r"(?i)^\s*[a-z_]*password:\s*\S", path.read_text(), re.MULTILINE), path
 
@@ -152,3 +160,22 @@ def test_monitoring_takes_its_configuration(command: list[str]) -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stderr
+
+
+def test_grafana_finds_the_dashboards_and_prometheus_where_it_is_told_that_they_are() -> None:
+    """No Grafana was started: its provisioning is held against the other files."""
+    mounted = {target: DEPLOY / source for source, target, _ in mounts("grafana")}
+    provisioning = mounted["/etc/grafana/provisioning"]
+    [board] = yaml.safe_load((provisioning / "dashboards/courier.yaml").read_text())["providers"]
+    found = [*mounted[board["options"]["path"]].glob("*.json")]
+    assert len(found) == 2
+    [source] = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
+        "datasources"
+    ]
+    host, port = urlsplit(source["url"]).hostname, urlsplit(source["url"]).port
+    assert any(each.endswith(f":{port}") for each in services()[str(host)]["ports"])
+    assert source["isDefault"]
+    for path in found:
+        variables = json.loads(path.read_text())["templating"]["list"]
+        [choice] = [each for each in variables if each["type"] == "datasource"]
+        assert choice["query"] == source["type"] == "prometheus"

@@ -65,7 +65,8 @@ def test_only_the_environment_is_taken_over_from_the_first_stage() -> None:
 
 def test_what_is_installed_is_the_lock_of_the_runtime_with_its_hashes() -> None:
     runs = " ".join(given("RUN", instructions()))
-    assert "--require-hashes --requirement requirements-runtime.txt" in runs
+    assert "REQUIREMENTS=requirements-runtime.txt" in given("ARG", instructions())
+    assert "--require-hashes --requirement ${REQUIREMENTS}" in runs
     assert "requirements.txt" not in runs
     assert "--only-binary :all:" in runs
     installs = re.findall(r"pip install [^&]*", runs)

@@ -1,19 +1,17 @@
 """Alerts, their tests and the runbook agree, by Prometheus' own judgement where it has one."""
 
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 
 from deploy.local.install import program
 from deploy.prometheus import runbook
 from deploy.prometheus.runbook import RULES, RUNBOOK, disagreements
-from worker.cli import load
+from tests.unit.deploy.typed import check_is_one
 from worker.metric_names import named
 
 ROOT = Path(__file__).parents[3]
@@ -107,6 +105,12 @@ def test_each_alert_has_a_test_of_its_numbers() -> None:
     assert {*names(ALERTS)} == {*re.findall(r'ALERTS\{alertname="(\w+)"', told)}
 
 
+def test_each_alert_was_seen_to_fire_and_to_end_by_its_last_run() -> None:
+    told = (ROOT / "docs" / "alerts.md").read_text()
+    seen = re.findall(r"^\| `(\w+)` \| [\d-]+ \| \d+ s \| \d+ s \|", told, re.MULTILINE)
+    assert sorted(seen) == sorted(names(ALERTS))
+
+
 @pytest.mark.parametrize("file", TESTS, ids=[file.stem for file in TESTS])
 def test_each_alert_fires_for_its_numbers_alone_and_ends(file: Path) -> None:
     promtool("test", "rules", file)
@@ -143,9 +147,4 @@ def commands() -> Iterator[str]:
 
 @pytest.mark.parametrize("line", sorted({*commands()}))
 def test_the_commands_of_the_runbook_are_ones(line: str) -> None:
-    _, name, *arguments = shlex.split(line)
-    command, context = load(name), None
-    while hasattr(command, "commands"):
-        context = typer.Context(command, parent=context)
-        command = command.commands[arguments.pop(0)]
-    assert command.make_context(command.name, arguments, parent=context).command is command
+    check_is_one(line)

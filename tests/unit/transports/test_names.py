@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.file_names import MAX_BYTES
 from transports.names import (
-    MAX_BYTES,
     forbidden_in,
     identified,
     join,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.accounts import FtpSettings, Protocol
-from config.ftp_settings import DEFAULT_PORTS
+from config.protocols import DEFAULT_PORTS
 from transports.backends import connect
 from transports.base import MOST_AT_ONCE, Egress, Limits
 from transports.errors import ConnectFailed

@@ -10,6 +10,7 @@ from consumers.ledger.states import run_state
 from consumers.sharding.presence import Worker
 from tests.unit.worker.test_cli_shapes import row
 from worker import show
+from worker.account_facts import AccountFacts
 from worker.cli.account_settings import set_settings
 from worker.console.api import models
 
@@ -39,9 +40,7 @@ def test_every_setting_has_its_option_and_no_option_is_more() -> None:
 
 
 def test_the_api_describes_all_that_it_gives_of_an_account() -> None:
-    facts = show.AccountFacts(
-        Account(account_id="acme"), run_state({}), permitted=True, counts=NO_FILES
-    )
+    facts = AccountFacts(Account(account_id="acme"), run_state({}), permitted=True, counts=NO_FILES)
     assert set(models.AccountShape.model_fields) == set(show.account_shape(facts))
 
 

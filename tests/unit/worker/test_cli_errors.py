@@ -14,7 +14,7 @@ from config.errors import SettingsError, UnknownAccount
 from config.ftp_settings import FtpSettings
 from consumers.amqp.connection import BrokerAway, NotRouted
 from consumers.intake.reasons import InvalidEvent, Reason
-from transports.errors import LoginRefused
+from transports.errors import LoginRefused, NoTlsAnswers
 from worker.cli.errors import explain, sentence
 from worker.cli.refusal import Refused
 
@@ -73,6 +73,13 @@ def wrong_settings() -> ValidationError:
             ),
         ),
         (
+            NoTlsAnswers("502 No."),
+            (
+                "502 No: FTPS is not spoken here: choose FTP, or have TLS switched on at the "
+                "server. No password was sent."
+            ),
+        ),
+        (
             wrong_settings(),
             (
                 "--host must be a host name or an IP address, without protocol, port or path; "
@@ -119,3 +126,25 @@ def test_wrong_usage_and_exits_are_left_to_typer() -> None:
     for error in (typer.BadParameter("no"), typer.Exit(0), typer.Abort()):
         with pytest.raises(type(error)):
             explain(error)
+
+
+def test_a_value_without_end_is_told_by_its_beginning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(UnknownAccount("x" * 5000)) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("There is no account 'xxx")
+    assert told.endswith("x…': 'courier accounts list' shows those there are.\n")
+    assert len(told) < 200
+    url = f"https://store.example/{'a' * 150}.wav"
+    assert explain(Refused(f"{url} is not there.")) == 1
+    assert url in capsys.readouterr().err
+    wrong = typer.BadParameter(f"{'y' * 5000!r} is none of a, b.")
+    with pytest.raises(typer.BadParameter):
+        explain(wrong)
+    assert wrong.message.endswith("y…' is none of a, b.")
+
+
+def test_a_value_that_is_no_text_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnicodeEncodeError) as raised:
+        "\udcff".encode()
+    assert explain(raised.value) == 2
+    assert capsys.readouterr().err == "A value is no text in UTF-8: type it anew.\n"

@@ -8,7 +8,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.cli.options import moment
+from worker.cli.options import check_range, filled, moment
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,22 @@ def test_a_duration_is_so_long_ago(given_text: str, ago: timedelta) -> None:
 def test_anything_else_is_wrong_usage(given_text: str) -> None:
     with pytest.raises(typer.BadParameter, match="nor so long ago"):
         moment(given_text)
+
+
+@pytest.mark.parametrize("given_text", ["", " ", "\t"])
+def test_a_choice_is_not_widened_by_a_variable_that_is_not_set(given_text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="it is empty"):
+        filled(given_text)
+
+
+def test_a_range_the_wrong_way_round_is_wrong_usage() -> None:
+    day = datetime(2026, 11, 23, tzinfo=UTC)
+    for since, until in ((day, day), (day, day - timedelta(days=1))):
+        with pytest.raises(typer.BadParameter, match="--until must be later"):
+            check_range(since, until)
+    check_range(day, None)
+    check_range(None, day)
+    check_range(day, day + timedelta(seconds=1))
 
 
 @given(st.text())

@@ -27,6 +27,19 @@ def test_a_table_off_a_terminal_is_aligned_and_neither_cut_nor_coloured(
     assert heading.index("SIZE") + 4 == first.index("5") + 1 == len(second.rstrip())
 
 
+def test_a_table_off_a_terminal_is_aligned_by_cells_and_cannot_speak_to_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [("通話", "\x1b[31m", 7), ("Zoë", None, 12), ("plain", "a\nb", 100)]
+    output.print_table(("NAME", "NOTE", "FILES"), rows, empty="")
+    assert capsys.readouterr().out.splitlines() == [
+        "NAME   NOTE      FILES",
+        "通話   \\x1b[31m      7",
+        "Zoë                 12",
+        "plain  a\\nb        100",
+    ]
+
+
 def test_an_empty_table_is_a_sentence_beside_the_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

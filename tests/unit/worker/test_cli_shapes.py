@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from config.capabilities import Capabilities
 from config.destination import merged
-from config.ftp_settings import FtpSettings, LogonType, Protocol
+from config.ftp_settings import FtpSettings
+from config.protocols import LogonType, Protocol
 from consumers.ledger import Totals
 from consumers.sharding.presence import Worker
 from worker import show

@@ -13,9 +13,9 @@ from consumers.intake.events import RecordingReady
 from consumers.ledger import ACCOUNT_STATES, Status
 from consumers.observe import AccountChanged
 from tests.unit.consumers.account_model import RULES
+from worker.account_list import URGENT
 from worker.cli.output import STYLES
 from worker.console.api.models import AccountId
-from worker.console.reading import URGENT
 from worker.service import rules_of
 
 

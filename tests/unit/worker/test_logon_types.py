@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from config.fields import declared
-from config.ftp_settings import LogonType
+from config.protocols import LogonType
 from config.ssh_keys import KeyType
 from tests.unit.test_supply import ROOT
 from worker.cli import load

@@ -5,7 +5,23 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, Response
 
 from worker.console.access import NotSignedIn, PageAccess, Right
-from worker.console.api import accounts, deliveries, numbers, people, platform
+from worker.console.api import (
+    account_acts,
+    account_list,
+    accounts,
+    alerts,
+    bulk_actions,
+    dead_letters,
+    deliveries,
+    history,
+    invalid_events,
+    names,
+    numbers,
+    people,
+    platform,
+    server,
+    user_access,
+)
 from worker.console.api.models import ErrorShape
 from worker.console.api.problems import SettingsRefused
 from worker.console.errors import headers_of, told
@@ -28,7 +44,23 @@ router = APIRouter(
         status: {"model": ErrorShape, "description": words} for status, words in _ERRORS.items()
     },
 )
-for each in (accounts, numbers, deliveries, people, platform):
+for each in (
+    account_list,
+    accounts,
+    account_acts,
+    alerts,
+    names,
+    numbers,
+    deliveries,
+    dead_letters,
+    invalid_events,
+    bulk_actions,
+    history,
+    people,
+    user_access,
+    platform,
+    server,
+):
     router.include_router(each.router)
 
 

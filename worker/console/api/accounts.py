@@ -1,13 +1,12 @@
 """Accounts, their FTP settings, their permission, and what can be done about their state."""
 
-from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, status
+from fastapi import APIRouter, Depends, Request, status
 from pydantic import ValidationError
 
 from config.permissions import Principal
-from worker.console import reading
+from worker.account_facts import read_account
 from worker.console.access import (
     ApiAccess,
     Forbidden,
@@ -35,31 +34,15 @@ from worker.console.errors import Conflict
 from worker.console.services import Services, services_of
 from worker.console.validation import END_SECONDS
 from worker.ftp_settings import Secrets, secrets_of
-from worker.show import Shape, account_shape, keys_shape, read_account, settings_shape
-
-MAX_ACCOUNTS = 1000
+from worker.show import Shape, account_shape, keys_shape, settings_shape
 
 router = APIRouter(tags=["accounts"])
 one = APIRouter(prefix="/accounts/{account_id}", tags=["accounts"])
-Anyone = Annotated[Principal, Depends(ApiAccess(Right.SIGNED_IN))]
 Provider = Annotated[Principal, Depends(ApiAccess(Right.PROVIDER, of_nobody))]
 Viewer = Annotated[Principal, Depends(ApiAccess(Right.SEE))]
 Changer = Annotated[Principal, Depends(ApiAccess(Right.CHANGE))]
 Granter = Annotated[Principal, Depends(ApiAccess(Right.GRANT))]
 Owner = Annotated[Principal, Depends(ApiAccess(Right.PROVIDER))]
-
-
-@router.get("/accounts", response_model=list[AccountShape])
-def list_accounts(
-    principal: Anyone,
-    request: Request,
-    after: str = "",
-    limit: Annotated[int, Query(ge=1, le=MAX_ACCOUNTS)] = 100,
-) -> list[Shape]:
-    """Accounts by id, those after `after`: the token's own and what is beneath it."""
-    found = reading.visible(services_of(request), principal)
-    rest = (facts for facts in found if facts.account.account_id > after)
-    return [account_shape(facts) for facts in islice(rest, limit)]
 
 
 @router.post("/accounts", status_code=status.HTTP_201_CREATED, response_model=AccountShape)
@@ -68,13 +51,13 @@ def create_account(principal: Provider, request: Request, new: NewAccount) -> Sh
     Acts(services_of(request), principal).create_account(
         new.account_id, name=new.name, parent=new.parent, ftp_access=new.ftp_access
     )
-    return _shown(request, new.account_id)
+    return _shown(principal, request, new.account_id)
 
 
 @one.get("", response_model=AccountShape)
-def show_account(_: Viewer, request: Request, account_id: str) -> Shape:
+def show_account(principal: Viewer, request: Request, account_id: str) -> Shape:
     """One account with its state."""
-    return _shown(request, account_id)
+    return _shown(principal, request, account_id)
 
 
 @one.patch("", response_model=AccountShape)
@@ -91,7 +74,7 @@ def change_account(
         acts.rename(account_id, change.name)
     if change.default_method is not None:
         acts.set_default_method(account_id, change.default_method)
-    return _shown(request, account_id)
+    return _shown(principal, request, account_id)
 
 
 @one.delete("", response_model=RemovedShape)
@@ -149,7 +132,7 @@ def save_settings(
         raise SettingsRefused(run)
     return {
         "settings": settings_shape(run.settings),
-        "steps": [vars(step) for step in run.steps],
+        "steps": [step.document() for step in run.steps],
         "pinned": run.saved.pinned,
         "capabilities": run.settings.capabilities.model_dump(mode="json"),
     }
@@ -196,14 +179,14 @@ def discard_key(principal: Changer, request: Request, account_id: str) -> None:
 def enable(principal: Changer, request: Request, account_id: str) -> Shape:
     """Switch the stored settings on."""
     Acts(services_of(request), principal).set_enabled(account_id, enabled=True)
-    return _shown(request, account_id)
+    return _shown(principal, request, account_id)
 
 
 @one.post("/settings/disable", response_model=AccountShape)
 def disable(principal: Changer, request: Request, account_id: str) -> Shape:
     """Switch the stored settings off; files stay queued."""
     Acts(services_of(request), principal).set_enabled(account_id, enabled=False)
-    return _shown(request, account_id)
+    return _shown(principal, request, account_id)
 
 
 @one.get("/permission", response_model=PermissionShape)
@@ -230,28 +213,29 @@ def revoke(principal: Granter, request: Request, account_id: str) -> Shape:
 def suspend(principal: Changer, request: Request, account_id: str) -> Shape:
     """Pause it until somebody resumes; files stay queued."""
     Acts(services_of(request), principal).pause(account_id)
-    return _shown(request, account_id)
+    return _shown(principal, request, account_id)
 
 
 @one.post("/resume", response_model=AccountShape)
 def resume(principal: Changer, request: Request, account_id: str) -> Shape:
     """End a pause, and nothing else."""
     Acts(services_of(request), principal).resume(account_id)
-    return _shown(request, account_id)
+    return _shown(principal, request, account_id)
 
 
 @one.post("/try-now", response_model=AccountShape)
 def try_now(principal: Changer, request: Request, account_id: str) -> Shape:
-    """Begin a suspended account's probe at once."""
+    """Begin a suspended account's probe at once; outside of its window, send what waits."""
     Acts(services_of(request), principal).try_now(account_id)
-    return _shown(request, account_id)
+    return _shown(principal, request, account_id)
 
 
 router.include_router(one)
 
 
-def _shown(request: Request, account_id: str) -> Shape:
-    return account_shape(read_account(services_of(request).core, account_id))
+def _shown(principal: Principal, request: Request, account_id: str) -> Shape:
+    facts = read_account(services_of(request).core, account_id)
+    return account_shape(facts, for_customer=not principal.is_provider)
 
 
 def _keys(request: Request, account_id: str) -> Shape:

@@ -1,119 +1,115 @@
 """Recordings and what became of them."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
 
 from config.permissions import Principal
-from consumers.ledger import Selection, Status
+from consumers.ledger import Search, Status, Time
+from transports.diagnosis import Whose
 from worker.console.access import ApiAccess, NotFound, Right, in_query, of_recording
-from worker.console.acts import Acts
-from worker.console.api.models import Chosen, DeliveryShape, Done
+from worker.console.api.models import DeliveryShape
+from worker.console.api.story import DeliveryStoryShape, delivery_story
+from worker.console.api.times import utc
+from worker.console.downloads import Csv
 from worker.console.services import services_of
+from worker.searching import Order, read_place, search_of
 from worker.show import Shape, delivery_shape
+
+_AFTER = "Where the page begins: follow the link of the page before."
+_LINK = 'The next page (RFC 8288), `rel="next"`; none after the last one.'
 
 router = APIRouter(tags=["deliveries"])
 Asker = Annotated[Principal, Depends(ApiAccess(Right.SEE, in_query))]
 Viewer = Annotated[Principal, Depends(ApiAccess(Right.SEE, of_recording))]
-Changer = Annotated[Principal, Depends(ApiAccess(Right.CHANGE))]
 OfAccount = Annotated[
     str | None,
-    Query(max_length=64, description="By default the token's own; of a provider's token: all."),
+    Query(
+        min_length=1,
+        max_length=64,
+        description="By default the token's own; of a provider's token: all.",
+    ),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-Since = Annotated[datetime | None, Query(description="Arrived at or after.")]
-Until = Annotated[datetime | None, Query(description="Arrived before.")]
 
 
-@router.get("/deliveries", response_model=list[DeliveryShape])
+@dataclass(frozen=True)
+class Filter:
+    """What is searched for, as a query has it."""
+
+    number: Annotated[
+        str | None,
+        Query(max_length=64, description="As you have it, or at least four digits of its end."),
+    ] = None
+    file_name: Annotated[
+        str | None, Query(max_length=300, description="Its beginning; `*part`: any part of it.")
+    ] = None
+    recording_id: Annotated[str | None, Query(max_length=128)] = None
+    status: Status | None = None
+    whose: Annotated[Whose | None, Query(description="Who can mend its last failure.")] = None
+    by: Annotated[Time, Query(description="Which time since, until and the order are about.")] = (
+        Time.ARRIVED
+    )
+    since: Annotated[datetime | None, Query(description="At or after.")] = None
+    until: Annotated[datetime | None, Query(description="Before.")] = None
+    order: Order = Order.NEWEST
+
+    def search(self, account_id: str | None) -> Search:
+        """Raises FieldRefused."""
+        times = {"since": utc(self.since), "until": utc(self.until)}
+        return search_of(account_id=account_id, **{**vars(self), **times})
+
+
+@router.get(
+    "/deliveries",
+    response_model=list[DeliveryShape],
+    responses={200: {"headers": {"Link": {"schema": {"type": "string"}, "description": _LINK}}}},
+)
 def list_deliveries(
     principal: Asker,
     request: Request,
+    response: Response,
+    asked: Annotated[Filter, Depends()],
     account_id: OfAccount = None,
-    status: Status | None = None,
-    since: Since = None,
-    until: Until = None,
+    after: Annotated[str | None, Query(max_length=100, description=_AFTER)] = None,
     limit: Limit = 50,
 ) -> list[Shape]:
-    """Recordings, the newest first."""
-    account = account_id or principal.account_id
-    chosen = Selection(account, None, status, _utc(since), _utc(until))
-    return _rows(request, chosen, limit)
+    """Recordings that match, the newest first, page by page.
+
+    A page may have fewer than `limit`, or none, and a next one all the same: it has looked at ten
+    thousand recordings.
+    """
+    search = asked.search(account_id or principal.account_id)
+    found = services_of(request).ledger.searches.page(search, read_place(after), limit)
+    if found.next is not None:
+        further = request.url.include_query_params(after=str(found.next))
+        response.headers["Link"] = f'<{further.path}?{further.query}>; rel="next"'
+    return [delivery_shape(row, for_customer=not principal.is_provider) for row in found.rows]
 
 
-@router.get("/deliveries/{recording_id:path}", response_model=DeliveryShape)
-def show_delivery(_: Viewer, request: Request, recording_id: str) -> Shape:
-    """What became of a recording."""
-    row = services_of(request).ledger.queries.row(recording_id)
-    if row is None:
-        raise NotFound
-    return delivery_shape(row)
-
-
-@router.get("/dead-letters", response_model=list[DeliveryShape], tags=["dead letters"])
-def list_dead_letters(
+@router.get("/deliveries.csv", response_class=Response)
+def export_deliveries(
     principal: Asker,
     request: Request,
+    asked: Annotated[Filter, Depends()],
     account_id: OfAccount = None,
-    since: Since = None,
-    until: Until = None,
-    reason: Annotated[str | None, Query(max_length=100)] = None,
-    limit: Limit = 50,
-) -> list[Shape]:
-    """Recordings that used up their tries, the newest first."""
-    account = account_id or principal.account_id
-    chosen = Selection(account, None, Status.DEAD_LETTERED, _utc(since), _utc(until), reason)
-    return _rows(request, chosen, limit)
+) -> Response:
+    """All recordings that match as CSV (RFC 4180)."""
+    services = services_of(request)
+    search = asked.search(account_id or principal.account_id)
+    download = services.downloads.begin(principal, "", None)
+    pages = services.ledger.searches.pages(search)
+    return Csv(download, pages, for_customer=not principal.is_provider)
 
 
-@router.post(
-    "/accounts/{account_id}/dead-letters/replay", response_model=Done, tags=["dead letters"]
-)
-def replay(
-    principal: Changer, request: Request, account_id: str, chosen: Chosen | None = None
-) -> Shape:
-    """Put dead letters back on their way with no tries counted, the oldest first."""
-    acts = Acts(services_of(request), principal)
-    return {"count": acts.replay(account_id, _selection(account_id, chosen), _ids(chosen))}
-
-
-@router.post(
-    "/accounts/{account_id}/dead-letters/discard", response_model=Done, tags=["dead letters"]
-)
-def discard(
-    principal: Changer, request: Request, account_id: str, chosen: Chosen | None = None
-) -> Shape:
-    """Give dead letters up for good."""
-    acts = Acts(services_of(request), principal)
-    return {"count": acts.discard(account_id, _selection(account_id, chosen), _ids(chosen))}
-
-
-def _rows(request: Request, chosen: Selection, limit: int) -> list[Shape]:
-    return [
-        delivery_shape(row) for row in services_of(request).ledger.queries.select(chosen, limit)
-    ]
-
-
-def _selection(account_id: str, chosen: Chosen | None) -> Selection:
-    asked = chosen or Chosen()
-    since, until = _utc(asked.since), _utc(asked.until)
-    return Selection(account_id, None, Status.DEAD_LETTERED, since, until, asked.reason)
-
-
-def _ids(chosen: Chosen | None) -> set[str] | None:
-    given = chosen.recording_ids if chosen else None
-    return None if given is None else set(given)
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """A time without an offset is UTC."""
-    if moment is None or moment.tzinfo is None:
-        return moment and moment.replace(tzinfo=UTC)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        words = "must be a time between the years 1 and 9999 in UTC"
-        problem = {"type": "value_error", "loc": ("query", "since"), "msg": words}
-        raise RequestValidationError([problem]) from None
+@router.get("/deliveries/{recording_id:path}", response_model=DeliveryStoryShape)
+def show_delivery(principal: Viewer, request: Request, recording_id: str) -> Shape:
+    """What became of a recording, and how: the tries, what it waited for, and how it stands now."""
+    services = services_of(request)
+    row = services.ledger.queries.row(recording_id)
+    if row is None:
+        raise NotFound
+    return delivery_story(services.core, row, is_operator=principal.is_provider)

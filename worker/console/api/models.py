@@ -1,27 +1,26 @@
 """What the API takes and gives, for its description. The shapes themselves are `worker.show`'s."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from config.accounts import ACCOUNT_ID, Capabilities, DeliveryMethod, check_account_id
-from config.errors import AccountError
-from config.ftp_settings import (
+from config.accounts import (
+    ACCOUNT_ID,
     AlertFrequency,
-    ExistingFile,
-    FtpSettingsInput,
-    HostKey,
-    LogonType,
-    Password,
-    PrivateKeyText,
-    Protocol,
+    Capabilities,
+    DeliveryMethod,
+    check_account_id,
 )
+from config.errors import AccountError
+from config.ftp_settings import ExistingFile, FtpSettingsInput, HostKey, Password, PrivateKeyText
 from config.integers import Whole
+from config.naming_settings import InFlight, NameEncoding
+from config.protocols import LogonType, Protocol
 from config.ssh_keys import KeyType
 from config.text import MAX_NAME, Name
 from config.tokens import MAX_DAYS
-from consumers.ledger import Status
+from consumers.ledger import Disabled, Status
+from transports.diagnosis import Whose
 from transports.errors import Speaker
 
 
@@ -62,6 +61,9 @@ class Problem(Given):
     """What went wrong, in a sentence for people."""
 
     message: str
+    cause: str | None = None
+    """The code of a test's failure in the catalogue of causes."""
+    whose: Whose | None = None
     field: str | None = None
     fields: dict[str, str] | None = None
     steps: list["StepShape"] | None = None
@@ -104,7 +106,12 @@ class SettingsShape(Given):
     port: int
     username: str
     key_certificate: str | None
+    client_certificate: str | None
     path: str
+    folder_template: str
+    name_template: str
+    in_flight: InFlight
+    name_encoding: NameEncoding
     email_alerts: list[str]
     host_key: str | None
     """The first of `host_keys`."""
@@ -113,14 +120,21 @@ class SettingsShape(Given):
     weak_algorithms: bool
     uploads: int | None
     existing_file: ExistingFile
+    active_mode: bool
     alert_frequency: AlertFrequency
     recovery_email: bool
     replace_characters: bool
+    bandwidth: int | None
+    """Kilobytes a second."""
+    time_zone: str
+    delivery_window: str | None
     capabilities: Capabilities
 
 
 class SettingsInput(FtpSettingsInput):
     """Settings to save, which may be those that were read, with changes."""
+
+    model_config = ConfigDict(defer_build=False)  # a body of the API is built with it
 
     host_key: HostKey | None = Field(
         default=None, exclude=True, description="Where there is one: as `host_keys` with that one."
@@ -174,16 +188,31 @@ class AccountShape(Given):
     enabled: bool
     default_method: DeliveryMethod
     settings: SettingsShape | None
+    connects_from: list[str]
+    """Addresses and networks that a firewall of the customer's lets in; empty where the service
+    provider does not say."""
     key: KeyShape | None
     """The key that a logon by key shows."""
     pending_key: KeyShape | None
     """A new key, which the next save with a logon by key tests and takes into use."""
     state: str
+    disabled_by: list[Disabled]
+    """Every reason for which it is disabled; empty where it is not."""
+    paused: bool
+    """By somebody, until somebody resumes it; also where its state is `disabled`."""
     consecutive_failures: int
     suspended_until: Time | None
+    dormant_since: Time | None
+    """Since when it is suspended so that it is tried rarely, because its outage lasts for days."""
+    window_opens_at: Time | None
+    """Outside of its delivery window: when it opens, and what waits is sent."""
     last_error: str | None
     last_error_advice: str | None
     last_error_by: Speaker | None
+    last_error_cause: str | None
+    """Its code in the catalogue of causes."""
+    last_error_whose: Whose | None
+    """Who can mend it."""
     queued: int
     oldest_queued_seconds: float
     dead_letters: int
@@ -195,6 +224,9 @@ class StepShape(Given):
     name: str
     ok: bool
     detail: str
+    cause: str | None = None
+    """The code of the catalogue of causes, where the step failed."""
+    whose: Whose | None = None
 
 
 class SavedShape(Given):
@@ -235,6 +267,7 @@ class NumberMethod(Taken):
     """Where the recordings of a number go."""
 
     method: DeliveryMethod
+    allow_short: bool = False
 
 
 class NumberShape(Given):
@@ -262,32 +295,21 @@ class DeliveryShape(Given):
     dead_at: Time | None
     number: str | None
     file_name: str
-    file_url: str
+    file_url: str | None
+    """Where the platform keeps it; for the service provider's tokens."""
     recorded_at: str | None
     sha256: str | None
     verified: str | None
+    """By what it was made sure that the file arrived whole: `sha256`, `sha1`, `md5` or `crc32` is
+    the server's digest of it, `size` what it tells, `reply` its confirmation alone. In older ones
+    `hash` is some digest."""
     replaced_by: str | None
     """The later recording whose file has taken the place of this one's."""
     replaced_at: Time | None
     trace_id: str | None
     """The id of its trace (W3C Trace Context), by which its spans and log lines are found."""
-
-
-class Chosen(Taken):
-    """Which dead letters of the account; left out: all of them."""
-
-    recording_ids: list[Annotated[str, Field(max_length=128)]] | None = Field(
-        default=None, max_length=1000
-    )
-    reason: Annotated[str, Field(max_length=100)] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-class Done(Given):
-    """How many it was done with."""
-
-    count: int
+    last_error_cause: str | None
+    last_error_whose: Whose | None
 
 
 # --- the platform, users, tokens, audit ---------------------------------------------------------
@@ -312,36 +334,6 @@ class StatusShape(Given):
     oldest_queued_seconds: float
     workers: int
     worker_processes: list[WorkerShape]
-
-
-class NewUser(Taken):
-    """A user to add; without a password one is made, and shown this once."""
-
-    login: Annotated[str, Field(max_length=320)]
-    account_id: AccountId | None = None
-    password: Annotated[SecretStr, Field(max_length=1024)] | None = None
-
-
-class PasswordChange(Taken):
-    """Another password; left out, one is made and shown this once."""
-
-    password: Annotated[SecretStr, Field(max_length=1024)] | None = None
-
-
-class UserChange(Taken):
-    """What to change of a user."""
-
-    disabled: bool
-
-
-class UserShape(Given):
-    """A user; `password` only where one was made by this request."""
-
-    login: str
-    account_id: str | None
-    disabled: bool
-    created_at: Time
-    password: str | None = None
 
 
 class NewToken(Taken):
@@ -389,3 +381,7 @@ class EntryShape(Given):
     target: str | None
     before: dict[str, Any]
     after: dict[str, Any]
+    sentence: str
+    """The same for people."""
+    details: list[str]
+    """A line for each fact that the sentence does not tell."""

@@ -1,8 +1,10 @@
 """Telephone numbers and delivery methods."""
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, status
+from pydantic import AfterValidator
 
 from config.numbers import MAX_NUMBER, Number
 from config.permissions import Principal
@@ -16,7 +18,18 @@ router = APIRouter(prefix="/accounts/{account_id}/numbers", tags=["numbers"])
 Viewer = Annotated[Principal, Depends(ApiAccess(Right.SEE))]
 Changer = Annotated[Principal, Depends(ApiAccess(Right.CHANGE))]
 Provider = Annotated[Principal, Depends(ApiAccess(Right.PROVIDER))]
-NumberText = Annotated[str, Path(pattern=rf"^[\x20-\x7e]{{1,{MAX_NUMBER}}}$")]
+_TEXT = re.compile(rf"[\x20-\x7e]{{1,{MAX_NUMBER}}}")
+
+
+def _number_text(value: str) -> str:
+    if not _TEXT.fullmatch(value):
+        raise ValueError(f"must have 1 to {MAX_NUMBER} printable ASCII characters")
+    return value
+
+
+NumberText = Annotated[
+    str, AfterValidator(_number_text), Path(json_schema_extra={"pattern": f"^{_TEXT.pattern}$"})
+]
 
 
 @router.get("", response_model=list[NumberShape])
@@ -31,10 +44,12 @@ def set_number(
 ) -> Shape:
     """Store its delivery method; only the service provider gives an account another number.
 
-    Blanks, dashes and brackets are left out of the number; the answer has it as it is stored.
+    The number is stored in E.164; the answer has it so. A short code, an extension, or what else is
+    no country's number, is refused unless `allow_short` says that it is meant.
     """
     chosen = Number(number, account_id, given.method)
-    return number_shape(Acts(services_of(request), principal).set_number(chosen))
+    acts = Acts(services_of(request), principal)
+    return number_shape(acts.set_number(chosen, allow_short=given.allow_short))
 
 
 @router.delete("/{number:path}", status_code=status.HTTP_204_NO_CONTENT)

@@ -13,17 +13,20 @@ class SettingsRefused(Exception):
         super().__init__(run.run_id)
         self.status = HTTPStatus.CONFLICT if run.shown_key else HTTPStatus.UNPROCESSABLE_ENTITY
         self.content: dict[str, Any] = {"message": _sentence(run)}
+        if run.failure is not None:
+            cause = run.failure.diagnosis
+            self.content |= {"cause": cause.code, "whose": cause.whose.value}
         field = run.failed_field or next(iter(run.fields), None)
         if field:
             self.content["field"] = field
         if run.fields:
             self.content["fields"] = run.fields
-        self.content["steps"] = [vars(step) for step in run.steps]
+        self.content["steps"] = [step.document() for step in run.steps]
         if run.shown_key:
             self.content |= {"pinned": ", ".join(run.pinned_keys), "shown": run.shown_key}
 
 
 def _sentence(run: Run) -> str:
     if run.failure is not None:
-        return f"Nothing was saved: {run.failure.words.rstrip('.')}. {run.failure.advice}"
+        return f"Nothing was saved: {run.words.rstrip('.')}. {run.advice}"
     return next(iter(run.fields.values()), None) or run.problem or "Nothing was saved."

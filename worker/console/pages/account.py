@@ -7,9 +7,13 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from config.permissions import Principal
+from consumers.ledger.dead_letter_lists import DeadLetterFilter
 from worker.console import reading
 from worker.console.access import HX_REQUEST, FormData, NotFound, PageAccess, Right
-from worker.console.acts import Acts, dead_letters_of
+from worker.console.acts import Acts
+from worker.console.language import gettext as _
+from worker.console.language import mark as N_
+from worker.console.numerals import number
 from worker.console.pages.frame import framed
 from worker.console.pages.render import REFUSALS, go, page
 from worker.console.services import services_of
@@ -19,16 +23,19 @@ Viewer = Annotated[Principal, Depends(PageAccess(Right.SEE))]
 Changer = Annotated[Principal, Depends(PageAccess(Right.CHANGE))]
 
 _STATES: dict[str, tuple[Callable[[Acts, str], None], str]] = {
-    "pause": (Acts.pause, "The account is paused: files stay queued until somebody resumes it."),
-    "resume": (Acts.resume, "The pause is over."),
-    "try-now": (Acts.try_now, "The oldest file is tried now."),
+    "pause": (
+        Acts.pause,
+        N_("The account is paused: files stay queued until somebody resumes it."),
+    ),
+    "resume": (Acts.resume, N_("The pause is over.")),
+    "try-now": (Acts.try_now, N_("The oldest file is tried now.")),
     "enable": (
         lambda acts, account_id: acts.set_enabled(account_id, enabled=True),
-        "The FTP settings are switched on.",
+        N_("The FTP settings are switched on."),
     ),
     "disable": (
         lambda acts, account_id: acts.set_enabled(account_id, enabled=False),
-        "The FTP settings are switched off: files stay queued.",
+        N_("The FTP settings are switched off: files stay queued."),
     ),
 }
 
@@ -69,20 +76,24 @@ def change_state(principal: Changer, request: Request, account_id: str, form: Fo
         act(Acts(services_of(request), principal), account_id)
     except REFUSALS as refusal:
         return go(request, f"/accounts/{account_id}", str(refusal), ok=False)
-    return go(request, f"/accounts/{account_id}", sentence)
+    return go(request, f"/accounts/{account_id}", _(sentence))
 
 
 @router.post("/dead-letters")
 def dead_letters(principal: Changer, request: Request, account_id: str, form: FormData) -> Response:
-    """Replay or discard one dead letter, or all of the account."""
+    """Replay or discard one dead letter, or the oldest of the account."""
     acts = Acts(services_of(request), principal)
-    ids = {form["recording_id"]} if form.get("recording_id") else None
-    chosen = dead_letters_of(account_id)
+    ids = (form["recording_id"],) if form.get("recording_id") else None
+    chosen = DeadLetterFilter(account_id, recording_ids=ids)
+    is_provider = principal.is_provider
     if form.get("do") == "replay":
-        done, word = acts.replay(account_id, chosen, ids), "on their way again"
+        done = acts.replay(account_id, chosen)
+        operators = _("Dead letters on their way again: %(number)s.")
+        words = operators if is_provider else _("Skipped files on their way again: %(number)s.")
     elif form.get("do") == "discard":
-        done, word = acts.discard(account_id, chosen, ids), "discarded"
+        done = acts.discard(account_id, chosen)
+        operators = _("Dead letters discarded: %(number)s.")
+        words = operators if is_provider else _("Skipped files discarded: %(number)s.")
     else:
         raise NotFound
-    what = "Dead letters" if principal.is_provider else "Skipped files"
-    return go(request, f"/accounts/{account_id}", f"{what} {word}: {done}.", ok=bool(done))
+    return go(request, f"/accounts/{account_id}", words % {"number": number(done)}, ok=bool(done))

@@ -6,10 +6,10 @@ from fastapi import Request
 from starlette.responses import Response
 
 from config.permissions import Principal
+from worker.account_facts import AccountFacts
 from worker.console import reading
 from worker.console.pages.render import page
 from worker.console.services import services_of
-from worker.show import AccountFacts
 
 
 def framed(

@@ -9,6 +9,7 @@ from config.permissions import Principal
 from config.ssh_keys import KeyType
 from worker.console.access import HX_REQUEST, FormData, NotFound, PageAccess, Right
 from worker.console.acts import Acts
+from worker.console.language import gettext as _
 from worker.console.pages.render import REFUSALS, go, page
 from worker.console.services import services_of
 
@@ -26,7 +27,7 @@ def change(principal: Changer, request: Request, account_id: str, form: FormData
     except REFUSALS as refusal:
         problem = str(refusal)
     if HX_REQUEST not in request.headers:
-        sentence = problem or "The keys are as shown here."
+        sentence = problem or _("The keys are as shown here.")
         return go(request, f"/accounts/{account_id}/ftp", sentence, ok=not problem)
     return page(
         request,

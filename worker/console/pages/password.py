@@ -1,36 +1,24 @@
 """One's own password."""
 
-from http import HTTPStatus
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import SecretStr
 from starlette.responses import Response
 
 from config.audit import Action
 from config.errors import UserError
 from config.permissions import Principal
-from config.sessions import SESSION_SECONDS
-from worker.console.access import SESSION_COOKIE, FormData, PageAccess, Right
-from worker.console.pages.render import go, page, set_cookie
-from worker.console.pages.signin import (
-    BUSY,
-    TOO_MANY,
-    WRONG,
-    Busy,
-    address_of,
-    device_of,
-    is_right,
-    note_failure,
-)
+from worker.console.access import Form, FormData
+from worker.console.language import gettext as _
+from worker.console.pages.entrance import address_of, let_in
+from worker.console.pages.own import Oneself, Refused, confirmed
+from worker.console.pages.render import go, page
 from worker.console.services import services_of
 
 router = APIRouter(prefix="/password")
-Oneself = Annotated[Principal, Depends(PageAccess(Right.SIGNED_IN))]
 
 
 @router.get("")
-def password_page(_: Oneself, request: Request) -> Response:
+def password_page(_oneself: Oneself, request: Request) -> Response:
     """The form."""
     return page(request, "password.html", problem=None)
 
@@ -38,35 +26,21 @@ def password_page(_: Oneself, request: Request) -> Response:
 @router.post("")
 def change_password(principal: Oneself, request: Request, form: FormData) -> Response:
     """Store another password; all other sessions end."""
-    services = services_of(request)
-    login, address = principal.login, address_of(request)
-    wait = services.signins.attempt(login, address, device_of(request, login))
-    if wait > 0:
-        return _refused(request, TOO_MANY.format(max(1, round(wait))), 429)
+    try:
+        _change(principal, request, form)
+    except (Refused, UserError) as refusal:
+        status = getattr(refusal, "status", 422)
+        return page(request, "password.html", status=status, problem=str(refusal))
+    words = _("Your password was changed; your other sessions have ended.")
+    user = services_of(request).users.get(principal.login)
+    return let_in(request, user, lambda: go(request, "/", words))
+
+
+def _change(principal: Principal, request: Request, form: Form) -> None:
+    services, login = services_of(request), principal.login
     if form.get("new", "") != form.get("again", ""):
-        return _refused(request, "The new password was not typed the same twice.")
-    try:
-        user = is_right(services, login, form.get("current", ""), is_known=True)
-    except Busy:
-        return _refused(request, BUSY, HTTPStatus.SERVICE_UNAVAILABLE)
-    if user is None:
-        note_failure(services, login, address)
-        return _refused(request, WRONG)
-    services.signins.succeeded(login, address, device_of(request, login))
-    try:
-        services.users.reset_password(login, SecretStr(form.get("new", "")))
-    except UserError as error:
-        return _refused(request, str(error))
-    services.sessions.end_all(login)
-    after = {"address": address}
+        raise Refused(_("The new password was not typed the same twice."))
+    user = confirmed(principal, request, form.get("current", ""))
+    services.users.reset_password(login, SecretStr(form.get("new", "")))
+    after = {"address": address_of(request)}
     services.audit.record(login, Action.PASSWORD_CHANGED, user.account_id, {}, after, target=login)
-    response = go(request, "/", "Your password was changed; your other sessions have ended.")
-    session = services.sessions.begin(services.users.get(login))
-    set_cookie(request, response, SESSION_COOKIE, session, seconds=SESSION_SECONDS)
-    return response
-
-
-def _refused(
-    request: Request, problem: str, status: int = HTTPStatus.UNPROCESSABLE_ENTITY
-) -> Response:
-    return page(request, "password.html", status=int(status), problem=problem)

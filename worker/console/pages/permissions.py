@@ -6,12 +6,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from config.permissions import Principal
+from worker.account_facts import read_account
 from worker.console.access import FormData, PageAccess, Right
 from worker.console.acts import Acts
+from worker.console.language import gettext as _
 from worker.console.pages.frame import framed
 from worker.console.pages.render import REFUSALS, go
 from worker.console.services import services_of
-from worker.show import read_account
+
+SHOWN = 200
+"""Accounts beneath it that are listed; the list of accounts leads to the others."""
 
 router = APIRouter(prefix="/accounts/{account_id}/permissions")
 Viewer = Annotated[Principal, Depends(PageAccess(Right.SEE))]
@@ -24,14 +28,15 @@ def permissions(principal: Viewer, request: Request, account_id: str) -> Respons
     services = services_of(request)
     find = services.directory.find
     facts = read_account(services.core, account_id)
-    children = services.directory.children(account_id)
+    children = services.directory.children(account_id, SHOWN + 1)
     return framed(
         request,
         principal,
         "permissions.html",
         facts,
         may_grant=principal.may_grant(account_id, find),
-        children=[(each, services.directory.may_use_ftp(each)) for each in children],
+        children=[(each, facts.permitted and each.ftp_access) for each in children[:SHOWN]],
+        are_more=len(children) > SHOWN,
         may_pass_on=facts.permitted
         and all(principal.may_grant(each.account_id, find) for each in children[:1]),
     )
@@ -49,5 +54,6 @@ def grant(principal: Granter, request: Request, account_id: str, form: FormData)
         Acts(services_of(request), principal).set_ftp_access(account_id, granted=granted)
     except REFUSALS as refusal:
         return go(request, place, str(refusal), ok=False)
-    words = "granted to" if granted else "revoked from"
-    return go(request, place, f"FTP Access was {words} {account_id}.")
+    yes = _("FTP Access was granted to %(account_id)s.")
+    words = yes if granted else _("FTP Access was revoked from %(account_id)s.")
+    return go(request, place, words % {"account_id": account_id})

@@ -1,5 +1,6 @@
 """The FTP Settings of an account, tested live before they are saved."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,19 +9,24 @@ from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from config import destination
-from config.fields import explain, read_form, settings_fields
+from config.fields import declared, explain, read_form, settings_fields
+from config.fingerprints import as_of_host_key
 from config.ftp_settings import FtpSettings, FtpSettingsInput
 from config.permissions import Principal
 from config.ssh_keys import KeyType
+from worker.account_facts import AccountFacts, read_account
 from worker.console.access import HX_REQUEST, Form, FormData, PageAccess, Right
 from worker.console.acts import Acts
+from worker.console.language import gettext as _
+from worker.console.language import translated
 from worker.console.limits import TooManyRequests
 from worker.console.pages.frame import framed
 from worker.console.pages.render import go, page
+from worker.console.parameters import takes
 from worker.console.services import Services, services_of
-from worker.console.validation import Run, TooManyTests
+from worker.console.validation import Act, Run, TooManyTests
 from worker.ftp_settings import Secrets, secrets_of
-from worker.show import AccountFacts, read_account
+from worker.name_preview import FIELDS, preview
 
 router = APIRouter(prefix="/accounts/{account_id}/ftp")
 Viewer = Annotated[Principal, Depends(PageAccess(Right.SEE))]
@@ -47,9 +53,11 @@ def settings(principal: Viewer, request: Request, account_id: str, run: str = ""
 
 @router.post("")
 def save(principal: Changer, request: Request, account_id: str, form: FormData) -> Response:
-    """Begin the test that saves; without the box ticked, switch the settings off."""
+    """Begin the test, which saves unless it was asked for alone; without the box ticked, switch the
+    settings off."""
     services = services_of(request)
-    if "enabled" not in form:
+    act = Act.TRY if form.get("act") == Act.TRY else Act.SAVE
+    if "enabled" not in form and act is Act.SAVE:
         return _switch_off(request, services, principal, account_id)
     try:
         entered = FtpSettingsInput.model_validate(read_form(form))
@@ -57,7 +65,8 @@ def save(principal: Changer, request: Request, account_id: str, form: FormData) 
         if stored is None and entered.password is None and entered.logon_type.needs_password:
             return _refused(request, {"password": "Password is required."})
         changes = without_hidden(principal, changes_of(entered, stored))
-        run = services.validations.start(principal, account_id, changes, secrets_of(entered))
+        given = secrets_of(entered)
+        run = services.validations.start(principal, account_id, changes, given, act)
     except ValidationError as error:
         return _refused(request, explain(error))
     except (TooManyTests, TooManyRequests) as error:
@@ -66,12 +75,22 @@ def save(principal: Changer, request: Request, account_id: str, form: FormData) 
 
 
 @router.get("/tests/{run_id}")
-def progress(principal: Changer, request: Request, account_id: str, run_id: str) -> Response:
+def progress(principal: Viewer, request: Request, account_id: str, run_id: str) -> Response:
     """The progress of the test."""
     run = services_of(request).validations.find(account_id, run_id)
     if run is None:
         return _forgotten(request)
     return _test(request, principal, run)
+
+
+@router.get("/preview", dependencies=[takes(*FIELDS)])
+def preview_name(_: Viewer, request: Request, account_id: str) -> Response:
+    """The path that a recording would get by what stands in the form."""
+    stored = services_of(request).directory.get(account_id).settings
+    given = {name: request.query_params.get(name, "") for name in FIELDS}
+    entered = read_form({name: text for name, text in given.items() if text})
+    changes = {name: entered.get(name, declared(name).default) for name in FIELDS}
+    return page(request, "name_preview.html", **_preview(account_id, stored, changes))
 
 
 @router.get("/after")
@@ -108,9 +127,14 @@ def changes_of(entered: FtpSettingsInput, stored: FtpSettings | None) -> dict[st
     """
     changes = entered.model_dump(exclude=set(Secrets._fields))
     is_left_out = not entered.host_keys and not entered.protocol.uses_tls
-    if is_left_out or (stored is not None and entered.host_keys == stored.host_keys):
+    if is_left_out or (stored is not None and _are_the_same(entered.host_keys, stored.host_keys)):
         del changes["host_keys"]
     return changes
+
+
+def _are_the_same(fingerprints: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """However they are written: each protocol has a spelling of its own."""
+    return [*map(as_of_host_key, fingerprints)] == [*map(as_of_host_key, others)]
 
 
 def without_hidden(principal: Principal, changes: dict[str, Any]) -> dict[str, Any]:
@@ -141,10 +165,10 @@ def _switch_off(
 ) -> Response:
     account = services.directory.get(account_id)
     if account.settings is None or not account.enabled:
-        words = "Nothing was saved: tick 'Enable FTP Settings' and fill in the form."
+        words = _("Nothing was saved: tick 'Enable FTP Settings' and fill in the form.")
         return _refused(request, {"": words})
     Acts(services, principal).set_enabled(account_id, enabled=False)
-    words = "The FTP settings are switched off and stay stored; files stay queued."
+    words = _("The FTP settings are switched off and stay stored; files stay queued.")
     response = go(request, f"/accounts/{account_id}/ftp", words)
     if HX_REQUEST in request.headers:
         response.headers["HX-Redirect"] = response.headers["location"]
@@ -162,9 +186,21 @@ def _form(services: Services, principal: Principal, facts: AccountFacts) -> dict
         "problem": "",
         "values": _shown(stored),
         "stored": stored,
+        **_preview(facts.account.account_id, stored, {}),
         "has_password": stored is not None and stored.logon_type.needs_password,
         "may_change": principal.may_change(facts.account.account_id, services.directory.find),
     }
+
+
+def _preview(
+    account_id: str, stored: FtpSettings | None, changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The path of an example, or what is wrong with the templates."""
+    try:
+        shown = preview(account_id, stored, changes, {})
+    except ValidationError as error:
+        return {"preview": None, "preview_problems": explain(error)}
+    return {"preview": shown, "preview_problems": {}}
 
 
 def _test(request: Request, principal: Principal, run: Run) -> Response:
@@ -188,14 +224,13 @@ def _begun(request: Request, principal: Principal, account_id: str, run: Run) ->
 
 def _forgotten(request: Request) -> Response:
     """The answer for a test that is not known: an old one, or one from before a restart."""
-    words = "This test is not known any more: look at what is stored, and save again."
+    words = _("This test is not known any more: look at what is stored, and save again.")
     return _refused(request, {"": words})
 
 
 def _refused(request: Request, problems: dict[str, str]) -> Response:
     if HX_REQUEST in request.headers:
         return page(request, "refused.html", status=422, problems=problems)
-    sentence = " ".join(problems.values())
-    return page(
-        request, "problem.html", status=422, title="Nothing was saved", sentence=sentence, others=[]
-    )
+    sentence = " ".join(map(translated, problems.values()))
+    title = _("Nothing was saved")
+    return page(request, "problem.html", status=422, title=title, sentence=sentence, others=[])

@@ -1,19 +1,18 @@
-"""Signing in and out."""
+"""Signing in, by password and the second factor's code, and out."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from hmac import compare_digest
 from http import HTTPStatus
-from threading import BoundedSemaphore
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import SecretStr
 from starlette.responses import RedirectResponse, Response
 
 from config.audit import Action
+from config.errors import SecretError
+from config.factors import Means
 from config.permissions import Principal
-from config.sessions import SESSION_SECONDS
 from config.users import User
 from worker.console.access import (
     SESSION_COOKIE,
@@ -23,65 +22,51 @@ from worker.console.access import (
     cookie_of,
     signed_in,
 )
+from worker.console.language import languages
+from worker.console.language import mark as N_
+from worker.console.pages.entrance import (
+    BUSY,
+    WRONG,
+    Busy,
+    address_of,
+    device_of,
+    is_right,
+    note_failure,
+    note_wrong_code,
+    too_many,
+)
+from worker.console.pages.entrance import sign_in as enter
 from worker.console.pages.render import forget_cookie, page, set_cookie
+from worker.console.reader import LANGUAGE_COOKIE, LANGUAGE_SECONDS
 from worker.console.services import Services, services_of
-from worker.console.sessions import DEVICE_SECONDS
+from worker.console.sessions import CODE_SECONDS, HalfSignIn
 
-NO_KEYS = (
+NO_KEYS = N_(
     "Nobody can sign in, because the platform has no key: its operator sets COURIER_SECRET_KEYS "
     "('courier secrets generate' prints one)."
 )
-WRONG = "Login or password is not right."
-BUSY = "Many people sign in at this moment: try again in a few seconds."
-TOO_MANY = "Too many tries: wait {} seconds, then try again."
-DEVICE_COOKIE = "courier_device"
-HASHING_SECONDS = 5.0
-MAX_WAITING = 8
-"""Most sign-ins that wait for a password check: the threads are for all pages."""
-FAILURES_SECONDS, SUCCESSES_SECONDS = 3600, 60
-"""Repeated failures within this time are one entry of the audit, with a count."""
-UNKNOWN = "unknown"
+WRONG_CODE = N_("This code is not right, or it was used already: wait for the next one.")
+UNREADABLE = N_(
+    "Codes of an authenticator cannot be checked at this moment: use a recovery code, or ask your "
+    "administrator."
+)
+HALF_COOKIE = "courier_half"
 _LOCAL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 router = APIRouter()
 Anybody = Annotated[None, Depends(PageAccess(Right.PUBLIC))]
 
 
-class Busy(Exception):
-    """Too many passwords are being checked."""
-
-
-class _Room:
-    """The limit of password checks at once: each takes 19 MiB and a processor."""
-
-    def __init__(self, at_once: int) -> None:
-        self._at_once = BoundedSemaphore(at_once)
-        self._entrance = BoundedSemaphore(at_once + MAX_WAITING)
-
-    @contextmanager
-    def enter(self) -> Iterator[None]:
-        """Raises Busy where there is no room within a few seconds."""
-        if not self._entrance.acquire(blocking=False):
-            raise Busy
-        try:
-            if not self._at_once.acquire(timeout=HASHING_SECONDS):
-                raise Busy
-            try:
-                yield
-            finally:
-                self._at_once.release()
-        finally:
-            self._entrance.release()
-
-
-_strangers, _known = _Room(2), _Room(1)
-"""Sign-ins from known browsers do not queue behind guesses from unknown ones."""
-
-
 @router.get("/sign-in")
-def sign_in_page(_: Anybody, request: Request, to: str = "/") -> Response:
-    """The form. A signed-in user is sent on."""
+def sign_in_page(_: Anybody, request: Request, to: str = "/", language: str = "") -> Response:
+    """The form. A signed-in user is sent on; `language` is kept for this browser."""
     services = services_of(request)
+    if language in languages():
+        wanted = _safe(to)
+        query = f"?{urlencode({'to': wanted})}" if wanted != "/" else ""
+        response = RedirectResponse(f"/sign-in{query}", HTTPStatus.SEE_OTHER)
+        set_cookie(request, response, LANGUAGE_COOKIE, language, seconds=LANGUAGE_SECONDS)
+        return response
     if signed_in(services, request) is not None:
         return RedirectResponse(_safe(to), HTTPStatus.SEE_OTHER)
     return _form(request, to, None if services.sessions.possible else NO_KEYS)
@@ -97,7 +82,7 @@ def sign_in(_: Anybody, request: Request, form: FormData) -> Response:
     address, device = address_of(request), device_of(request, login)
     wait = services.signins.attempt(login, address, device)
     if wait > 0:
-        words = TOO_MANY.format(max(1, round(wait)))
+        words = too_many(wait)
         return _form(request, to, words, HTTPStatus.TOO_MANY_REQUESTS, login, wait)
     try:
         user = is_right(services, login, form.get("password", ""), is_known=device is not None)
@@ -107,12 +92,48 @@ def sign_in(_: Anybody, request: Request, form: FormData) -> Response:
         note_failure(services, login, address)
         return _form(request, to, WRONG, HTTPStatus.UNPROCESSABLE_ENTITY, login)
     services.signins.succeeded(login, address, device)
-    return _signed_in(request, services, user, to)
+    return _half_signed_in(request, user, to) if user.has_factor else _signed_in(request, user, to)
+
+
+@router.get("/sign-in/code")
+def code_page(_: Anybody, request: Request) -> Response:
+    """The form for the second factor's code, after the password."""
+    half = _half(request)
+    return _to_password() if half is None else _code_form(request, half, None)
+
+
+@router.post("/sign-in/code")
+def check_code(_: Anybody, request: Request, form: FormData) -> Response:
+    """Check the code, within the limits, and begin a session."""
+    services, half = services_of(request), _half(request)
+    if half is None or not compare_digest(form.get("csrf", "").encode(), half.csrf.encode()):
+        return _to_password()
+    user = services.users.find(half.login)
+    if user is None or user.disabled or user.session_epoch != half.epoch:
+        return _to_password()
+    device = device_of(request, user.login)
+    wait = services.signins.attempt_code(user.login, device)
+    if wait > 0:
+        words = too_many(wait)
+        return _code_form(request, half, words, HTTPStatus.TOO_MANY_REQUESTS, wait)
+    try:
+        means = services.factors.accept(user.login, form.get("code", ""))
+    except SecretError:
+        return _code_form(request, half, UNREADABLE, HTTPStatus.SERVICE_UNAVAILABLE)
+    if means is None:
+        note_wrong_code(services, user, address_of(request))
+        return _code_form(request, half, WRONG_CODE, HTTPStatus.UNPROCESSABLE_ENTITY)
+    services.signins.code_succeeded(user.login, device)
+    if means is Means.RECOVERY:
+        _note_recovery(services, user)
+    response = _signed_in(request, user, half.to)
+    forget_cookie(request, response, HALF_COOKIE)
+    return response
 
 
 @router.post("/sign-out")
 def sign_out(
-    principal: Annotated[Principal, Depends(PageAccess(Right.SIGNED_IN))], request: Request
+    principal: Annotated[Principal, Depends(PageAccess(Right.OWN))], request: Request
 ) -> Response:
     """End the session at the server, so that no copy of its cookie opens anything."""
     services = services_of(request)
@@ -124,51 +145,31 @@ def sign_out(
     return response
 
 
-def is_right(services: Services, login: str, password: str, *, is_known: bool) -> User | None:
-    """The user, if the password is right; else None. Raises Busy."""
-    with (_known if is_known else _strangers).enter():
-        return services.users.verify(login, SecretStr(password))
+def _signed_in(request: Request, user: User, to: str) -> Response:
+    return enter(request, user, lambda: RedirectResponse(_safe(to), HTTPStatus.SEE_OTHER))
 
 
-def address_of(request: Request) -> str:
-    """The address that the request comes from."""
-    return request.client.host if request.client else "unknown"
-
-
-def device_of(request: Request, login: str) -> str | None:
-    """The user's known browser; None where this browser is not known."""
-    return services_of(request).sessions.device(login, cookie_of(request, DEVICE_COOKIE))
-
-
-def _signed_in(request: Request, services: Services, user: User, to: str) -> Response:
-    services.audit.count(
-        user.login,
-        Action.SIGNED_IN,
-        user.account_id,
-        address_of(request),
-        every=SUCCESSES_SECONDS,
-    )
-    response = RedirectResponse(_safe(to), HTTPStatus.SEE_OTHER)
-    session = services.sessions.begin(user)
-    set_cookie(request, response, SESSION_COOKIE, session, seconds=SESSION_SECONDS)
-    device = services.sessions.remember(user.login, cookie_of(request, DEVICE_COOKIE))
-    set_cookie(request, response, DEVICE_COOKIE, device, seconds=DEVICE_SECONDS)
+def _half_signed_in(request: Request, user: User, to: str) -> Response:
+    response = RedirectResponse("/sign-in/code", HTTPStatus.SEE_OTHER)
+    half = services_of(request).sessions.half(user, _safe(to))
+    set_cookie(request, response, HALF_COOKIE, half, seconds=CODE_SECONDS)
     return response
 
 
-def note_failure(services: Services, login: str, address: str) -> None:
-    """Note a failed sign-in in the audit, without an unknown login: it may be a mistyped password.
+def _half(request: Request) -> HalfSignIn | None:
+    return services_of(request).sessions.read_half(cookie_of(request, HALF_COOKIE))
 
-    A known and an unknown login cost the same number of database calls.
-    """
-    user = services.users.find(login)
-    services.audit.count(
-        UNKNOWN,
-        Action.SIGN_IN_FAILED,
-        user.account_id if user else None,
-        address,
-        every=FAILURES_SECONDS,
-        target=user.login if user else None,
+
+def _to_password() -> Response:
+    """Back to where a sign-in begins: its half was too old, or is not true any more."""
+    return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+
+
+def _note_recovery(services: Services, user: User) -> None:
+    factor = services.factors.find(user.login)
+    after = {"left": factor.recovery_left if factor else 0}
+    services.audit.record(
+        user.login, Action.RECOVERY_CODE_USED, user.account_id, {}, after, target=user.login
     )
 
 
@@ -180,9 +181,25 @@ def _form(
     login: str = "",
     wait: float = 0,
 ) -> Response:
-    response = page(
-        request, "sign_in.html", status=int(status), problem=problem, login=login, to=_safe(to)
-    )
+    values = {"problem": problem, "login": login, "to": _safe(to)}
+    return _answer(request, "sign_in.html", status, wait, values)
+
+
+def _code_form(
+    request: Request,
+    half: HalfSignIn,
+    problem: str | None,
+    status: int = HTTPStatus.OK,
+    wait: float = 0,
+) -> Response:
+    values = {"problem": problem, "half": half}
+    return _answer(request, "sign_in_code.html", status, wait, values)
+
+
+def _answer(
+    request: Request, template: str, status: int, wait: float, values: dict[str, Any]
+) -> Response:
+    response = page(request, template, status=int(status), **values)
     if wait:
         response.headers["Retry-After"] = str(max(1, round(wait)))
     return response

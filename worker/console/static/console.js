@@ -1,17 +1,13 @@
-// What the pages need beyond htmx: fields that depend on others, messages beside fields, clocks,
-// and what is said where a request was refused or a page does not refresh itself.
+// What the pages need beyond htmx: fields that depend on others, messages beside fields, clocks, what is
+// selected in a list, and what is said where a request was refused. Refreshing is live.js's.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
-const PAUSED = "not refreshed while you work in it";
-const AWAY = "The console does not answer: what is shown may be out of date.";
-const REFUSED = {
-  403: "You may not do this.",
-  404: "There is no such thing any more: reload the page.",
-  409: "Something has changed meanwhile: reload the page, and look at it.",
-  413: "What was sent is too large.",
-  429: "Too many requests: try again in a minute.",
-};
+
+// The page's own words (pages/scripts.py), in the reader's language; `places`: what stands for %(name)s.
+const WORDS = JSON.parse(byId("words").textContent);
+const say = (name, places = {}) => WORDS[name].replace(/%\((\w+)\)s/g, (_, place) => places[place]);
+const AWAY = say("away");
 
 // --- fields ----------------------------------------------------------------------------------
 
@@ -35,7 +31,7 @@ function showFields() {
   for (const box of document.querySelectorAll("[data-opens]")) {
     byId(box.dataset.opens).hidden = !box.checked;
     const button = byId("save");
-    if (button) button.textContent = box.checked ? "Test and save" : "Save";
+    if (button) button.textContent = say(box.checked ? "test and save" : "save");
   }
   for (const password of document.querySelectorAll("[data-elsewhere]")) askForPassword(password);
   for (const button of document.querySelectorAll("[data-copies]")) button.hidden = !navigator.clipboard;
@@ -49,7 +45,7 @@ function askForPassword(password) {
 }
 
 function copy(button) {
-  navigator.clipboard.writeText(byId(button.dataset.copies).textContent).then(() => { button.textContent = "Copied"; });
+  navigator.clipboard.writeText(byId(button.dataset.copies).textContent).then(() => { button.textContent = say("copied"); });
 }
 
 function clearProblems() {
@@ -79,12 +75,6 @@ function tick() {
     const minutes = Math.floor(left / 60);
     const seconds = String(left % 60).padStart(2, "0");
     if (left < 3600) clock.textContent = minutes ? `${minutes} min ${seconds} s` : `${left} s`;
-  }
-}
-
-function localTimes(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    time.title = new Date(time.dateTime).toLocaleString();
   }
 }
 
@@ -126,51 +116,64 @@ function refused(event) {
     window.location.assign("/sign-in");
     return;
   }
-  const otherwise = `The console cannot answer now (${xhr.status}): try again in a minute.`;
-  tell(sentenceOf(xhr) || REFUSED[xhr.status] || otherwise, elt);
+  const known = String(xhr.status) in WORDS ? String(xhr.status) : "otherwise";
+  tell(sentenceOf(xhr) || say(known, { status: xhr.status }), elt);
 }
 
-// --- parts that refresh themselves -----------------------------------------------------------
+// --- what is selected in a list --------------------------------------------------------------
 
-const offsets = new Map();
-let pressed = null;
+const picks = (form) => [...form.querySelectorAll("tbody input[type=checkbox]")];
+const isGone = (box) => box.closest("[data-gone]") !== null;  // selected, and not on this page any more
 
-// Whoever types, tabs, presses or selects in a part would lose what they are at by a swap.
-function isWorkedIn(part) {
-  const at = document.activeElement;
-  const selection = window.getSelection();
-  const selects = !selection.isCollapsed && part.contains(selection.anchorNode);
-  const isAt = part.contains(at) && at.matches("a, button, input, select, textarea, summary");
-  return isAt || selects || (pressed !== null && part.contains(pressed));
+function selectionWords(count, gone, most, isForAll) {
+  if (count > most && !isForAll) return say("too many selected", { count, most });
+  if (gone > 0) return say("selected elsewhere", { count, gone });
+  return count ? say("selected", { count }) : "";
 }
 
-function beforeRefresh(event) {
-  const part = event.detail.elt;
-  if (document.hidden) event.preventDefault();
-  if (!isWorkedIn(part)) return;
-  event.preventDefault();
-  for (const live of part.querySelectorAll("[data-live]")) live.textContent = PAUSED;
-}
-
-function goOn() {
-  for (const part of document.querySelectorAll("[data-refreshes]")) {
-    const live = part.querySelector("[data-live]");
-    if (live && live.textContent === PAUSED && !isWorkedIn(part)) window.htmx.trigger(part, "refresh");
+function showSelection() {
+  for (const form of document.querySelectorAll("form[data-selection]")) {
+    const all = picks(form).filter((box) => !isGone(box));
+    const here = all.filter((box) => box.checked).length;
+    const gone = picks(form).filter((box) => isGone(box) && box.checked).length;
+    const whole = form.querySelector("[data-select-all]");
+    if (whole) {
+      whole.hidden = false;
+      whole.checked = here > 0 && here === all.length;
+      whole.indeterminate = here > 0 && here < all.length;
+    }
+    const most = Number(form.dataset.selection);
+    const isForAll = form.elements.scope?.value === "all";
+    for (const button of form.querySelectorAll("button[name=do]")) button.disabled = !isForAll && here + gone > most;
+    const words = selectionWords(here + gone, gone, most, isForAll);
+    const place = form.querySelector("[data-selected]");
+    if (place && place.textContent !== words) place.textContent = words;
   }
 }
 
-function keepOffsets(part) {
-  for (const table of part.querySelectorAll(".scroll[id]")) offsets.set(table.id, table.scrollLeft);
+function selectAll(whole) {
+  for (const box of picks(whole.form)) if (!isGone(box)) box.checked = whole.checked;
 }
 
-function restoreOffsets() {
-  for (const [id, left] of offsets) if (byId(id)) byId(id).scrollLeft = left;
-  offsets.clear();
+// With all that match, the boxes say nothing: a form may have so many fields and no more.
+function leaveOutSelected(event) {
+  const form = event.target;
+  if (!form.matches("form[data-selection]") || event.formData.get("scope") !== "all") return;
+  for (const box of picks(form)) event.formData.delete(box.name);
+}
+
+// Where the links of a navigation do not fit beside one another, the one of this page is in sight.
+function showWhere() {
+  for (const here of document.querySelectorAll("nav [aria-current]")) {
+    const nav = here.closest("nav");
+    const [link, whole] = [here, nav].map((each) => each.getBoundingClientRect());
+    nav.scrollLeft += link.x + link.width / 2 - (whole.x + whole.width / 2);
+  }
 }
 
 document.addEventListener("DOMContentLoaded", () => {
   showFields();
-  localTimes(document);
+  showWhere();
   setInterval(tick, 1000);
   document.addEventListener("change", showFields);
   document.addEventListener("input", showFields);
@@ -181,23 +184,24 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("click", (event) => {
     if (event.target.matches("[data-copies]")) copy(event.target);
   });
-  document.addEventListener("pointerdown", (event) => { pressed = event.target; });
-  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { pressed = null; });
-  for (const left of ["focusout", "selectionchange", "visibilitychange"]) {
-    document.addEventListener(left, () => { setTimeout(goOn); });
-  }
+  showSelection();
+  document.addEventListener("formdata", leaveOutSelected);
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-select-all]")) selectAll(event.target);
+    showSelection();
+  });
+  document.addEventListener("courier:changed", () => {
+    showFields();
+    showSelection();
+  });
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     const element = event.detail.elt;
-    if (element.matches("[data-refreshes]")) beforeRefresh(event);
     if (!polls(element)) byId("trouble").hidden = true;
     if (element.id === "ftp") clearProblems();
   });
-  document.body.addEventListener("htmx:beforeSwap", (event) => { keepOffsets(event.detail.target); });
   document.body.addEventListener("htmx:afterSettle", (event) => {
-    restoreOffsets();
     showFields();
     placeProblems(event.detail.elt);
-    localTimes(document);
   });
   document.body.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.successful) untell(event.detail.elt);

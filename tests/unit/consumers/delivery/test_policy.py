@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.delivery.policy import (
+    DORMANT_SECONDS,
     JITTER,
     AccountView,
     Count,
@@ -41,6 +42,7 @@ def decided(
     state: State = State.ACTIVE,
     failures: int = 0,
     changed: bool = False,
+    lasts: float = 0.0,
     running: int = 2,
     rules: Rules = RULES,
 ) -> Decision:
@@ -49,7 +51,7 @@ def decided(
     return decide(
         kind,
         FileView(tries, by_account, from_outage),
-        AccountView(state, failures, changed),
+        AccountView(state, failures, changed, lasts=lasts),
         rules,
         running=running,
         jitter=0.0,
@@ -76,6 +78,64 @@ def test_the_fifth_failed_try_dead_letters_the_file(kind: Kind) -> None:
 def test_a_source_failure_is_a_try_also_in_a_probe(state: State) -> None:
     assert decided(Kind.SOURCE, state=state).file == Retry(0, counted=True)
     assert decided(Kind.SOURCE, state=state, tries=4).file == DeadLetter(from_outage=False)
+
+
+def for_lack_of_source(
+    age: float, *, tries: int = 0, from_outage: bool = False, state: State = State.ACTIVE
+) -> Decision:
+    return decide(
+        Kind.SOURCE,
+        FileView(tries, 0, from_outage, age),
+        AccountView(state, 3),
+        RULES,
+        running=1,
+        source_away=True,
+        jitter=0,
+    )
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_source_that_is_away_costs_no_try_and_is_looked_for_ever_more_rarely(
+    state: State,
+) -> None:
+    ages = (0.0, 40.0, 100.0, 1000.0, 80_000.0)
+    decisions = [for_lack_of_source(age, tries=4, state=state) for age in ages]
+    waits = [Retry(delay, counted=False) for delay in (5.0, 5.0, 10.0, 100.0, 300.0)]
+    assert decisions == [Decision(wait, Nothing()) for wait in waits]
+
+
+def test_after_a_day_it_is_a_try_each_five_minutes_and_the_fifth_the_last() -> None:
+    assert for_lack_of_source(86_400.0).file == Retry(300, counted=True)
+    assert for_lack_of_source(86_400.0, tries=4).file == DeadLetter(from_outage=False)
+
+
+def test_an_outages_dead_letter_stays_one_while_its_source_is_away() -> None:
+    found = for_lack_of_source(10.0, tries=5, from_outage=True).file
+    assert found == DeadLetter(from_outage=True, counted=False)
+
+
+def unasked(rules: Rules = RULES, *, tries: int = 4, others: int = 0) -> Decision:
+    """The server was not asked for the login; so many earlier tries failed by something else."""
+    return decide(
+        Kind.ACCOUNT,
+        FileView(tries, tries - others),
+        AccountView(State.ACTIVE, 3),
+        rules,
+        running=1,
+        unasked_for=700.0,
+        jitter=0,
+    )
+
+
+def test_nothing_dies_for_good_of_a_login_that_was_not_asked_for() -> None:
+    assert unasked(others=1) == Decision(Retry(700.0, counted=False), Count(4))
+    without_return = replace(RULES, replay_after_outage=False)
+    assert unasked(without_return) == Decision(Retry(700.0, counted=False), Count(4))
+
+
+def test_what_returns_after_the_outage_and_what_has_tries_left_is_counted_all_the_same() -> None:
+    assert unasked().file == DeadLetter(from_outage=True)
+    assert unasked(tries=1, others=1).file == Retry(5, counted=True)
 
 
 @pytest.mark.parametrize("kind", COUNTED)
@@ -191,6 +251,33 @@ def test_what_fails_while_the_account_is_suspended_already_does_not_suspend_it_a
     kind: Kind,
 ) -> None:
     assert decided(kind, state=State.SUSPENDED, failures=10, changed=True).account == Nothing()
+
+
+DAY = 86_400.0
+DORMANT = replace(RULES, dormant_after=3 * DAY)
+
+
+def suspended_for(rules: Rules, lasts: float, state: State = State.PROBING) -> Suspend:
+    account = decided(Kind.ACCOUNT, state=state, failures=300, lasts=lasts, rules=rules).account
+    assert isinstance(account, Suspend)
+    return account
+
+
+def test_an_outage_of_days_makes_the_account_dormant_where_the_operator_wants_that() -> None:
+    assert suspended_for(DORMANT, 3 * DAY) == Suspend(301, DORMANT_SECONDS, dormant=True)
+    assert suspended_for(DORMANT, 3 * DAY - 1) == Suspend(301, 900)
+    assert suspended_for(RULES, 300 * DAY) == Suspend(301, 900)
+
+
+def test_only_a_probe_that_fails_makes_an_account_dormant() -> None:
+    assert suspended_for(DORMANT, 30 * DAY, State.ACTIVE) == Suspend(301, 900)
+    arrived_not = decided(Kind.SOURCE, state=State.PROBING, lasts=30 * DAY, rules=DORMANT)
+    assert arrived_not.account == Nothing()
+
+
+def test_a_dormant_account_is_never_tried_more_often_than_others() -> None:
+    rare = replace(DORMANT, suspend_seconds=7 * 3600)
+    assert suspended_for(rare, 3 * DAY).seconds == 7 * 3600
 
 
 def test_failures_beyond_the_limit_suspend_too() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from transports.ftp.control import MOST_AHEAD, Command, Control
 from transports.ftp.errors import Garbled, Refused, Stranger, translate
-from transports.network.egress import Address, Connection
+from transports.network.dialing import Address, Connection
 from transports.network.round_trip import RoundTrip
 
 MOST_READ = 512 * 1024

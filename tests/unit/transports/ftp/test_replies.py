@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from transports.ftp.replies import (
     asks_for_encryption,
     code_of,
+    says_too_many,
     told_digest,
     told_features,
     told_folder,
@@ -31,7 +32,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "PASV": lambda reply: told_port("PASV", reply),
     "folder": told_folder,
     "features": told_features,
-    "digest": lambda reply: told_digest(reply, 40),
+    "digest": lambda reply: told_digest(reply, 8, "a/courier-0-00000001.part"),
     "encryption": asks_for_encryption,
 }
 
@@ -149,3 +150,73 @@ def test_servers_that_ask_for_encryption_are_known_by_code_or_words(reply: str) 
 )
 def test_other_refusals_do_not(reply: str) -> None:
     assert not asks_for_encryption(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "421 There are too many connections from your internet address.",
+        "421 There are too many connected users, please try later.",
+        "530 Sorry, the maximum number of clients (2) from your host are already connected.",
+        "530 Sorry, the maximum number of allowed clients (1) are already connected.",
+        "530 Sorry, the maximum number of hosts (1) for this user already connected.",
+        "421 Too many connections (2) from this IP",
+        "421 5 users (the maximum) are already logged in, sorry",
+        "421 I can't accept more than 5 connections as the same user",
+        "421 Maximum number of clients reached",
+        "421 Too many users are connected, please try again later.",
+        "530 Sorry, no more than 10 users allowed",
+        "421 Maximum login limit has been reached.",
+        "421-Sorry.\n421 Connection limit reached",
+        "425 Too many connections",
+    ],
+)
+def test_servers_say_in_many_ways_that_there_are_too_many_connections(reply: str) -> None:
+    assert says_too_many(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "530 Login incorrect.",
+        "530 Too many failed login attempts, please try again later",
+        "530 Too many login attempts.",
+        "530 Login or password incorrect! Too many sessions",
+        "530 This user is limited to 3 tries per session",
+        "421 Too many bad login attempts for user",
+        "421 Login timeout (300 seconds): closing control connection",
+        "421 Session time limit exceeded",
+        "421 Too many idle sessions: good bye",
+        "421 Please reconnect using TLS security mechanisms.",
+        "550 Too many users",
+        "426 Connection closed; transfer aborted.",
+    ],
+)
+def test_a_wrong_login_and_the_end_of_an_idle_session_are_no_such(reply: str) -> None:
+    assert not says_too_many(reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "digest"),
+    [
+        ("250 1CF96D7C", "1cf96d7c"),
+        ("250 XCRC 0x1CF96D7C", "1cf96d7c"),
+        ("213 CRC32 0-49 1cf96d7c courier-5e-0000000a.part", "1cf96d7c"),
+        ("250 /calls/courier-5e-0000000a.part 1CF96D7C", "1cf96d7c"),
+        ("213 CRC32 0-12345678 1cf96d7c courier-5e-0000000a.part", "1cf96d7c"),
+        ("213 CRC32 0-12345678 /calls/courier-5e-0000000a.part", None),
+        ("250 /home/20261129/calls/courier-5e-0000000a.part 1CF96D7C", "1cf96d7c"),
+        ("250 /home/of-20261129/courier-5e-0000000a.part 1CF96D7C", "1cf96d7c"),
+        ("250 courier-5e-0000000a.part", None),
+        ("250 1CF96D7C0", None),
+        ("550 1CF96D7C", None),
+        ("", None),
+    ],
+)
+def test_a_digest_is_no_part_of_the_files_name(reply: str, digest: str | None) -> None:
+    assert told_digest(reply, 8, "/calls/courier-5e-0000000a.part") == digest
+
+
+def test_a_digest_is_no_part_of_the_folders_name() -> None:
+    path = "/calls/of 20261129 here/courier-5e-0000000a.part"
+    assert told_digest(f"250 {path} 1CF96D7C", 8, path) == "1cf96d7c"

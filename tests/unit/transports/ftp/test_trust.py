@@ -16,7 +16,7 @@ from transports.errors import (
     TlsTooOld,
     TransferError,
 )
-from transports.ftp.trust import failure_of
+from transports.ftp.trust import HandshakeRefused, failure_of
 
 
 def failed(reason: str) -> ssl.SSLError:
@@ -28,7 +28,7 @@ def failed(reason: str) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("reason", "expected", "words"),
     [
-        ("SSLV3_ALERT_HANDSHAKE_FAILURE", TlsFailed, "handshake failure"),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", HandshakeRefused, "handshake failure"),
         ("TLSV1_ALERT_PROTOCOL_VERSION", TlsTooOld, "1.2"),
         ("UNSUPPORTED_PROTOCOL", TlsTooOld, "1.2"),
         ("TLSV13_ALERT_CERTIFICATE_REQUIRED", ClientCertificateRefused, "certificate required"),

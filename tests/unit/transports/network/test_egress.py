@@ -4,14 +4,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
+from config.outgoing import Proxy, ProxyProtocol
 from config.settings import Settings
 from transports.base import Egress, Limits
 from transports.errors import ConnectFailed, EgressDenied, ResolveFailed, Speaker
 from transports.network import egress
+from transports.network.dialing import Address, begin_dial, dial
 
 LOOPBACK = Egress(deny=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
 METADATA = Egress(deny=(ip_network("169.254.0.0/16"), ip_network("fe80::/10")))
@@ -135,11 +137,11 @@ def test_a_port_that_there_is_not_is_told(port: int) -> None:
     with pytest.raises(ConnectFailed) as failed:
         egress.connect("127.0.0.1", port, LIMITS, OPEN)
     assert failed.value.words == f"There is no port {port}: ports are 1 to 65535"
-    address = egress.Address(socket.AF_INET, ("127.0.0.1", 21))
+    address = Address(socket.AF_INET, ("127.0.0.1", 21))
     with pytest.raises(ConnectFailed):
-        egress.dial([address.at(port)], LIMITS)
+        dial([address.at(port)], LIMITS)
     with pytest.raises(OSError, match="There is no port"):
-        egress.begin_dial(address.at(port))
+        begin_dial(address.at(port))
 
 
 @pytest.mark.parametrize(
@@ -178,14 +180,74 @@ def test_a_name_is_looked_up_once_so_that_its_owner_cannot_answer_differently(
         egress.connect("customer.example", port, LIMITS, only)
 
 
-def test_the_next_address_is_tried_where_one_refuses(
-    monkeypatch: pytest.MonkeyPatch, listener: socket.socket
+def test_an_address_of_the_other_family_is_among_the_first_however_many_come_before(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    port = listener.getsockname()[1]
-    _resolves_to(monkeypatch, ["127.0.0.2", "127.0.0.1"], port)
-    connection, address = egress.connect("customer.example", port, LIMITS, OPEN)
+    hosts = [*(f"2001:db8::{number}" for number in range(1, 9)), "203.0.113.1", "203.0.113.2"]
+    _resolves_to(monkeypatch, hosts, 21)
+    found = [each.host for each in egress.resolve("customer.example", 21, LIMITS, OPEN)]
+    assert found == ["2001:db8::1", "203.0.113.1", "2001:db8::2", "203.0.113.2"]
+
+
+def test_addresses_of_one_family_are_tried_in_the_resolvers_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _resolves_to(monkeypatch, ["203.0.113.2", "203.0.113.1"], 21)
+    found = [each.host for each in egress.resolve("customer.example", 21, LIMITS, OPEN)]
+    assert found == ["203.0.113.2", "203.0.113.1"]
+
+
+V4, V6 = "203.0.113.7", "2001:db8::7"
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ([V4], [("203.0.113.1", V4)]),
+        ([V6], [("2001:db8::1", V6)]),
+        ([V6, V4], [("2001:db8::1", V6), ("203.0.113.1", V4)]),
+        ([], [("2001:db8::1", None), ("203.0.113.1", None)]),
+    ],
+)
+def test_only_addresses_of_a_family_with_a_fixed_source_are_connected_to(
+    sources: list[str],
+    expected: list[tuple[str, str | None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _resolves_to(monkeypatch, ["2001:db8::1", "203.0.113.1"], 21)
+    fixed = Egress(sources=tuple(map(ip_address, sources)))
+    found = egress.resolve("customer.example", 21, LIMITS, fixed)
+    assert [(each.host, each.source) for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "host", "words"),
+    [
+        (
+            V4,
+            "2001:db8::1",
+            "The platform connects over IPv4, and 2001:db8::1 has addresses of IPv6",
+        ),
+        (
+            V6,
+            "203.0.113.1",
+            "The platform connects over IPv6, and 203.0.113.1 has addresses of IPv4",
+        ),
+    ],
+)
+def test_a_server_of_the_other_family_alone_is_told(source: str, host: str, words: str) -> None:
+    with pytest.raises(ConnectFailed) as failed:
+        egress.resolve(host, 21, LIMITS, Egress(sources=(ip_address(source),)))
+    assert failed.value.words == f"{words} alone"
+    assert "IPv4 or IPv6" in failed.value.advice
+
+
+def test_recordings_are_fetched_the_straight_way(listener: socket.socket) -> None:
+    nowhere = Proxy(ProxyProtocol.SOCKS5, "127.0.0.1", 1)
+    around = Egress(sources=(ip_address("192.0.2.1"),), proxy=nowhere)
+    connection, address = egress.connect("127.0.0.1", listener.getsockname()[1], LIMITS, around)
     connection.close()
-    assert address.host == "127.0.0.1"
+    assert (address.source, address.hop) == (None, None)
 
 
 def test_a_resolver_that_hangs_is_left_behind_within_the_limit(
@@ -205,32 +267,10 @@ def test_a_resolver_that_hangs_is_left_behind_within_the_limit(
     assert time.monotonic() - started < 10
 
 
-def test_nobody_listening_is_told_in_the_systems_words(listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    listener.close()
-    with pytest.raises(ConnectFailed) as failed:
-        egress.connect("127.0.0.1", port, LIMITS, OPEN)
-    assert failed.value.words == "Connection refused"
-
-
-def test_an_address_that_does_not_answer_is_left_within_the_limit() -> None:
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        port = full.getsockname()[1]
-        waiting = [socket.socket() for _ in range(3)]
-        for connection in waiting:
-            connection.settimeout(0)
-            connection.connect_ex(("127.0.0.1", port))
-        started = time.monotonic()
-        with pytest.raises(ConnectFailed) as failed:
-            egress.connect("127.0.0.1", port, Limits(connect=0.5), OPEN)
-        assert time.monotonic() - started < 10  # the system itself would go on for 2 minutes
-        for connection in waiting:
-            connection.close()
-    assert failed.value.words == "Connection timed out"
-
-
 def _resolves_to(monkeypatch: pytest.MonkeyPatch, hosts: list[str], port: int) -> None:
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
+    families = [socket.AF_INET6 if ":" in host else socket.AF_INET for host in hosts]
+    found = [
+        (family, socket.SOCK_STREAM, 6, "", (host, port))
+        for family, host in zip(families, hosts, strict=True)
+    ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)

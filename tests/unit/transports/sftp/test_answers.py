@@ -85,3 +85,11 @@ def test_a_status_without_words_is_told_by_its_number() -> None:
     with pytest.raises(Refused) as refused:
         check_status(CMD_STATUS, struct.pack(">I", 4))
     assert refused.value.words == "Failure"
+
+
+@pytest.mark.parametrize("count", [0, 31, 33, 64, 200_000])
+def test_a_digest_has_the_length_of_its_algorithm(count: int) -> None:
+    used = struct.pack(">I", 6) + b"sha256"
+    assert digest_of(used + bytes(32), "sha256") == "00" * 32
+    with pytest.raises(Malformed):
+        digest_of(used + bytes(count), "sha256")

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Self
 
 import pytest
@@ -105,11 +104,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
 def https(authority: trustme.CA) -> Iterator[str]:
     """The URL of an https server on loopback."""
     with _serving(authority.issue_cert("localhost", "127.0.0.1")) as server:
@@ -139,13 +133,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """The client hangs up on purpose."""
-
-
-@pytest.fixture
-def _trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
 
 
 @pytest.mark.usefixtures("_trusted")
@@ -377,7 +364,7 @@ def test_a_recording_may_have_as_many_bytes_as_the_limit_and_no_more(https: str)
     for path in ("whole", "unannounced"):
         with opened(f"{https}/{path}", max_bytes=len(CONTENT)) as source:
             assert b"".join(source) == CONTENT
-    words = f"It has more than the {len(CONTENT) - 1} bytes that are taken over https"
+    words = f"It has more than the {len(CONTENT) - 1} bytes that a recording may have"
     with (
         pytest.raises(SourceUnreadable, match=words),
         opened(f"{https}/whole", max_bytes=len(CONTENT) - 1),
@@ -393,7 +380,7 @@ def test_a_recording_may_have_as_many_bytes_as_the_limit_and_no_more(https: str)
 class Impatient(Limits):
     """The whole is to come faster than a server ever could."""
 
-    def source(self, size: int) -> float:  # noqa: ARG002 - of the interface
+    def source(self, size: int) -> float:
         """At once."""
         return 0
 

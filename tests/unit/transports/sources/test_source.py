@@ -71,6 +71,8 @@ def test_an_empty_file_is_a_recording(folder: Path) -> None:
         "ftp://host/a",
         "http://host/a",
         "s3://bucket/key",
+        "gs://bucket/key",
+        "az://bucket/key",
         "",
     ],
 )

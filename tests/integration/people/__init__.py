@@ -1,0 +1,1 @@
+"""Users, tokens, the audit and the limit of sign-ins, each on a real MongoDB."""
