@@ -214,6 +214,10 @@ class Publisher:
         self._broker = broker
         self._channel: ConfirmChannel | None = None
 
+    def wait_ready(self, limit: float) -> None:
+        """Wait for the connection. Raises BrokerAway after `limit` seconds without one."""
+        self._broker.wait_ready(limit)
+
     def publish(
         self,
         exchange: str,

@@ -320,7 +320,8 @@ class AccountWorker:
         """The queue holds nothing more: due again on arrival, or for what the ledger knows of."""
         ledger = self.deps.ledger
         if ledger.queries.has_loose_ends(self.account_id):
-            if route_stranded(self.deps.ledger, self.deps.router, self.account_id):
+            router, are_drained = self.deps.router, self._messages.are_drained
+            if route_stranded(ledger, router, self.account_id, are_drained) != 0:
                 return None
             remove_leftovers(self._context, account.settings)
             if ledger.queries.waiting(self.account_id).files:

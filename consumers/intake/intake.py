@@ -74,6 +74,7 @@ class Intake:
         self._rabbitmq = rabbitmq
         self._admission = Admission(directory, ledger.canary)
         self._ledger = ledger
+        self._publisher = publisher
         self._unusable = UnusableEvents(rabbitmq, publisher, self._was_kept)
         self._router = router
         self._observe = observe
@@ -125,6 +126,8 @@ class Intake:
         self._observe(Trouble(where, f"intake: {words}"))
 
     def _consume(self) -> None:
+        # What is taken and cannot be published comes again, in an order that the broker decides.
+        self._publisher.wait_ready(RETRY_SECONDS)
         arrived: list[Any] = []
         with topology.connected(self._rabbitmq, HEARTBEAT) as connection:
             channel = connection.default_channel
@@ -211,14 +214,15 @@ class Intake:
 
     def _unrouted(self, arrivals: Sequence[Arrival], rows: Sequence[Opened]) -> list[Routing]:
         """The routings to publish: new rows, and rows whose first publish was never confirmed."""
-        found: dict[str, Routing] = {}
-        for arrival, row in zip(arrivals, rows, strict=True):
-            name = arrival.event.recording_id
-            if name not in found and row.is_to_be_routed:
-                routing = row.routing or self._ledger.arrivals.next_generation(name)
-                if routing is not None:
-                    found[name] = routing
-        return list(found.values())
+        pairs = zip(arrivals, rows, strict=True)
+        unrouted: dict[str, Routing | None] = {}
+        for name, row in ((arrival.event.recording_id, row) for arrival, row in pairs):
+            if row.is_to_be_routed:
+                unrouted.setdefault(name, row.routing)
+        again = [name for name, routing in unrouted.items() if routing is None]
+        raised = {each.recording_id: each for each in self._ledger.arrivals.next_generations(again)}
+        found = (routing or raised.get(name) for name, routing in unrouted.items())
+        return [routing for routing in found if routing is not None]
 
     def _route(self, routings: Sequence[Routing]) -> None:
         """Publish them into their queues. A row that reaches no queue is left to the reconciler."""

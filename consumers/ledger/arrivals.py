@@ -86,6 +86,15 @@ class Arrivals(Part):
         )
         return None if row is None else routing(row)
 
+    def next_generations(self, recording_ids: Sequence[str]) -> list[Routing]:
+        """Raise the turns of those that are queued, and return what it takes to publish them.
+
+        From the last one to the first: a session that meets messages of the turns before in the
+        meantime finds the later ones outdated, so that none of them goes before an earlier one.
+        """
+        raised = [self.next_generation(each) for each in reversed(recording_ids)]
+        return [each for each in reversed(raised) if each is not None]
+
     def routed(self, routings: Iterable[Routing]) -> None:
         """The broker has confirmed the messages of these turns."""
         generations: defaultdict[int, list[str]] = defaultdict(list)

@@ -1,5 +1,6 @@
 """Publishes rows again that have no message: their route was cut between two steps."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from consumers.amqp.connection import NotRouted
@@ -44,18 +45,24 @@ def _route_each(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict
     return failures
 
 
-def route_stranded(ledger: Ledger, router: Router, account_id: str) -> int:
+def route_stranded(
+    ledger: Ledger, router: Router, account_id: str, are_drained: Callable[[], bool]
+) -> int | None:
     """Publish the next turn of an account's files that have no message in its queue.
 
-    Only for the session that consumes the queue, once it has taken everything out of it: the
-    queue was deleted, or lost what it held. Raises as `route_unrouted` does.
+    The queue was deleted, or lost what it held. Only for the session that consumes it.
+    `are_drained`: whether that has taken everything out of it. It is asked once the files are
+    known: one that arrives in between has a message, and would come behind those that arrive
+    after it. None where it says no. Raises as `route_unrouted` does.
     """
     stranded = ledger.arrivals.routed_of(account_id, BATCH)
+    if not are_drained():
+        return None
     for failure in _route_again(ledger, router, stranded).values():
         raise failure
     return len(stranded)
 
 
 def _route_again(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict[str, NotRouted]:
-    generations = [ledger.arrivals.next_generation(each.recording_id) for each in stranded]
-    return router.route_all([routing for routing in generations if routing is not None])
+    names = [each.recording_id for each in stranded]
+    return router.route_all(ledger.arrivals.next_generations(names))

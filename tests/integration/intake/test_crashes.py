@@ -2,7 +2,11 @@
 
 import pytest
 
+from consumers.amqp.connection import Broker, Publisher
+from consumers.amqp.declared import DeclaredQueues
 from consumers.intake.events import decode
+from consumers.intake.intake import Intake
+from consumers.intake.routing import Router
 from consumers.ledger import Arrival, Claimant
 from consumers.upkeep import reconciler
 from tests.integration.intake.route import (
@@ -15,6 +19,7 @@ from tests.integration.intake.route import (
     open_row,
 )
 from tests.integration.ledger.rows import claim_one
+from tests.integration.platform import until
 
 # --- a crash between two steps --------------------------------------------------------------
 
@@ -63,6 +68,33 @@ def test_whichever_step_of_the_routing_is_the_last_its_account_becomes_due(
     assert route.ledger.accounts.due(1, EVERY, []) == [ACCOUNT]
 
 
+def test_no_event_is_taken_while_none_can_be_published(route: Route) -> None:
+    """What was taken in vain would come again, in an order that only the broker knows."""
+    broker = Broker(route.rabbitmq, "late", route.seen.append)
+    publisher = Publisher(broker)
+    router = Router(DeclaredQueues(route.rabbitmq), publisher, route.ledger)
+    early = Intake(
+        route.rabbitmq,
+        route.directory,
+        route.ledger,
+        publisher,
+        router,
+        route.seen.append,
+        route.woken.set,
+    )
+    route.publish(event())
+    early.start()
+    try:
+        until(lambda: early.trouble, "the intake to have tried")
+        assert not early.consuming.is_set()
+        assert (route.ready("recordings.ready"), route.ledger.queries.row("one")) == (1, None)
+        broker.start()
+        assert route.taken()[0].outcome == "routed"
+    finally:
+        early.stop()
+        broker.stop()
+
+
 # --- the reconciler -------------------------------------------------------------------------
 
 
@@ -94,3 +126,19 @@ def test_the_reconciler_gives_a_publish_its_time(route: Route) -> None:
     crashed_after(route, "publish")
 
     assert reconciler.route_unrouted(route.ledger, route.router) == 0
+
+
+@pytest.mark.parametrize(("anew", "turns"), [(1, [1, 2]), (None, [1])])
+def test_a_file_is_published_anew_where_its_message_is_gone_and_nowhere_else(
+    route: Route, anew: int | None, turns: list[int]
+) -> None:
+    """One that arrives while the session finds its queue empty has a message. Published once more
+    it would come behind those that arrive after it."""
+    crashed_after(route, "routed")
+
+    published = reconciler.route_stranded(
+        route.ledger, route.router, ACCOUNT, lambda: anew is not None
+    )
+
+    assert published == anew
+    assert route.turns(len(turns)) == turns

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from consumers.intake.events import decode
-from consumers.ledger import Claimant, LastError, Ledger, Opened, Status, trace_of
+from consumers.ledger import Claimant, LastError, Ledger, Opened, Routing, Status, trace_of
+from consumers.ledger.arrivals import Arrivals
 from tests.integration.ledger.rows import (
     FOLDER,
     ME,
@@ -128,6 +129,27 @@ def test_each_publish_has_a_turn_of_its_own(ledger: Ledger) -> None:
     assert (first.generation, second.generation) == (2, 3)
     assert (second.recording_id, second.account_id) == ("one", "acme")
     assert decode(second.body, None).recording_id == "one"
+
+
+def test_what_is_published_anew_outdates_its_messages_from_the_end(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that meets them between two of these writes takes none before an earlier one."""
+    names = ["one", "two", "three"]
+    for name in names:
+        opened(ledger, name)
+    raise_one, valid = Arrivals.next_generation, []
+
+    def looked_at(arrivals: Arrivals, recording_id: str) -> Routing | None:
+        valid.append([name for name in names if row(ledger, name)["turn"] == 1])
+        return raise_one(arrivals, recording_id)
+
+    monkeypatch.setattr(Arrivals, "next_generation", looked_at)
+
+    raised = ledger.arrivals.next_generations([*names, "unknown"])
+
+    assert [(each.recording_id, each.generation) for each in raised] == [(n, 2) for n in names]
+    assert valid == [names, names, names[:2], names[:1]]
 
 
 def test_only_the_turn_that_stands_is_noted_as_routed(ledger: Ledger) -> None:
