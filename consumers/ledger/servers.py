@@ -136,6 +136,7 @@ class Servers:
 
     def __init__(self, database: Database[Document]) -> None:
         self._servers = database["servers"]
+        self._accounts = database["accounts"]
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
@@ -206,6 +207,17 @@ class Servers:
         away = {**told, **moments}
         silences: Document = {"silences": _ONE_MORE_SILENCE} if tells_silence else {}
         return self._update(server, {"away": away, "trial": "$$REMOVE", **silences})
+
+    def rest_is_over(self, account_ids: Sequence[str]) -> None:
+        """These accounts rested until their server let somebody in: they are due now.
+
+        Whatever else they rest for, the session that begins finds it as before.
+        """
+        if not account_ids:
+            return
+        rest = {"run.next_due": {"$type": "date"}, "$expr": {"$gt": ["$run.next_due", "$$NOW"]}}
+        due = {"run.next_due": "$$NOW", "run.rests_until": None}
+        self._accounts.update_many({"_id": {"$in": [*account_ids]}, **rest}, [{"$set": due}])
 
     def _update(self, server: str, values: Document) -> ServerState:
         found = self._servers.find_one_and_update(
