@@ -154,11 +154,11 @@ class Servers:
         found = self._servers.find({"away.at": {"$exists": True}}, _projection())
         return {each["_id"]: ServerState.of(each) for each in found}
 
-    def were_well(self, seen: Sequence[tuple[str, str]]) -> None:
-        """These servers let these accounts in."""
+    def were_well(self, seen: Sequence[tuple[str, str, float]]) -> None:
+        """These servers let these accounts in, so many seconds ago."""
         changes = [
-            UpdateOne({"_id": server}, _told({"well": _signed("well", account_id)}), upsert=True)
-            for server, account_id in seen
+            UpdateOne({"_id": server}, _told({"well": _signed("well", name, ago=ago)}), upsert=True)
+            for server, name, ago in seen
         ]
         if changes:
             self._servers.bulk_write(changes)
@@ -237,9 +237,9 @@ def _told(values: Document) -> list[Document]:
     return [*unset, {"$set": {**values, "told_at": "$$NOW"}}]
 
 
-def _signed(field: str, account_id: str, most: int = _SIGNS) -> Document:
-    """The account first, then the others that stand there."""
-    mine: Any = {"account_id": {"$literal": account_id}, "at": "$$NOW"}
+def _signed(field: str, account_id: str, most: int = _SIGNS, ago: float = 0.0) -> Document:
+    """The account first, as of so many seconds ago, then the others that stand there."""
+    mine: Any = {"account_id": {"$literal": account_id}, "at": later(-ago)}
     others = {
         "$filter": {
             "input": {"$ifNull": [f"${field}", []]},
