@@ -238,7 +238,7 @@ def _tested(
     servers, server = core.ledger.servers, _server_of(core, ftp)
     with contextlib.suppress(PyMongoError):
         if report.ok:
-            servers.were_well([(server, account_id, 0.0)])
+            servers.were_well([(server, account_id)])
         elif isinstance(report.failure, LoginRefused):
             servers.refused(server, account_id)
     return report

@@ -36,7 +36,6 @@ from consumers.delivery.login_errors import (
     LoginDeferred,
     TurnedAway,
 )
-from consumers.delivery.resting import Resting
 from consumers.delivery.seen_well import SeenWell
 from consumers.delivery.server_ids import ServerIds
 from consumers.delivery.server_policy import (
@@ -48,12 +47,10 @@ from consumers.delivery.server_policy import (
     Wait,
     is_block,
     is_of_server,
-    is_shut_out,
     is_silent_to_all,
     is_told_enough,
     met_by,
     outlook,
-    shown_meanwhile,
 )
 from consumers.delivery.turns import Turns
 from consumers.ledger.records import LastError
@@ -126,7 +123,6 @@ class LoginGate:
         self._turns = Turns(workers)
         self._away: dict[str, _Seen] = {}
         self._well = SeenWell(self._times.well / 3)
-        self._resting = Resting()
         self._turned_away: dict[tuple[str, str], float] = {}
         """By server and account, since when it was too busy for it."""
         self._shared: dict[tuple[str, str], datetime] = {}
@@ -178,7 +174,7 @@ class LoginGate:
         """
         server = self._ids.of(settings)
         seen = self._away.get(server)
-        if seen is not None and is_shut_out(seen.now()):
+        if seen is not None and _is_shut_out(seen.now()):
             raise BesideDeferred
         with self._turns.turn(server, defer=BesideDeferred, patience=self._limits.login):
             yield
@@ -201,8 +197,7 @@ class LoginGate:
         state = seen.now()
         match self._outlook(server, account_id, state, asks_since):
             case Wait(seconds):
-                self._resting.note(server, account_id)
-                return Closed(self._spread(seconds), shown_meanwhile(state))
+                return Closed(self._spread(seconds), _shown(state))
             case _:
                 return None
 
@@ -213,8 +208,8 @@ class LoginGate:
             self._well.note(server, account_id)
 
     def refresh(self) -> None:
-        """Read which servers do not let us in, and write down which did; those that rested until
-        then are due. Raises pymongo's errors where MongoDB is away."""
+        """Read which servers do not let us in, and write down which did. Raises pymongo's errors
+        where MongoDB is away."""
         stored = {server: _Seen(state) for server, state in self._servers.away().items()}
         begun = [server for server in stored if server not in self._away]
         with self._lock:
@@ -222,7 +217,6 @@ class LoginGate:
         for server in begun:
             self._turns.start_over(server)
         self._servers.were_well(self._well.to_write())
-        self._servers.rest_is_over(self._resting.over(stored))
         self._forget()
 
     # --- a server that does not let us in -------------------------------------------------------
@@ -234,7 +228,7 @@ class LoginGate:
             return False
         seconds = self._limits.resolve + self._limits.connect + self._limits.login
         if not self._servers.begin_trial(server, seen, uuid.uuid4().hex, seconds):
-            raise self._deferred(server, account_id, self._times.spread, seen)
+            raise self._deferred(self._times.spread, _shown(seen))
         return True
 
     def _look(
@@ -250,7 +244,7 @@ class LoginGate:
                 self._note_shared(server, account_id, at)
                 raise FoundAway(error)
             case Wait(seconds):
-                raise self._deferred(server, account_id, seconds, state)
+                raise self._deferred(seconds, _shown(state))
             case Go(is_trial=is_trial):
                 return state if is_trial else None
 
@@ -379,11 +373,8 @@ class LoginGate:
         with contextlib.suppress(PyMongoError):
             write()
 
-    def _deferred(
-        self, server: str, account_id: str, seconds: float, state: ServerState
-    ) -> LoginDeferred:
-        self._resting.note(server, account_id)
-        return LoginDeferred(self._spread(seconds), shown_meanwhile(state))
+    def _deferred(self, seconds: float, shown: LastError | None) -> LoginDeferred:
+        return LoginDeferred(self._spread(seconds), shown)
 
     def _spread(self, seconds: float) -> float:
         """A little longer by chance, so that those that wait do not come together."""
@@ -396,5 +387,13 @@ def _was_found_meanwhile(login: _Login, away: Away, now: datetime, *, is_ban: bo
     return is_told and not login.is_trial and login.is_older_than(away.at, now)
 
 
+def _is_shut_out(state: ServerState) -> bool:
+    return state.away is not None and state.away.is_block and state.now < state.away.until
+
+
 def _chance() -> float:
     return random.random()  # noqa: S311 - it spreads, it guards nothing
+
+
+def _shown(state: ServerState) -> LastError | None:
+    return state.away.error if state.away is not None and state.away.is_block else None

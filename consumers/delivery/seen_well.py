@@ -52,16 +52,13 @@ class SeenWell:
         signs = [Sign(name, state.now - timedelta(seconds=now - at)) for name, at in noted.items()]
         return replace(state, well=[*signs, *state.well])
 
-    def to_write(self) -> list[tuple[str, str, float]]:
-        """Servers that let accounts in, whose last word is old, and how many seconds ago they did.
-
-        They are taken for written down.
-        """
-        now, written = time.monotonic(), list[tuple[str, str, float]]()
+    def to_write(self) -> list[tuple[str, str]]:
+        """Servers that let accounts in, whose last word is old. They are taken for written down."""
+        now, written = time.monotonic(), list[tuple[str, str]]()
         with self._lock:
             for server, well in self._servers.items():
                 if well.last_at > well.written_at and now - well.written_at > self._write_each:
-                    written += [(server, name, now - at) for name, at in well.accounts.items()]
+                    written += [(server, account_id) for account_id in well.accounts]
                     well.written_at = now
         return written
 

@@ -226,16 +226,6 @@ def is_block_of_a_test(met: str, server: ServerState, account_id: str, times: Ti
     return is_block(met, server, account_id, times) or is_block(met, refused, "", times)
 
 
-def is_shut_out(server: ServerState) -> bool:
-    """Whether it shuts us out still, as far as is known."""
-    return server.away is not None and server.away.is_block and server.now < server.away.until
-
-
-def shown_meanwhile(server: ServerState) -> LastError | None:
-    """What people are told while accounts wait for it: of a block, its words."""
-    return server.away.error if server.away is not None and server.away.is_block else None
-
-
 def met_by(failure: TransferError) -> Met:
     """How the server did not let the account in."""
     if isinstance(failure, HungUp):

@@ -126,7 +126,8 @@ class Intake:
         self._observe(Trouble(where, f"intake: {words}"))
 
     def _consume(self) -> None:
-        # What is taken and cannot be published comes again, in an order that the broker decides.
+        # What is taken and cannot be published comes again, in an order that the broker decides:
+        # so nothing is taken while the publishing connection is down.
         self._publisher.wait_ready(RETRY_SECONDS)
         arrived: list[Any] = []
         with topology.connected(self._rabbitmq, HEARTBEAT) as connection:
@@ -148,6 +149,7 @@ class Intake:
                     _gather(connection, arrived)
                     self.has_backlog = len(arrived) >= RUSH
                     if arrived:
+                        self._publisher.wait_ready(0)
                         self._take_all(arrived)
                         arrived.clear()
                     self._unusable.tend()

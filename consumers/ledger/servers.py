@@ -136,7 +136,6 @@ class Servers:
 
     def __init__(self, database: Database[Document]) -> None:
         self._servers = database["servers"]
-        self._accounts = database["accounts"]
 
     def ensure_indexes(self) -> None:
         """Create the indexes; those that stand are left as they are."""
@@ -154,11 +153,11 @@ class Servers:
         found = self._servers.find({"away.at": {"$exists": True}}, _projection())
         return {each["_id"]: ServerState.of(each) for each in found}
 
-    def were_well(self, seen: Sequence[tuple[str, str, float]]) -> None:
-        """These servers let these accounts in, so many seconds ago."""
+    def were_well(self, seen: Sequence[tuple[str, str]]) -> None:
+        """These servers let these accounts in."""
         changes = [
-            UpdateOne({"_id": server}, _told({"well": _signed("well", name, ago=ago)}), upsert=True)
-            for server, name, ago in seen
+            UpdateOne({"_id": server}, _told({"well": _signed("well", account_id)}), upsert=True)
+            for server, account_id in seen
         ]
         if changes:
             self._servers.bulk_write(changes)
@@ -208,17 +207,6 @@ class Servers:
         silences: Document = {"silences": _ONE_MORE_SILENCE} if tells_silence else {}
         return self._update(server, {"away": away, "trial": "$$REMOVE", **silences})
 
-    def rest_is_over(self, account_ids: Sequence[str]) -> None:
-        """These accounts rested until their server let somebody in: they are due now.
-
-        Whatever else they rest for, the session that begins finds it as before.
-        """
-        if not account_ids:
-            return
-        rest = {"run.next_due": {"$type": "date"}, "$expr": {"$gt": ["$run.next_due", "$$NOW"]}}
-        due = {"run.next_due": "$$NOW", "run.rests_until": None}
-        self._accounts.update_many({"_id": {"$in": [*account_ids]}, **rest}, [{"$set": due}])
-
     def _update(self, server: str, values: Document) -> ServerState:
         found = self._servers.find_one_and_update(
             {"_id": server},
@@ -237,9 +225,9 @@ def _told(values: Document) -> list[Document]:
     return [*unset, {"$set": {**values, "told_at": "$$NOW"}}]
 
 
-def _signed(field: str, account_id: str, most: int = _SIGNS, ago: float = 0.0) -> Document:
-    """The account first, as of so many seconds ago, then the others that stand there."""
-    mine: Any = {"account_id": {"$literal": account_id}, "at": later(-ago)}
+def _signed(field: str, account_id: str, most: int = _SIGNS) -> Document:
+    """The account first, then the others that stand there."""
+    mine: Any = {"account_id": {"$literal": account_id}, "at": "$$NOW"}
     others = {
         "$filter": {
             "input": {"$ifNull": [f"${field}", []]},

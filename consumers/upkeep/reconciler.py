@@ -34,6 +34,7 @@ def route_unrouted(ledger: Ledger, router: Router) -> int:
 
 
 def _route_each(ledger: Ledger, router: Router, stranded: list[Routing]) -> dict[str, Exception]:
+    """Each by itself, after a fault of the program: their order is given up for that."""
     failures: dict[str, Exception] = {}
     for each in stranded:
         try:

@@ -17,6 +17,7 @@ from tests.integration.intake.route import (
     event,
     intake,
     open_row,
+    waiting,
 )
 from tests.integration.ledger.rows import claim_one
 from tests.integration.platform import until
@@ -82,17 +83,19 @@ def test_no_event_is_taken_while_none_can_be_published(route: Route) -> None:
         route.seen.append,
         route.woken.set,
     )
-    route.publish(event())
+    waiting(route, event())
     early.start()
     try:
         until(lambda: early.trouble, "the intake to have tried")
         assert not early.consuming.is_set()
         assert (route.ready("recordings.ready"), route.ledger.queries.row("one")) == (1, None)
         broker.start()
-        assert route.taken()[0].outcome == "routed"
+        try:
+            assert route.taken()[0].outcome == "routed"
+        finally:
+            broker.stop()
     finally:
         early.stop()
-        broker.stop()
 
 
 # --- the reconciler -------------------------------------------------------------------------

@@ -36,25 +36,17 @@ def test_nothing_is_known_of_a_server_at_first(servers: Servers) -> None:
 
 def test_the_last_two_accounts_are_remembered_of_each(servers: Servers) -> None:
     for account_id in ("one", "two", "one", "three", "three"):
-        servers.were_well([(SERVER, account_id, 0.0)])
+        servers.were_well([(SERVER, account_id)])
         servers.refused(SERVER, f"wrong-{account_id}")
     assert names(servers) == (["three", "one"], ["wrong-three", "wrong-one"])
 
 
 def test_names_of_accounts_are_never_taken_for_expressions(servers: Servers) -> None:
-    servers.were_well([(SERVER, "$now", 0.0)])
+    servers.were_well([(SERVER, "$now")])
     servers.refused(SERVER, "$$NOW")
     shut_out(servers, "$well")
     assert names(servers) == (["$now"], ["$$NOW"])
     assert servers.away()[SERVER].away.found_by == "$well"  # type: ignore[union-attr]
-
-
-def test_a_login_that_went_well_counts_from_when_it_was(servers: Servers) -> None:
-    """It is written down some seconds later."""
-    servers.were_well([(SERVER, "acme", 20.0), (SERVER, "beta", 0.0)])
-    known = servers.read(SERVER)
-    ages = {each.account_id: (known.now - each.at).total_seconds() for each in known.well}
-    assert 19.9 < ages["acme"] - ages["beta"] < 30
 
 
 def test_a_server_that_does_not_let_us_in_is_known_to_all(servers: Servers) -> None:
@@ -104,7 +96,7 @@ def test_a_trial_ends_with_what_it_has_found(servers: Servers) -> None:
 def test_what_a_later_version_has_added_is_passed_over(
     servers: Servers, database: Database[Document]
 ) -> None:
-    servers.were_well([(SERVER, "acme", 0.0)])
+    servers.were_well([(SERVER, "acme")])
     servers.begin_trial(SERVER, shut_out(servers), "a", 60)
     seen = servers.read(SERVER)
     more = dict.fromkeys(("new", "away.new", "trial.new", "well.0.new"), "new")

@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import pytest
 from pymongo.database import Database
@@ -218,42 +217,6 @@ def test_a_server_that_answers_lets_us_in_whatever_it_says(
         here.log_in(SETTINGS, "acme", failing(failure))
     assert Servers.away(here._servers) == {}
     here.log_in(SETTINGS, "beta", well)
-
-
-def test_who_rests_while_another_one_tries_the_server_is_due_once_it_lets_somebody_in(
-    workers: tuple[LoginGate, LoginGate], database: Database[Document]
-) -> None:
-    """Of both workers, each by its next look; whoever has nothing to do is left alone."""
-    here, there = workers
-    later = now(database) + timedelta(hours=1)
-    rests = {"next_due": later, "rests_until": later}
-    database["accounts"].insert_many(
-        [{"_id": name, "run": rests} for name in ("acme", "beta", "gamma", "stranger")]
-        + [{"_id": "idle", "run": {"next_due": None}}]
-    )
-    finds_away(here)
-    there.refresh()
-
-    def tries() -> Server:
-        for worker, name in ((here, "beta"), (there, "gamma"), (there, "idle")):
-            with pytest.raises(LoginDeferred):
-                worker.log_in(SETTINGS, name, never, now(database))
-        assert here.closed_for(SETTINGS, "beta", now(database)) is not None
-        there.refresh()
-        assert _due_by(database, now(database)) == set()
-        return well()
-
-    here.log_in(SETTINGS, "acme", tries)
-    here.refresh()
-    assert _due_by(database, now(database)) == {"beta"}
-    there.refresh()
-    assert _due_by(database, now(database)) == {"beta", "gamma"}
-    assert database["accounts"].count_documents({"run.rests_until": None, "_id": "beta"}) == 1
-
-
-def _due_by(database: Database[Document], moment: datetime) -> set[str]:
-    found = database["accounts"].find({"run.next_due": {"$lte": moment, "$type": "date"}})
-    return {each["_id"] for each in found}
 
 
 def test_what_another_one_has_met_needs_no_turn(workers: tuple[LoginGate, LoginGate]) -> None:
