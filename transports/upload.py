@@ -26,6 +26,7 @@ cause, which counts once, and files that had not begun stay as they were.
 import contextlib
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from transports.base import (
     CannotTell,
@@ -46,7 +47,7 @@ from transports.phases import Phase
 from transports.placing import Part, overwrite, remove_part, rename, tell_name
 from transports.resuming import go_on, is_cut, is_loss
 from transports.sending import Sending, verify
-from transports.takeover import finish, finished_before, remove_leftovers
+from transports.takeover import finish, finished_before, remove_leftovers, removed
 
 
 def upload(server: Server, transfers: Sequence[Transfer], intend: Intents) -> None:
@@ -65,6 +66,7 @@ def upload(server: Server, transfers: Sequence[Transfer], intend: Intents) -> No
         flight.choose_names()
         flight.intend(intend)
         flight.rename()
+        flight.tidy()
     except _SessionOver as over:
         flight.end(over.error)
     ended = [each for each in transfers if each.outcome is not None]
@@ -254,6 +256,17 @@ class _Flight:
         for file in self._flying:
             with self._leaving(file):
                 file.place_alone(self._server)
+
+    def tidy(self) -> None:
+        """Ask once more for the removal of what an earlier start has left: the server may have had
+        it open. The files stand in their places by now, so that no error is any of theirs."""
+        for file in self._files:
+            outcome = file.transfer.outcome
+            if not (isinstance(outcome, Uploaded) and outcome.left):
+                continue
+            with contextlib.suppress(Exception):  # a session that is lost is found to be
+                left = tuple(path for path in outcome.left if not removed(self._server, path))
+                file.transfer.outcome = replace(outcome, left=left)
 
     def end(self, error: BaseException) -> None:
         """The session is over. Of what had begun the error is the end, counted once for all."""

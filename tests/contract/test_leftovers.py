@@ -207,6 +207,41 @@ def test_a_leftover_that_cannot_be_removed_is_noted_and_the_upload_goes_on(
     assert files_in(root) == {"call.wav": SIZE, "old-1.part": 4}
 
 
+def in_use_at_first(then: str) -> type[FTPHandler]:
+    """Removes an earlier day's file not at the first time, as one that is still open; `then`: how
+    the second request for it ends."""
+    asked: list[str] = []
+
+    class Open(FTPHandler):  # type: ignore[misc]
+        def ftp_DELE(self, path: str) -> None:
+            if "old" not in path or (asked and then == "removed"):
+                super().ftp_DELE(path)
+            elif asked and then == "hung up":
+                self.close()
+            else:
+                asked.append(path)
+                self.respond("550 It is in use.")
+
+    return Open
+
+
+@pytest.mark.parametrize(
+    ("then", "left"), [("removed", ()), ("in use", ("old-1.part",)), ("hung up", ("old-1.part",))]
+)
+def test_a_leftover_that_was_in_use_is_removed_once_the_file_stands_in_its_place(
+    then: str, left: tuple[str, ...], tmp_path: Path, recording: Path
+) -> None:
+    root = tmp_path / "served"
+    with ftp(root, in_use_at_first(then)) as customer:
+        (root / "old-1.part").write_bytes(b"half")
+        session = open_session(customer)
+        with opened(recording) as source:
+            done = upload(session, source, job(2, leftovers=("old-1.part",)), Ledger())
+        session.close()
+    assert (done.remote_path, done.left) == ("call.wav", left)
+    assert files_in(root) == {"call.wav": SIZE, **dict.fromkeys(left, 4)}
+
+
 @pytest.mark.parametrize("serving", [lambda root: ftp(root, Busy), lambda root: sftp(root, Blunt)])
 def test_the_test_on_save_passes_there(serving: Callable[[Path], Any], tmp_path: Path) -> None:
     with serving(tmp_path / "served") as customer:
