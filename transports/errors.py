@@ -225,14 +225,14 @@ class WeakAlgorithm(NoCommonAlgorithm):
 
 
 class HostKeyChanged(AccountFailure):
-    """`shown`: the fingerprint of the key that the server has; `pinned`: those stored."""
+    """`shown`: the fingerprint of the key that the server has; `pinned`: those expected."""
 
     what = "key"
     entry = reaching.HOST_KEY_CHANGED
 
     def __init__(self, *, pinned: tuple[str, ...], shown: str) -> None:
-        stored = "those stored are" if len(pinned) > 1 else "the one stored is"
-        words = f"The server's {self.what} is {shown}; {stored} {', '.join(pinned)}"
+        expected = "those expected are" if len(pinned) > 1 else "the one expected is"
+        words = f"The server's {self.what} is {shown}; {expected} {', '.join(pinned)}"
         super().__init__(words)
         self.pinned = pinned
         self.shown = shown

@@ -215,6 +215,20 @@ def test_the_pin_of_one_server_is_not_kept_for_another(
     assert settings.host_key == moved.host_key
 
 
+def test_what_the_protocol_has_no_use_for_is_named_and_not_stored(
+    courier: Program, stage: Stage, pyftpd_server: PyFtpServer
+) -> None:
+    server = pyftpd_server.customer
+    stage.core.directory.create("acme", ftp_access=True)
+    given = [*options_of(server), "--logon-type", "interactive", "--host-key", f"SHA256:{'A' * 43}"]
+    answer = courier.ok("accounts", "set", "acme", *given, stdin=f"{server.password}\n")
+    assert answer.err.replace("\n", " ").strip().endswith("uses it: Logon Type, Host Keys.")
+    stored = courier.inside("accounts", "show", "acme", "--json").json["settings"]
+    assert (stored["logon_type"], stored["host_keys"]) == ("normal", [])
+    usual = ["--logon-type", "normal", "--no-weak-algorithms", "--email-alerts", "a@x.example"]
+    assert courier.inside("accounts", "set", "acme", *usual).err == ""
+
+
 def test_options_that_cannot_be_are_named(courier: Program, stage: Stage) -> None:
     stage.core.directory.create("acme")
     bad = ["--protocol", "sftp", "--host", "http://x/", "--port", "99999", "--username", "u"]

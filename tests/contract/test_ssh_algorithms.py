@@ -91,7 +91,7 @@ def test_each_of_several_pinned_keys_is_accepted_and_no_other(tmp_path: Path) ->
                 with pytest.raises(HostKeyChanged) as changed:
                     open_session(node.customer, host_keys=keys[:2])
                 assert changed.value.words == (
-                    f"The server's key is {keys[2]}; those stored are {keys[0]}, {keys[1]}"
+                    f"The server's key is {keys[2]}; those expected are {keys[0]}, {keys[1]}"
                 )
                 assert node.logins == 0
             else:

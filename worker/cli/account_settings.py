@@ -1,6 +1,7 @@
 """`courier accounts set`, `test`, `enable` and `disable`."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ from config.accounts import Account, AlertFrequency, LogonType, Protocol
 from config.audit import Action
 from config.certificates import MAX_PEM
 from config.errors import FieldRefused, PasswordAsked
-from config.ftp_settings import MAX_CLIENT_CERTIFICATE, ExistingFile
+from config.fields import declared
+from config.ftp_settings import MAX_CLIENT_CERTIFICATE, ExistingFile, FtpSettings
 from config.naming_settings import InFlight, NameEncoding
 from config.public_keys import MAX_CERTIFICATE
 from transports.errors import CertificateUntrusted, HostKeyChanged, TransferError
@@ -35,6 +37,10 @@ _OPTIONS = {
     "client_key": "Give it with --client-key.",
     "client_key_passphrase": "Give it with --client-key-passphrase-stdin.",
 }
+_OF_SOME_PROTOCOLS = (
+    *("logon_type", "key_certificate", "client_certificate", "ca_certificates"),
+    *("host_keys", "weak_algorithms", "active_mode"),
+)
 UNUSED = "FTP access is not granted to it or to an account above it: until then these are unused."
 
 
@@ -205,6 +211,7 @@ def set_settings(
         steps.end(saved.report, "Nothing was saved")
         if not as_json:
             _tell_saved(core, account_id, saved)
+            _tell_left_out(changes, saved)
 
 
 def try_settings(account_id: AccountId, *, as_json: AsJson = False) -> None:
@@ -293,6 +300,19 @@ def _tell_saved(core: Core, account_id: str, saved: Saved) -> None:
     output.say(f"The settings of {account_id} were saved and are switched on.", "green")
     if not core.directory.may_use_ftp(core.directory.get(account_id)):
         output.note(UNUSED)
+
+
+def _tell_left_out(given: Mapping[str, Any], saved: Saved) -> None:
+    """Name what was given, and is nothing to the protocol or the logon type that was chosen."""
+    if saved.settings is None:
+        return
+    left_out = []
+    for name in _OF_SOME_PROTOCOLS:
+        default = FtpSettings.model_fields[name].default
+        if given.get(name, default) != default == getattr(saved.settings, name):
+            left_out.append(declared(name).title)
+    if left_out:
+        output.note(f"Not stored, as nothing else that was chosen uses it: {', '.join(left_out)}.")
 
 
 def _switch(core: Core, account_id: str, *, on: bool) -> None:
