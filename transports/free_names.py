@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from config.accounts import Look
 from transports.base import CannotTell, PutResult, Server
+from transports.errors import TransferError
 from transports.job import Journal
 from transports.sending import SIZE_WAITS
 
@@ -47,6 +48,20 @@ def still_stands(server: Server, path: str) -> bool:
             return False
         time.sleep(seconds)
     return True
+
+
+def is_gone(server: Server, path: str, there: str | None = None) -> bool:
+    """Whether a file that was just written is seen to be there no more.
+
+    `there`: one that is, by which a means is proven; without it the one that the test on save has
+    found is believed.
+    """
+    try:
+        if server.look is None and there is not None and find_look(server, there) is None:
+            return False
+        return not server.exists(path)
+    except (CannotTell, TransferError):
+        return False
 
 
 def is_no_folder(server: Server, path: str) -> bool:

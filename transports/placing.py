@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from transports.base import CannotTell, PutResult, Server, TargetExists
-from transports.errors import NameInUse, NameRefused, PathRefused, TransferError
-from transports.free_names import Names, find_look
+from transports.errors import NameInUse, NameRefused, PathRefused, TemporaryGone, TransferError
+from transports.free_names import Names, find_look, is_gone
 from transports.job import UNKNOWN_SIZE, Intent, Job, Journal
 from transports.names import forbidden_in, unusual_in
 from transports.phases import Progress
+from transports.sending import GONE
 
 NO_NAME_LEFT = "Every name that it could have is taken"
 IN_USE = "Another recording of this name is on its way"
@@ -73,12 +74,18 @@ def overwrite(server: Server, part: Part, intent: Intent, journal: Journal) -> s
 
 
 def move_over(server: Server, part: Part, path: str, journal: Journal) -> None:
-    """Rename in place of the file that is there, in one step where the server can."""
+    """Rename in place of the file that is there, in one step where the server can.
+
+    Raises TemporaryGone where ours is seen to be taken away meanwhile.
+    """
     journal.permit()
     try:
         with telling_name(path):
             server.replace(part.path, path)
     except TargetExists:
+        # Some say the same where ours is gone: the old file would be removed for nothing.
+        if is_gone(server, part.path, there=path):
+            raise TemporaryGone(GONE) from None
         journal.permit()
         part.is_only_copy = True  # from before the request: its answer may be lost
         try:

@@ -15,6 +15,8 @@ from transports.sources.source import Source
 SIZE_WAITS = (0.1, 0.4, 1.0, 2.0)
 """Seconds before each further question for a size that does not fit."""
 
+GONE = "The temporary file is gone from the server"
+
 
 class Sending:
     """One recording on its way: opened when its first byte is wanted, closed behind its last."""
@@ -129,7 +131,7 @@ def _verify_size(server: Server, path: str, size: int, *, may_be_taken: bool) ->
     if arrived is None and may_be_taken:
         return Verified.REPLY
     if arrived is None:
-        raise TemporaryGone("The temporary file is gone from the server")
+        raise TemporaryGone(GONE)
     if arrived != size:
         raise VerificationFailed(f"The server stored {arrived} of the {size} bytes sent")
     return Verified.SIZE

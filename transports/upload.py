@@ -39,14 +39,21 @@ from transports.base import (
     is_refused,
 )
 from transports.batches import is_lost
-from transports.errors import AccountFailure, NameRefused, PathRefused, TransferError
-from transports.free_names import Names, find_look
+from transports.errors import (
+    AccountFailure,
+    Kind,
+    NameRefused,
+    PathRefused,
+    TemporaryGone,
+    TransferError,
+)
+from transports.free_names import Names, find_look, is_gone
 from transports.in_place import put_in_place
 from transports.job import Intent, Intents, Transfer, Uploaded, Verified
 from transports.phases import Phase
 from transports.placing import Part, overwrite, remove_part, rename, tell_name
 from transports.resuming import go_on, is_cut, is_loss
-from transports.sending import Sending, verify
+from transports.sending import GONE, Sending, verify
 from transports.takeover import finish, finished_before, remove_leftovers, removed
 
 
@@ -174,16 +181,20 @@ class _File:
 
     def fail(self, server: Server, error: BaseException) -> None:
         """End it with the error; its temporary file is removed where there may be one."""
-        error = self._cause_of(error)
+        error = self._cause_of(server, error)
         if self.put.begun:
             remove_part(server, self.part, self.journal, self.job.progress, error)
         self.transfer.outcome = error
 
-    def _cause_of(self, error: BaseException) -> BaseException:
-        """Where the folder was refused and then the file, it is the folder."""
+    def _cause_of(self, server: Server, error: BaseException) -> BaseException:
+        """Where the folder was refused and then the file, it is the folder; where the rename was
+        refused of a file that has been taken away, it is that."""
         is_refusal = type(error) is AccountFailure and not self.sending.is_begun
         if self.folder_refused is not None and (is_refusal or isinstance(error, PathRefused)):
             return self.folder_refused
+        is_of_rename = self.put.begun and self.job.progress.phase is Phase.RENAMING
+        if is_of_rename and _is_refusal(server, error) and is_gone(server, self.part.path):
+            return TemporaryGone(GONE)
         return error
 
 
@@ -354,6 +365,12 @@ class _Flight:
             file.fail(self._server, error)
             if is_lost(self._server, error):
                 raise _SessionOver(error) from error
+
+
+def _is_refusal(server: Server, error: BaseException) -> bool:
+    """Whether the server has refused it, and would answer a question about it."""
+    is_theirs = isinstance(error, TransferError) and error.kind in {Kind.FILE, Kind.ACCOUNT}
+    return is_theirs and not is_lost(server, error)
 
 
 def _of_different_names(files: list[_File]) -> list[_File]:

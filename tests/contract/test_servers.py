@@ -19,7 +19,7 @@ from tests.servers.catalogue import SERVERS, Entry
 from transports import settings_test
 from transports.backends import connect
 from transports.base import Egress, Limits, Server, Unsupported
-from transports.errors import NameRefused, SourceMismatch, TransferError
+from transports.errors import NameRefused, SourceMismatch, TemporaryGone, TransferError
 from transports.job import Job, Transfer, Uploaded, intend_each
 from transports.names import join, numbered
 from transports.settings_report import TestReport
@@ -234,6 +234,35 @@ def test_an_upload_that_was_cut_is_whole_at_the_next_try(ground: Ground, recordi
     came_back = {cut.part} if ground.entry.brings_back else set[str]()
     assert others - came_back == {name}, "what was cut is gone"
     ground.note("cut", f"whole, as `{name}`" + "; the `.part` may come back" * bool(came_back))
+
+
+class Swept(Ledger):
+    """Of a recording whose temporary file is taken away right before it is renamed."""
+
+    part = Path()
+
+    def permit(self) -> None:
+        """The last moment before the rename."""
+        self.part.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_taken_away_before_its_rename_is_told_as_that(
+    ground: Ground, recording: Path, *, overwrite: bool
+) -> None:
+    what = ground.job(overwrite=overwrite)
+    ledger = Swept(names=ledger_of(what, "swept.wav").names)
+    ledger.part = ground.place / what.part
+    if not what.rename or ground.can.look is Look.NOTHING:
+        return  # no temporary file, or nothing that tells of it
+    if ground.entry.name.startswith("rclone"):
+        return  # it removes what stands at the new name first, and looks into a cache of its own
+    (ground.place / "swept.wav").write_bytes(TAKEN)
+    before = files_in(ground.place)
+    with ground.session() as server, pytest.raises(TemporaryGone) as failed:
+        sent(server, recording, what, "swept.wav", ledger)
+    assert not failed.value.part_left
+    assert files_in(ground.place) == before
 
 
 def test_a_folder_that_is_missing_is_made(ground: Ground, recording: Path) -> None:
