@@ -127,9 +127,7 @@ def test_a_failed_step_is_told_sentence_by_sentence() -> None:
     assert lost.startswith("Connection refused. Öffnen Sie in der Firewall auch die Ports")
     assert lost.endswith("Diesmal nannte er Port 40001. Dort geblieben: a/b.part.")
     changed = translated(detail_of(HostKeyChanged(pinned=("SHA256:a",), shown="SHA256:b")))
-    assert changed.startswith(
-        "Der Schlüssel des Servers ist SHA256:b; erwartet wird SHA256:a. Hat"
-    )
+    assert changed.startswith("Der Schlüssel des Servers ist SHA256:b; erwartet wird SHA256:a. Hat")
 
 
 def test_changed_fields_are_told_by_their_titles() -> None:
