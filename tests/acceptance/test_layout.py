@@ -39,6 +39,8 @@ LEFTOVERS = (Path(__file__).parent / "leftovers.js").read_text()
 HIDDEN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 """Of what is not for a customer."""
 NARROW, MIDDLE = 320, 1024
+UNFOLD = (Path(__file__).parent / "unfold.js").read_text()
+FILTER = (Path(__file__).parent / "filter.js").read_text()
 AXE = npm.PAGES.modules / "axe-core" / "axe.min.js"
 AXE_RUN = """async () => {
     const told = (node) => node.html.slice(0, 160);
@@ -136,6 +138,31 @@ def test_every_page_holds_at_every_width_and_can_be_used_by_everybody(
     assert not faults, "\n".join(faults)
 
 
+def test_what_is_unfolded_ticked_and_filtered_holds_at_every_width(
+    site: Site, given: dict[str, str]
+) -> None:
+    faults: list[str] = []
+
+    def look(page: Page, state: str) -> None:
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            found = page.evaluate(LAYOUT)
+            faults.extend(f"{state} at {width} px: {fault}" for fault in found)
+
+    filtered = []
+    with site.signed_in("operator", (WIDTHS[-1], HEIGHT), zone=LONG_ZONE) as page:
+        for path in walked(site, pages_of(**given), page):
+            filtered.append(page.evaluate(FILTER))
+            if page.evaluate(UNFOLD):
+                look(page, f"{path}, unfolded and ticked")
+        for path in filter(None, filtered):
+            page.goto(f"{site.url}{path}")
+            page.evaluate(UNFOLD)
+            look(page, path)
+    assert len([*filter(None, filtered)]) > 2
+    assert not faults, "\n".join(faults)
+
+
 def test_every_page_is_german_for_who_reads_german_and_holds_with_its_words(
     site: Site, given: dict[str, str]
 ) -> None:
@@ -145,6 +172,7 @@ def test_every_page_is_german_for_who_reads_german_and_holds_with_its_words(
         with site.signed_in(login, (MIDDLE, HEIGHT), language="de-DE") as page:
             for path in walked(site, paths, page, is_operator=login == "operator"):
                 assert page.locator("html").get_attribute("lang") == "de", path
+                page.evaluate(UNFOLD)
                 left = page.evaluate(LEFTOVERS, english)
                 faults += [f"{path}, {login}: {each}" for each in left]
                 for width in (MIDDLE, NARROW):
