@@ -39,6 +39,7 @@ from deploy.local.demo_commands import (
 )
 from deploy.local.demo_stage import (
     FTP_CUSTOMER,
+    HOME,
     SFTP_CUSTOMER,
     SUSPEND_SECONDS,
     Cast,
@@ -116,7 +117,8 @@ def _show(*, once: bool) -> int:
 def _introduce(running: Services, cast: Cast, seconds: float) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_row("[green]✓[/] RabbitMQ", _without_password(running.amqp_url))
-    table.add_row("[green]✓[/] MongoDB", running.mongodb_url.split("?")[0])
+    database = cast.environment["COURIER_MONGODB_URL"]
+    table.add_row("[green]✓[/] MongoDB", _without_password(database.split("?")[0]))
     table.add_row("[green]✓[/] courier run", f"metrics on http://{metrics(cast)}/metrics")
     table.add_row("[green]✓[/] SFTP customer", f"{SFTP_CUSTOMER}, {_address(cast.sftp.customer)}")
     table.add_row("[green]✓[/] FTP customer", f"{FTP_CUSTOMER}, {_address(cast.ftp.customer)}")
@@ -189,6 +191,7 @@ def _end(cast: Cast, log: Path) -> None:
     table.add_row("Web console", f"http://{cast.environment['COURIER_CONSOLE_BIND']}/")
     password = "…" if console.record else _administrator(cast)
     table.add_row("", f"sign in as {ADMINISTRATOR}, password {password}")
+    table.add_row("Commands", f"cd {_relative(HOME)} && {_program()} status")
     console.print(table)
 
 
@@ -270,6 +273,11 @@ def _arrived_whole(cast: Cast, row: dict[str, Any], samples: list[Path]) -> bool
 def _root(cast: Cast, row: dict[str, Any]) -> Path:
     customer = cast.sftp.customer if row["account_id"] == SFTP_CUSTOMER else cast.ftp.customer
     return customer.root
+
+
+def _program() -> str:
+    """The command as it is called in the folder that has the settings of this run."""
+    return os.path.relpath(Path(sys.executable).with_name("courier"), HOME)
 
 
 def _address(customer: CustomerServer) -> str:

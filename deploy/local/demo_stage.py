@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,7 @@ def stage() -> Iterator[tuple[Services, Cast]]:
         ftp = stack.enter_context(PyFtpServer(roots[1]))
         mail = stack.enter_context(SmtpSink())
         cast = Cast(sftp, ftp, mail, _environment(running.amqp_url, mongodb_url, mail))
+        stack.enter_context(_settings_file(cast.environment))
         try:
             yield running, cast
         finally:
@@ -109,6 +110,21 @@ def _environment(amqp_url: str, mongodb_url: str, mail: SmtpSink) -> dict[str, s
         "COURIER_CONSOLE_BIND": f"127.0.0.1:{free_port()}",
         "COURIER_LOG_FORMAT": "json",
     }
+
+
+@contextmanager
+def _settings_file(environment: Mapping[str, str]) -> Iterator[None]:
+    """The program's settings as a file that commands in this folder read, while it runs."""
+    settings = [
+        f"{name}={value}" for name, value in environment.items() if name.startswith("COURIER_")
+    ]
+    path = HOME / ".env"
+    path.touch(mode=0o600)  # it has the keys
+    path.write_text("\n".join([*settings, ""]))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
