@@ -16,6 +16,7 @@ from consumers.amqp.browser import Message, browse
 from consumers.ledger import trace_of
 from tests.acceptance.program import Program, ended
 from tests.acceptance.stage import ERROR, Stage, queue_lengths
+from tests.acceptance.terminal import on_terminal
 from tests.integration.invalid_events import invalid as arrives
 from tests.integration.ledger.rows import claimed, deliver_one, opened, uploaded
 from tests.integration.platform import until
@@ -219,6 +220,26 @@ def test_dead_letters_are_given_up(courier: Program, stage: Stage) -> None:
     assert queue_lengths(courier, "dead-letters.acme") == [0]
 
 
+@pytest.mark.parametrize("whose", [["--account", "acme"], ["--reason", "account"], []])
+def test_who_gives_dead_letters_up_on_a_terminal_is_told_how_many_and_asked(
+    courier: Program, stage: Stage, whose: list[str]
+) -> None:
+    stage.core.directory.create("acme")
+    for number in range(3):
+        stage.dead(f"r{number}")
+    of = "acme" if "acme" in whose else "all accounts"
+    with on_terminal(courier, "dead-letters", "discard", *whose) as terminal:
+        terminal.until(f"Give up 3 dead letters of {of}?")
+        terminal.type("n")
+        assert terminal.end() == 1
+    assert stage.status("r0") == "dead_lettered"
+    with on_terminal(courier, "dead-letters", "discard", *whose) as terminal:
+        terminal.until("Give up 3 dead letters")
+        terminal.type("y")
+        assert terminal.end() == 0
+    assert [stage.status(f"r{number}") for number in range(3)] == ["discarded"] * 3
+
+
 # --- invalid ----------------------------------------------------------------------------------
 
 
@@ -230,6 +251,20 @@ def invalid(stage: Stage, reason: str, body: bytes, message_id: str | None = Non
     stage.messaging.publisher.publish(
         "", "recordings.invalid", body, headers, message_id=message_id, content_type=content_type
     )
+
+
+@pytest.mark.parametrize("which", [[], ["--reason", "malformed"]])
+def test_who_gives_invalid_events_up_on_a_terminal_is_told_how_many_and_asked(
+    courier: Program, stage: Stage, which: list[str]
+) -> None:
+    for number in range(2):
+        invalid(stage, "malformed: not UTF-8 JSON", b"\xff%d" % number)
+    for answer, code, left in (("n", 1, 2), ("y", 0, 0)):
+        with on_terminal(courier, "invalid", "discard", *which) as terminal:
+            terminal.until("Give up 2 events?")
+            terminal.type(answer)
+            assert terminal.end() == code
+        assert queue_lengths(courier, "recordings.invalid") == [left]
 
 
 def test_invalid_events_are_listed_replayed_and_discarded_by_reason(

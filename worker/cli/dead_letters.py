@@ -105,8 +105,8 @@ def discard(
     chosen = _selection(account, recording, since, until, reason)
     with context.messaging() as (core, messaging):
         found = _found(core, chosen)
-        if found and not yes and _is_everything(chosen) and sys.stdin.isatty():
-            question = f"Give up {_dead_letters(len(found))} of all accounts?"
+        if found and not yes and recording is None and sys.stdin.isatty():
+            question = f"Give up {_dead_letters(len(found))} of {account or 'all accounts'}?"
             typer.confirm(question, abort=True, err=True)
         act = messaging.dead_letters.discard
         _note_begin(core, "discard dead-letters", found)
@@ -124,10 +124,6 @@ def _selection(
 ) -> Selection:
     check_range(since, until)
     return Selection(account, recording, Status.DEAD_LETTERED, since, until, reason)
-
-
-def _is_everything(chosen: Selection) -> bool:
-    return chosen == Selection(status=Status.DEAD_LETTERED)
 
 
 def _found(core: Core, chosen: Selection) -> list[Document]:

@@ -119,8 +119,11 @@ def discard(*, reason: OfReason = None, until: Until = None, yes: Yes = False) -
     """Take them out for good; only what lay there when the command began."""
     with context.core() as core:
         arrived_by, url = _bound(core, until), core.settings.rabbitmq
-        if not reason and not yes and sys.stdin.isatty():
-            typer.confirm("Give up all invalid events?", abort=True, err=True)
+        if not yes and sys.stdin.isatty():
+            chosen = InvalidFilter(reason or "")
+            there = look_at_invalid(url, chosen, 0, 0, arrived_by=arrived_by).matching
+            if there:
+                typer.confirm(f"Give up {_events(there)}?", abort=True, err=True)
         _note_begin(core, "discard invalid-events", reason or "", arrived_by)
         with _noting(core, Action.INVALID_DISCARDED, "Discarding") as done:
             count = discard_invalid(url, reason or "", done, arrived_by)
